@@ -1,0 +1,34 @@
+"""HubSpot events as a stream: the stages, and what they are composed of. `from pipeline import flatten, serialize_lists`."""
+from pipeline.client import Client
+from pipeline.errors import ConnectorError
+from pipeline.settings import Settings, read_settings
+from pipeline.stages import (
+    checkpoint_every,
+    dedupe_by_id,
+    emit_upserts,
+    fetch_pages,
+    flatten,
+    serialize_lists,
+    set_aside,
+    unwrap_results,
+)
+from pipeline.sync import Sink, sync
+from pipeline.windows import Reader
+
+__all__ = [
+    "Client",
+    "ConnectorError",
+    "Reader",
+    "Settings",
+    "Sink",
+    "checkpoint_every",
+    "dedupe_by_id",
+    "emit_upserts",
+    "fetch_pages",
+    "flatten",
+    "read_settings",
+    "serialize_lists",
+    "set_aside",
+    "sync",
+    "unwrap_results",
+]

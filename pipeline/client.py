@@ -1,0 +1,320 @@
+"""One HTTP session to HubSpot: token, time-outs, retries, errors. It knows no windows and no rows.
+
+What HubSpot answers and what to do about it: https://developers.hubspot.com/docs/api-reference/error-handling
+"""
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import backoff
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+from requests.packages.urllib3.exceptions import HTTPError as TransportError  # what reading a body raises
+
+from pipeline.errors import BadAnswer, Refused, Stopped, Unauthorized, Unavailable
+from pipeline.moments import local_now, to_text
+from pipeline.settings import is_loopback
+
+TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
+ANSWER_SECONDS = 60.0  # a whole answer: one that drips never runs into the time-out between two pieces
+ANSWER_BYTES = 256 * 1024 * 1024  # far above any page; what is larger is no answer to our question
+LONGEST_DELAY = 30.0  # seconds between two attempts, when HubSpot does not say
+
+Query = Mapping[str, "str | int"]
+
+
+class Page(NamedTuple):
+    """One answer to a question for events: the events, the next page's cursor (decoded; None: the last page), its bytes."""
+
+    results: list[Any]
+    after: str | None
+    size: int
+
+
+class _Passing(Exception):
+    """This attempt failed, the next may not. `wait`: the seconds HubSpot asks for, if it does."""
+
+    def __init__(self, what: str, wait: float | None = None):
+        super().__init__(what)
+        self.wait = wait
+
+
+class _Bearer(requests.auth.AuthBase):
+    """The token on each request. Given as auth=, since a .netrc entry would replace a header of the session."""
+
+    def __init__(self, token: str):
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class Client:
+    """HubSpot's Events API. Safe for several threads; use it as a context manager.
+
+    `max_outage` is how long (ms) it goes on without any good answer, `connections` how many requests run at once, `log` is
+    told in a sentence when HubSpot stops answering.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        base_url: str,
+        version: str,
+        max_outage: int = 900_000,
+        connections: int = 1,
+        log: Callable[[str], None] = lambda sentence: None,
+    ):
+        self._token = token
+        events = "/events/v3/events" if version == "v3" else f"/events/event-occurrences/{version}"
+        self._events_url = base_url + events
+        self._max_outage = max_outage / 1000
+        self._log = log
+        self._auth = _Bearer(token)
+        self._session = requests.Session()
+        # A proxy named in the environment sees nothing through TLS, but it would see a token sent to loopback.
+        self._session.trust_env = not is_loopback(urlsplit(base_url).hostname or "")
+        self._session.headers.update({"Accept": "application/json", "User-Agent": "fivetran-hubspot-events"})
+        self._session.mount(base_url, HTTPAdapter(pool_connections=1, pool_maxsize=connections))
+        self._never = threading.Event()
+        self._lock = threading.Lock()
+        self._told: tuple[int, float] | None = None  # HubSpot's clock (ms) as last told, and the monotonic second of that
+        self._outage_since: float | None = None
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def now(self) -> int:
+        """Now by HubSpot's clock as its last answer told it (ms UTC); by this machine's before any answer."""
+        if self._told is None:
+            return local_now()
+        told, at = self._told
+        return told + int((time.monotonic() - at) * 1000)
+
+    def page(self, query: Query, stop: threading.Event | None = None) -> Page:
+        """One page of events. `query` is HubSpot's own (eventType, occurredAfter, limit, after …).
+
+        Raises Unauthorized, Refused, Unavailable, BadAnswer; Stopped as soon as `stop` is set.
+        """
+        answer, size = self._ask(self._events_url, query, "results", stop or self._never)
+        after = _next_cursor(answer)
+        if after is not None and after == query.get("after"):
+            raise BadAnswer(
+                f"HubSpot's page cursor {after[:80]!r} repeats: the page it names is the page that named it. What arrived is "
+                "saved; start the sync again, and if it happens again tell HubSpot's support."
+            )
+        return Page(answer["results"], after, size)
+
+    def event_types(self, stop: threading.Event | None = None) -> list[str]:
+        """The names of every event type the account knows. Raises as page does."""
+        answer, _ = self._ask(f"{self._events_url}/event-types", {}, "eventTypes", stop or self._never)
+        return [name for name in answer["eventTypes"] if isinstance(name, str)]
+
+    def _ask(self, url: str, query: Query, wanted: str, stop: threading.Event) -> tuple[dict[str, Any], int]:
+        """The answer as JSON with a list under `wanted`, and its bytes; tried again while that may help."""
+        asked_at = time.monotonic()
+        for attempt, delay in enumerate(_delays(), start=1):
+            if stop.is_set():
+                break
+            try:
+                body = self._attempt(url, query, stop)
+                answer = _json_with(body, wanted)
+            except _Passing as passing:
+                self._pause(passing, attempt, asked_at, delay, stop)
+            else:
+                with self._lock:
+                    self._outage_since = None
+                return answer, len(body)
+        raise Stopped("The sync was stopped while it waited for HubSpot.")
+
+    def _pause(self, passing: _Passing, attempt: int, asked_at: float, delay: float, stop: threading.Event) -> None:
+        """Waits before the next attempt, or gives up: no good answer for too long, to this request or to any."""
+        now = time.monotonic()
+        with self._lock:
+            self._outage_since = self._outage_since or now
+            elapsed = now - min(self._outage_since, asked_at)
+        wait = delay if passing.wait is None else passing.wait
+        if elapsed + wait > self._max_outage:
+            raise self._unavailable(passing, elapsed, attempt)
+        if attempt == 5:
+            self._log(f"HubSpot has not answered {attempt} attempts, the last: {passing} Trying on.")
+        stop.wait(wait)
+
+    def _unavailable(self, passing: _Passing, elapsed: float, attempts: int) -> Unavailable:
+        since = to_text(self.now() - int(elapsed * 1000))
+        again = "Start the sync again later, or raise max_outage_minutes"
+        if passing.wait is not None:
+            again = f"Start the sync again after {to_text(self.now() + int(passing.wait * 1000))}"
+        return Unavailable(
+            f"HubSpot gave no good answer since {since} (attempts: {attempts}), the last: {passing} What arrived is saved. "
+            f"{again}: it goes on from there."
+        )
+
+    def _attempt(self, url: str, query: Query, stop: threading.Event) -> bytes:
+        """The body of one good answer; anything else is raised."""
+        try:
+            with self._session.get(
+                url, params=dict(query), auth=self._auth, timeout=TIMEOUTS, allow_redirects=False, stream=True
+            ) as response:
+                self._note_clock(response.headers.get("Date"))
+                body = _read_body(response, stop)
+        except (requests.RequestException, TransportError, OSError) as error:
+            raise _Passing(self._safe(f"{type(error).__name__} ({error}).")) from None
+        if response.status_code == 200:
+            return body
+        raise self._failure(response, body)
+
+    def _failure(self, response: requests.Response, body: bytes) -> Exception:
+        """What an answer other than 200 is raised as."""
+        status, said = response.status_code, _error_body(body)
+        text = self._safe(_what_hubspot_said(status, said))
+        wait = _retry_after(response.headers.get("Retry-After"), self.now())
+        if status in (401, 530):
+            return Unauthorized(
+                f"{text} Cure: put a valid access token of your HubSpot private app into api_token; this one is wrong, expired, "
+                "revoked or cut off."
+            )
+        if status == 429 and said.get("policyName") == "DAILY":
+            return Unavailable(
+                f"{text} The account's daily quota of requests is spent; what arrived is saved. Start the sync again after "
+                "midnight of the account's time zone, and sync less often or with a larger page_size."
+            )
+        if status == 423 and wait is None:
+            wait = 2.0
+        if status < 300 or status in (408, 423, 429, 477) or status >= 500:
+            return _Passing(text, wait)
+        return Refused(f"{text} Cure: {self._safe(_cure(status, said, response.headers.get('Location')))}")
+
+    def _note_clock(self, date: str | None) -> None:
+        try:
+            told = parsedate_to_datetime(date or "").timestamp()
+        except (TypeError, ValueError, IndexError, OverflowError):
+            return
+        self._told = int(told * 1000), time.monotonic()
+
+    def _safe(self, text: str) -> str:
+        return text.replace(self._token, "<api_token>")[:1000]
+
+
+def _delays() -> Iterator[float]:
+    """Seconds to wait before each further attempt: exponential, and jittered so that workers do not come back as one."""
+    growing = backoff.expo(base=2, factor=0.5, max_value=LONGEST_DELAY)
+    next(growing)  # backoff's generators yield once before their first value
+    for most in growing:
+        yield backoff.full_jitter(most)
+
+
+def _read_body(response: requests.Response, stop: threading.Event) -> bytes:
+    """The whole body; requests would let an answer that drips go on for ever, and hide one that is cut short."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    pieces, size = [], 0
+    while piece := response.raw.read1(1 << 18, decode_content=True):
+        pieces.append(piece)
+        size += len(piece)
+        if stop.is_set():
+            raise Stopped("The sync was stopped while an answer arrived.")
+        if time.monotonic() > deadline:
+            raise _Passing(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
+        if size > ANSWER_BYTES:
+            raise BadAnswer(f"HubSpot's answer is larger than {ANSWER_BYTES} bytes. Cure: lower page_size.")
+    return b"".join(pieces)
+
+
+def _json_with(body: bytes, wanted: str) -> dict[str, Any]:
+    """The answer's JSON; what is not an object with a list under `wanted` came from something in between, and passes."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _Passing(f"an answer 200 that is no JSON ({len(body)} bytes: {error}).") from None
+    if not isinstance(answer, dict) or not isinstance(answer.get(wanted), list):
+        raise _Passing(f"an answer 200 without a list of {wanted} ({len(body)} bytes).")
+    return answer
+
+
+def _next_cursor(answer: Mapping[str, Any]) -> str | None:
+    """The cursor of the next page. HubSpot writes it percent-encoded already: sent as it is, it would be encoded twice, and
+    that gives an empty page. A raw cursor is base64, so decoding once is right for both.
+
+    >>> _next_cursor({"paging": {"next": {"after": "MTc0Mw%3D%3D"}}})
+    'MTc0Mw=='
+    """
+    for name in ("paging", "next"):
+        answer = answer.get(name) or {}
+        if not isinstance(answer, Mapping):
+            return None
+    after = answer.get("after")
+    return unquote(str(after)) if after not in (None, "") else None
+
+
+def _retry_after(text: str | None, now: int) -> float | None:
+    """Seconds to wait as the header says, as a number or as a date; None where it says nothing readable.
+
+    >>> _retry_after("1.5", 0), _retry_after("Thu, 01 Jan 1970 00:01:00 GMT", 20_000), _retry_after("soon", 0)
+    (1.5, 40.0, None)
+    """
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - now / 1000
+        except (TypeError, ValueError, IndexError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _error_body(body: bytes) -> dict[str, Any]:
+    """HubSpot's error object; each of its fields is optional, and so is the object."""
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _what_hubspot_said(status: int, said: Mapping[str, Any]) -> str:
+    message = str(said.get("message") or "no message")[:500]
+    correlation = said.get("correlationId")
+    return f"HubSpot answered {status}: {message}" + (f" (correlationId {correlation})." if correlation else ".")
+
+
+def _cure(status: int, said: Mapping[str, Any], location: str | None) -> str:
+    """What a person changes so that HubSpot serves the request."""
+    message = str(said.get("message") or "").lower()
+    if status == 403:
+        scopes = sorted(set(_scopes(said)))
+        grant = f"grant the scopes {', '.join(scopes)}" if scopes else "grant the scopes for events and behavioral events"
+        return (
+            f"{grant} to the private app whose token is api_token, or, where the account's plan lacks the feature (Enterprise "
+            "tiers have it), take the event type out of event_types."
+        )
+    if status == 404:
+        return "check api_base_url and api_version (2026-03 is the default)."
+    if 300 <= status < 400:
+        return f"check api_base_url: it redirects to {str(location)[:200]}, and the token is sent to no other host."
+    if "limit" in message:
+        return "lower page_size."
+    return "check event_types (a name the account knows?), initial_sync_start_date and api_version."
+
+
+def _scopes(said: Mapping[str, Any]) -> Iterator[str]:
+    """The scopes an error names, wherever it does: in its context or in that of one of its errors."""
+    errors = said.get("errors")
+    for holder in [said, *(errors if isinstance(errors, list) else [])]:
+        context = holder.get("context") if isinstance(holder, Mapping) else None
+        if not isinstance(context, Mapping):
+            continue
+        for name in ("missingScopes", "requiredScopes", "requiredGranularScopes"):
+            scopes = context.get(name)
+            yield from (str(scope) for scope in (scopes if isinstance(scopes, list) else [scopes] if scopes else []))
+

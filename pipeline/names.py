@@ -1,0 +1,79 @@
+"""Column names: when two of them are one for the destination, and what the second is called then."""
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+PREFIX = "properties_"
+OWN = ("id", "eventType", "occurredAt", "objectId", "objectType")  # an event's own fields, which always keep their names
+ADDED = ("occurred", "_fivetran_id", "_fivetran_deleted", "_fivetran_synced", "_fivetran_file_path")
+
+Path = "str | tuple[str, ...]"  # where a value stands in an event: its name, or the names down to it
+
+
+@lru_cache(maxsize=20_000)
+def destination_name(name: str) -> str:
+    """What Fivetran renames a column to: two names with one destination name are one column, and the second is lost.
+
+    The rule is fivetran_connector_sdk_core.renaming; production does not install that package, hence this copy, which a
+    test holds against it.
+
+    >>> destination_name("eventType"), destination_name("e_form_v2"), destination_name("Événement!")
+    ('event_type', 'e_form_v_2', 'evenement_')
+    """
+    if not re.fullmatch(r"[\w.-]*", name, re.ASCII):
+        bare = (c for c in unicodedata.normalize("NFD", name) if unicodedata.category(c) != "Mn")
+        name = unicodedata.normalize("NFC", "".join(bare))
+    name = re.sub(r"\W", "_", name, flags=re.ASCII)
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[^0-9])|(?<=[^0-9])(?=[0-9])|^(?=[0-9])", "_", name)
+    return re.sub("_+", "_", name.lower())
+
+
+_RESERVED = frozenset(map(destination_name, (*OWN, *ADDED)))
+
+
+@lru_cache(maxsize=512)
+def column_names(own: "tuple[Path, ...]", properties: "tuple[Path, ...]") -> tuple[str, ...]:
+    """The column of each value of an event, for the paths of its own values and then of its properties.
+
+    Names down to a value are joined with "_". An event's own fields keep their names, whatever the properties are called;
+    of other names that are one for the destination the shallower keeps it and the next gets the prefix, until it is free.
+    It depends on nothing but the paths, not even on their order, so it is the same for every event.
+
+    >>> column_names(("id", "objectId"), ("id", "hs_url", ("hs", "url")))
+    ('id', 'objectId', 'properties_id', 'hs_url', 'properties_hs_url')
+    """
+    columns: dict[tuple[bool, Path], str] = {(False, name): name for name in own if name in OWN}
+    taken = set(_RESERVED)
+    for is_property, path in _by_precedence(own, properties):
+        if (is_property, path) in columns:
+            continue
+        name = path if isinstance(path, str) else "_".join(path)
+        if _is_reserved(name):
+            name = PREFIX + name
+        while destination_name(name) in taken:
+            name = PREFIX + name
+        taken.add(destination_name(name))
+        columns[is_property, path] = name
+    return (*(columns[False, path] for path in own), *(columns[True, path] for path in properties))
+
+
+def _by_precedence(own: "Iterable[Path]", properties: "Iterable[Path]") -> "list[tuple[bool, Path]]":
+    def precedence(place: "tuple[bool, Path]") -> tuple[bool, int, tuple[str, ...]]:
+        names = (place[1],) if isinstance(place[1], str) else place[1]
+        return place[0], len(names), names
+
+    return sorted([*((False, path) for path in own), *((True, path) for path in properties)], key=precedence)
+
+
+def _is_reserved(name: str) -> bool:
+    """Whether a name is that of an own field or becomes it without prefixes: `id` is then always `properties_id`, and
+    `properties_id` always `properties_properties_id`, whether or not an event has both."""
+    bare = destination_name(name)
+    if bare in _RESERVED:
+        return True
+    while bare.startswith(PREFIX):
+        bare = bare[len(PREFIX) :]
+        if bare in _RESERVED or f"_{bare}" in _RESERVED:
+            return True
+    return False

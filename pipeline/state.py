@@ -1,0 +1,160 @@
+"""The saved cursors: read (older shapes too), moved forward, written."""
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from pipeline.errors import StateError
+from pipeline.moments import to_ms, to_text
+
+VERSION = 1
+EXAMPLE_EVENT_TYPE = "e_visited_page"  # the one table of the published example, whose state was {"start_date": …}
+
+Span = tuple[int, "int | None"]  # half-open, milliseconds UTC; None: up to now and beyond
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one event type has been delivered. Moments are ISO 8601 text, as they are saved.
+
+    `occurred` is the cursor: everything from `start_date` up to it is delivered. `read_at` is when, by HubSpot's clock,
+    the sync began that read up to it. A start date moved earlier leaves a gap before `start_date`: of that,
+    `gap_start` up to `gap_occurred` is delivered.
+    """
+
+    occurred: str | None = None
+    read_at: str | None = None
+    start_date: str | None = None
+    gap_start: str | None = None
+    gap_occurred: str | None = None
+
+
+def read_state(state: Mapping[str, Any]) -> dict[str, Progress]:
+    """The Progress of every event type the state knows, also of those no longer configured.
+
+    Raises StateError for a state that is broken or written by a newer version: guessing would lose events.
+
+    >>> read_state({"start_date": "2026-05-21T01:36:04.329Z"})["e_visited_page"].occurred
+    '2026-05-21T01:36:04.329Z'
+    """
+    if not state:
+        return {}
+    if set(state) == {"start_date"}:
+        return {EXAMPLE_EVENT_TYPE: _read_progress(EXAMPLE_EVENT_TYPE, {"occurred": state["start_date"]})}
+    version, event_types = state.get("version"), state.get("event_types")
+    if type(version) is int and version > VERSION:
+        raise StateError(
+            f"The saved state has version {version}, this connector knows up to {VERSION}: a newer connector wrote it. "
+            "Deploy that one again, or re-sync the connection from the start (locally: fivetran reset)."
+        )
+    if type(version) is not int or version < 1 or not isinstance(event_types, Mapping):
+        raise _broken("it has no version and event_types")
+    return {name: _read_progress(name, saved) for name, saved in event_types.items()}
+
+
+def write_state(progress: Mapping[str, Progress]) -> dict[str, Any]:
+    """The state as it is saved, what is unset left out.
+
+    >>> write_state({"e_visited_page": Progress(occurred="2026-05-21T01:36:04.329Z")})
+    {'version': 1, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
+    """
+    return {
+        "version": VERSION,
+        "event_types": {name: {k: v for k, v in vars(p).items() if v is not None} for name, p in progress.items()},
+    }
+
+
+def main_span(progress: Progress, start: int, lookback: int) -> Span:
+    """The time range from the cursor on, for the configured start (ms) and look-back (ms).
+
+    Events become visible late, so a sync that had come up to its own now reads the last `lookback` ms again; one that was
+    interrupted in old years goes on exactly where it was.
+
+    >>> main_span(Progress(), 5000, 0)
+    (5000, None)
+    >>> done = Progress(occurred="1970-01-01T00:01:00Z", read_at="1970-01-01T00:01:10Z")
+    >>> main_span(done, 5000, lookback=30_000)
+    (40000, None)
+    """
+    if progress.occurred is None:
+        return start, None
+    resume = to_ms(progress.occurred)
+    if progress.read_at is not None:
+        resume = min(resume, to_ms(progress.read_at) - lookback)
+    return max(resume, start), None
+
+
+def gap_span(progress: Progress, start: int) -> Span | None:
+    """What a start date (ms) moved earlier leaves to read, None if nothing.
+
+    >>> gap_span(Progress("1970-01-01T00:00:09Z", start_date="1970-01-01T00:00:05Z"), 2000)
+    (2000, 5000)
+    """
+    if progress.occurred is None or progress.start_date is None or start >= to_ms(progress.start_date):
+        return None
+    begin = max(start, to_ms(progress.gap_occurred or "1970-01-01")) if _goes_on(progress, start) else start
+    return begin, to_ms(progress.start_date)
+
+
+def advance(progress: Progress, start: int, occurred: str, read_at: int) -> Progress:
+    """The progress when everything up to `occurred` is delivered by a sync that began at `read_at` (ms).
+
+    The cursor never moves back: behind it, in the look-back, nothing changes.
+    """
+    if progress.occurred is not None and to_ms(occurred) < to_ms(progress.occurred):
+        return progress
+    return replace(progress, occurred=occurred, read_at=to_text(read_at), start_date=_start_date(progress, start))
+
+
+def finish(progress: Progress, start: int, read_at: int) -> Progress:
+    """The progress when a sync that began at `read_at` (ms) has read everything, new or not."""
+    return replace(progress, read_at=to_text(read_at), start_date=_start_date(progress, start))
+
+
+def advance_gap(progress: Progress, start: int, occurred: str) -> Progress:
+    """The progress when the gap behind `start` (ms) is delivered up to `occurred`; it never moves back either."""
+    if not _goes_on(progress, start):
+        return replace(progress, gap_start=to_text(start), gap_occurred=occurred)
+    if to_ms(occurred) < to_ms(progress.gap_occurred or occurred):
+        return progress
+    return replace(progress, gap_occurred=occurred)
+
+
+def finish_gap(progress: Progress, start: int) -> Progress:
+    """The progress when the gap behind `start` (ms) is delivered: there is none any more."""
+    start_date = progress.gap_start if _goes_on(progress, start) else to_text(start)
+    return replace(progress, start_date=start_date, gap_start=None, gap_occurred=None)
+
+
+def _goes_on(progress: Progress, start: int) -> bool:
+    """Whether what is delivered of the gap reaches the configured start, so that reading can go on behind it."""
+    if progress.gap_start is None or progress.gap_occurred is None:
+        return False
+    return to_ms(progress.gap_start) <= start <= to_ms(progress.gap_occurred)
+
+
+def _start_date(progress: Progress, start: int) -> str:
+    """From when on everything up to the cursor is delivered: a start date moved behind the cursor left a hole there."""
+    kept = progress.start_date
+    if kept is None or progress.occurred is None or to_ms(progress.occurred) < start:
+        return to_text(start)
+    return kept
+
+
+def _read_progress(name: str, saved: Any) -> Progress:
+    if not isinstance(saved, Mapping):
+        raise _broken(f"{name!r} is no object")
+    known = {field.name: saved.get(field.name) for field in fields(Progress)}
+    for key, text in known.items():
+        try:
+            if text is not None:
+                to_ms(text)
+        except (ValueError, TypeError):
+            raise _broken(f"{key} of {name!r} is no ISO 8601 date: {str(text)[:60]!r}") from None
+    return Progress(**known)
+
+
+def _broken(why: str) -> StateError:
+    return StateError(
+        f"The saved state cannot be used: {why}. Put back the state of the last good sync, or re-sync the connection from "
+        "the start (locally: fivetran reset)."
+    )

@@ -1,0 +1,346 @@
+"""A range of time cut into windows; windows read at once, their pages handed on in the order of time.
+
+The cursor of a sync is only true if events leave in order, so all concurrency lives here, and the planning of it in one
+thread: the consumer's. A worker's job is bounded (a few pages of one window); what it leaves of a fuller window comes back
+to the line of windows right behind it and is cut anew. So a burst is shared among the workers, and memory is windows under
+way x pages a job, whatever the data.
+
+Nobody documents whether HubSpot's bounds are inclusive, or to the millisecond: a window asks for whole seconds and one
+millisecond more, and keeps only what lies in its own half-open interval.
+"""
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pipeline.client import Page
+from pipeline.errors import Refused
+from pipeline.moments import SECOND, to_ms
+from pipeline.state import Span
+
+MOST_PAGES = 8  # of one job
+PARSED_AHEAD = 24 << 20  # bytes of JSON read ahead by all workers together; as Python objects they take three times that
+PROOF = 20  # ascending steps after which the order is believed: by chance they come once in 20! times
+
+
+class Window(NamedTuple):
+    """A range of time to read, ms UTC, half-open; `end` None: no end.
+
+    `asked` are the bounds the request names, which stay what they are as long as `after`, the page cursor, goes on from
+    them; `reached` is the moment of the last event before that cursor. `held`: nobody knows the order of its pages, so the
+    sync's cursor waits until all of them are handed on.
+    """
+
+    start: int
+    end: int | None
+    reached: int
+    asked: tuple[int, int | None]
+    after: str | None = None
+    held: bool = False
+    restarted: bool = False
+
+
+def _fresh(start: int, end: int | None) -> Window:
+    """A window not yet asked for.
+
+    >>> _fresh(1500, 2500).asked
+    (999, 3000)
+    """
+    return Window(start, end, start, (_whole_second(start) - 1, None if end is None else -_whole_second(-end)))
+
+
+def _whole_second(ms: int) -> int:
+    return ms // SECOND * SECOND
+
+
+def _next_second(ms: int) -> int:
+    return _whole_second(ms) + SECOND
+
+
+class Part(NamedTuple):
+    """What is a window's own of one page: events in the API's order, and the moment of each (None: unreadable)."""
+
+    events: list[Any]
+    moments: list[int | None]
+
+
+class Reading(NamedTuple):
+    """What one job brought of its window: the parts, events from elsewhere, and what is left (None: it is read to its end).
+
+    `steps` counts how often the moments rose, `ordered` is whether they never fell, `relied` whether that was relied on.
+    `full` is the largest page in events, `size` in bytes; `span` the first and last moment of the last page.
+    """
+
+    parts: list[Part]
+    strays: list[Any]
+    rest: Window | None
+    steps: int
+    ordered: bool
+    relied: bool
+    full: int
+    size: int
+    span: tuple[int, int]
+
+    def count(self) -> int:
+        return sum(len(part.events) for part in self.parts)
+
+
+Fetch = Callable[[Window, threading.Event], Page]
+
+
+def read(fetch: Fetch, window: Window, most: int, trusted: bool, stop: threading.Event) -> Reading:
+    """Reads up to `most` pages of a window; where the order is `trusted`, it stops at an event behind the window. Runs in a
+    worker and plans nothing."""
+    parts: list[Part] = []
+    strays: list[Any] = []
+    steps, ordered, relied, full, size = 0, True, window.after is not None, 0, 0
+    while True:
+        page, window = _ask(fetch, window, stop)
+        part, order, elsewhere = _sort_out(page.results, window)
+        parts.append(part)
+        strays += elsewhere
+        full, size = max(full, len(page.results)), max(size, page.size)
+        span = (order[0], order[-1]) if order else (window.reached, window.reached)
+        if window.after is not None:
+            order.insert(0, window.reached)
+        steps += max(0, len(set(order)) - 1)
+        ordered = ordered and order == sorted(order)
+        beyond = trusted and window.end is not None and span[1] >= window.end
+        if page.after is None or beyond:
+            return Reading(parts, strays, None, steps, ordered, relied or beyond, full, size, span)
+        stuck = window.restarted and span[1] <= window.reached
+        window = window._replace(after=page.after, reached=span[1], restarted=stuck)
+        if len(parts) >= most:
+            return Reading(parts, strays, window, steps, ordered, relied, full, size, span)
+
+
+def _ask(fetch: Fetch, window: Window, stop: threading.Event) -> tuple[Page, Window]:
+    """The window's next page. A page cursor that is refused (it may expire) is given up once for the moment reached; an
+    empty page that names a next one is asked for once more before it is believed."""
+    try:
+        page = fetch(window, stop)
+    except Refused:
+        if window.after is None or window.restarted:
+            raise
+        again = _fresh(window.start if window.held else max(window.start, window.reached), window.end)
+        window = window._replace(asked=again.asked, after=None, restarted=True)
+        page = fetch(window, stop)
+    if not page.results and page.after is not None:
+        page = fetch(window, stop)
+    return page, window
+
+
+def _sort_out(results: list[Any], window: Window) -> tuple[Part, list[int], list[Any]]:
+    """A page's events that are the window's own (those without a moment too), the moments that show the API's order, and
+    the events that are not even from where the window asked."""
+    moments = [_moment(event) for event in results]
+    known = [moment for moment in moments if moment is not None]
+    start, end = window.start, window.end
+    if len(known) == len(moments) and (not known or (min(known) >= start and (end is None or max(known) < end))):
+        return Part(results, moments), known, []
+    low, high = window.asked
+    part, order, strays = Part([], []), [], []
+    for event, moment in zip(results, moments, strict=True):
+        if moment is None or (moment >= start and (end is None or moment < end)):
+            part.events.append(event)
+            part.moments.append(moment)
+        elif moment < low - SECOND or (high is not None and moment > high + SECOND):
+            strays.append(event)
+            continue
+        if moment is not None:
+            order.append(moment)
+    return part, order, strays
+
+
+def _moment(event: Any) -> int | None:
+    try:
+        return to_ms(event["occurredAt"])
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+
+
+@dataclass
+class _Slot:
+    """A window's place in the line, its job once that is started, and what the job brought once that is looked at."""
+
+    window: Window
+    job: "Future[Reading] | None" = None
+    reading: Reading | None = None
+
+
+@dataclass
+class Reader:
+    """Reads spans of time with `concurrency` workers and hands their pages on in order. A context manager: leaving it, in
+    whatever way, ends the workers. Used from one thread.
+
+    `fetch(window, stop)` gives one page and raises when `stop` is set; `now` is HubSpot's clock (ms); events before `floor`
+    (ms) are not handed on; `warn` is told in a sentence what a person should know.
+    """
+
+    fetch: Fetch
+    now: Callable[[], int]
+    concurrency: int = 1
+    floor: int = 0
+    warn: Callable[[str], None] = lambda sentence: None
+
+    began: int | None = field(default=None, init=False)  # HubSpot's clock at the first answer
+    delivered: int = field(default=0, init=False)  # everything before it has been handed on and asked on from
+    reach: int = field(default=0, init=False)  # how far the page just handed on goes in the order of time
+    strays: int = field(default=0, init=False)
+
+    _steps: int = field(default=0, init=False)
+    _broken: bool = field(default=False, init=False)
+    _density: float | None = field(default=None, init=False)  # events a ms where a job last looked; None: not known
+    _ahead: int = field(default=1, init=False)  # jobs under way: more after a window with events, one after an empty one
+    _full: int = field(default=1, init=False)
+    _size: int = field(default=1, init=False)
+    _line: list[_Slot] = field(default_factory=list, init=False)
+    _stop: threading.Event = field(default_factory=threading.Event, init=False)
+
+    def __enter__(self) -> "Reader":
+        self._pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="hubspot")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def pages(self, span: Span) -> Iterator[dict[str, Any]]:
+        """The pages of a span as {"results": [event, …]}, ascending by occurredAt. Raises what `fetch` raises, where the page
+        would have come."""
+        self._line = [_Slot(_fresh(*span))]
+        self.delivered = self.reach = span[0]
+        while self._line:
+            self._look()
+            head = self._line[0]
+            if head.reading is not None:
+                self._line.pop(0)
+                yield from self._hand_on(head.window, head.reading)
+            elif head.job is not None and head.job.done():
+                head.job.result()  # raises, if the job failed
+            else:
+                wait([slot.job for slot in self._line if slot.job and not slot.job.done()], return_when=FIRST_COMPLETED)
+
+    def _hand_on(self, window: Window, reading: Reading) -> Iterator[dict[str, Any]]:
+        if strays := [event for event in reading.strays if (_moment(event) or 0) >= self.floor]:
+            self.strays += len(strays)
+            yield {"results": strays}
+        for part in reading.parts:
+            known = [moment for moment in part.moments if moment is not None]
+            if known and not window.held:
+                self.reach = max(self.reach, min(max(known), self.began or 0))
+            self._look()  # so that workers read on while this page is emitted
+            yield {"results": part.events}
+            self.delivered = self.reach
+        if window.held and reading.rest is None:
+            self.delivered = self.reach = max(self.reach, self._end(window) - 1)
+
+    # -- planning: what the jobs brought, and which are started next
+
+    def _look(self) -> None:
+        """Looks at the jobs that are done, then starts as many as may be under way."""
+        position = 0
+        while position < len(self._line):
+            slot = self._line[position]
+            if slot.reading is None and slot.job is not None and slot.job.done() and not slot.job.exception():
+                self._settle(position, slot.job.result())
+            position += 1
+        position = 0
+        while position < min(self._ahead, len(self._line)):
+            slot = self._line[position]
+            if slot.job is None:
+                self._start(position)
+            position += 1
+
+    def _settle(self, position: int, reading: Reading) -> None:
+        """Takes up what a job brought; what is left of its window goes back to the line behind it.
+
+        While the order is not proved, pages flow but the sync's cursor waits. Once it is known to be broken, a window is
+        handed on only when it is whole, and one too full for that is read anew in smaller ones, down to a second.
+        """
+        slot = self._line[position]
+        window = slot.window
+        self._learn(window, reading)
+        if self._broken and reading.relied and (self._divisible(window) or not window.held):
+            self._line[position] = _Slot(_fresh(window.start, window.end))
+        elif reading.rest is None:
+            slot.reading = reading if reading.ordered or window.held else _sorted(reading)
+        elif self._broken and self._divisible(window):
+            self._density = 4 * reading.full * len(reading.parts) / max(1, self._end(window) - window.start)
+            self._line[position] = _Slot(_fresh(window.start, window.end))
+        else:
+            held = not self._trusted()
+            slot.window, slot.reading = window._replace(held=held), reading
+            self._line.insert(position + 1, _Slot(reading.rest._replace(held=held)))
+
+    def _learn(self, window: Window, reading: Reading) -> None:
+        """The order, the size of pages and the density of events as this reading shows them."""
+        if self.began is None:
+            self.began = self.now()
+        self._steps += reading.steps
+        if not reading.ordered and not self._broken:
+            self._broken = True
+            self.warn(
+                "HubSpot's answers are not in the order of time: the sync goes on with whole windows only, which takes more "
+                "requests."
+            )
+        self._full, self._size = max(self._full, reading.full), max(self._size, reading.size)
+        if reading.rest is not None:
+            first, last = reading.span
+            self._density = len(reading.parts[-1].events) / max(1, last - first)
+            self._ahead = self.concurrency
+        elif count := reading.count():
+            self._density = count / max(1, self._end(window) - max(window.start, window.reached))
+            self._ahead = min(self.concurrency, 2 * self._ahead)
+        else:
+            self._density = self._density / 8 if self._density and self._broken else None
+            self._ahead = 1
+
+    def _trusted(self) -> bool:
+        return self._steps >= PROOF and not self._broken
+
+    def _start(self, position: int) -> None:
+        piece, rest, pages = self._cut(self._line[position].window)
+        if rest is not None:
+            self._line.insert(position + 1, _Slot(rest))
+        job = self._pool.submit(read, self.fetch, piece, pages, self._trusted(), self._stop)
+        self._line[position] = _Slot(piece, job)
+
+    def _cut(self, window: Window) -> tuple[Window, Window | None, int]:
+        """A piece of a window that one job will probably read whole, the rest, and the pages the job may take. Where no density
+        is known the piece is the whole window and the job a single page, which tells where events go on and how densely."""
+        if self._density is None:
+            return window, None, 1
+        begin, end = max(window.start, window.reached), self._end(window)
+        expected = self._density * (end - begin) / self._full
+        pages = self._pages(expected)
+        if window.held or (self.concurrency == 1 and not self._broken) or expected <= pages:
+            return window, None, pages
+        aim = pages / 2 if self._broken else pages - 0.1
+        cut = _next_second(begin + max(0, int(aim * self._full / self._density) - SECOND // 2))
+        if cut >= end:
+            return window, None, pages
+        piece = window._replace(end=cut) if window.after else _fresh(window.start, cut)
+        return piece, _fresh(cut, window.end), pages
+
+    def _pages(self, expected: float) -> int:
+        """The pages of a job: as few as share what is expected among the workers, no more than memory allows."""
+        share = int(expected / (4 * self.concurrency))
+        allowed = PARSED_AHEAD // (self._size * (self.concurrency + 1))
+        return max(1, min(MOST_PAGES, allowed, max(2, share)))
+
+    def _end(self, window: Window) -> int:
+        """Where a window's events end: HubSpot's now, if nowhere before."""
+        now = self.began or self.now()
+        return now if window.end is None else min(window.end, max(now, window.start))
+
+    def _divisible(self, window: Window) -> bool:
+        return _next_second(window.start) < self._end(window)
+
+
+def _sorted(reading: Reading) -> Reading:
+    """A whole reading as one part in the order of time, events without a moment first."""
+    dated = [pair for part in reading.parts for pair in zip(part.moments, part.events, strict=True)]
+    dated.sort(key=lambda pair: (pair[0] is not None, pair[0] or 0))
+    return reading._replace(parts=[Part([event for _, event in dated], [moment for moment, _ in dated])])

@@ -1,0 +1,186 @@
+"""Faults: what can go wrong on the way to an answer, in it, or with it, each named by a string."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from simulator.behaviour import Asked, Behaviour
+from simulator.errors import Answer, error, forbidden, rate_limited
+from simulator.instants import DAY_MS, iso, milliseconds
+from simulator.pages import Page
+from simulator.visits import mix
+
+STATUSES = (400, 401, 403, 404, 423, 429, 477, 500, 502, 503, 504, *range(520, 528), 530)
+TRANSPORT = ("cut", "cut_clean", "reset", "hang", "drip")
+
+
+def chosen(asked: Asked, behaviour: Behaviour) -> list[str]:
+    """The faults of this request: those scripted by number, else the callable's, else random ones."""
+    scripted = behaviour.faults.get(asked.number)
+    if scripted is None and behaviour.fault:
+        scripted = behaviour.fault(asked)
+    if scripted is None:
+        scripted = _random(asked.number, behaviour)
+    kinds = [scripted] if isinstance(scripted, str) else list(scripted or [])
+    for kind in kinds:
+        check(kind)
+    return kinds
+
+
+def check(kind: str) -> None:
+    """ValueError when there is no such fault."""
+    name, *options = kind.split(":")
+    known = name in TRANSPORT or name in CONTENT or name in WHOLE
+    if not known and name not in map(str, STATUSES):
+        raise ValueError(f"no such fault: {kind!r}; there are {', '.join(kinds())}")
+    for option in options:
+        if option not in ("daily", "no-retry-after") and not option.startswith("retry-after="):
+            raise ValueError(f"no such option of a fault: {option!r} in {kind!r}")
+
+
+def kinds() -> list[str]:
+    """The names of all faults."""
+    return [*map(str, STATUSES), *WHOLE, *TRANSPORT, *CONTENT]
+
+
+def instead(kind: str, behaviour: Behaviour) -> Answer | None:
+    """The answer given in place of the real one; None if this fault leaves one to be given."""
+    name, *options = kind.split(":")
+    if name in WHOLE:
+        return WHOLE[name](behaviour)
+    if not name.isdigit():
+        return None
+    answer = _error(int(name), options, behaviour)
+    for option in options:
+        if option.startswith("retry-after="):
+            answer.headers["Retry-After"] = option.partition("=")[2]
+    if "no-retry-after" in options:
+        answer.headers.pop("Retry-After", None)
+    return answer
+
+
+def alter(kind: str, page: Page, first_after: Callable[[], str | None]) -> Page:
+    """The page with a fault of content in it; first_after gives the first page's next cursor."""
+    if kind == "backward_cursor":
+        return page._replace(after=first_after() or page.after)
+    return CONTENT[kind](page) if kind in CONTENT else page
+
+
+def _random(number: int, behaviour: Behaviour) -> str | None:
+    """The same fault for the same request number and seed, for fault_rate of the numbers."""
+    dice = mix(number * 1_000_003 + behaviour.fault_seed)
+    if not behaviour.fault_kinds or dice >= behaviour.fault_rate * 2**64:
+        return None
+    return behaviour.fault_kinds[mix(dice) % len(behaviour.fault_kinds)]
+
+
+def _error(status: int, options: Sequence[str], behaviour: Behaviour) -> Answer:
+    """The plain error of a status, as the behaviour has it."""
+    if status == 403:
+        return forbidden(behaviour.forbidden, "")
+    if status == 429 and "daily" in options:
+        return rate_limited("DAILY", None)
+    if status == 429:
+        return rate_limited("TEN_SECONDLY_ROLLING", 1000 if behaviour.retry_after_on_429 else None)
+    answer = error(status)
+    if status == 477:
+        answer.headers["Retry-After"] = "1"
+    return answer
+
+
+def _html(_: Behaviour) -> Answer:
+    body = b"<!DOCTYPE html><html><body><h1>We'll be right back</h1></body></html>"
+    return Answer(200, body, {"Content-Type": "text/html; charset=utf-8"})
+
+
+def _redirect(behaviour: Behaviour) -> Answer:
+    return Answer(302, b"", {"Location": behaviour.redirect_to})
+
+
+WHOLE: dict[str, Callable[[Behaviour], Answer]] = {
+    "html": _html,
+    "empty": lambda _: Answer(200, b""),
+    "redirect": _redirect,
+}
+
+
+def _repeat_cursor(page: Page) -> Page:
+    """The next cursor is the one asked with, encoded again as HubSpot writes cursors."""
+    asked = page.query.get("after")
+    return page._replace(after=quote(asked[0], safe="")) if asked else page
+
+
+def _foreign_type(page: Page) -> Page:
+    return _with_stranger(page, eventType="e_foreign", id="leviathan-foreign-0")
+
+
+def _outside(page: Page) -> Page:
+    """An event a day before occurredAfter, or else a day after occurredBefore, or else of 2001."""
+    after = milliseconds(page.query.get("occurredAfter", [None])[0])
+    before = milliseconds(page.query.get("occurredBefore", [None])[0])
+    ms = after - DAY_MS if after is not None else before + DAY_MS if before is not None else 1_000_000_000_000
+    return _with_stranger(page, occurredAt=iso(ms).decode(), id=f"leviathan-outside-{ms}")
+
+
+def _with_stranger(page: Page, **fields: str) -> Page:
+    """The page with one event more in its middle."""
+    usual = {
+        "objectType": "CONTACT", "objectId": "1", "eventType": page.query.get("eventType", ["e_foreign"])[0],
+        "occurredAt": "2026-01-01T00:00:00Z", "properties": {},
+    }  # fmt: skip
+    middle = len(page.bodies) // 2
+    stranger = orjson.dumps(usual | _example(page) | fields)
+    return page._replace(bodies=[*page.bodies[:middle], stranger, *page.bodies[middle:]])
+
+
+def _example(page: Page) -> dict[str, Any]:
+    """The first event of the page that is an object; {} when there is none."""
+    return next((event for event in map(_loads, page.bodies) if isinstance(event, dict)), {})
+
+
+def _loads(body: bytes) -> Any:
+    """The event parsed; None for one that orjson could not write again either (large whole numbers and the like)."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _unordered(page: Page) -> Page:
+    return page._replace(bodies=page.bodies[1::2] + page.bodies[::2])
+
+
+def _duplicate(page: Page) -> Page:
+    """Every third event twice."""
+    return page._replace(bodies=[body for n, body in enumerate(page.bodies) for _ in range(1 + (n % 3 == 0))])
+
+
+def _with_property(page: Page, value: bytes) -> Page:
+    """The first whole event of the page gets one property more, of that JSON."""
+    bodies = list(page.bodies)
+    for n, body in enumerate(bodies):
+        event = _loads(body)
+        if isinstance(event, dict) and isinstance(event.get("properties"), dict):
+            properties = event["properties"] | {"hs_simulated": orjson.Fragment(value)}
+            bodies[n] = orjson.dumps(event | {"properties": properties})
+            break
+    return page._replace(bodies=bodies)
+
+
+DEEP = b'{"a":' * 2000 + b"1" + b"}" * 2000
+CONTENT: dict[str, Callable[[Page], Page]] = {
+    "repeat_cursor": _repeat_cursor,
+    "backward_cursor": lambda page: page,  # see alter
+    "foreign_type": _foreign_type,
+    "outside": _outside,
+    "unordered": _unordered,
+    "no_results": lambda page: page._replace(results=b""),
+    "results_null": lambda page: page._replace(results=b"null"),
+    "results_string": lambda page: page._replace(results=b'"none"'),
+    "lone_surrogate": lambda page: _with_property(page, b'"\\ud83d"'),
+    "deep": lambda page: _with_property(page, DEEP),
+    "huge_int": lambda page: _with_property(page, b"1234567890" * 4),
+    "duplicate": _duplicate,
+}

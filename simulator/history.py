@@ -1,0 +1,233 @@
+"""Histories: the events of one type in the order of time, by ordinal; generated on the fly or listed."""
+
+import json
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from itertools import accumulate
+from typing import Any, Protocol
+
+import orjson
+
+from simulator.instants import DAY_MS, iso, milliseconds
+from simulator.visits import POOL, mix, template, visits
+
+HOUR_MS = 3_600_000
+UNREADABLE = -(2**53)  # the time of an event whose occurredAt cannot be read: before all others
+SHAPES = ("uniform", "rhythm", "bursty", "sparse", "one_ms", "one_second")
+DAY_RHYTHM = (2, 1, 1, 1, 2, 3, 6, 12, 22, 34, 40, 42, 38, 40, 44, 42, 38, 32, 26, 24, 22, 16, 9, 4)
+WEEK_RHYTHM = (10, 11, 11, 10, 9, 4, 3)  # Monday first
+CLUSTERS = 5
+
+
+class History(Protocol):
+    """Events in ascending order of time; `always` of them, the first ones, have no readable time."""
+
+    always: int
+
+    def __len__(self) -> int: ...
+
+    def time(self, i: int) -> int:
+        """Milliseconds UTC of event i; never less than that of event i - 1."""
+
+    def rank(self, ms: int) -> int:
+        """How many events have a time before ms."""
+
+    def body(self, i: int) -> bytes:
+        """The JSON of event i."""
+
+    def event(self, i: int) -> Any:
+        """Event i parsed: the truth for tests."""
+
+
+def generated(
+    events: int = 100_000, start: str = "2026-01-01T00:00:00Z", end: str = "2026-05-01T00:00:00Z",
+    shape: str = "rhythm", seed: int = 0, event_type: str = "e_visited_page", malformed_every: int = 0,
+    seconds_only: bool = False,
+) -> History:  # fmt: skip
+    """A history of that many page visits in [start, end), the same for the same arguments, kept in no memory.
+
+    shape is one of SHAPES: "rhythm" has days and weeks, "bursty" half of the events in one hour, "sparse" five hours
+    with silence between, "one_ms" and "one_second" everything in the middle. Every malformed_every-th event is broken:
+    in turn no object, no id, no occurredAt, an unreadable occurredAt. seconds_only leaves no milliseconds.
+    """
+    first, last = milliseconds(start), milliseconds(end)
+    if first is None or last is None or first >= last:
+        raise ValueError(f"start must be an ISO 8601 instant before end: {start!r}, {end!r}")
+    if shape not in SHAPES:
+        raise ValueError(f"shape must be one of {', '.join(SHAPES)}: {shape!r}")
+    if shape in ("one_ms", "one_second"):
+        first = (first + last) // 2000 * 1000
+        last = first + (1 if shape == "one_ms" else 1000)
+    return _Generated(events, first, last, shape, seed, event_type, malformed_every, seconds_only)
+
+
+def listed(events: Iterable[Any]) -> History:
+    """A history of these events, any JSON values; sorted by occurredAt, ties as given, unreadable ones first."""
+    return _Listed(events)
+
+
+def merged(histories: Mapping[str, History]) -> History:
+    """All these histories as one in the order of time: slow, but without memory."""
+    return _Merged(histories)
+
+
+class _Generated:
+    always = 0
+
+    def __init__(
+        self, events: int, start: int, end: int, shape: str, seed: int, event_type: str, malformed_every: int,
+        seconds_only: bool,
+    ) -> None:  # fmt: skip
+        self.hours: list[int] = [*range(start, end, HOUR_MS), end]
+        self.before = _events_before(events, _weights(shape, start, end))
+        self.salt = int.from_bytes(blake2b(f"{seed}:{event_type}".encode(), digest_size=8).digest(), "big")
+        self.jitter = self.salt >> 34 | 1
+        self.people = events // 20 + 1
+        self.template = template(event_type)
+        self.visits = visits()
+        self.malformed_every = malformed_every
+        self.grain = 1000 if seconds_only else 1
+
+    def __len__(self) -> int:
+        return self.before[-1]
+
+    def time(self, i: int) -> int:
+        slot = i - (i % 7 == 6)  # every seventh event shares its predecessor's millisecond
+        hour = bisect_right(self.before, slot) - 1
+        first = self.before[hour]
+        count = self.before[hour + 1] - first
+        start = self.hours[hour]
+        width = self.hours[hour + 1] - start
+        offset = (slot - first) * width // count
+        room = (slot - first + 1) * width // count - offset
+        ms = start + offset + (slot * self.jitter % room if room else 0)
+        return ms - ms % self.grain
+
+    def rank(self, ms: int) -> int:
+        return bisect_left(range(len(self)), ms, key=self.time)
+
+    def body(self, i: int) -> bytes:
+        ms = self.time(i)
+        chance = mix(i + self.salt)
+        uuid_end, event_end = self.visits[chance % POOL]
+        body = self.template % (
+            221_000_000_000 + chance % self.people, iso(ms),
+            chance >> 32, chance >> 16 & 0xFFFF, chance & 0xFFFF, uuid_end, ms,
+        ) + event_end  # fmt: skip
+        if self.malformed_every and i % self.malformed_every == self.malformed_every - 1:
+            return _broken(body, i // self.malformed_every)
+        return body
+
+    def event(self, i: int) -> Any:
+        return orjson.loads(self.body(i))
+
+
+class _Listed:
+    def __init__(self, events: Iterable[Any]) -> None:
+        ordered = sorted(events, key=_occurred)
+        self.times = array("q", map(_occurred, ordered))
+        self.bodies = [dumps(event) for event in ordered]
+        self.always = bisect_right(self.times, UNREADABLE)
+
+    def __len__(self) -> int:
+        return len(self.bodies)
+
+    def time(self, i: int) -> int:
+        return self.times[i]
+
+    def rank(self, ms: int) -> int:
+        return bisect_left(self.times, ms)
+
+    def body(self, i: int) -> bytes:
+        return self.bodies[i]
+
+    def event(self, i: int) -> Any:
+        return json.loads(self.bodies[i])  # json: orjson refuses lone surrogates and large whole numbers
+
+
+class _Merged:
+    def __init__(self, histories: Mapping[str, History]) -> None:
+        self.parts = list(histories.values())
+        self.always = sum(part.always for part in self.parts)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def time(self, i: int) -> int:
+        history, ordinal = self._place(i)
+        return history.time(ordinal)
+
+    def rank(self, ms: int) -> int:
+        return sum(part.rank(ms) for part in self.parts)
+
+    def body(self, i: int) -> bytes:
+        history, ordinal = self._place(i)
+        return history.body(ordinal)
+
+    def event(self, i: int) -> Any:
+        history, ordinal = self._place(i)
+        return history.event(ordinal)
+
+    def _place(self, i: int) -> tuple[History, int]:
+        """The history that holds event i, and its ordinal there: the parts' ties follow one another."""
+        times = range(UNREADABLE, -UNREADABLE)
+        ms = times[bisect_right(times, i, key=lambda ms: self.rank(ms + 1))]
+        rest = i - self.rank(ms)
+        for part in self.parts:
+            first, last = part.rank(ms), part.rank(ms + 1)
+            if rest < last - first:
+                return part, first + rest
+            rest -= last - first
+        raise IndexError(i)
+
+
+def _weights(shape: str, start: int, end: int) -> list[int]:
+    """The relative number of events in each hour from start to end."""
+    hours = -(-(end - start) // HOUR_MS)
+    if shape == "rhythm":
+        return [_rhythm(start + hour * HOUR_MS) for hour in range(hours)]
+    if shape == "bursty":
+        return [max(1, hours - 1) if hour == hours // 2 else 1 for hour in range(hours)]
+    if shape == "sparse":
+        filled = {hours * (2 * cluster + 1) // (2 * CLUSTERS) for cluster in range(CLUSTERS)}
+        return [int(hour in filled) for hour in range(hours)]
+    return [1] * hours
+
+
+def _rhythm(ms: int) -> int:
+    """How busy that hour is: working days more than weekends, afternoons more than nights."""
+    weekday = (ms // DAY_MS + 3) % 7  # 1970 began on a Thursday
+    return WEEK_RHYTHM[weekday] * DAY_RHYTHM[ms % DAY_MS // HOUR_MS]
+
+
+def _events_before(events: int, weights: list[int]) -> list[int]:
+    """How many of the events lie before each hour, and before the end: one number more than weights."""
+    total = sum(weights)
+    return [events * weight // total for weight in accumulate(weights, initial=0)]
+
+
+def _broken(body: bytes, turn: int) -> bytes:
+    """The event malformed, in one of four ways by turn."""
+    event = orjson.loads(body)
+    if turn % 4 == 0:
+        return b'"not an object"'
+    if turn % 4 == 3:
+        return orjson.dumps(event | {"occurredAt": "yesterday"})
+    del event["id" if turn % 4 == 1 else "occurredAt"]
+    return orjson.dumps(event)
+
+
+def _occurred(event: Any) -> int:
+    """Milliseconds of an event's occurredAt, UNREADABLE without one."""
+    ms = milliseconds(event.get("occurredAt")) if isinstance(event, dict) else None
+    return UNREADABLE if ms is None else ms
+
+
+def dumps(value: Any) -> bytes:
+    """Any JSON value as bytes."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value).encode()  # lone surrogates and whole numbers beyond 64 bits

@@ -1,0 +1,51 @@
+"""Instants: ISO 8601 text to milliseconds since 1970 UTC, and back as HubSpot writes them."""
+
+import re
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+
+DAY_MS = 86_400_000
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[Tt](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?([Zz]|[+-]\d\d:?\d\d)?)?"
+)
+
+
+def milliseconds(text: object) -> int | None:
+    """"2026-05-21T01:36:04.329Z" to 1779327364329; None when it is no ISO 8601 date or date-time; UTC if unsaid."""
+    match = ISO.fullmatch(text) if isinstance(text, str) else None
+    if not match:
+        return None
+    date, minute, second, fraction, zone = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{date}T{minute or '00:00'}:{second or '00'}+00:00")
+    except ValueError:
+        return None
+    thousandths = int((fraction or "").ljust(3, "0")[:3])
+    return (moment - EPOCH) // timedelta(milliseconds=1) + thousandths - _offset_ms(zone or "Z")
+
+
+def _offset_ms(zone: str) -> int:
+    """"+02:00", "+0200" or "Z" to the milliseconds it lies east of UTC."""
+    if zone in "Zz":
+        return 0
+    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
+    return minutes * (-60_000 if zone[0] == "-" else 60_000)
+
+
+def iso(ms: int) -> bytes:
+    """1779327364329 to b"2026-05-21T01:36:04.329Z"; a whole second has no fraction, as Java's Instant prints it."""
+    day, rest = divmod(ms, DAY_MS)
+    minute, rest = divmod(rest, 60_000)
+    if rest % 1000:
+        return b"%b%b:%02d.%03dZ" % (_date(day), MINUTES[minute], rest // 1000, rest % 1000)
+    return b"%b%b:%02dZ" % (_date(day), MINUTES[minute], rest // 1000)
+
+
+MINUTES = [b"T%02d:%02d" % divmod(minute, 60) for minute in range(24 * 60)]
+
+
+@lru_cache(maxsize=4096)
+def _date(day: int) -> bytes:
+    """Days since 1970 to b"2026-05-21"."""
+    return (EPOCH + timedelta(days=day)).date().isoformat().encode()

@@ -1,0 +1,592 @@
+"""The simulator does what it says: its histories, its paging, its errors, its faults, its end."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from base64 import b64decode
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+import hubspot
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator import Behaviour, Simulator, generated, listed
+from simulator.history import SHAPES
+from simulator.instants import iso, milliseconds
+
+TYPE = "e_visited_page"
+V3, DATED = "/events/v3/events", "/events/event-occurrences/2026-03"
+INSTANT = st.datetimes(min_value=datetime(1971, 1, 1))
+START, END = "2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z"
+
+
+@pytest.fixture
+def session():
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = "Bearer pat-na1-test"
+        yield session
+
+
+def served(behaviour=None, history=None, **behaviours):
+    return Simulator({TYPE: history or small()}, behaviour or Behaviour(**behaviours))
+
+
+def small(events=250, **options):
+    return generated(events, START, END, **options)
+
+
+def get(session, sim, path=V3, timeout=5, **query):
+    return session.get(sim.url + path, params={"eventType": TYPE, **query}, timeout=timeout, allow_redirects=False)
+
+
+def pages(session, sim, path=V3, **query):
+    """All pages, the cursor decoded once as a right client does."""
+    after = {}
+    while True:
+        page = get(session, sim, path, **query, **after).json()
+        yield page
+        if "paging" not in page:
+            return
+        after = {"after": unquote(page["paging"]["next"]["after"])}
+
+
+def walk(session, sim, **query):
+    return [event for page in pages(session, sim, **query) for event in page["results"]]
+
+
+def truth(history):
+    return [history.event(i) for i in range(len(history))]
+
+
+def ids(events):
+    return [event["id"] for event in events]
+
+
+# Instants
+
+
+@given(INSTANT)
+def test_an_instant_survives_text_and_back(moment):
+    text = moment.isoformat(timespec="milliseconds") + "Z"
+    assert milliseconds(iso(milliseconds(text)).decode()) == milliseconds(text)
+    assert iso(milliseconds(text)).decode() == text.replace(".000Z", "Z")
+
+
+def test_instants_in_other_zones_and_no_instants():
+    assert milliseconds("2026-05-21T03:36:04.329+02:00") == milliseconds("2026-05-21T01:36:04.329Z") == 1779327364329
+    assert milliseconds("2026-05-21") == milliseconds("2026-05-21T00:00:00Z")
+    for text in ("yesterday", "", "2026-13-01", "2026-05-21T25:00:00Z", None, 5, {}):
+        assert milliseconds(text) is None
+
+
+# Histories
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("events", [0, 1, 6, 1000, 20_011])
+def test_times_are_monotone_and_rank_is_their_inverse(shape, events):
+    history = small(events, shape=shape)
+    times = [history.time(i) for i in range(events)]
+    assert len(history) == events and times == sorted(times)
+    assert all(milliseconds(START) <= ms < milliseconds(END) for ms in times)
+    for ms in {milliseconds(START) - 1, milliseconds(END), *times[::97], *(ms + 1 for ms in times[::89])}:
+        assert history.rank(ms) == sum(time < ms for time in times)
+    if events >= 7:
+        assert len(set(times)) < len(times)
+
+
+@given(st.sampled_from(SHAPES), st.integers(1, 3_000_000), st.integers(0, 9), st.booleans(), st.data())
+@settings(deadline=None)
+def test_any_event_of_any_history_lies_between_its_ranks(shape, events, seed, seconds_only, data):
+    history = generated(events, "2019-01-01", "2026-01-01T00:30:00Z", shape, seed, seconds_only=seconds_only)
+    i = data.draw(st.integers(0, events - 1))
+    ms = history.time(i)
+    assert history.rank(ms) <= i < history.rank(ms + 1)
+    assert i == 0 or history.time(i - 1) <= ms
+    event = history.event(i)
+    assert milliseconds(event["occurredAt"]) == ms and event["id"].endswith(f"-{ms}")
+    assert not seconds_only or len(event["occurredAt"]) == len("2026-01-01T00:00:00Z")
+
+
+def test_shapes_are_what_their_names_say():
+    hours = {shape: [small(24_000, shape=shape).rank(milliseconds(START) + h * 3_600_000) for h in range(25)]
+             for shape in SHAPES}  # fmt: skip
+    sizes = {shape: [b - a for a, b in zip(ranks, ranks[1:], strict=False)] for shape, ranks in hours.items()}
+    assert set(sizes["uniform"]) <= {999, 1000, 1001}  # a tie may fall into the hour before
+    assert sizes["rhythm"][14] > 10 * sizes["rhythm"][3]
+    assert max(sizes["bursty"]) in range(11_999, 12_002)
+    assert sizes["sparse"].count(0) == 19
+    history = small(1000, shape="one_ms")
+    assert len({history.time(i) for i in range(1000)}) == 1
+    history = small(1000, shape="one_second")
+    assert len({history.time(i) // 1000 for i in range(1000)}) == 1 < len({history.time(i) for i in range(1000)})
+
+
+def test_a_million_events_take_no_memory_and_have_unique_ids():
+    tracemalloc.start()
+    history = generated(1_000_000)
+    assert history.rank(history.time(500_000)) <= 500_000
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held < 3_000_000
+    some = ids(history.event(i) for i in range(0, 1_000_000, 37))
+    assert len(set(some)) == len(some)
+
+
+def test_events_are_realistic_and_the_same_each_time():
+    events, again = truth(small()), truth(small())
+    assert events == again != truth(small(seed=1))
+    assert set(events[0]) == {"id", "eventType", "objectId", "objectType", "occurredAt", "properties"}
+    assert all(isinstance(value, str) for event in events for value in event["properties"].values())
+    assert any(value == "" for value in events[0]["properties"].values())
+    assert len(events[0]["properties"]) >= 12 and all(event["objectId"].isdigit() for event in events)
+    assert 600 <= sum(len(small().body(i)) for i in range(250)) / 250 <= 800
+
+
+def test_malformed_events_take_turns():
+    history = small(malformed_every=10)
+    broken = [history.event(i) for i in range(9, 50, 10)]
+    assert not isinstance(broken[0], dict) and "id" not in broken[1] and "occurredAt" not in broken[2]
+    assert milliseconds(broken[3]["occurredAt"]) is None and not isinstance(broken[4], dict)
+    assert all("id" in history.event(i) for i in range(9))
+
+
+def test_listed_events_are_sorted_and_the_unreadable_always_returned(session):
+    odd = [5, {"id": "u"}, {"id": "\ud83d", "occurredAt": "2026-01-05T00:00:01Z", "properties": {"n": 10**40}}]
+    events = [{"id": "b", "occurredAt": "2026-01-05T00:00:02Z"}, *odd, {"id": "a", "occurredAt": "2026-01-05"}]
+    history = listed(events)
+    assert truth(history) == [5, {"id": "u"}, events[-1], odd[2], events[0]]
+    with served(history=history) as sim:
+        asked = {"occurredAfter": "2026-01-05T00:00:01Z", "occurredBefore": "2026-02-01T00:00:00Z", "limit": 1}
+        assert walk(session, sim, **asked) == [5, {"id": "u"}, events[0]]
+
+
+# Paging
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
+@pytest.mark.parametrize("limit", [1, 7, 100, 1000])
+@pytest.mark.parametrize("path", [V3, V3 + "/", DATED, DATED + "/", "/events/event-occurrences/2025-09"])
+def test_paging_gives_each_event_once_in_its_order(session, order, limit, path):
+    history = small(60)
+    with served(history=history, order=order) as sim:
+        found = walk(session, sim, path=path, limit=limit)
+    expected = truth(history)
+    if order == "shuffled":
+        assert ids(found) != ids(expected) and sorted(ids(found)) == sorted(ids(expected))
+    else:
+        assert found == (expected if order == "ascending" else expected[::-1])
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=150)
+def test_bounds_select_exactly_what_they_say(shared, data):
+    sim, history, session = shared
+    resolution = data.draw(st.sampled_from(["millisecond", "second"]))
+    behaviour = Behaviour(
+        after_inclusive=data.draw(st.booleans()), before_inclusive=data.draw(st.booleans()), resolution=resolution,
+        order=data.draw(st.sampled_from(["ascending", "descending", "shuffled"])),
+    )  # fmt: skip
+    sim.behaviour = behaviour
+    near = st.integers(0, len(history) - 1).map(history.time)
+    after, before = (data.draw(st.none() | st.builds(sum, st.tuples(near, st.integers(-1001, 1001)))) for _ in "ab")
+    bounds = {"occurredAfter": after, "occurredBefore": before}
+    query = {name: iso(ms).decode() for name, ms in bounds.items() if ms is not None}
+    found = walk(session, sim, limit=data.draw(st.integers(3, 80)), **query)
+    grain = 1000 if resolution == "second" else 1
+
+    def inside(ms):
+        ms //= grain
+        late = after is None or ms > after // grain or (behaviour.after_inclusive and ms == after // grain)
+        early = before is None or ms < before // grain or (behaviour.before_inclusive and ms == before // grain)
+        return late and early
+
+    assert sorted(ids(found)) == sorted(ids(event for event in truth(history) if inside(history_ms(event))))
+
+
+def history_ms(event):
+    return milliseconds(event["occurredAt"])
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """One simulator for all examples of a law: (simulator, its history, a session)."""
+    history = generated(60, START, "2026-01-05T00:00:20Z", shape="uniform")
+    with Simulator({TYPE: history}) as sim, requests.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = "Bearer x"
+        yield sim, history, session
+
+
+def test_the_cursor_is_encoded_base64_of_a_keyset_position(session):
+    with served() as sim:
+        following = get(session, sim, limit=3).json()["paging"]["next"]
+    assert following["after"].endswith("%3D")
+    fields = b64decode(unquote(following["after"])).decode().split("|")
+    assert int(fields[0]) == small().time(2) and fields[1] == "0-1"
+    assert following["link"].startswith("https://api.hubapi.com/events/v3/events?")
+    assert following["link"].endswith("&after=" + following["after"]) and "%253D" not in following["link"]
+
+
+def test_a_cursor_encoded_twice_finds_an_empty_page(session):
+    with served() as sim:
+        encoded = get(session, sim).json()["paging"]["next"]["after"]
+        assert get(session, sim, after=encoded).json() == {"results": []}
+        sim.behaviour.cursor_decodes = "any"
+        assert ids(get(session, sim, after=encoded).json()["results"]) == ids(truth(small())[100:200])
+
+
+def test_strict_cursors_belong_to_their_query_but_not_to_its_limit(session):
+    with served(cursors="strict") as sim:
+        after = unquote(get(session, sim, limit=10).json()["paging"]["next"]["after"])
+        assert get(session, sim, limit=20, after=after).status_code == 200
+        assert get(session, sim, after=after, occurredAfter=START).status_code == 400
+        sim.behaviour.cursors = "lenient"
+        assert ids(get(session, sim, after=after, occurredAfter=START).json()["results"])[0] == small().event(10)["id"]
+
+
+def test_cursors_expire_and_garbage_is_refused(session):
+    with served(cursor_ttl_requests=2) as sim:
+        after = unquote(get(session, sim).json()["paging"]["next"]["after"])
+        assert [get(session, sim, after=after).status_code for _ in range(3)] == [200, 200, 400]
+        for garbage in ("x", "AAAA", "zzzz====", "fHx8fA=="):
+            answer = get(session, sim, after=garbage)
+            assert answer.status_code == 400 and answer.json()["category"] == "VALIDATION_ERROR"
+
+
+def test_limits(session):
+    with served(max_limit=50) as sim:
+        refused = get(session, sim, limit=51)
+        assert refused.status_code == 400 and "limit" in refused.json()["message"] and "50" in refused.json()["message"]
+        assert [get(session, sim, limit=limit).status_code for limit in (0, -1, "x")] == [400] * 3
+        sim.behaviour.limit_policy = "clamp"
+        assert len(get(session, sim, limit=51).json()["results"]) == 50
+    with served() as sim:
+        assert len(get(session, sim).json()["results"]) == 100
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_an_empty_page_in_the_middle_gives_the_data_when_asked_again(session, every):
+    with served(empty_page_every=every) as sim:
+        found = list(pages(session, sim, limit=20))
+        assert ids(event for page in found for event in page["results"]) == ids(truth(small()))
+        assert any(not page["results"] and "paging" in page for page in found)
+        sim.emptied.clear()
+        sim.behaviour.empty_page_every = 1
+        after = unquote(found[0]["paging"]["next"]["after"])
+        first, again = (get(session, sim, limit=20, after=after).json() for _ in "ab")
+        assert first["results"] == [] and ids(again["results"]) == ids(truth(small())[20:40])
+
+
+def test_events_become_visible_late_by_the_simulators_clock(session):
+    history = small()
+    now = history.time(100)
+    with served(history=history, clock=lambda: now, hide_future=True) as sim:
+        visible = history.rank(now + 1)
+        assert len(walk(session, sim)) == visible
+        assert get(session, sim).headers["Date"] == "Mon, 05 Jan 2026 " + iso(now).decode()[11:19] + " GMT"
+        sim.behaviour.late = lambda index, occurred: 10**9 if index % 2 else 0
+        assert ids(walk(session, sim, limit=7)) == ids(truth(history)[:visible:2])
+        now += 10**9
+        assert len(walk(session, sim)) == 250 - sum(1 for i in range(1, 250, 2) if history.time(i) > history.time(100))
+
+
+def test_a_descending_sort_messes_up_the_pagination(session):
+    with served() as sim:
+        newest = get(session, sim, sort="-occurredAt").json()["results"]
+        assert newest == truth(small())[:-101:-1]
+        found = ids(walk(session, sim, sort="-occurredAt"))
+        assert set(found) < set(ids(truth(small()))) and len(set(found)) < len(found)
+
+
+def test_filters_page_through_what_matches(session):
+    history = small(malformed_every=50)
+    good = [event for event in truth(history) if isinstance(event, dict)]
+    city = good[0]["properties"]["hs_city"]
+    with served(history=history) as sim:
+        here = [event for event in good if event["properties"]["hs_city"] == city]
+        assert walk(session, sim, limit=3, **{"property.hs_city": city}) == here
+        person = good[3]["objectId"]
+        theirs = [event for event in good if event["objectId"] == person]
+        assert walk(session, sim, limit=1, objectType="contact", objectId=person) == theirs
+        assert walk(session, sim, id=[good[1]["id"], good[2]["id"]]) == good[1:3]
+        chosen = walk(session, sim, properties=["hs_url", "hs_title"])
+        assert all(set(event["properties"]) == {"hs_url", "hs_title"} for event in chosen if isinstance(event, dict))
+        assert get(session, sim, objectId=person).status_code == 400
+
+
+def test_an_object_type_alone_merges_all_event_types(session):
+    parts = {"a": small(30, event_type="a"), "b": small(40, event_type="b", shape="one_ms")}
+    with Simulator(parts) as sim:
+        found = walk(session, sim, eventType=None, objectType="CONTACT", limit=7)
+    everything = [event for part in parts.values() for event in truth(part)]
+    assert sorted(ids(found)) == sorted(ids(everything))
+    assert [history_ms(event) for event in found] == sorted(map(history_ms, everything))
+
+
+def test_event_types_and_unknown_ones(session):
+    with Simulator({TYPE: small(), "pe1_signup": listed([])}, Behaviour(extra_event_types=("ae2_x",))) as sim:
+        for path in (V3, DATED):
+            answer = session.get(sim.url + path + "/event-types")
+            assert answer.json() == {"eventTypes": [TYPE, "pe1_signup", "ae2_x"]}
+        assert get(session, sim, eventType="pe1_signup").json() == {"results": []}
+        assert "ae2_x" in get(session, sim, eventType="ae2_x").json()["message"]
+        assert get(session, sim, eventType=None).json()["message"] == "Must specify an eventType or objectType"
+
+
+# Errors, quota, headers
+
+
+def test_tokens(session):
+    with served(token="right") as sim:
+        tokens = {"Bearer right": 200, "Bearer wrong": 401, "Basic right": 401, "Bearer ": 401, "Bearer a b": 530}
+        for header, status in tokens.items():
+            session.headers["Authorization"] = header
+            assert get(session, sim).status_code == status
+        del session.headers["Authorization"]
+        assert get(session, sim).json()["category"] == "INVALID_AUTHENTICATION"
+
+
+def test_paths_methods_and_bounds(session):
+    with served() as sim:
+        for path in ("/events/v4/events", "/", "/events/event-occurrences/2020-01"):
+            assert get(session, sim, path).status_code == 404
+        assert session.post(sim.url + V3, json={}).status_code == 405
+        assert get(session, sim, occurredAfter="yesterday").status_code == 400
+        assert get(session, sim, occurredAfter="2026-01-05T00:00:00+00:00").status_code == 200
+        error = get(session, sim, occurredBefore="soon").json()
+        assert {"status", "message", "category", "correlationId", "errors", "context"} <= set(error)
+
+
+def test_forbidden_types_name_their_scopes(session):
+    with served(forbidden={TYPE: ["some-scope"]}) as sim:
+        error = get(session, sim)
+        assert error.status_code == 403 and error.json()["context"]["requiredScopes"] == ["some-scope"]
+        assert error.json()["errors"][0]["context"]["requiredGranularScopes"] == ["some-scope"]
+        sim.behaviour.forbidden = {TYPE: {"missingScopes": ["another"]}}
+        assert get(session, sim).json()["context"] == {"missingScopes": ["another"]}
+        sim.behaviour.forbidden = {"other"}
+        assert get(session, sim).status_code == 200
+
+
+def test_the_quota_is_a_rolling_window(session):
+    now = 1_000_000
+    with served(quota=(3, 10_000), clock=lambda: now) as sim:
+        statuses = []
+        for now in (1_000_000, 1_004_000, 1_009_999, 1_009_999, 1_010_000, 1_010_000, 1_014_000):  # noqa: B007
+            answer = get(session, sim)
+            statuses.append((answer.status_code, answer.headers["X-HubSpot-RateLimit-Remaining"]))
+        assert statuses == [(200, "2"), (200, "1"), (200, "0"), (429, "0"), (200, "0"), (429, "0"), (200, "0")]
+        refused = get(session, sim)
+        assert refused.json()["policyName"] == "TEN_SECONDLY_ROLLING" and refused.json()["errorType"] == "RATE_LIMIT"
+        assert refused.headers["Retry-After"] == "6"
+        sim.behaviour.retry_after_on_429 = False
+        assert "Retry-After" not in get(session, sim).headers
+
+
+def test_others_and_the_day_draw_on_the_quota_too(session):
+    now = 86_400_000 * 5
+    with served(quota=(10, 10_000), others_per_second=0.8, daily_quota=4, clock=lambda: now) as sim:
+        assert [get(session, sim).status_code for _ in range(3)] == [200, 200, 429]
+        now += 10_000
+        answers = [get(session, sim) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert answers[2].json()["policyName"] == "DAILY"
+        assert answers[2].headers["X-HubSpot-RateLimit-Daily-Remaining"] == "0"
+        now += 86_400_000
+        assert get(session, sim).status_code == 200
+
+
+def test_headers_can_be_nonsense_or_absent(session):
+    extra = {"X-HubSpot-RateLimit-Max": "many"}
+    with served(quota=(100, 10_000), extra_headers=extra, date_header="garbage") as sim:
+        answer = get(session, sim)
+        assert answer.headers["X-HubSpot-RateLimit-Max"] == "many" and answer.headers["Date"] == "garbage"
+        sim.behaviour = Behaviour(quota=(100, 10_000), rate_headers=False, date_header=False)
+        assert not {"Date", "X-HubSpot-RateLimit-Max"} & set(get(session, sim).headers)
+
+
+# Faults
+
+
+def faulty(session, kind, **query):
+    with served(faults={1: kind}) as sim:
+        answer = get(session, sim, **query)
+        assert sim.requests[0].fault == kind and sim.requests[0].status == answer.status_code
+        return answer
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 423, 429, 477, 500, 502, 503, 504, *range(520, 528), 530])
+def test_each_status(session, status):
+    answer = faulty(session, str(status))
+    assert answer.status_code == status
+    assert (status > 500) or answer.json()["status"] == "error"
+
+
+def test_options_of_a_status(session):
+    assert faulty(session, "429").headers["Retry-After"] == "1"
+    assert "Retry-After" not in faulty(session, "429:no-retry-after").headers
+    assert faulty(session, "429:retry-after=86400").headers["Retry-After"] == "86400"
+    assert faulty(session, "477:retry-after=86400").headers["Retry-After"] == "86400"
+    assert faulty(session, "429:daily").json()["policyName"] == "DAILY"
+
+
+def test_answers_that_are_no_json(session):
+    answer = faulty(session, "html")
+    assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html")
+    assert faulty(session, "empty").content == b""
+    for broken in (faulty(session, "html"), faulty(session, "cut_clean")):
+        with pytest.raises(ValueError):
+            broken.json()
+    answer = faulty(session, "redirect")
+    assert answer.status_code == 302 and answer.headers["Location"] == Behaviour().redirect_to
+
+
+@pytest.mark.parametrize("kind", ["cut", "reset"])
+def test_broken_connections_and_the_page_is_whole_when_asked_again(session, kind):
+    with served(faults={1: kind}) as sim:
+        with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+            get(session, sim)
+        assert walk(session, sim) == truth(small())
+        assert sim.requests[0].status == (200 if kind == "cut" else None)
+
+
+def test_a_hanging_answer_outlasts_the_client(session):
+    with served(faults={1: "hang"}) as sim, pytest.raises(requests.Timeout):
+        get(session, sim, timeout=0.2)
+
+
+def test_a_dripping_answer_comes_byte_by_byte():
+    with served(faults={1: "drip"}) as sim, socket.create_connection(("127.0.0.1", sim.port)) as client:
+        client.sendall(b"GET /events/v3/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"".join(client.recv(100) for _ in range(6))[:6] == b"HTTP/1"
+
+
+@pytest.mark.parametrize("kind", ["foreign_type", "outside", "unordered", "lone_surrogate", "huge_int", "duplicate"])
+def test_faults_of_content_that_lose_no_event(session, kind):
+    answer = faulty(session, kind, limit=20, occurredAfter=START, occurredBefore=END)
+    found = json.loads(answer.content)["results"]
+    expected = truth(small())[:20]
+    assert set(ids(expected)) <= set(ids(found))
+    assert (ids(found) == ids(expected)) == (kind in ("lone_surrogate", "huge_int"))
+    strangers = [event for event in found if event["id"] not in ids(expected)]
+    if kind == "foreign_type":
+        assert [event["eventType"] for event in strangers] == ["e_foreign"]
+    elif kind == "outside":
+        assert [history_ms(event) < milliseconds(START) for event in strangers] == [True]
+    elif kind == "lone_surrogate":
+        assert found[0]["properties"].pop("hs_simulated") == "\ud83d" and found == expected
+    elif kind == "huge_int":
+        assert found[0]["properties"].pop("hs_simulated") >= 10**39 and found == expected
+
+
+def test_faults_of_content_that_hide_the_results(session):
+    assert "results" not in faulty(session, "no_results").json()
+    assert faulty(session, "results_null").json()["results"] is None
+    assert faulty(session, "results_string").json()["results"] == "none"
+    assert faulty(session, "deep").content.count(b'{"a":') == 2000
+
+
+def test_cursors_that_lead_nowhere(session):
+    with served(faults={2: "repeat_cursor", 4: "backward_cursor"}) as sim:
+        first, second, third, fourth = (
+            get(session, sim, after=after and unquote(after)).json()["paging"]["next"]["after"]
+            for after in _cursors(session, sim)
+        )
+    assert second == first and third != first and fourth == first
+
+
+def _cursors(session, sim):
+    """Of the first page none; then the cursor of the first, asked for anew without a fault."""
+    yield None
+    history = small()
+    with Simulator({TYPE: history}) as other:
+        after = get(session, other).json()["paging"]["next"]["after"]
+    for _ in range(3):
+        yield after
+
+
+def test_faults_by_callable_and_by_chance(session):
+    with served(fault=lambda asked: "500" if "after" in asked.query else None) as sim:
+        assert get(session, sim).status_code == 200 and get(session, sim, after="x").status_code == 500
+    statuses = []
+    for _ in "ab":
+        with served(fault_rate=0.3, fault_kinds=("500", "429"), fault_seed=4) as sim:
+            statuses.append([get(session, sim, limit=1).status_code for _ in range(60)])
+    assert statuses[0] == statuses[1] and set(statuses[0]) == {200, 500, 429}
+    assert 30 < statuses[0].count(200) < 55
+
+
+def test_a_fault_that_does_not_exist_is_said_at_once():
+    with pytest.raises(ValueError, match="no such fault"):
+        Simulator({}, Behaviour(faults={1: "501"}))
+    with pytest.raises(ValueError, match="no such fault"):
+        Simulator({}, Behaviour(fault_kinds=("explode",)))
+
+
+# The whole of it
+
+
+def test_the_official_client_sees_every_event():
+    with served() as sim:
+        api = hubspot.Client.create(access_token="x", host=sim.url).events.events_api
+        found, after = [], None
+        while True:
+            page = api.get_page(event_type=TYPE, limit=40, **({"after": after} if after else {}))
+            found += [event.id for event in page.results]
+            if page.paging is None:
+                break
+            after = unquote(page.paging.next.after)
+        assert api.get_types().event_types == [TYPE]
+        api.api_client.close()
+    assert found == ids(truth(small()))
+
+
+def test_requests_are_recorded_in_order(session):
+    with served() as sim:
+        get(session, sim, limit=1)
+        session.get(sim.url + DATED + "/event-types", headers={"X-Test": "é"})
+        first, second = sim.requests
+        assert (first.number, first.path, first.query["limit"], first.status) == (1, V3, ["1"], 200)
+        assert second.number == 2 and second.headers["authorization"].startswith("Bearer") and second.fault is None
+
+
+def test_stopping_leaves_no_thread_and_no_socket(session):
+    before = set(threading.enumerate())
+    with served(fault=lambda asked: "hang") as sim:
+        port = sim.port
+        asking = (requests.ConnectionError, get, session, sim)
+        hanging = threading.Thread(target=pytest.raises, args=asking, kwargs={"timeout": 60})
+        hanging.start()
+        idle = socket.create_connection(("127.0.0.1", port))
+        while not sim.requests:
+            time.sleep(0.01)
+    hanging.join()
+    assert idle.recv(1) == b""
+    idle.close()
+    assert set(threading.enumerate()) == before
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_prints_its_url_serves_and_stops(session, stop):
+    command = [sys.executable, "-m", "simulator", "--event-type", f"{TYPE}=30", "--fault", "2=429:daily"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        url = process.stdout.readline().strip()
+        statuses = [session.get(url + V3, params={"eventType": TYPE}).status_code for _ in range(2)]
+        process.send_signal(stop)
+        assert process.wait(10) == 0
+    assert statuses == [200, 429]
