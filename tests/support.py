@@ -1,0 +1,42 @@
+"""What several test files use: a sync into plain lists, and the truth to hold it against."""
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline import Sink, read_settings, sync
+
+START = "2026-01-01T00:00:00Z"
+END = "2026-05-01T00:00:00Z"
+
+
+@dataclass
+class Delivered:
+    """A sink that keeps what a sync delivers: rows by table and id (as a destination would), upserts in order, states."""
+
+    rows: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    upserts: list[str] = field(default_factory=list)
+    states: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+    def upsert(self, table: str, row: dict[str, Any]) -> None:
+        self.rows.setdefault(table, {})[row["id"]] = row
+        self.upserts.append(row["id"])
+
+    def sink(self) -> Sink:
+        return Sink(self.upsert, self.states.append, self.warnings.append, self.log.append)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return self.states[-1] if self.states else {}
+
+    def ids(self, table: str = "e_visited_page") -> set[str]:
+        return set(self.rows.get(table, {}))
+
+
+def configuration(sim: Any, **keys: str) -> dict[str, str]:
+    return {"api_token": "pat-na1-secret", "initial_sync_start_date": START, "api_base_url": sim.url, **keys}
+
+
+def sync_into(delivered: Delivered, sim: Any, state: dict[str, Any] | None = None, **keys: str) -> Delivered:
+    sync(read_settings(configuration(sim, **keys)), delivered.state if state is None else state, delivered.sink())
+    return delivered
