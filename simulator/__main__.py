@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import signal
+import threading
 import time
 import typing
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the base URL as the first line, then serve; 0 when stopped by a signal."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # before any thread begins, so that all of them leave it to sigwait
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
     try:
         simulator = Simulator(_histories(options), _behaviour(options), options.port)
     except ValueError as mistake:
@@ -25,11 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with simulator:
         print(simulator.url, flush=True)
         print(f"{sum(map(len, simulator.histories.values()))} events of {', '.join(simulator.histories)}", flush=True)
-        signal.sigwait(STOP)
+        while not stop.wait(0.5):  # an endless wait would not notice Ctrl-C on Windows
+            pass
     return 0
-
-
-STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 def _parser() -> argparse.ArgumentParser:

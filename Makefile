@@ -1,0 +1,39 @@
+PYTHON ?= python3
+BIN := .venv/bin
+# The SDK looks for its helper programs on the PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+READY := .venv/ready
+export DO_NOT_TRACK := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint package deploy clean
+
+demo: $(READY)  ## a simulated HubSpot, a real sync, a look at the table
+	@python -m simulator.demo
+
+test: $(READY)  ## every test
+	@python -m pytest
+
+lint: $(READY)
+	@ruff check --quiet .
+	@mypy
+
+# The SDK looks at every .py file below the folder it packages and takes the imports of tests for the connector's.
+build/package: connector.py requirements.txt $(wildcard pipeline/*.py)
+	@rm -rf $@ && mkdir -p $@/pipeline
+	@cp connector.py requirements.txt $@/ && cp pipeline/*.py $@/pipeline/
+
+package: $(READY) build/package  ## build/package/files/package.zip
+	@cd build/package && fivetran package
+
+deploy: $(READY) build/package  ## make deploy ARGS="--destination NAME --connection NAME --api-key KEY"
+	@cd build/package && fivetran deploy --configuration ../../configuration.json $(ARGS)
+
+clean:
+	@rm -rf .venv build files
+
+$(READY): requirements.txt requirements-dev.txt
+	@echo "Setting up .venv (once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	@touch $@
