@@ -18,6 +18,7 @@ from requests.packages.urllib3.exceptions import HTTPError as TransportError  # 
 
 from pipeline.errors import BadAnswer, Refused, Stopped, Unauthorized, Unavailable
 from pipeline.moments import local_now, to_text
+from pipeline.quota import Quota
 from pipeline.settings import is_loopback
 
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
@@ -37,11 +38,13 @@ class Page(NamedTuple):
 
 
 class _Passing(Exception):
-    """This attempt failed, the next may not. `wait`: the seconds HubSpot asks for, if it does."""
+    """This attempt failed, the next may not. `wait`: the seconds HubSpot asks for, if it does; `limit`: it is the rate limit,
+    so no worker need ask before."""
 
-    def __init__(self, what: str, wait: float | None = None):
+    def __init__(self, what: str, wait: float | None = None, limit: bool = False):
         super().__init__(what)
         self.wait = wait
+        self.limit = limit
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -58,8 +61,8 @@ class _Bearer(requests.auth.AuthBase):
 class Client:
     """HubSpot's Events API. Safe for several threads; use it as a context manager.
 
-    `max_outage` is how long (ms) it goes on without any good answer, `connections` how many requests run at once, `log` is
-    told in a sentence when HubSpot stops answering.
+    `max_outage` is how long (ms) it goes on without any good answer, `connections` how many requests run at once, `reserve`
+    the share (0 to 1) of the rate limit left to others; `log` is told in a sentence when HubSpot stops answering.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Client:
         version: str,
         max_outage: int = 900_000,
         connections: int = 1,
+        reserve: float = 0.1,
         log: Callable[[str], None] = lambda sentence: None,
     ):
         self._token = token
@@ -76,6 +80,7 @@ class Client:
         self._events_url = base_url + events
         self._max_outage = max_outage / 1000
         self._log = log
+        self.quota = Quota(reserve)
         self._auth = _Bearer(token)
         self._session = requests.Session()
         # A proxy named in the environment sees nothing through TLS, but it would see a token sent to loopback.
@@ -142,11 +147,13 @@ class Client:
         with self._lock:
             self._outage_since = self._outage_since or now
             elapsed = now - min(self._outage_since, asked_at)
-        wait = delay if passing.wait is None else passing.wait
+        wait = (max(delay, 1.0) if passing.limit else delay) if passing.wait is None else passing.wait
         if elapsed + wait > self._max_outage:
             raise self._unavailable(passing, elapsed, attempt)
         if attempt == 5:
             self._log(f"HubSpot has not answered {attempt} attempts, the last: {passing} Trying on.")
+        if passing.limit:
+            self.quota.pause(wait)
         stop.wait(wait)
 
     def _unavailable(self, passing: _Passing, elapsed: float, attempts: int) -> Unavailable:
@@ -161,11 +168,13 @@ class Client:
 
     def _attempt(self, url: str, query: Query, stop: threading.Event) -> bytes:
         """The body of one good answer; anything else is raised."""
+        self.quota.take(stop)
         try:
             with self._session.get(
                 url, params=dict(query), auth=self._auth, timeout=TIMEOUTS, allow_redirects=False, stream=True
             ) as response:
                 self._note_clock(response.headers.get("Date"))
+                self.quota.note(response.headers)
                 body = _read_body(response, stop)
         except (requests.RequestException, TransportError, OSError) as error:
             raise _Passing(self._safe(f"{type(error).__name__} ({error}).")) from None
@@ -191,7 +200,7 @@ class Client:
         if status == 423 and wait is None:
             wait = 2.0
         if status < 300 or status in (408, 423, 429, 477) or status >= 500:
-            return _Passing(text, wait)
+            return _Passing(text, wait, limit=status == 429)
         return Refused(f"{text} Cure: {self._safe(_cure(status, said, response.headers.get('Location')))}")
 
     def _note_clock(self, date: str | None) -> None:

@@ -8,7 +8,7 @@ PREFIX = "properties_"
 OWN = ("id", "eventType", "occurredAt", "objectId", "objectType")  # an event's own fields, which always keep their names
 ADDED = ("occurred", "_fivetran_id", "_fivetran_deleted", "_fivetran_synced", "_fivetran_file_path")
 
-Path = "str | tuple[str, ...]"  # where a value stands in an event: its name, or the names down to it
+Path = str | tuple[str, ...]  # where a value stands in an event: its name, or the names down to it
 
 
 @lru_cache(maxsize=20_000)
@@ -33,7 +33,7 @@ _RESERVED = frozenset(map(destination_name, (*OWN, *ADDED)))
 
 
 @lru_cache(maxsize=512)
-def column_names(own: "tuple[Path, ...]", properties: "tuple[Path, ...]") -> tuple[str, ...]:
+def column_names(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...]:
     """The column of each value of an event, for the paths of its own values and then of its properties.
 
     Names down to a value are joined with "_". An event's own fields keep their names, whatever the properties are called;
@@ -58,8 +58,8 @@ def column_names(own: "tuple[Path, ...]", properties: "tuple[Path, ...]") -> tup
     return (*(columns[False, path] for path in own), *(columns[True, path] for path in properties))
 
 
-def _by_precedence(own: "Iterable[Path]", properties: "Iterable[Path]") -> "list[tuple[bool, Path]]":
-    def precedence(place: "tuple[bool, Path]") -> tuple[bool, int, tuple[str, ...]]:
+def _by_precedence(own: Iterable[Path], properties: Iterable[Path]) -> list[tuple[bool, Path]]:
+    def precedence(place: tuple[bool, Path]) -> tuple[bool, int, tuple[str, ...]]:
         names = (place[1],) if isinstance(place[1], str) else place[1]
         return place[0], len(names), names
 

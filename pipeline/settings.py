@@ -26,6 +26,8 @@ class Settings:
     dedupe_window: int
     lookback: int
     max_outage: int
+    concurrency: int
+    quota_reserve: int
     api_base_url: str
     api_version: str
 
@@ -117,6 +119,8 @@ KEYS = {
     "dedupe_window": Key("dedupe_window", "20000", _whole(0, 1_000_000, "ids")),
     "lookback_minutes": Key("lookback", "60", _whole(0, 43_200, "minutes", MINUTE)),
     "max_outage_minutes": Key("max_outage", "15", _minutes),
+    "concurrency": Key("concurrency", "4", _whole(1, 16, "requests at once")),
+    "quota_reserve_percent": Key("quota_reserve", "10", _whole(0, 90, "percent")),
     "api_base_url": Key("api_base_url", HUBSPOT, _base_url),
     "api_version": Key("api_version", API_VERSIONS[0], _version),
 }
@@ -172,7 +176,7 @@ def _text(configuration: Mapping[str, Any], name: str) -> str:
     given = configuration.get(name)
     if given is not None and not isinstance(given, str):
         raise ValueError("give a text (every value of the configuration is a string)")
-    text = (given or "").strip() or KEYS[name].default
+    text = str(given or "").strip() or KEYS[name].default
     if not text:
         raise ValueError(_REQUIRED[name])
     return text

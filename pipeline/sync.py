@@ -54,7 +54,13 @@ def sync(settings: Settings, state: Mapping[str, Any], sink: Sink) -> None:
     progress = read_state(state)
     failures = []
     with Client(
-        settings.api_token, settings.api_base_url, settings.api_version, settings.max_outage, log=sink.log
+        settings.api_token,
+        settings.api_base_url,
+        settings.api_version,
+        settings.max_outage,
+        settings.concurrency,
+        settings.quota_reserve / 100,
+        sink.log,
     ) as client:
         for event_type in settings.event_types:
             try:
@@ -97,7 +103,7 @@ def deliver(
     (ms), it began."""
     rejected: Counter[str] = Counter()
     fetch = partial(ask, client, {"eventType": event_type, "limit": settings.page_size})
-    with Reader(fetch, client.now, floor=settings.start, warn=sink.warn) as reader:
+    with Reader(fetch, client.now, settings.concurrency, settings.start, sink.warn) as reader:
         rows = pipe(
             [span],
             fetch_pages(reader.pages),

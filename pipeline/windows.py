@@ -82,7 +82,7 @@ class Reading(NamedTuple):
     size: int
     span: tuple[int, int]
 
-    def count(self) -> int:
+    def total(self) -> int:
         return sum(len(part.events) for part in self.parts)
 
 
@@ -290,7 +290,7 @@ class Reader:
             first, last = reading.span
             self._density = len(reading.parts[-1].events) / max(1, last - first)
             self._ahead = self.concurrency
-        elif count := reading.count():
+        elif count := reading.total():
             self._density = count / max(1, self._end(window) - max(window.start, window.reached))
             self._ahead = min(self.concurrency, 2 * self._ahead)
         else:

@@ -1,0 +1,89 @@
+"""The account's rate limit as HubSpot's answers tell it, shared by all workers.
+
+The limit is rolling: what counts is every request of the last ten seconds, so that is what is counted here. A token bucket
+would spend its burst and then its steady rate on top of it. Headers and limits:
+https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
+"""
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+
+LONGEST_INTERVAL = 60_000  # ms; a header that says more is nonsense
+MARGIN = 0.05  # seconds by which requests may arrive closer together than they were sent
+
+
+class Quota:
+    """Lets requests go as fast as the account allows, less a reserve (0 to 1) for its other integrations. For any thread."""
+
+    def __init__(self, reserve: float = 0.1):
+        self._share = 1 - reserve
+        self._lock = threading.Lock()
+        self._sent: deque[float] = deque()  # when each request of the last interval went, monotonic seconds
+        self._most: int | None = None  # requests an interval for the whole account; None: not told yet
+        self._interval = 10.0
+        self._others = 0  # requests of other integrations in the interval before _told
+        self._told = 0.0
+        self._paused_until = 0.0
+        self.waited = 0.0  # seconds, all workers together
+
+    def take(self, stop: threading.Event) -> None:
+        """Waits until one more request may go and counts it; returns at once when `stop` is set."""
+        while not stop.is_set():
+            with self._lock:
+                delay = self._delay(time.monotonic())
+                if delay <= 0:
+                    self._sent.append(time.monotonic())
+                    return
+                self.waited += delay
+            stop.wait(delay)
+
+    def note(self, headers: Mapping[str, str]) -> None:
+        """Learns from an answer's headers; what they say is taken only where it makes sense."""
+        most = _number(headers.get("X-HubSpot-RateLimit-Max"), 1, 1_000_000)
+        remaining = _number(headers.get("X-HubSpot-RateLimit-Remaining"), 0, most or 0)
+        interval = _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"), 100, LONGEST_INTERVAL)
+        if most is None:
+            return
+        with self._lock:
+            self._most = most
+            self._interval = (interval or 10_000) / 1000
+            self._told = time.monotonic()
+            self._expire(self._told)
+            self._others = 0 if remaining is None else max(0, most - remaining - len(self._sent))
+
+    def pause(self, seconds: float) -> None:
+        """After a 429: no worker asks again before that many seconds."""
+        with self._lock:
+            self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+
+    def _delay(self, now: float) -> float:
+        """Seconds until one more request may go."""
+        self._expire(now)
+        if now < self._paused_until:
+            return self._paused_until - now
+        if self._most is None:
+            return 0.0
+        told_for = self._told + self._interval - now  # the others' requests have left the interval after that
+        allowed = max(1, int(self._most * self._share) - (self._others if told_for > 0 else 0))
+        if len(self._sent) < allowed:
+            return 0.0
+        until_sent_leave = self._sent[len(self._sent) - allowed] + self._interval + MARGIN - now
+        return min(until_sent_leave, told_for) if told_for > 0 and self._others else until_sent_leave
+
+    def _expire(self, now: float) -> None:
+        while self._sent and self._sent[0] <= now - self._interval - MARGIN:
+            self._sent.popleft()
+
+
+def _number(text: str | None, low: int, high: int) -> int | None:
+    """A header's whole number where it is one and in range.
+
+    >>> _number("190", 1, 1000), _number("many", 1, 1000), _number("-3", 1, 1000)
+    (190, None, None)
+    """
+    try:
+        number = int(text or "")
+    except ValueError:
+        return None
+    return number if low <= number <= high else None
