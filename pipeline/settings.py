@@ -169,14 +169,14 @@ def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
 
 
 def _nearest(name: str) -> str:
-    return difflib.get_close_matches(name.lower()[:60], KEYS, n=1, cutoff=0.0)[0]
+    return str(difflib.get_close_matches(name.lower()[:60], list(KEYS), n=1, cutoff=0.0)[0])
 
 
 def _text(configuration: Mapping[str, Any], name: str) -> str:
     given = configuration.get(name)
     if given is not None and not isinstance(given, str):
         raise ValueError("give a text (every value of the configuration is a string)")
-    text = str(given or "").strip() or KEYS[name].default
+    text = (given or "").strip() or KEYS[name].default
     if not text:
         raise ValueError(_REQUIRED[name])
     return text

@@ -1,0 +1,177 @@
+"""The configuration: defaults, every mistake at once, no secret shown."""
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import SettingsError
+from pipeline.moments import to_ms
+from pipeline.settings import KEYS, is_loopback, read_event_types, read_settings, unknown_keys
+
+TOKEN = "pat-na1-00000000-aaaa"
+LEAST = {"api_token": TOKEN, "initial_sync_start_date": "2026-01-01T00:00:00Z"}
+DEFAULTS = {
+    "event_types": ("e_visited_page",),
+    "page_size": 1000,
+    "checkpoint_interval": 10_000,
+    "dedupe_window": 20_000,
+    "lookback": 3_600_000,
+    "max_outage": 900_000,
+    "api_base_url": "https://api.hubapi.com",
+    "api_version": "2026-03",
+}
+
+
+def mistakes(**keys):
+    with pytest.raises(SettingsError) as raised:
+        read_settings(LEAST | keys)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("blank", [None, "", "  \n"])
+def test_a_blank_key_has_its_default(blank):
+    given_keys = LEAST | {name: blank for name in KEYS if name not in LEAST} if blank is not None else LEAST
+    read = read_settings(given_keys)
+    assert {name: getattr(read, name) for name in DEFAULTS} == DEFAULTS
+    assert (read.api_token, read.start) == (TOKEN, to_ms(LEAST["initial_sync_start_date"]))
+
+
+@pytest.mark.parametrize(
+    "key, text, setting, value",
+    [
+        ("initial_sync_start_date", "2026-01-01", "start", to_ms("2026-01-01T00:00:00Z")),
+        ("initial_sync_start_date", "2026-01-01T02:00:00+02:00", "start", to_ms("2026-01-01T00:00:00Z")),
+        ("event_types", " b ,a,, b", "event_types", ("b", "a")),
+        ("page_size", " 1 ", "page_size", 1),
+        ("checkpoint_interval", "500", "checkpoint_interval", 500),
+        ("dedupe_window", "0", "dedupe_window", 0),
+        ("lookback_minutes", "0", "lookback", 0),
+        ("lookback_minutes", "90", "lookback", 5_400_000),
+        ("max_outage_minutes", "0.5", "max_outage", 30_000),
+        ("api_base_url", "https://api-eu1.hubapi.com/", "api_base_url", "https://api-eu1.hubapi.com"),
+        ("api_version", "v3", "api_version", "v3"),
+    ],
+)
+def test_a_key_is_read(key, text, setting, value):
+    assert getattr(read_settings(LEAST | {key: text}), setting) == value
+
+
+WRONG = {
+    "initial_sync_start_date": ("soon", "2026-01-01T00:00:00Z"),
+    "event_types": ("e visited/page", "e_visited_page"),
+    "page_size": ("0", "from 1 to"),
+    "checkpoint_interval": ("-1", "from 1 to"),
+    "dedupe_window": ("many", "from 0 to"),
+    "lookback_minutes": ("1.5", "from 0 to"),
+    "max_outage_minutes": ("0", "minutes above 0"),
+    "api_base_url": ("http://api.hubapi.com", "https://api.hubapi.com"),
+    "api_version": ("v4", "2026-03"),
+}
+
+
+def test_every_mistake_is_reported_at_once_with_its_key_what_was_given_and_what_is_right():
+    lines = mistakes(api_token="two words", **{key: text for key, (text, _) in WRONG.items()}).splitlines()
+    assert f"{len(WRONG) + 1} mistakes" in lines[0] and len(lines) == len(WRONG) + 2
+    for key, (text, right) in WRONG.items():
+        line = next(line for line in lines if line.startswith(f"- {key}:"))
+        assert repr(text) in line and right in line.partition(repr(text))[2]
+
+
+@pytest.mark.parametrize("key", LEAST)
+def test_what_must_be_given_is_missed_by_name(key):
+    for blank in ({}, {key: " "}):
+        with pytest.raises(SettingsError, match=f"- {key}: missing; give"):
+            read_settings({name: text for name, text in LEAST.items() if name != key} | blank)
+
+
+@pytest.mark.parametrize("token", [f"Bearer {TOKEN}", f"{TOKEN}\n{TOKEN}", f"{TOKEN}é", f"{TOKEN}\0", f"{TOKEN} x"])
+def test_an_unusable_token_is_reported_but_never_shown(token):
+    message = mistakes(api_token=token, page_size="0")
+    assert "- api_token:" in message and "- page_size:" in message and TOKEN not in message
+
+
+def test_settings_do_not_show_the_token():
+    read = read_settings(LEAST)
+    assert TOKEN not in repr(read) and TOKEN not in str(read)
+
+
+@pytest.mark.parametrize("value", [5, True, ["e"], {"a": 1}])
+def test_a_value_that_is_no_string_is_a_mistake(value):
+    assert "- page_size:" in mistakes(page_size=value) and "is a string" in mistakes(page_size=value)
+
+
+ALLOWED = ["http://127.0.0.1:8000", "http://127.9.9.9", "http://localhost:1", "http://LOCALHOST", "http://[::1]:8000", "https://x.y"]
+REFUSED = [
+    "http://127.0.0.1.example.com", "http://localhost.example.com", "http://api.hubapi.com", "http://10.0.0.1", "http://0.0.0.0",
+    "http://127.0.0.1@example.com", "https://user:password@api.hubapi.com", "https://api.hubapi.com/events", "ftp://127.0.0.1",
+    "https://api.hubapi.com?a=b", "https://api.hubapi.com#a", "api.hubapi.com", "https://", "https://[", "https://a:99999",
+    "//api.hubapi.com", "http:127.0.0.1", "https://a b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", ALLOWED)
+def test_https_and_loopback_are_allowed(url):
+    assert read_settings(LEAST | {"api_base_url": url}).api_base_url == url
+
+
+@pytest.mark.parametrize("url", REFUSED)
+def test_nothing_else_is_where_the_token_goes(url):
+    assert "- api_base_url:" in mistakes(api_base_url=url)
+
+
+def test_what_is_loopback():
+    assert all(map(is_loopback, ["127.0.0.1", "127.255.255.254", "::1", "localhost"]))
+    assert not any(map(is_loopback, ["127.0.0.1.example.com", "128.0.0.1", "::2", "notlocalhost", "", "0"]))
+
+
+TEXTS = st.text() | st.sampled_from(
+    [text for text, _ in WRONG.values()]
+    + [*REFUSED, *ALLOWED, "5", "1e3", "٣", "https://a:٣", "1" * 13, "https://\u2100", "\ud800"]
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.dictionaries(st.sampled_from(sorted(KEYS)) | st.text(), TEXTS))
+@example({"api_base_url": "https://[::1%25eth0]"})
+def test_no_configuration_raises_anything_but_a_settings_error(configuration):
+    assert all(isinstance(sentence, str) for sentence in unknown_keys(configuration))
+    names = read_event_types(configuration)
+    try:
+        assert read_settings(configuration).event_types == names
+    except SettingsError as error:
+        assert str(error)
+
+
+@settings(deadline=None)
+@given(st.text("!~ab\n é", min_size=9), st.fixed_dictionaries({}, optional=dict.fromkeys(WRONG, TEXTS)))
+def test_no_mistake_beside_it_shows_the_token(token, others):
+    try:
+        read_settings(LEAST | others | {"api_token": token})
+    except SettingsError as error:
+        shown = str(error)
+        assert token not in shown or any(token in text for text in others.values())
+
+
+@pytest.mark.parametrize(
+    "wrong, nearest", [("page_sise", "page_size"), ("Api_Token", "api_token"), ("lookback", "lookback_minutes")]
+)
+def test_an_unknown_key_is_named_with_the_nearest_one(wrong, nearest):
+    (sentence,) = unknown_keys(LEAST | {wrong: "x"})
+    assert repr(wrong) in sentence and repr(nearest) in sentence
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text(max_size=50), st.just("")))
+def test_every_unknown_key_and_no_other_is_named(configuration):
+    unknown = [name for name in configuration if name not in KEYS]
+    sentences = unknown_keys(LEAST | configuration)
+    assert len(sentences) == len(unknown)
+    assert all(repr(name) in sentence for name, sentence in zip(unknown, sentences, strict=True))
+    assert all(any(f"'{key}'" in sentence for key in KEYS) for sentence in sentences)
+
+
+def test_the_published_example_is_a_right_configuration():
+    example = json.loads((Path(__file__).parents[1] / "configuration.json.example").read_text())
+    assert set(example) <= set(KEYS) and read_settings(example)
