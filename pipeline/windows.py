@@ -160,11 +160,15 @@ def _moment(event: Any) -> int | None:
         return None
 
 
-@dataclass
+@dataclass(eq=False)
 class _Slot:
-    """A window's place in the line, its job once that is started, and what the job brought once that is looked at."""
+    """A window's place in the line, its job once that is started, and what the job brought once that is looked at.
+
+    `density` is how many events a ms its window holds: as guessed, then as read (0: none); None: no guess.
+    """
 
     window: Window
+    density: float | None = None
     job: "Future[Reading] | None" = None
     reading: Reading | None = None
 
@@ -191,8 +195,7 @@ class Reader:
 
     _steps: int = field(default=0, init=False)
     _broken: bool = field(default=False, init=False)
-    _density: float | None = field(default=None, init=False)  # events a ms where a job last looked; None: not known
-    _ahead: int = field(default=1, init=False)  # jobs under way: more after a window with events, one after an empty one
+    _density: float | None = field(default=None, init=False)  # of the window last handed on
     _full: int = field(default=1, init=False)
     _size: int = field(default=1, init=False)
     _line: list[_Slot] = field(default_factory=list, init=False)
@@ -216,6 +219,7 @@ class Reader:
             head = self._line[0]
             if head.reading is not None:
                 self._line.pop(0)
+                self._density = head.density
                 yield from self._hand_on(head.window, head.reading)
             elif head.job is not None and head.job.done():
                 head.job.result()  # raises, if the job failed
@@ -239,43 +243,45 @@ class Reader:
     # -- planning: what the jobs brought, and which are started next
 
     def _look(self) -> None:
-        """Looks at the jobs that are done, then starts as many as may be under way."""
-        position = 0
-        while position < len(self._line):
-            slot = self._line[position]
+        """Looks at the jobs that are done, then starts more: as many from the head of the line as there are workers."""
+        for slot in list(self._line):
             if slot.reading is None and slot.job is not None and slot.job.done() and not slot.job.exception():
-                self._settle(position, slot.job.result())
-            position += 1
+                self._settle(slot, slot.job.result())
         position = 0
-        while position < min(self._ahead, len(self._line)):
-            slot = self._line[position]
-            if slot.job is None:
+        while position < min(self.concurrency, len(self._line)):
+            if self._line[position].job is None:
                 self._start(position)
             position += 1
 
-    def _settle(self, position: int, reading: Reading) -> None:
+    def _settle(self, slot: _Slot, reading: Reading) -> None:
         """Takes up what a job brought; what is left of its window goes back to the line behind it.
 
         While the order is not proved, pages flow but the sync's cursor waits. Once it is known to be broken, a window is
         handed on only when it is whole, and one too full for that is read anew in smaller ones, down to a second.
         """
-        slot = self._line[position]
         window = slot.window
-        self._learn(window, reading)
+        position = self._line.index(slot)
+        self._learn(reading)
         if self._broken and reading.relied and (self._divisible(window) or not window.held):
             self._line[position] = _Slot(_fresh(window.start, window.end))
         elif reading.rest is None:
             slot.reading = reading if reading.ordered or window.held else _sorted(reading)
+            guess = slot.density or 0
+            slot.density = reading.total() / max(1, self._end(window) - max(window.start, window.reached))
+            if self._broken and slot.density == 0:  # no single page can tell then where events go on
+                slot.density = guess / 8
         elif self._broken and self._divisible(window):
-            self._density = 4 * reading.full * len(reading.parts) / max(1, self._end(window) - window.start)
-            self._line[position] = _Slot(_fresh(window.start, window.end))
+            density = 4 * self._full * len(reading.parts) / max(1, self._end(window) - window.start)
+            self._line[position] = _Slot(_fresh(window.start, window.end), density)
         else:
             held = not self._trusted()
             slot.window, slot.reading = window._replace(held=held), reading
+            first, last = reading.span
+            slot.density = len(reading.parts[-1].events) / max(1, last - first)
             self._line.insert(position + 1, _Slot(reading.rest._replace(held=held)))
 
-    def _learn(self, window: Window, reading: Reading) -> None:
-        """The order, the size of pages and the density of events as this reading shows them."""
+    def _learn(self, reading: Reading) -> None:
+        """The order of events and the size of pages as a reading shows them."""
         if self.began is None:
             self.began = self.now()
         self._steps += reading.steps
@@ -286,39 +292,40 @@ class Reader:
                 "requests."
             )
         self._full, self._size = max(self._full, reading.full), max(self._size, reading.size)
-        if reading.rest is not None:
-            first, last = reading.span
-            self._density = len(reading.parts[-1].events) / max(1, last - first)
-            self._ahead = self.concurrency
-        elif count := reading.total():
-            self._density = count / max(1, self._end(window) - max(window.start, window.reached))
-            self._ahead = min(self.concurrency, 2 * self._ahead)
-        else:
-            self._density = self._density / 8 if self._density and self._broken else None
-            self._ahead = 1
 
     def _trusted(self) -> bool:
         return self._steps >= PROOF and not self._broken
 
     def _start(self, position: int) -> None:
-        piece, rest, pages = self._cut(self._line[position].window)
+        slot = self._line[position]
+        density = self._density_at(position)
+        piece, rest, pages = self._cut(slot.window, density)
         if rest is not None:
             self._line.insert(position + 1, _Slot(rest))
         job = self._pool.submit(read, self.fetch, piece, pages, self._trusted(), self._stop)
-        self._line[position] = _Slot(piece, job)
+        self._line[position] = _Slot(piece, density, job)
 
-    def _cut(self, window: Window) -> tuple[Window, Window | None, int]:
-        """A piece of a window that one job will probably read whole, the rest, and the pages the job may take. Where no density
-        is known the piece is the whole window and the job a single page, which tells where events go on and how densely."""
-        if self._density is None:
+    def _density_at(self, position: int) -> float:
+        """How densely events lie at a place in the line: as guessed there, or as the nearest window before it was read."""
+        if (guess := self._line[position].density) is not None:
+            return guess
+        for slot in reversed(self._line[:position]):
+            if slot.reading is not None:
+                return slot.density or 0
+        return self._density or 0
+
+    def _cut(self, window: Window, density: float) -> tuple[Window, Window | None, int]:
+        """A piece of a window that one job will probably read whole, the rest, and the pages the job may take. Where no events
+        are known of, the piece is the whole window and the job a single page: it tells where they go on, and how densely."""
+        if density == 0:
             return window, None, 1
         begin, end = max(window.start, window.reached), self._end(window)
-        expected = self._density * (end - begin) / self._full
+        expected = density * (end - begin) / self._full
         pages = self._pages(expected)
         if window.held or (self.concurrency == 1 and not self._broken) or expected <= pages:
             return window, None, pages
         aim = pages / 2 if self._broken else pages - 0.1
-        cut = _next_second(begin + max(0, int(aim * self._full / self._density) - SECOND // 2))
+        cut = _next_second(begin + max(0, int(aim * self._full / density) - SECOND // 2))
         if cut >= end:
             return window, None, pages
         piece = window._replace(end=cut) if window.after else _fresh(window.start, cut)
