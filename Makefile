@@ -6,7 +6,7 @@ READY := .venv/ready
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint package deploy clean
+.PHONY: demo test bench lint package deploy clean
 
 demo: $(READY)  ## a simulated HubSpot, a real sync, a look at the table
 	@python -m simulator.demo
@@ -28,6 +28,11 @@ package: $(READY) build/package  ## build/package/files/package.zip
 
 deploy: $(READY) build/package  ## make deploy ARGS="--destination NAME --connection NAME --api-key KEY"
 	@cd build/package && fivetran deploy --configuration ../../configuration.json $(ARGS)
+
+bench:  ## side by side, into bench/results.*; FULL=1 adds 10,000,000 events, ONLY="latency quota" runs those alone
+	@$(PYTHON) -m venv .venv-bench && .venv-bench/bin/pip install --quiet --requirement bench/requirements.txt
+	@$(PYTHON) -m venv .venv-dlt && .venv-dlt/bin/pip install --quiet --requirement bench/requirements-dlt.txt
+	@.venv-bench/bin/python -m bench $(if $(FULL),--full) $(ONLY)
 
 clean:
 	@rm -rf .venv build files

@@ -19,12 +19,16 @@ from requests.packages.urllib3.exceptions import HTTPError as TransportError  # 
 from pipeline.errors import BadAnswer, Refused, Stopped, Unauthorized, Unavailable
 from pipeline.moments import local_now, to_text
 from pipeline.quota import Quota
+from pipeline.repair import repair
 from pipeline.settings import is_loopback
 
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
 ANSWER_SECONDS = 60.0  # a whole answer: one that drips never runs into the time-out between two pieces
 ANSWER_BYTES = 256 * 1024 * 1024  # far above any page; what is larger is no answer to our question
+LONGEST_WAIT = 1e9  # seconds; a header that says more says the same
 LONGEST_DELAY = 30.0  # seconds between two attempts, when HubSpot does not say
+
+_STOPPED = "The sync was stopped while it waited for HubSpot."
 
 Query = Mapping[str, "str | int"]
 
@@ -91,6 +95,7 @@ class Client:
         self._lock = threading.Lock()
         self._told: tuple[int, float] | None = None  # HubSpot's clock (ms) as last told, and the monotonic second of that
         self._outage_since: float | None = None
+        self.replaced = 0  # values that could not be represented
 
     def __enter__(self) -> "Client":
         return self
@@ -132,14 +137,15 @@ class Client:
                 break
             try:
                 body = self._attempt(url, query, stop)
-                answer = _json_with(body, wanted)
+                answer, replaced = _json_with(body, wanted)
             except _Passing as passing:
                 self._pause(passing, attempt, asked_at, delay, stop)
             else:
                 with self._lock:
                     self._outage_since = None
+                    self.replaced += replaced
                 return answer, len(body)
-        raise Stopped("The sync was stopped while it waited for HubSpot.")
+        raise Stopped(_STOPPED)
 
     def _pause(self, passing: _Passing, attempt: int, asked_at: float, delay: float, stop: threading.Event) -> None:
         """Waits before the next attempt, or gives up: no good answer for too long, to this request or to any."""
@@ -147,14 +153,15 @@ class Client:
         with self._lock:
             self._outage_since = self._outage_since or now
             elapsed = now - min(self._outage_since, asked_at)
-        wait = (max(delay, 1.0) if passing.limit else delay) if passing.wait is None else passing.wait
+        wait = max(passing.wait or 0.0, min(delay, 1.0) if passing.wait is not None else delay)
         if elapsed + wait > self._max_outage:
             raise self._unavailable(passing, elapsed, attempt)
         if attempt == 5:
             self._log(f"HubSpot has not answered {attempt} attempts, the last: {passing} Trying on.")
         if passing.limit:
-            self.quota.pause(wait)
-        stop.wait(wait)
+            self.quota.pause(max(wait, 1.0))
+        else:
+            stop.wait(wait)
 
     def _unavailable(self, passing: _Passing, elapsed: float, attempts: int) -> Unavailable:
         since = to_text(self.now() - int(elapsed * 1000))
@@ -169,6 +176,8 @@ class Client:
     def _attempt(self, url: str, query: Query, stop: threading.Event) -> bytes:
         """The body of one good answer; anything else is raised."""
         self.quota.take(stop)
+        if stop.is_set():
+            raise Stopped(_STOPPED)
         try:
             with self._session.get(
                 url, params=dict(query), auth=self._auth, timeout=TIMEOUTS, allow_redirects=False, stream=True
@@ -184,8 +193,9 @@ class Client:
 
     def _failure(self, response: requests.Response, body: bytes) -> Exception:
         """What an answer other than 200 is raised as."""
-        status, said = response.status_code, _error_body(body)
-        text = self._safe(_what_hubspot_said(status, said))
+        token = self._token.encode()  # taken out before anything is cut to length, lest a part of it is left
+        status, said = response.status_code, _error_body(body.replace(token, b"<api_token>"))
+        text = _what_hubspot_said(status, said)
         wait = _retry_after(response.headers.get("Retry-After"), self.now())
         if status in (401, 530):
             return Unauthorized(
@@ -201,7 +211,8 @@ class Client:
             wait = 2.0
         if status < 300 or status in (408, 423, 429, 477) or status >= 500:
             return _Passing(text, wait, limit=status == 429)
-        return Refused(f"{text} Cure: {self._safe(_cure(status, said, response.headers.get('Location')))}")
+        location = self._safe(response.headers.get("Location") or "")
+        return Refused(f"{text} Cure: {_cure(status, said, location)}")
 
     def _note_clock(self, date: str | None) -> None:
         try:
@@ -211,7 +222,7 @@ class Client:
         self._told = int(told * 1000), time.monotonic()
 
     def _safe(self, text: str) -> str:
-        return text.replace(self._token, "<api_token>")[:1000]
+        return text.replace(self._token, "<api_token>")[:500]
 
 
 def _delays() -> Iterator[float]:
@@ -230,7 +241,7 @@ def _read_body(response: requests.Response, stop: threading.Event) -> bytes:
         pieces.append(piece)
         size += len(piece)
         if stop.is_set():
-            raise Stopped("The sync was stopped while an answer arrived.")
+            raise Stopped(_STOPPED)
         if time.monotonic() > deadline:
             raise _Passing(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
         if size > ANSWER_BYTES:
@@ -238,15 +249,20 @@ def _read_body(response: requests.Response, stop: threading.Event) -> bytes:
     return b"".join(pieces)
 
 
-def _json_with(body: bytes, wanted: str) -> dict[str, Any]:
-    """The answer's JSON; what is not an object with a list under `wanted` came from something in between, and passes."""
+def _json_with(body: bytes, wanted: str) -> tuple[dict[str, Any], int]:
+    """The answer's JSON, and how many values had to be replaced to read it. What is not an object with a list under `wanted`
+    came from something in between, and passes."""
     try:
-        answer = orjson.loads(body)
+        answer, replaced = orjson.loads(body), 0
     except orjson.JSONDecodeError as error:
-        raise _Passing(f"an answer 200 that is no JSON ({len(body)} bytes: {error}).") from None
+        mended, replaced = repair(body)
+        try:
+            answer = orjson.loads(mended)
+        except orjson.JSONDecodeError:
+            raise _Passing(f"an answer 200 that is no JSON ({len(body)} bytes: {error}).") from None
     if not isinstance(answer, dict) or not isinstance(answer.get(wanted), list):
         raise _Passing(f"an answer 200 without a list of {wanted} ({len(body)} bytes).")
-    return answer
+    return answer, replaced
 
 
 def _next_cursor(answer: Mapping[str, Any]) -> str | None:
@@ -279,7 +295,7 @@ def _retry_after(text: str | None, now: int) -> float | None:
             seconds = parsedate_to_datetime(text).timestamp() - now / 1000
         except (TypeError, ValueError, IndexError, OverflowError):
             return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return min(max(0.0, seconds), LONGEST_WAIT) if math.isfinite(seconds) else None
 
 
 def _error_body(body: bytes) -> dict[str, Any]:
@@ -297,7 +313,7 @@ def _what_hubspot_said(status: int, said: Mapping[str, Any]) -> str:
     return f"HubSpot answered {status}: {message}" + (f" (correlationId {correlation})." if correlation else ".")
 
 
-def _cure(status: int, said: Mapping[str, Any], location: str | None) -> str:
+def _cure(status: int, said: Mapping[str, Any], location: str) -> str:
     """What a person changes so that HubSpot serves the request."""
     message = str(said.get("message") or "").lower()
     if status == 403:
@@ -310,7 +326,7 @@ def _cure(status: int, said: Mapping[str, Any], location: str | None) -> str:
     if status == 404:
         return "check api_base_url and api_version (2026-03 is the default)."
     if 300 <= status < 400:
-        return f"check api_base_url: it redirects to {str(location)[:200]}, and the token is sent to no other host."
+        return f"check api_base_url: it redirects to {location[:200]}, and the token is sent to no other host."
     if "limit" in message:
         return "lower page_size."
     return "check event_types (a name the account knows?), initial_sync_start_date and api_version."

@@ -30,9 +30,9 @@ def to_ms(text: str) -> int:
 
 
 def _any_iso_to_ms(text: str) -> int:
-    match = _ISO.fullmatch(text.strip())
+    match = _ISO.fullmatch(text.strip()) if isinstance(text, str) else None
     if not match:
-        raise ValueError(f"not an ISO 8601 date: {text[:40]!r}")
+        raise ValueError(f"not an ISO 8601 date: {str(text)[:40]!r}")
     date, minutes, seconds, fraction, offset = match.groups()
     moment = datetime.fromisoformat(f"{date}T{minutes or '00:00'}:{seconds or '00'}")
     milliseconds = int((fraction or "0").ljust(3, "0")[:3])

@@ -72,10 +72,9 @@ def what_is_wrong(event: Any) -> str | None:
     if occurred is None or occurred == "":
         return "no occurredAt"
     try:
-        to_ms(occurred)
-    except (ValueError, TypeError):
+        return None if isinstance(occurred, str) and to_ms(occurred) is not None else "unreadable occurredAt"
+    except ValueError:
         return "unreadable occurredAt"
-    return None
 
 
 def flatten(events: Iterable[Event]) -> Iterator[Row]:
@@ -135,7 +134,28 @@ def _json_text(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:  # nested deeper than orjson writes, an integer beyond 64 bits, half a character
-        return json.dumps(value, separators=(",", ":"))
+        return "".join(_json_pieces(value))
+
+
+def _json_pieces(value: Any) -> Iterator[str]:
+    """The JSON text of a value however deep, piece by piece; json.dumps would run out of stack."""
+    waiting = [("", value)]  # texts to write as they are, each before a value (or none)
+    while waiting:
+        text, value = waiting.pop()
+        yield text
+        if isinstance(value, dict):
+            items = [(f"{json.dumps(str(key))}:", inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            items = [("", inner) for inner in value]
+        else:
+            yield "" if value is _NOTHING else json.dumps(value)
+            continue
+        waiting.append(("}" if isinstance(value, dict) else "]", _NOTHING))
+        waiting += [("," * (place > 0) + name, inner) for place, (name, inner) in reversed(list(enumerate(items)))]
+        yield "{" if isinstance(value, dict) else "["
+
+
+_NOTHING = object()
 
 
 @curry
@@ -183,10 +203,12 @@ def checkpoint_every(n: int, save: Callable[[str], Any], rows: Iterable[Row]) ->
     2026-05-21T01:36:03Z
     3
     """
-    unsaved, cursor = 0, None
+    unsaved, cursor, latest = 0, None, float("-inf")
     try:
         for row in rows:
-            cursor = _later(cursor, row.get("occurred"))
+            occurred = row.get("occurred")
+            if occurred is not None and (moment := to_ms(occurred)) >= latest:
+                cursor, latest = occurred, moment
             unsaved += 1
             if unsaved >= n and cursor is not None:
                 unsaved = 0  # first, or a save that fails would be tried again on the way out
@@ -195,12 +217,3 @@ def checkpoint_every(n: int, save: Callable[[str], Any], rows: Iterable[Row]) ->
     finally:
         if unsaved and cursor is not None:
             save(cursor)
-
-
-def _later(one: str | None, other: str | None) -> str | None:
-    """The later of two moments, if any; two texts of one shape compare as they are."""
-    if one is None or other is None:
-        return one or other
-    if len(one) == len(other) and one[-1] == other[-1] == "Z":
-        return max(one, other)
-    return one if to_ms(one) > to_ms(other) else other

@@ -125,10 +125,13 @@ def deliver(
 
 
 def true_cursor(reader: Reader, occurred: str) -> tuple[str, int]:
-    """The cursor to save, which never passes an event that is not delivered (an event from elsewhere in time, or from the
-    future, does not carry it there), and when the sync began (ms)."""
-    cursor = occurred if to_ms(occurred) <= reader.reach else to_text(reader.delivered)
-    return cursor, reader.began or 0
+    """The cursor to save when `occurred` is the latest moment delivered, and when the sync began (ms).
+
+    It never passes an event that is not delivered: what was handed on out of order (or comes from the future) does not carry
+    it there, and it stays where the pages before this one ended.
+    """
+    exact = reader.loose < to_ms(occurred) <= reader.reach
+    return occurred if exact else to_text(reader.delivered), reader.began or 0
 
 
 def ask(client: Client, fixed: Query, window: Window, stop: threading.Event) -> Page:

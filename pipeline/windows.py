@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pipeline.client import Page
-from pipeline.errors import Refused
+from pipeline.errors import HubSpotError, Refused
 from pipeline.moments import SECOND, to_ms
 from pipeline.state import Span
 
@@ -91,12 +91,20 @@ Fetch = Callable[[Window, threading.Event], Page]
 
 def read(fetch: Fetch, window: Window, most: int, trusted: bool, stop: threading.Event) -> Reading:
     """Reads up to `most` pages of a window; where the order is `trusted`, it stops at an event behind the window. Runs in a
-    worker and plans nothing."""
+    worker and plans nothing. An error behind the first page is left to the job that goes on there, so that no page is lost."""
     parts: list[Part] = []
     strays: list[Any] = []
-    steps, ordered, relied, full, size = 0, True, window.after is not None, 0, 0
-    while True:
-        page, window = _ask(fetch, window, stop)
+    steps, ordered, relied, full, size, span = 0, True, window.after is not None, 0, 0, (window.reached, window.reached)
+    while len(parts) < most:
+        try:
+            page = _ask(fetch, window, stop)
+        except HubSpotError as error:
+            if parts:
+                break
+            if not isinstance(error, Refused) or window.after is None or window.restarted:
+                raise
+            window = _without_cursor(window)
+            page = _ask(fetch, window, stop)
         part, order, elsewhere = _sort_out(page.results, window)
         parts.append(part)
         strays += elsewhere
@@ -109,26 +117,24 @@ def read(fetch: Fetch, window: Window, most: int, trusted: bool, stop: threading
         beyond = trusted and window.end is not None and span[1] >= window.end
         if page.after is None or beyond:
             return Reading(parts, strays, None, steps, ordered, relied or beyond, full, size, span)
-        stuck = window.restarted and span[1] <= window.reached
+        stuck = window.restarted and not (trusted and span[1] > window.reached)
         window = window._replace(after=page.after, reached=span[1], restarted=stuck)
-        if len(parts) >= most:
-            return Reading(parts, strays, window, steps, ordered, relied, full, size, span)
+    return Reading(parts, strays, window, steps, ordered, relied, full, size, span)
 
 
-def _ask(fetch: Fetch, window: Window, stop: threading.Event) -> tuple[Page, Window]:
-    """The window's next page. A page cursor that is refused (it may expire) is given up once for the moment reached; an
-    empty page that names a next one is asked for once more before it is believed."""
-    try:
-        page = fetch(window, stop)
-    except Refused:
-        if window.after is None or window.restarted:
-            raise
-        again = _fresh(window.start if window.held else max(window.start, window.reached), window.end)
-        window = window._replace(asked=again.asked, after=None, restarted=True)
-        page = fetch(window, stop)
+def _ask(fetch: Fetch, window: Window, stop: threading.Event) -> Page:
+    """The window's next page; an empty one that names a next is asked for once more before it is believed."""
+    page = fetch(window, stop)
     if not page.results and page.after is not None:
         page = fetch(window, stop)
-    return page, window
+    return page
+
+
+def _without_cursor(window: Window) -> Window:
+    """The window as it is asked for when its page cursor is refused (it may expire): from the moment reached on, or, where
+    nobody knows the order, from its start."""
+    again = _fresh(window.start if window.held else max(window.start, window.reached), window.end)
+    return window._replace(asked=again.asked, after=None, restarted=True)
 
 
 def _sort_out(results: list[Any], window: Window) -> tuple[Part, list[int], list[Any]]:
@@ -189,8 +195,9 @@ class Reader:
     warn: Callable[[str], None] = lambda sentence: None
 
     began: int | None = field(default=None, init=False)  # HubSpot's clock at the first answer
-    delivered: int = field(default=0, init=False)  # everything before it has been handed on and asked on from
-    reach: int = field(default=0, init=False)  # how far the page just handed on goes in the order of time
+    delivered: int = field(default=0, init=False)  # everything before it is in the pages before this one
+    reach: int = field(default=0, init=False)  # the last moment of this page, where it is in the order of time
+    loose: int = field(default=-1, init=False)  # the last moment of what was handed on out of that order
     strays: int = field(default=0, init=False)
 
     _steps: int = field(default=0, init=False)
@@ -227,13 +234,17 @@ class Reader:
                 wait([slot.job for slot in self._line if slot.job and not slot.job.done()], return_when=FIRST_COMPLETED)
 
     def _hand_on(self, window: Window, reading: Reading) -> Iterator[dict[str, Any]]:
-        if strays := [event for event in reading.strays if (_moment(event) or 0) >= self.floor]:
+        strays = [event for event in reading.strays if (_moment(event) or 0) >= self.floor]
+        if strays:
             self.strays += len(strays)
+            self.loose = max(self.loose, *(_moment(event) or 0 for event in strays))
             yield {"results": strays}
         for part in reading.parts:
-            known = [moment for moment in part.moments if moment is not None]
-            if known and not window.held:
-                self.reach = max(self.reach, min(max(known), self.began or 0))
+            last = max((moment for moment in part.moments if moment is not None), default=self.reach)
+            if window.held:
+                self.loose = max(self.loose, last)
+            else:
+                self.reach = max(self.reach, min(last, self.began or 0))
             self._look()  # so that workers read on while this page is emitted
             yield {"results": part.events}
             self.delivered = self.reach

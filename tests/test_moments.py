@@ -33,7 +33,7 @@ def test_a_text_means_its_moment_with_a_fraction_of_any_length(moment, zone, dig
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), OFFSETS, st.sampled_from([":", "", "hours"]))
 def test_an_offset_moves_the_moment(moment, minutes, shape):
     if shape == "hours":
-        minutes -= minutes % 60
+        minutes = int(minutes / 60) * 60
     sign, (hours, rest) = "-" if minutes < 0 else "+", divmod(abs(minutes), 60)
     offset = f"{sign}{hours:02}" + ("" if shape == "hours" else f"{shape}{rest:02}")
     moment = moment.replace(microsecond=0)

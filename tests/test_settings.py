@@ -19,6 +19,8 @@ DEFAULTS = {
     "dedupe_window": 20_000,
     "lookback": 3_600_000,
     "max_outage": 900_000,
+    "concurrency": 4,
+    "quota_reserve": 10,
     "api_base_url": "https://api.hubapi.com",
     "api_version": "2026-03",
 }
@@ -66,6 +68,8 @@ WRONG = {
     "dedupe_window": ("many", "from 0 to"),
     "lookback_minutes": ("1.5", "from 0 to"),
     "max_outage_minutes": ("0", "minutes above 0"),
+    "concurrency": ("0", "from 1 to"),
+    "quota_reserve_percent": ("91", "from 0 to 90"),
     "api_base_url": ("http://api.hubapi.com", "https://api.hubapi.com"),
     "api_version": ("v4", "2026-03"),
 }
@@ -73,7 +77,7 @@ WRONG = {
 
 def test_every_mistake_is_reported_at_once_with_its_key_what_was_given_and_what_is_right():
     lines = mistakes(api_token="two words", **{key: text for key, (text, _) in WRONG.items()}).splitlines()
-    assert f"{len(WRONG) + 1} mistakes" in lines[0] and len(lines) == len(WRONG) + 2
+    assert f"{len(KEYS)} mistakes" in lines[0] and len(lines) == len(KEYS) + 1
     for key, (text, right) in WRONG.items():
         line = next(line for line in lines if line.startswith(f"- {key}:"))
         assert repr(text) in line and right in line.partition(repr(text))[2]

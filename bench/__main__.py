@@ -1,0 +1,52 @@
+"""`make bench`, or `python -m bench [--full] [TABLE …]`: measure everything (or those tables) and write bench/results.*"""
+import argparse
+import os
+import platform
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any
+
+from bench import report
+from bench.figures import ALL, ANY_LOAD
+
+
+def main() -> int:
+    """Measures, writes and prints the figures. 0 whatever they are: the machine is not known."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures, and writes bench/results.*")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(ALL)}; all when none is named")
+    parser.add_argument("--full", action="store_true", help="10,000,000 events too (a quarter of an hour more)")
+    options = parser.parse_args()
+    if unknown := set(options.tables) - set(ALL):
+        parser.error(f"no such table: {', '.join(unknown)}")
+    wanted = options.tables or list(ALL)
+    results = report.read()
+    earlier = results["tables"]
+    measured = partial(_measured, full=options.full, earlier=earlier)
+    tables = {name: measured(name) for name in wanted if name not in ANY_LOAD}
+    with ThreadPoolExecutor() as pool:
+        at_once = [name for name in wanted if name in ANY_LOAD]
+        tables |= zip(at_once, pool.map(measured, at_once), strict=True)
+    tables = {name: {**earlier, **tables}[name] for name in ALL if name in tables or name in earlier}
+    report.write({"command": "make bench", "machine": _machine(), "tables": tables})
+    for table in tables.values():
+        for name, value, limit, sense in table["figures"]:
+            print(f"{'ok ' if report.holds(value, limit, sense) else 'NO '} {name}: {value:.3f} ({sense} {limit})")
+    return 0
+
+
+def _measured(name: str, full: bool, earlier: dict[str, Any]) -> dict[str, Any]:
+    print(f"measuring: {name} …", flush=True)
+    table = ALL[name]({"full": full, "earlier": earlier.get(name, {})})
+    when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    load = f", {os.getloadavg()[0]:.1f} processes running" if hasattr(os, "getloadavg") else ""
+    return {**table, "when": f"{when} on {_machine()}{load}"}
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""`python -m bench.contenders JOB`: one measured run in a process of its own; the last line printed is its result as JSON.
+
+Contenders: the SDK's floor, this connector, and a walk that asks for one page after another. Sinks: "duckdb" and "counter"
+are the SDK's, "plain" counts rows without the SDK.
+"""
+import json
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+import requests
+from fivetran_connector_sdk import Logging
+from fivetran_connector_sdk import Operations as op
+from toolz import count, pipe
+
+import connector
+from bench import harness
+from pipeline import (
+    Sink,
+    checkpoint_every,
+    dedupe_by_id,
+    emit_upserts,
+    flatten,
+    read_settings,
+    serialize_lists,
+    set_aside,
+    sync,
+    unwrap_results,
+)
+
+SDK = Sink(op.upsert, op.checkpoint, op.warning, print)
+CHECKPOINT = 10_000
+
+
+def ready_rows(configuration: dict[str, str]) -> list[dict[str, Any]]:
+    """The very rows that the pipeline emits."""
+    rows: list[dict[str, Any]] = []
+    sync(read_settings(configuration), {}, Sink(lambda table, row: rows.append(row), len, print, print))
+    return rows
+
+
+def floor(rows: list[dict[str, Any]], sink: Sink) -> None:
+    """Ready-made rows straight into the operations: less than this no connector can take."""
+    for number, row in enumerate(rows, start=1):
+        sink.upsert(harness.EVENT_TYPE, row)
+        if number % CHECKPOINT == 0:
+            sink.checkpoint({"occurred": row["occurred"]})
+    sink.checkpoint({"occurred": rows[-1]["occurred"]})
+
+
+def walk(configuration: dict[str, str], sink: Sink) -> None:
+    """The published example's loop, one request after another, through this project's stages."""
+    rows = pipe(
+        _walked_pages(configuration),
+        unwrap_results,
+        set_aside(lambda event, reason: None),
+        flatten,
+        serialize_lists,
+        dedupe_by_id(20_000),
+        emit_upserts(partial(sink.upsert, harness.EVENT_TYPE)),
+        checkpoint_every(CHECKPOINT, lambda occurred: sink.checkpoint({"occurred": occurred})),
+    )
+    count(rows)
+
+
+def _walked_pages(configuration: dict[str, str]) -> Iterator[dict[str, Any]]:
+    query = {
+        "eventType": harness.EVENT_TYPE, "limit": configuration["page_size"],
+        "occurredAfter": configuration["initial_sync_start_date"],
+    }  # fmt: skip
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = f"Bearer {configuration['api_token']}"
+        while True:
+            url = f"{configuration['api_base_url']}/events/event-occurrences/2026-03"
+            response = session.get(url, params=query, timeout=60)
+            response.raise_for_status()
+            page = orjson.loads(response.content)
+            yield page
+            following = page.get("paging", {}).get("next")
+            if not following:
+                return
+            query["after"] = unquote(following["after"])
+
+
+def work(job: dict[str, Any]) -> Callable[[], int]:
+    """What is measured: a callable without arguments that returns the number of records."""
+    configuration = {
+        "api_token": "pat-na1-bench", "initial_sync_start_date": harness.FROM, "api_base_url": job["url"], "page_size": "1000",
+        **{name: str(value) for name, value in job["configuration"].items()},
+    }  # fmt: skip
+    contender = job["contender"]
+    if contender == "floor":
+        update = _as_update(partial(floor, ready_rows(configuration)))
+    elif contender == "walk":
+        update = _as_update(partial(walk, configuration))
+    else:
+        update = connector.update
+    if job["sink"] == "duckdb":
+        return partial(harness.into_duckdb, update, configuration)
+    if job["sink"] == "counter":
+        return partial(harness.into_counter, update, configuration)
+    return partial(_into_plain, walk if contender == "walk" else _sync, configuration)
+
+
+def _as_update(deliver: Callable[[Sink], None]) -> Callable[..., None]:
+    return lambda configuration, state: deliver(SDK)
+
+
+def _sync(configuration: dict[str, str], sink: Sink) -> None:
+    sync(read_settings(configuration), {}, sink)
+
+
+def _into_plain(deliver: Callable[[dict[str, str], Sink], None], configuration: dict[str, str]) -> int:
+    records = 0
+
+    def upsert(table: str, row: dict[str, Any]) -> None:
+        nonlocal records
+        records += 1
+
+    deliver(configuration, Sink(upsert, len, print, print))
+    return records
+
+
+if __name__ == "__main__":
+    Logging.LOG_LEVEL = Logging.Level.INFO  # as the command line sets it
+    print(json.dumps(harness.measure(work(json.loads(sys.argv[1])))))

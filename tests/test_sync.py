@@ -1,0 +1,295 @@
+"""A sync delivers every event, and goes on where the last one ended, however that ended."""
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline import ConnectorError
+from pipeline.moments import DAY, MINUTE, to_ms, to_text
+from simulator import Behaviour, Simulator, generated, listed
+from tests.support import END, START, Delivered, sync_into
+
+TYPE = "e_visited_page"
+BASE = to_ms(START)
+ORDERS = ("ascending", "descending", "shuffled")
+
+
+class Killed(Exception):
+    pass
+
+
+class Destination(Delivered):
+    """Keeps rows as Fivetran does: what came after the last checkpoint is lost with the sync, and nothing follows a failure.
+    `fuse` operations succeed, the next one kills the sync."""
+
+    fuse = None
+
+    def sink(self):
+        self.waiting = []
+        return super().sink()._replace(upsert=self._upsert, checkpoint=self._checkpoint)
+
+    def _operate(self):
+        if self.fuse is not None:
+            self.fuse -= 1
+            if self.fuse < 0:
+                raise Killed
+
+    def _upsert(self, table, row):
+        self._operate()
+        self.waiting.append((table, row))
+
+    def _checkpoint(self, state):
+        self._operate()
+        for table, row in self.waiting:
+            self.upsert(table, row)
+        self.waiting.clear()
+        self.states.append(state)
+
+    def sync(self, sim, fuse=None, **keys):
+        """Whether the sync came to its end."""
+        self.fuse = fuse
+        try:
+            sync_into(self, sim, **keys)
+        except Killed:
+            return False
+        return True
+
+    def cursors(self):
+        return [to_ms(state["event_types"][TYPE]["occurred"]) for state in self.states if "occurred" in state["event_types"][TYPE]]
+
+
+def truth(history, start=BASE):
+    return {history.event(i)["id"] for i in range(len(history)) if history.time(i) >= start}
+
+
+def event(moment, n=0, **properties):
+    text = moment if isinstance(moment, str) else to_text(moment)
+    return {"id": f"id-{n}", "eventType": TYPE, "objectId": "1", "objectType": "CONTACT", "occurredAt": text,
+            "properties": properties}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sim():
+    with Simulator({}) as sim:
+        yield sim
+
+
+@pytest.fixture
+def simulated(sim):
+    def behave(*histories, **behaviour):
+        sim.requests.clear()
+        sim.histories = dict(zip((TYPE, "pe1_signup"), histories, strict=False))
+        sim.behaviour = Behaviour(**behaviour)
+        return sim
+
+    return behave
+
+
+# One sync and the next
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("concurrency", ["1", "4"])
+def test_the_table_equals_the_truth(simulated, order, concurrency):
+    history = generated(700)
+    sim = simulated(history, order=order)
+    delivered = sync_into(Delivered(), sim, page_size="50", concurrency=concurrency)
+    assert delivered.ids() == truth(history)
+    for original in map(history.event, range(0, 700, 50)):
+        row = {**original.pop("properties"), **original, "occurred": original["occurredAt"]}
+        assert delivered.rows[TYPE][original["id"]] == row
+
+
+def test_an_incremental_sync_is_one_request(simulated):
+    history = generated(700)
+    sim = simulated(history)
+    delivered = sync_into(Delivered(), sim, page_size="50")
+    state, asked = delivered.state, len(sim.requests)
+    sync_into(delivered, sim, page_size="50")
+    assert len(sim.requests) == asked + 1
+    assert delivered.ids() == truth(history)
+    assert delivered.state["event_types"][TYPE]["occurred"] == state["event_types"][TYPE]["occurred"]
+
+
+def test_a_sync_of_nothing_saves_when_it_read(simulated):
+    delivered = sync_into(Delivered(), simulated(listed([])))
+    assert delivered.rows == {} and set(delivered.state["event_types"][TYPE]) >= {"read_at"}
+
+
+# Interrupted syncs
+
+
+@given(
+    kills=st.lists(st.integers(0, 100), max_size=3), order=st.sampled_from(ORDERS), size=st.integers(1, 50),
+    interval=st.just(1) | st.integers(1, 100), concurrency=st.integers(1, 3), events=st.integers(1, 40),
+    seconds=st.sampled_from((1, 30, 100_000)),
+)  # fmt: skip
+@example(kills=[8], order="shuffled", size=2, interval=1, concurrency=1, events=5, seconds=30)
+@settings(deadline=None, max_examples=60)
+def test_killed_at_any_row_again_and_again_loses_nothing(sim, kills, order, size, interval, concurrency, events, seconds):
+    end = BASE + seconds * 1000
+    history = generated(events, START, to_text(end), "uniform")
+    sim.histories, sim.behaviour = {TYPE: history}, Behaviour(order=order, clock=lambda: end + 1000)
+    keys = {"page_size": str(size), "checkpoint_interval": str(interval), "concurrency": str(concurrency)}
+    keys["lookback_minutes"] = "0"  # or it would deliver what the cursor has passed
+    destination = Destination()
+    for fuse in kills:
+        destination.sync(sim, fuse, **keys)
+    assert destination.sync(sim, **keys)
+    assert destination.ids() == truth(history)
+    assert destination.cursors() == sorted(destination.cursors())
+
+
+@pytest.mark.parametrize("killed_at", [300, 650])
+def test_an_interrupted_backfill_goes_on_at_its_cursor(simulated, killed_at):
+    history = generated(700, shape="uniform")
+    sim, destination = simulated(history), Destination()
+    keys = {"page_size": "10", "checkpoint_interval": "10", "concurrency": "1"}
+    assert not destination.sync(sim, killed_at, **keys)
+    kept = len(destination.ids())
+    sim.requests.clear()
+    assert destination.sync(sim, **keys)
+    assert destination.ids() == truth(history)
+    assert len(sim.requests) <= (700 - kept) / 10 + 4
+
+
+STEPS = st.tuples(st.integers(-1, 9), st.integers(0, 4), st.none() | st.integers(0, 40))
+
+
+@given(st.lists(STEPS, min_size=1, max_size=5), st.sampled_from(ORDERS), st.integers(1, 20), st.integers(1, 10))
+@settings(deadline=None, max_examples=60)
+def test_any_start_dates_one_after_another_lose_nothing(sim, steps, order, size, interval):
+    """Each step: the start date (days), how time goes on (days), and the operation that the sync is killed at."""
+    history = generated(40, START, "2026-01-11T00:00:00Z", "uniform")
+    now, destination = BASE, Destination()
+    sim.histories, sim.behaviour = {TYPE: history}, Behaviour(order=order, hide_future=True, clock=lambda: now)
+    keys = {"page_size": str(size), "checkpoint_interval": str(interval), "lookback_minutes": "0"}
+    for day, passed, fuse in [*steps, (steps[-1][0], 1, None)]:
+        now += passed * DAY
+        start, before = BASE + day * DAY, destination.ids()
+        done = destination.sync(sim, fuse, **keys, initial_sync_start_date=to_text(start))
+        assert destination.ids() - before <= truth(history, start)
+    assert done
+    visible = {history.event(i)["id"] for i in range(len(history)) if history.time(i) <= now}
+    assert destination.ids() >= truth(history, start) & visible
+
+
+def test_a_start_date_moved_earlier_reads_only_what_was_left_out(simulated):
+    history = generated(1000, shape="uniform")
+    sim, delivered = simulated(history), Delivered()
+    late = to_ms(END) - 30 * DAY
+    sync_into(delivered, sim, page_size="100", initial_sync_start_date=to_text(late), concurrency="1")
+    assert delivered.ids() == truth(history, late)
+    sim.requests.clear()
+    sync_into(delivered, sim, page_size="100", concurrency="1")
+    assert delivered.ids() == truth(history)
+    assert len(sim.requests) <= 750 / 100 + 2 + 1
+
+
+# Look-back
+
+
+def test_an_event_that_becomes_visible_late_is_delivered_by_the_next_sync(simulated):
+    events = [event(BASE + n * MINUTE, n) for n in range(120)]
+    now = BASE + 119 * MINUTE
+    sim = simulated(listed(events), clock=lambda: now, hide_future=True, late=lambda index, ms: 30 * MINUTE if index % 2 else 0)
+    delivered = sync_into(Delivered(), sim)
+    assert len(delivered.ids()) == 60 + 45
+    now += 31 * MINUTE
+    sync_into(delivered, sim)
+    assert len(delivered.ids()) == 120
+
+
+def test_a_lookback_of_0_reads_again_from_the_cursor_only(simulated):
+    events = [event(BASE + n // 2 * MINUTE, n) for n in range(120)]
+    sim, delivered = simulated(listed(events), clock=lambda: BASE + 60 * MINUTE), Delivered()
+    sync_into(delivered, sim, lookback_minutes="0")
+    delivered.upserts.clear()
+    sync_into(delivered, sim, lookback_minutes="0")
+    assert delivered.upserts == ["id-118", "id-119"]
+
+
+@pytest.mark.parametrize("year", ["1999"])
+def test_a_clock_that_is_years_off_loses_nothing_of_later_syncs(simulated, year):
+    events = [event(BASE + n * MINUTE, n) for n in range(60)] + [event("2035-01-01T00:00:00Z", 60)]
+    sim, delivered = simulated(listed(events), clock=lambda: to_ms(f"{year}-01-01")), Delivered()
+    sync_into(delivered, sim)
+    sim.histories[TYPE] = listed([*events, *(event(BASE + n * MINUTE, 100 + n) for n in range(60, 90))])
+    sync_into(delivered, sim)
+    assert len(delivered.ids()) == 61 + 30
+
+
+# Several event types
+
+
+@pytest.mark.parametrize("forbidden", [TYPE, "pe1_signup"])
+def test_a_forbidden_event_type_is_a_warning_and_the_other_is_complete(simulated, forbidden):
+    histories = {TYPE: generated(50), "pe1_signup": generated(60, event_type="pe1_signup")}
+    sim = simulated(*histories.values(), forbidden={forbidden: ["some-scope"]})
+    delivered = sync_into(Delivered(), sim, event_types=f"{TYPE}, pe1_signup")
+    (other,) = set(histories) - {forbidden}
+    assert list(delivered.rows) == [other] and delivered.ids(other) == truth(histories[other])
+    assert len(delivered.warnings) == 1 and forbidden in delivered.warnings[0] and "some-scope" in delivered.warnings[0]
+    assert list(delivered.state["event_types"]) == [other]
+
+
+def test_all_event_types_forbidden_is_an_error_that_names_the_scopes(simulated):
+    sim = simulated(generated(5), generated(5), forbidden={TYPE: ["one-scope"], "pe1_signup": ["another-scope"]})
+    delivered = Delivered()
+    with pytest.raises(ConnectorError) as error:
+        sync_into(delivered, sim, event_types=f"{TYPE},pe1_signup")
+    assert "one-scope" in "\n".join([str(error.value), *delivered.warnings])
+    assert "another-scope" in str(error.value)
+
+
+def test_an_unknown_event_type_is_an_error_that_names_event_types(simulated):
+    with pytest.raises(ConnectorError, match="event_types") as error:
+        sync_into(Delivered(), simulated(generated(5)), event_types="e_nothing")
+    assert "e_nothing" in str(error.value)
+
+
+# Events that are not as they should be
+
+
+def test_malformed_events_are_counted_and_warned_about_once_per_kind(simulated):
+    history = generated(800, shape="uniform", malformed_every=20)  # 40, of four kinds in turn
+    delivered = sync_into(Delivered(), simulated(history), page_size="50")
+    good = {history.event(i)["id"] for i in range(800) if i % 20 != 19}
+    assert delivered.ids() == good
+    assert len(delivered.warnings) == 4
+    for kind in ("object", "no id", "no occurredAt", "unreadable occurredAt"):
+        assert any(kind in warning and "10" in warning for warning in delivered.warnings)
+
+
+ODD = [7, None, "text", [], {}, {"id": "x"}, {"occurredAt": START}, {"id": None, "occurredAt": START}, {"id": "", "occurredAt": START},
+       {"id": "y", "occurredAt": "soon"}, {"id": "z", "occurredAt": 5}]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+@pytest.mark.parametrize("size", ["1", "3", "100"])
+def test_an_odd_event_costs_no_good_one(simulated, odd, size):
+    good = [event(BASE + n * 1000, n) for n in range(10)]
+    delivered = sync_into(Delivered(), simulated(listed([*good, odd])), page_size=size)
+    assert delivered.ids() == {f"id-{n}" for n in range(10)}
+    assert len(delivered.warnings) == 1
+
+
+def test_an_event_sent_twice_is_upserted_once(simulated):
+    history = generated(300)
+    delivered = sync_into(Delivered(), simulated(history, fault=lambda asked: "duplicate"), page_size="50")
+    assert sorted(delivered.upserts) == sorted(truth(history))
+
+
+def test_a_property_called_id_does_not_overwrite_the_id(simulated):
+    odd = event(START, 1, id="property", occurredAt="never", occurred="no", objectId="9", event_type="other")
+    delivered = sync_into(Delivered(), simulated(listed([odd])))
+    row = delivered.rows[TYPE]["id-1"]
+    assert (row["id"], row["occurredAt"], row["occurred"], row["objectId"]) == ("id-1", START, START, "1")
+    assert {"property", "never", "no", "9", "other"} <= set(row.values())
+
+
+def test_the_state_of_the_published_example_goes_on_at_its_date(simulated):
+    history = generated(500, shape="uniform")
+    half = history.time(250)
+    delivered = sync_into(Delivered(), simulated(history), {"start_date": to_text(half)}, page_size="50")
+    assert delivered.ids() == truth(history, half)
+    assert delivered.state["version"] == 1
