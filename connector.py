@@ -9,7 +9,7 @@ from fivetran_connector_sdk import Connector
 from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
 
-from pipeline import ConnectorError, Sink, read_settings, sync
+from pipeline import ConnectorError, Sink, read_settings, rejects, sync
 from pipeline.settings import read_event_types, unknown_keys
 
 # Only what must be forced: digits would become numbers. Declaring occurredAt too would cost a strptime an event.
@@ -17,10 +17,9 @@ COLUMNS = {"id": "STRING", "eventType": "STRING", "occurred": "STRING", "objectI
 
 
 def schema(configuration: dict[str, str]) -> list[dict[str, Any]]:
-    """One table an event type. What is wrong with the configuration is said by update(), all at once."""
-    return [
-        {"table": event_type, "primary_key": ["id"], "columns": dict(COLUMNS)} for event_type in read_event_types(configuration)
-    ]
+    """One table an event type, and one for events that cannot be rows. Mistakes are reported by update(), all at once."""
+    tables = read_event_types(configuration)
+    return [*({"table": table, "primary_key": ["id"], "columns": COLUMNS} for table in tables), rejects.SCHEMA]
 
 
 def update(configuration: dict[str, str], state: dict[str, Any]) -> None:

@@ -83,8 +83,8 @@ def _bars(axis: Any, names: list[str], values: list[float], color: str, limits: 
 
 def _floor(axis: Any, rows: list[Any]) -> None:
     _bars(
-        axis, ["into DuckDB, wall\n(at least 0.90)", "counted, CPU\n(at least 0.55)"], [rows[1][1], rows[3][2]], BLUE, [0.9, 0.55],
-        "The SDK's floor / this connector (1: no cost)",
+        axis, ["into DuckDB, wall\n(at least 0.90)", "counted, CPU\n(at least 0.55)"], [rows[1][1], rows[3][2]], BLUE,
+        [0.9, 0.55], "The SDK's floor / this connector (1: no cost)",
     )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def _memory(axis: Any, rows: list[Any]) -> None:
 
 def _quota(axis: Any, rows: list[Any]) -> None:
     _bars(
-        axis, [f"{row[0]} in 10 s\n{row[2]:.1%} answered 429" for row in rows], [100 * row[1] for row in rows], GREEN,
+        axis, [f"{row[0]} in 10 s\n429: {row[2]:.1%}" for row in rows], [100 * row[1] for row in rows], GREEN,
         [95.0] * len(rows), "% used of the quota less the reserve (at least 95)",
     )  # fmt: skip
 

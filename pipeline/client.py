@@ -16,7 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.packages.urllib3.exceptions import HTTPError as TransportError  # what reading a body raises
 
-from pipeline.errors import BadAnswer, Refused, Stopped, Unauthorized, Unavailable
+from pipeline.errors import BadAnswer, HubSpotError, QuotaSpent, Refused, Stopped, Unauthorized, Unavailable
 from pipeline.moments import local_now, to_text
 from pipeline.quota import Quota
 from pipeline.repair import repair
@@ -26,6 +26,7 @@ TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answ
 ANSWER_SECONDS = 60.0  # a whole answer: one that drips never runs into the time-out between two pieces
 ANSWER_BYTES = 256 * 1024 * 1024  # far above any page; what is larger is no answer to our question
 LONGEST_WAIT = 1e9  # seconds; a header that says more says the same
+MOST_DOUBTFUL = 8  # attempts at a question whose answers cannot be followed
 LONGEST_DELAY = 30.0  # seconds between two attempts, when HubSpot does not say
 
 _STOPPED = "The sync was stopped while it waited for HubSpot."
@@ -49,6 +50,10 @@ class _Passing(Exception):
         super().__init__(what)
         self.wait = wait
         self.limit = limit
+
+
+class _Doubtful(_Passing):
+    """An answer 200 that cannot be what HubSpot meant: asked for again, but not for as long as an outage may last."""
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -116,18 +121,22 @@ class Client:
         Raises Unauthorized, Refused, Unavailable, BadAnswer; Stopped as soon as `stop` is set.
         """
         answer, size = self._ask(self._events_url, query, "results", stop or self._never)
-        after = _next_cursor(answer)
-        if after is not None and after == query.get("after"):
-            raise BadAnswer(
-                f"HubSpot's page cursor {after[:80]!r} repeats: the page it names is the page that named it. What arrived is "
-                "saved; start the sync again, and if it happens again tell HubSpot's support."
-            )
-        return Page(answer["results"], after, size)
+        return Page(answer["results"], _next_cursor(answer), size)
 
     def event_types(self, stop: threading.Event | None = None) -> list[str]:
         """The names of every event type the account knows. Raises as page does."""
         answer, _ = self._ask(f"{self._events_url}/event-types", {}, "eventTypes", stop or self._never)
         return [name for name in answer["eventTypes"] if isinstance(name, str)]
+
+    def answers(self) -> bool:
+        """Whether HubSpot answers anything at all, asked once an outage has used up its time."""
+        try:
+            self.event_types()
+        except (Unavailable, BadAnswer):
+            return False
+        except HubSpotError:
+            pass
+        return True
 
     def _ask(self, url: str, query: Query, wanted: str, stop: threading.Event) -> tuple[dict[str, Any], int]:
         """The answer as JSON with a list under `wanted`, and its bytes; tried again while that may help."""
@@ -138,14 +147,18 @@ class Client:
             try:
                 body = self._attempt(url, query, stop)
                 answer, replaced = _json_with(body, wanted)
+                _check_cursor(answer, query)
             except _Passing as passing:
                 self._pause(passing, attempt, asked_at, delay, stop)
             else:
-                with self._lock:
-                    self._outage_since = None
-                    self.replaced += replaced
+                self._answered(replaced)
                 return answer, len(body)
         raise Stopped(_STOPPED)
+
+    def _answered(self, replaced: int = 0) -> None:
+        with self._lock:
+            self._outage_since = None
+            self.replaced += replaced
 
     def _pause(self, passing: _Passing, attempt: int, asked_at: float, delay: float, stop: threading.Event) -> None:
         """Waits before the next attempt, or gives up: no good answer for too long, to this request or to any."""
@@ -154,6 +167,11 @@ class Client:
             self._outage_since = self._outage_since or now
             elapsed = now - min(self._outage_since, asked_at)
         wait = max(passing.wait or 0.0, min(delay, 1.0) if passing.wait is not None else delay)
+        if isinstance(passing, _Doubtful) and attempt >= MOST_DOUBTFUL:
+            raise BadAnswer(
+                f"HubSpot's answers cannot be followed (attempts: {attempt}), the last: {passing} What arrived is saved. Start "
+                "the sync again; if it ends here again, show this to HubSpot's support."
+            )
         if elapsed + wait > self._max_outage:
             raise self._unavailable(passing, elapsed, attempt)
         if attempt == 5:
@@ -189,7 +207,10 @@ class Client:
             raise _Passing(self._safe(f"{type(error).__name__} ({error}).")) from None
         if response.status_code == 200:
             return body
-        raise self._failure(response, body)
+        failure = self._failure(response, body)
+        if not isinstance(failure, _Passing):
+            self._answered()
+        raise failure
 
     def _failure(self, response: requests.Response, body: bytes) -> Exception:
         """What an answer other than 200 is raised as."""
@@ -203,7 +224,7 @@ class Client:
                 "revoked or cut off."
             )
         if status == 429 and said.get("policyName") == "DAILY":
-            return Unavailable(
+            return QuotaSpent(
                 f"{text} The account's daily quota of requests is spent; what arrived is saved. Start the sync again after "
                 "midnight of the account's time zone, and sync less often or with a larger page_size."
             )
@@ -261,8 +282,14 @@ def _json_with(body: bytes, wanted: str) -> tuple[dict[str, Any], int]:
         except orjson.JSONDecodeError:
             raise _Passing(f"an answer 200 that is no JSON ({len(body)} bytes: {error}).") from None
     if not isinstance(answer, dict) or not isinstance(answer.get(wanted), list):
-        raise _Passing(f"an answer 200 without a list of {wanted} ({len(body)} bytes).")
+        raise _Doubtful(f"an answer 200 without a list of {wanted} ({len(body)} bytes).")
     return answer, replaced
+
+
+def _check_cursor(answer: Mapping[str, Any], query: Query) -> None:
+    after = _next_cursor(answer)
+    if after is not None and after == query.get("after"):
+        raise _Doubtful(f"a page cursor that repeats: {after[:80]!r} names the page that names it.")
 
 
 def _next_cursor(answer: Mapping[str, Any]) -> str | None:

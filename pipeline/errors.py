@@ -33,5 +33,9 @@ class Unavailable(HubSpotError):
     """No good answer for too long, or a wait demanded that is too long: the next sync goes on from the checkpoint."""
 
 
+class QuotaSpent(Unavailable):
+    """The account's daily quota of requests is spent: nothing is answered before its midnight."""
+
+
 class Stopped(ConnectorError):
     """This sync is being stopped, so the request was given up."""

@@ -25,6 +25,7 @@ class Quota:
         self._others = 0  # requests of other integrations in the interval before _told
         self._told = 0.0
         self._paused_until = 0.0
+        self._daily = (0, 0)  # requests left, and in all; (0, 0): not told
         self.waited = 0.0  # seconds, all workers together
 
     def take(self, stop: threading.Event) -> None:
@@ -43,6 +44,9 @@ class Quota:
         most = _number(headers.get("X-HubSpot-RateLimit-Max"), 1, 1_000_000)
         remaining = _number(headers.get("X-HubSpot-RateLimit-Remaining"), 0, most or 0)
         interval = _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"), 100, LONGEST_INTERVAL)
+        daily = _number(headers.get("X-HubSpot-RateLimit-Daily"), 1, 1_000_000_000)
+        left = _number(headers.get("X-HubSpot-RateLimit-Daily-Remaining"), 0, daily or 0)
+        self._daily = (0, 0) if daily is None or left is None else (left, daily)
         if most is None:
             return
         with self._lock:
@@ -51,6 +55,11 @@ class Quota:
             self._told = time.monotonic()
             self._expire(self._told)
             self._others = 0 if remaining is None else max(0, most - remaining - len(self._sent))
+
+    def nearly_spent(self) -> bool:
+        """Whether the last answer left less than a tenth of the day's requests."""
+        left, daily = self._daily
+        return left * 10 < daily
 
     def pause(self, seconds: float) -> None:
         """After a 429: no worker asks again before that many seconds."""

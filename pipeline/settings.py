@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pipeline.errors import SettingsError
-from pipeline.moments import MINUTE, to_ms
+from pipeline.moments import DAY, MINUTE, to_ms
 
 HUBSPOT = "https://api.hubapi.com"
 API_VERSIONS = ("2026-03", "2026-09", "2025-09", "v3")
@@ -25,6 +25,7 @@ class Settings:
     checkpoint_interval: int
     dedupe_window: int
     lookback: int
+    deep_reread: int
     max_outage: int
     concurrency: int
     quota_reserve: int
@@ -118,6 +119,7 @@ KEYS = {
     "checkpoint_interval": Key("checkpoint_interval", "10000", _whole(1, 1_000_000, "records")),
     "dedupe_window": Key("dedupe_window", "20000", _whole(0, 1_000_000, "ids")),
     "lookback_minutes": Key("lookback", "60", _whole(0, 43_200, "minutes", MINUTE)),
+    "deep_reread_days": Key("deep_reread", "0", _whole(0, 3650, "days", DAY)),
     "max_outage_minutes": Key("max_outage", "15", _minutes),
     "concurrency": Key("concurrency", "4", _whole(1, 16, "requests at once")),
     "quota_reserve_percent": Key("quota_reserve", "10", _whole(0, 90, "percent")),

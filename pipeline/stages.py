@@ -77,6 +77,21 @@ def what_is_wrong(event: Any) -> str | None:
         return "unreadable occurredAt"
 
 
+@curry
+def keep_type(event_type: str, reject: Callable[[Any, str], None], events: Iterable[Event]) -> Iterator[Event]:
+    """The events of one type; `reject(event, reason)` gets each that says it is of another.
+
+    >>> list(keep_type("e_a", lambda event, reason: print(reason))([{"id": "1", "eventType": "e_a"}, {"eventType": "e_b"}]))
+    another event type than was asked for
+    [{'id': '1', 'eventType': 'e_a'}]
+    """
+    for event in events:
+        if event.get("eventType", event_type) == event_type:
+            yield event
+        else:
+            reject(event, "another event type than was asked for")
+
+
 def flatten(events: Iterable[Event]) -> Iterator[Row]:
     """Each event as one flat row: its properties beside its own fields, deeper objects joined with "_", and `occurred`,
     which is occurredAt as HubSpot wrote it. No value is lost to a name (pipeline/names.py).
@@ -123,14 +138,14 @@ def serialize_lists(rows: Iterable[Row]) -> Iterator[Row]:
     """
     for row in rows:
         if not _NESTED.isdisjoint(map(type, row.values())):
-            row = {name: _json_text(value) if type(value) in _NESTED else value for name, value in row.items()}
+            row = {name: json_text(value) if type(value) in _NESTED else value for name, value in row.items()}
         yield row
 
 
 _NESTED = frozenset((list, dict))
 
 
-def _json_text(value: Any) -> str:
+def json_text(value: Any) -> str:
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:  # nested deeper than orjson writes, an integer beyond 64 bits, half a character

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pipeline.errors import StateError
-from pipeline.moments import to_ms, to_text
+from pipeline.moments import DAY, to_ms, to_text
 
 VERSION = 1
 EXAMPLE_EVENT_TYPE = "e_visited_page"  # the one table of the published example, whose state was {"start_date": …}
@@ -18,7 +18,8 @@ class Progress:
 
     `occurred` is the cursor: everything from `start_date` up to it is delivered. `read_at` is when, by HubSpot's clock,
     the sync began that read up to it. A start date moved earlier leaves a gap before `start_date`: of that,
-    `gap_start` up to `gap_occurred` is delivered.
+    `gap_start` up to `gap_occurred` is delivered. `rest` is what is left of a window where moments do not tell how far it is
+    read (more events in one than a page holds). `deep_read_at` is when the deep re-read was last done.
     """
 
     occurred: str | None = None
@@ -26,6 +27,8 @@ class Progress:
     start_date: str | None = None
     gap_start: str | None = None
     gap_occurred: str | None = None
+    deep_read_at: str | None = None
+    rest: dict[str, Any] | None = None
 
 
 def read_state(state: Mapping[str, Any]) -> dict[str, Progress]:
@@ -95,19 +98,43 @@ def gap_span(progress: Progress, start: int) -> Span | None:
     return begin, to_ms(progress.start_date)
 
 
-def advance(progress: Progress, start: int, occurred: str, read_at: int) -> Progress:
-    """The progress when everything up to `occurred` is delivered by a sync that began at `read_at` (ms).
+def advance(
+    progress: Progress, start: int, occurred: str, read_at: int, rest: dict[str, Any] | None = None
+) -> Progress:
+    """The progress when everything up to `occurred` is delivered by a sync that began at `read_at` (ms), and what `rest` has
+    left of the window there.
 
     The cursor never moves back: behind it, in the look-back, nothing changes.
     """
     if progress.occurred is not None and to_ms(occurred) < to_ms(progress.occurred):
         return progress
-    return replace(progress, occurred=occurred, read_at=to_text(read_at), start_date=_start_date(progress, start))
+    start_date = _start_date(progress, start)
+    return replace(progress, occurred=occurred, read_at=to_text(read_at), start_date=start_date, rest=rest)
 
 
 def finish(progress: Progress, start: int, read_at: int) -> Progress:
     """The progress when a sync that began at `read_at` (ms) has read everything, new or not."""
-    return replace(progress, read_at=to_text(read_at), start_date=_start_date(progress, start))
+    return replace(progress, read_at=to_text(read_at), start_date=_start_date(progress, start), rest=None)
+
+
+def deep_span(progress: Progress, start: int, days: int, now: int) -> Span | None:
+    """What the deep re-read reads at `now` (ms): the last `days` (ms) before the cursor, if a sync has come up to its own now
+    and a day has passed since the last one.
+
+    >>> deep_span(Progress("1970-01-05T00:00:00Z", read_at="1970-01-05T00:00:00Z"), 0, 2 * DAY, 4 * DAY)
+    (172800000, 345600000)
+    """
+    if not days or progress.occurred is None or progress.read_at is None:
+        return None
+    if progress.deep_read_at is not None and 0 <= now - to_ms(progress.deep_read_at) < DAY:
+        return None
+    span = max(start, now - days), to_ms(progress.occurred)
+    return span if span[0] < span[1] else None
+
+
+def finish_deep(progress: Progress, read_at: int) -> Progress:
+    """The progress when the deep re-read that began at `read_at` (ms) is done."""
+    return replace(progress, deep_read_at=to_text(read_at))
 
 
 def advance_gap(progress: Progress, start: int, occurred: str) -> Progress:
@@ -144,13 +171,14 @@ def _read_progress(name: str, saved: Any) -> Progress:
     if not isinstance(saved, Mapping):
         raise _broken(f"{name!r} is no object")
     known = {field.name: saved.get(field.name) for field in fields(Progress)}
+    rest = known.pop("rest")
     for key, text in known.items():
         try:
             if text is not None:
                 to_ms(text)
         except (ValueError, TypeError):
             raise _broken(f"{key} of {name!r} is no ISO 8601 date: {str(text)[:60]!r}") from None
-    return Progress(**known)
+    return Progress(**known, rest=dict(rest) if isinstance(rest, Mapping) else None)
 
 
 def _broken(why: str) -> StateError:

@@ -9,23 +9,24 @@ Nobody documents whether HubSpot's bounds are inclusive, or to the millisecond: 
 millisecond more, and keeps only what lies in its own half-open interval.
 """
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pipeline.client import Page
-from pipeline.errors import HubSpotError, Refused
+from pipeline.errors import BadAnswer, HubSpotError, Refused
 from pipeline.moments import SECOND, to_ms
 from pipeline.state import Span
 
 MOST_PAGES = 8  # of one job
+MOST_RESTARTS = 3  # of a window that gets no further
 PARSED_AHEAD = 24 << 20  # bytes of JSON read ahead by all workers together; as Python objects they take three times that
 PROOF = 20  # ascending steps after which the order is believed: by chance they come once in 20! times
 
 
 class Window(NamedTuple):
-    """A range of time to read, ms UTC, half-open; `end` None: no end.
+    """A range of time to read, ms UTC, half-open; `end` None: no end. What JSON can hold, since the state may hold one.
 
     `asked` are the bounds the request names, which stay what they are as long as `after`, the page cursor, goes on from
     them; `reached` is the moment of the last event before that cursor. `held`: nobody knows the order of its pages, so the
@@ -38,7 +39,30 @@ class Window(NamedTuple):
     asked: tuple[int, int | None]
     after: str | None = None
     held: bool = False
-    restarted: bool = False
+    restarts: int = 0  # for a page cursor that was refused, since it last got on
+    walked: int = 0  # pages by cursor so far
+    mark: str | None = None  # the cursor at the last power of two of them: one that comes back to it goes in a circle
+
+
+def window_of(saved: Mapping[str, Any] | None) -> Window | None:
+    """The window that a state holds, None if it holds none that makes sense: the cursor beside it then tells all.
+
+    >>> window_of(_fresh(1500, 2500)._asdict()) == _fresh(1500, 2500)
+    True
+    >>> window_of({"start": "soon"}) is None
+    True
+    """
+    if not saved or set(saved) != set(Window._fields):
+        return None
+    (low, high), moments = saved["asked"] if _is_pair(saved["asked"]) else ("", ""), (saved["start"], saved["reached"])
+    whole = all(type(moment) is int for moment in (*moments, low))
+    if not whole or not all(moment is None or type(moment) is int for moment in (saved["end"], high)):
+        return None
+    return Window(**{**saved, "asked": (low, high)})
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2
 
 
 def _fresh(start: int, end: int | None) -> Window:
@@ -59,17 +83,20 @@ def _next_second(ms: int) -> int:
 
 
 class Part(NamedTuple):
-    """What is a window's own of one page: events in the API's order, and the moment of each (None: unreadable)."""
+    """What is a window's own of one page: events in the API's order, the moment of each (None: unreadable), and the window
+    that is left behind it."""
 
     events: list[Any]
     moments: list[int | None]
+    rest: Window | None = None
 
 
 class Reading(NamedTuple):
     """What one job brought of its window: the parts, events from elsewhere, and what is left (None: it is read to its end).
 
     `steps` counts how often the moments rose, `ordered` is whether they never fell, `relied` whether that was relied on.
-    `full` is the largest page in events, `size` in bytes; `span` the first and last moment of the last page.
+    `full` is the largest page in events, `size` in bytes; `span` the first and last moment of the last page; `hollow` counts
+    pages that were empty, twice, and yet named a next one.
     """
 
     parts: list[Part]
@@ -81,6 +108,7 @@ class Reading(NamedTuple):
     full: int
     size: int
     span: tuple[int, int]
+    hollow: int
 
     def total(self) -> int:
         return sum(len(part.events) for part in self.parts)
@@ -94,21 +122,22 @@ def read(fetch: Fetch, window: Window, most: int, trusted: bool, stop: threading
     worker and plans nothing. An error behind the first page is left to the job that goes on there, so that no page is lost."""
     parts: list[Part] = []
     strays: list[Any] = []
-    steps, ordered, relied, full, size, span = 0, True, window.after is not None, 0, 0, (window.reached, window.reached)
+    steps, ordered, relied, full, size, hollow = 0, True, window.after is not None, 0, 0, 0
+    span = (window.reached, window.reached)
     while len(parts) < most:
         try:
             page = _ask(fetch, window, stop)
         except HubSpotError as error:
             if parts:
                 break
-            if not isinstance(error, Refused) or window.after is None or window.restarted:
+            if not isinstance(error, Refused) or window.after is None or window.restarts == MOST_RESTARTS:
                 raise
             window = _without_cursor(window)
             page = _ask(fetch, window, stop)
         part, order, elsewhere = _sort_out(page.results, window)
-        parts.append(part)
         strays += elsewhere
         full, size = max(full, len(page.results)), max(size, page.size)
+        hollow += page.after is not None and not page.results
         span = (order[0], order[-1]) if order else (window.reached, window.reached)
         if window.after is not None:
             order.insert(0, window.reached)
@@ -116,10 +145,12 @@ def read(fetch: Fetch, window: Window, most: int, trusted: bool, stop: threading
         ordered = ordered and order == sorted(order)
         beyond = trusted and window.end is not None and span[1] >= window.end
         if page.after is None or beyond:
-            return Reading(parts, strays, None, steps, ordered, relied or beyond, full, size, span)
-        stuck = window.restarted and not (trusted and span[1] > window.reached)
-        window = window._replace(after=page.after, reached=span[1], restarted=stuck)
-    return Reading(parts, strays, window, steps, ordered, relied, full, size, span)
+            parts.append(part)
+            return Reading(parts, strays, None, steps, ordered, relied or beyond, full, size, span, hollow)
+        restarts = 0 if trusted and span[1] > window.reached else window.restarts
+        window = _next_page(window, page.after)._replace(reached=span[1], restarts=restarts)
+        parts.append(part._replace(rest=window))
+    return Reading(parts, strays, window, steps, ordered, relied, full, size, span, hollow)
 
 
 def _ask(fetch: Fetch, window: Window, stop: threading.Event) -> Page:
@@ -130,11 +161,23 @@ def _ask(fetch: Fetch, window: Window, stop: threading.Event) -> Page:
     return page
 
 
+def _next_page(window: Window, after: str) -> Window:
+    """The window behind a page. Raises BadAnswer for cursors that go in a circle, which would be walked for ever."""
+    if after == window.mark:
+        raise BadAnswer(
+            f"HubSpot's page cursors go in a circle: {after[:80]!r} came before. What arrived is saved. Start the sync again; if "
+            "it ends here again, show this to HubSpot's support."
+        )
+    walked = window.walked + 1
+    mark = after if walked & (walked - 1) == 0 else window.mark
+    return window._replace(after=after, walked=walked, mark=mark)
+
+
 def _without_cursor(window: Window) -> Window:
     """The window as it is asked for when its page cursor is refused (it may expire): from the moment reached on, or, where
     nobody knows the order, from its start."""
     again = _fresh(window.start if window.held else max(window.start, window.reached), window.end)
-    return window._replace(asked=again.asked, after=None, restarted=True)
+    return window._replace(asked=again.asked, after=None, restarts=window.restarts + 1)
 
 
 def _sort_out(results: list[Any], window: Window) -> tuple[Part, list[int], list[Any]]:
@@ -198,6 +241,7 @@ class Reader:
     delivered: int = field(default=0, init=False)  # everything before it is in the pages before this one
     reach: int = field(default=0, init=False)  # the last moment of this page, where it is in the order of time
     loose: int = field(default=-1, init=False)  # the last moment of what was handed on out of that order
+    rest: Window | None = field(default=None, init=False)  # what the pages before this one left, where only a page cursor tells
     strays: int = field(default=0, init=False)
 
     _steps: int = field(default=0, init=False)
@@ -216,10 +260,11 @@ class Reader:
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def pages(self, span: Span) -> Iterator[dict[str, Any]]:
-        """The pages of a span as {"results": [event, …]}, ascending by occurredAt. Raises what `fetch` raises, where the page
-        would have come."""
-        self._line = [_Slot(_fresh(*span))]
+    def pages(self, span: Span, rest: Window | None = None) -> Iterator[dict[str, Any]]:
+        """The pages of a span as {"results": [event, …]}, ascending by occurredAt; `rest` is the window that an earlier reader
+        left at the span's start. Raises what `fetch` raises, where the page would have come."""
+        windows = [_fresh(*span)] if rest is None else [rest, *([] if rest.end is None else [_fresh(rest.end, span[1])])]
+        self._line = [_Slot(window) for window in windows]
         self.delivered = self.reach = span[0]
         while self._line:
             self._look()
@@ -248,6 +293,8 @@ class Reader:
             self._look()  # so that workers read on while this page is emitted
             yield {"results": part.events}
             self.delivered = self.reach
+            moments = set(part.moments)
+            self.rest = part.rest if not self._broken and (window.held or len(moments) == 1) else None
         if window.held and reading.rest is None:
             self.delivered = self.reach = max(self.reach, self._end(window) - 1)
 
@@ -302,6 +349,8 @@ class Reader:
                 "HubSpot's answers are not in the order of time: the sync goes on with whole windows only, which takes more "
                 "requests."
             )
+        if reading.hollow:
+            self.warn("HubSpot answered with an empty page, twice, that named a next one: the sync went on there.")
         self._full, self._size = max(self._full, reading.full), max(self._size, reading.size)
 
     def _trusted(self) -> bool:

@@ -54,7 +54,8 @@ class Destination(Delivered):
         return True
 
     def cursors(self):
-        return [to_ms(state["event_types"][TYPE]["occurred"]) for state in self.states if "occurred" in state["event_types"][TYPE]]
+        progress = [state["event_types"][TYPE] for state in self.states]
+        return [to_ms(saved["occurred"]) for saved in progress if "occurred" in saved]
 
 
 def truth(history, start=BASE):
@@ -260,8 +261,10 @@ def test_malformed_events_are_counted_and_warned_about_once_per_kind(simulated):
         assert any(kind in warning and "10" in warning for warning in delivered.warnings)
 
 
-ODD = [7, None, "text", [], {}, {"id": "x"}, {"occurredAt": START}, {"id": None, "occurredAt": START}, {"id": "", "occurredAt": START},
-       {"id": "y", "occurredAt": "soon"}, {"id": "z", "occurredAt": 5}]  # fmt: skip
+ODD = [
+    7, None, "text", [], {}, {"id": "x"}, {"occurredAt": START}, {"id": None, "occurredAt": START},
+    {"id": "", "occurredAt": START}, {"id": "y", "occurredAt": "soon"}, {"id": "z", "occurredAt": 5},
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
