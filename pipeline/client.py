@@ -191,7 +191,7 @@ class Client:
             f"{again}: it goes on from there."
         )
 
-    def _attempt(self, url: str, query: Query, stop: threading.Event) -> bytes:
+    def _attempt(self, url: str, query: Query, stop: threading.Event) -> bytearray:
         """The body of one good answer; anything else is raised."""
         self.quota.take(stop)
         if stop.is_set():
@@ -212,7 +212,7 @@ class Client:
             self._answered()
         raise failure
 
-    def _failure(self, response: requests.Response, body: bytes) -> Exception:
+    def _failure(self, response: requests.Response, body: bytearray) -> Exception:
         """What an answer other than 200 is raised as."""
         token = self._token.encode()  # taken out before anything is cut to length, lest a part of it is left
         status, said = response.status_code, _error_body(body.replace(token, b"<api_token>"))
@@ -254,23 +254,22 @@ def _delays() -> Iterator[float]:
         yield backoff.full_jitter(most)
 
 
-def _read_body(response: requests.Response, stop: threading.Event) -> bytes:
+def _read_body(response: requests.Response, stop: threading.Event) -> bytearray:
     """The whole body; requests would let an answer that drips go on for ever, and hide one that is cut short."""
     deadline = time.monotonic() + ANSWER_SECONDS
-    pieces, size = [], 0
+    body = bytearray()
     while piece := response.raw.read1(1 << 18, decode_content=True):
-        pieces.append(piece)
-        size += len(piece)
+        body += piece
         if stop.is_set():
             raise Stopped(_STOPPED)
         if time.monotonic() > deadline:
             raise _Passing(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
-        if size > ANSWER_BYTES:
+        if len(body) > ANSWER_BYTES:
             raise BadAnswer(f"HubSpot's answer is larger than {ANSWER_BYTES} bytes. Cure: lower page_size.")
-    return b"".join(pieces)
+    return body
 
 
-def _json_with(body: bytes, wanted: str) -> tuple[dict[str, Any], int]:
+def _json_with(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
     """The answer's JSON, and how many values had to be replaced to read it. What is not an object with a list under `wanted`
     came from something in between, and passes."""
     try:
@@ -325,7 +324,7 @@ def _retry_after(text: str | None, now: int) -> float | None:
     return min(max(0.0, seconds), LONGEST_WAIT) if math.isfinite(seconds) else None
 
 
-def _error_body(body: bytes) -> dict[str, Any]:
+def _error_body(body: bytes | bytearray) -> dict[str, Any]:
     """HubSpot's error object; each of its fields is optional, and so is the object."""
     try:
         said = orjson.loads(body)

@@ -32,7 +32,6 @@ def destination_name(name: str) -> str:
 _RESERVED = frozenset(map(destination_name, (*OWN, *ADDED)))
 
 
-@lru_cache(maxsize=512)
 def column_names(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...]:
     """The column of each value of an event, for the paths of its own values and then of its properties.
 
@@ -56,6 +55,17 @@ def column_names(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[s
         taken.add(destination_name(name))
         columns[is_property, path] = name
     return (*(columns[False, path] for path in own), *(columns[True, path] for path in properties))
+
+
+@lru_cache(maxsize=512)
+def renamed(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...] | None:
+    """The same, or None where each path is its column's name, as it mostly is.
+
+    >>> renamed(("id",), ("hs_url",)) is None
+    True
+    """
+    names = column_names(own, properties)
+    return None if names == (*own, *properties) else names
 
 
 def _by_precedence(own: Iterable[Path], properties: Iterable[Path]) -> list[tuple[bool, Path]]:

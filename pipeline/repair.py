@@ -20,7 +20,7 @@ _ESCAPE = re.compile(
 )
 
 
-def repair(body: bytes) -> tuple[bytes, int]:
+def repair(body: bytes | bytearray) -> tuple[bytes, int]:
     """The body with what cannot be represented replaced, and in how many values: half a character by U+FFFD, a
     number beyond 64 bits by its text, NaN by null, what is nested too deep by a text that says so.
 

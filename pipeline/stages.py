@@ -13,7 +13,7 @@ import orjson
 from toolz import concat, curry
 
 from pipeline.moments import to_ms
-from pipeline.names import column_names
+from pipeline.names import renamed
 
 MOST_LEVELS = 32  # an object nested deeper than this becomes JSON text, for no destination takes the name it would get
 
@@ -102,14 +102,14 @@ def flatten(events: Iterable[Event]) -> Iterator[Row]:
      'occurred': '2026-05-21T01:36:04Z'}
     """
     for event in events:
-        properties = event.get("properties")
-        if type(properties) is dict:
-            own = _leaves({name: value for name, value in event.items() if name != "properties"})
-            properties = _leaves(properties)
+        row = event.copy()
+        properties = row.pop("properties") if type(row.get("properties")) is dict else {}
+        own, properties = _leaves(row), _leaves(properties)
+        columns = renamed(tuple(own), tuple(properties))
+        if columns is None:  # nothing is nested, and each name is its column's
+            row.update(properties)
         else:
-            own, properties = _leaves(event), {}
-        columns = column_names(tuple(own), tuple(properties))
-        row = dict(zip(columns, chain(own.values(), properties.values()), strict=True))
+            row = dict(zip(columns, chain(own.values(), properties.values()), strict=True))
         row["occurred"] = row.get("occurredAt")
         yield row
 

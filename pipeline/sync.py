@@ -10,6 +10,7 @@ from toolz import count, pipe
 from pipeline import state as saved
 from pipeline.client import Client, Page, Query
 from pipeline.errors import HubSpotError, QuotaSpent, Refused, Unauthorized, Unavailable
+from pipeline.memory import give_back
 from pipeline.moments import to_ms, to_text
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.rejects import rejected_row
@@ -64,6 +65,7 @@ def sync(settings: Settings, state: Mapping[str, Any], sink: Sink) -> None:
     Raises ConnectorError; what was delivered until then is saved. What a person should know besides goes to `sink.warn`, at
     the end, ten sentences at most and the important first.
     """
+    give_back()
     progress = saved.read_state(state)
     with Client(
         settings.api_token,

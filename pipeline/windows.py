@@ -21,7 +21,7 @@ from pipeline.state import Span
 
 MOST_PAGES = 8  # of one job
 MOST_RESTARTS = 3  # of a window that gets no further
-PARSED_AHEAD = 24 << 20  # bytes of JSON read ahead by all workers together; as Python objects they take three times that
+PARSED_AHEAD = 14 << 20  # bytes of JSON read ahead by all workers together; as Python objects they take three times that
 PROOF = 20  # ascending steps after which the order is believed: by chance they come once in 20! times
 
 
@@ -284,7 +284,8 @@ class Reader:
             self.strays += len(strays)
             self.loose = max(self.loose, *(_moment(event) or 0 for event in strays))
             yield {"results": strays}
-        for part in reading.parts:
+        while reading.parts:
+            part = reading.parts.pop(0)  # so that a page is gone once it is emitted
             last = max((moment for moment in part.moments if moment is not None), default=self.reach)
             if window.held:
                 self.loose = max(self.loose, last)

@@ -6,9 +6,11 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support import START
 
-EVENTS = (100_000, 1_000_000)
+FEW, MANY = 100_000, 1_000_000
 SYNC = """
 import json, resource, sys
 from pipeline import Sink, read_settings, sync
@@ -37,18 +39,31 @@ def simulator(*arguments):
             process.terminate()
 
 
-def peak_memory(url, event_type, events):
+@pytest.fixture(scope="module")
+def url():
+    with simulator("--event-type", f"few={FEW}", "--event-type", f"many={MANY}") as url:
+        yield url
+
+
+def peak_memory(url, event_type, **keys):
+    """How many events a sync delivered, and the most memory that its process ever held."""
     configuration = {"api_token": "pat-na1-x", "initial_sync_start_date": START, "api_base_url": url, "event_types": event_type}
-    command = [sys.executable, "-c", SYNC, json.dumps(configuration)]
+    command = [sys.executable, "-c", SYNC, json.dumps(configuration | keys)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=ENVIRONMENT, check=True)
-    delivered, peak = json.loads(done.stdout)
-    assert delivered == events
-    return peak
+    return json.loads(done.stdout)
 
 
-def test_ten_times_the_events_take_the_same_memory():
-    few, many = EVENTS
-    with simulator("--event-type", f"few={few}", "--event-type", f"many={many}") as url:
-        peak_of_few, peak_of_many = peak_memory(url, "few", few), peak_memory(url, "many", many)
-    assert peak_of_many - peak_of_few < 20 * (many - few)
-    assert peak_of_many < 150_000_000
+def test_ten_times_the_events_take_the_same_memory(url):
+    """One worker: how far several get ahead, and so the peak, is chance; the next test bounds that."""
+    delivered, few = peak_memory(url, "few", concurrency="1")
+    assert delivered == FEW
+    delivered, many = peak_memory(url, "many", concurrency="1")
+    assert delivered == MANY
+    assert many - few < 20 * (MANY - FEW)
+
+
+# DEFECT: with PARSED_AHEAD at 24 MB four workers have peaked at 133 to 165 MB; at 12 MB it was 104 to 119
+def test_a_million_events_at_the_default_settings_stay_under_150_mb(url):
+    delivered, peak = peak_memory(url, "many")
+    assert delivered == MANY
+    assert peak < 150_000_000

@@ -68,9 +68,13 @@ def event(moment, n=0, **properties):
             "properties": properties}  # fmt: skip
 
 
+class Quiet(Simulator):
+    __repr__ = object.__repr__  # or hypothesis prints all that it holds
+
+
 @pytest.fixture(scope="module")
 def sim():
-    with Simulator({}) as sim:
+    with Quiet({}) as sim:
         yield sim
 
 
@@ -122,20 +126,28 @@ def test_a_sync_of_nothing_saves_when_it_read(simulated):
 @given(
     kills=st.lists(st.integers(0, 100), max_size=3), order=st.sampled_from(ORDERS), size=st.integers(1, 50),
     interval=st.just(1) | st.integers(1, 100), concurrency=st.integers(1, 3), events=st.integers(1, 40),
-    seconds=st.sampled_from((1, 30, 100_000)),
+    seconds=st.sampled_from((0, 1, 30, 100_000)), expires=st.booleans(),
 )  # fmt: skip
-@example(kills=[8], order="shuffled", size=2, interval=1, concurrency=1, events=5, seconds=30)
-@settings(deadline=None, max_examples=60)
-def test_killed_at_any_row_again_and_again_loses_nothing(sim, kills, order, size, interval, concurrency, events, seconds):
-    end = BASE + seconds * 1000
-    history = generated(events, START, to_text(end), "uniform")
+@example(kills=[8], order="shuffled", size=2, interval=1, concurrency=1, events=5, seconds=30, expires=False)
+@example(kills=[6], order="ascending", size=1, interval=1, concurrency=1, events=3, seconds=0, expires=True)
+@settings(deadline=None, max_examples=80)
+# DEFECT: a cursor that expired is followed by the same cursors again, which is taken for a circle (_next_page)
+def test_killed_at_any_row_again_and_again_loses_nothing(
+    sim, kills, order, size, interval, concurrency, events, seconds, expires
+):
+    """The events are spread over so many seconds (0: they share a millisecond); a page cursor may expire between two syncs."""
+    end = BASE + max(2, seconds) * 1000
+    history = generated(events, START, to_text(end), "uniform" if seconds else "one_ms")
     sim.histories, sim.behaviour = {TYPE: history}, Behaviour(order=order, clock=lambda: end + 1000)
+    if expires:
+        sim.behaviour.fault = lambda asked: "400" if "after" in asked.query and asked is sim.requests[0] else None
     keys = {"page_size": str(size), "checkpoint_interval": str(interval), "concurrency": str(concurrency)}
     keys["lookback_minutes"] = "0"  # or it would deliver what the cursor has passed
     destination = Destination()
-    for fuse in kills:
-        destination.sync(sim, fuse, **keys)
-    assert destination.sync(sim, **keys)
+    for fuse in [*kills, None]:
+        sim.requests.clear()
+        done = destination.sync(sim, fuse, **keys)
+    assert done
     assert destination.ids() == truth(history)
     assert destination.cursors() == sorted(destination.cursors())
 
@@ -172,6 +184,16 @@ def test_any_start_dates_one_after_another_lose_nothing(sim, steps, order, size,
     assert done
     visible = {history.event(i)["id"] for i in range(len(history)) if history.time(i) <= now}
     assert destination.ids() >= truth(history, start) & visible
+
+
+def test_a_millisecond_fuller_than_any_sync_lasts_is_got_through(simulated):
+    history = generated(600, START, END, "one_ms")
+    sim, destination = simulated(history), Destination()
+    keys = {"page_size": "20", "checkpoint_interval": "20", "concurrency": "1"}
+    syncs = 1
+    while not destination.sync(sim, 150, **keys) and syncs < 12:  # 143 rows each
+        syncs += 1
+    assert destination.ids() == truth(history) and syncs <= 6
 
 
 def test_a_start_date_moved_earlier_reads_only_what_was_left_out(simulated):
