@@ -21,7 +21,7 @@ from pipeline.state import Span
 
 MOST_PAGES = 8  # of one job
 MOST_RESTARTS = 3  # of a window that gets no further
-PARSED_AHEAD = 14 << 20  # bytes of JSON read ahead by all workers together; as Python objects they take three times that
+PARSED_AHEAD = 12 << 20  # bytes of JSON read ahead by all workers together; as Python objects they take three times that
 PROOF = 20  # ascending steps after which the order is believed: by chance they come once in 20! times
 
 
@@ -177,7 +177,7 @@ def _without_cursor(window: Window) -> Window:
     """The window as it is asked for when its page cursor is refused (it may expire): from the moment reached on, or, where
     nobody knows the order, from its start."""
     again = _fresh(window.start if window.held else max(window.start, window.reached), window.end)
-    return window._replace(asked=again.asked, after=None, restarts=window.restarts + 1)
+    return window._replace(asked=again.asked, after=None, restarts=window.restarts + 1, walked=0, mark=None)
 
 
 def _sort_out(results: list[Any], window: Window) -> tuple[Part, list[int], list[Any]]:

@@ -62,7 +62,6 @@ def test_ten_times_the_events_take_the_same_memory(url):
     assert many - few < 20 * (MANY - FEW)
 
 
-# DEFECT: with PARSED_AHEAD at 24 MB four workers have peaked at 133 to 165 MB; at 12 MB it was 104 to 119
 def test_a_million_events_at_the_default_settings_stay_under_150_mb(url):
     delivered, peak = peak_memory(url, "many")
     assert delivered == MANY

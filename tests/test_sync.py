@@ -131,7 +131,6 @@ def test_a_sync_of_nothing_saves_when_it_read(simulated):
 @example(kills=[8], order="shuffled", size=2, interval=1, concurrency=1, events=5, seconds=30, expires=False)
 @example(kills=[6], order="ascending", size=1, interval=1, concurrency=1, events=3, seconds=0, expires=True)
 @settings(deadline=None, max_examples=80)
-# DEFECT: a cursor that expired is followed by the same cursors again, which is taken for a circle (_next_page)
 def test_killed_at_any_row_again_and_again_loses_nothing(
     sim, kills, order, size, interval, concurrency, events, seconds, expires
 ):

@@ -213,7 +213,6 @@ def test_a_page_cursor_that_expires_restarts_its_window(simulated, sim, order, c
 
 @given(HISTORIES, st.integers(1, 20), st.integers(1, 4), st.sampled_from(ORDERS), st.integers(0, 60))
 @settings(deadline=None)
-# DEFECT: behind a restart the same cursors come again, and the mark of _next_page takes that for a circle
 def test_a_cursor_refused_once_at_any_page_loses_nothing(times, size, concurrency, order, refused):
     memory, continued = Memory(times, size, order), iter(range(10**6))
 
