@@ -19,9 +19,9 @@ from pipeline.errors import BadAnswer, HubSpotError, Refused
 from pipeline.moments import SECOND, to_ms
 from pipeline.state import Span
 
-MOST_PAGES = 8  # of one job
+MOST_PAGES = 4  # of one window, as far as can be foreseen, and of one job
 MOST_RESTARTS = 3  # of a window that gets no further
-PARSED_AHEAD = 12 << 20  # bytes of JSON read ahead by all workers together; as Python objects they take three times that
+PARSED_AHEAD = 13 << 20  # bytes of JSON that all workers read ahead, in a burst twice that; as objects they take three times that
 PROOF = 20  # ascending steps after which the order is believed: by chance they come once in 20! times
 
 
@@ -213,11 +213,13 @@ def _moment(event: Any) -> int | None:
 class _Slot:
     """A window's place in the line, its job once that is started, and what the job brought once that is looked at.
 
-    `density` is how many events a ms its window holds: as guessed, then as read (0: none); None: no guess.
+    `density` is how many events a ms its window holds: as guessed, then as read (0: none); None: no guess. `pages` is what the
+    job may take.
     """
 
     window: Window
     density: float | None = None
+    pages: int = 0
     job: "Future[Reading] | None" = None
     reading: Reading | None = None
 
@@ -307,10 +309,15 @@ class Reader:
             if slot.reading is None and slot.job is not None and slot.job.done() and not slot.job.exception():
                 self._settle(slot, slot.job.result())
         position = 0
-        while position < min(self.concurrency, len(self._line)):
+        while position < min(self.concurrency, len(self._line)) and (position == 0 or self._has_room()):
             if self._line[position].job is None:
                 self._start(position)
             position += 1
+
+    def _has_room(self) -> bool:
+        """Whether memory allows one more job beside those under way and done, which a burst may have pushed back in the line."""
+        pages = sum(len(slot.reading.parts) if slot.reading else slot.pages for slot in self._line)
+        return pages * self._size < 2 * PARSED_AHEAD
 
     def _settle(self, slot: _Slot, reading: Reading) -> None:
         """Takes up what a job brought; what is left of its window goes back to the line behind it.
@@ -364,7 +371,7 @@ class Reader:
         if rest is not None:
             self._line.insert(position + 1, _Slot(rest))
         job = self._pool.submit(read, self.fetch, piece, pages, self._trusted(), self._stop)
-        self._line[position] = _Slot(piece, density, job)
+        self._line[position] = _Slot(piece, density, pages, job)
 
     def _density_at(self, position: int) -> float:
         """How densely events lie at a place in the line: as guessed there, or as the nearest window before it was read."""
@@ -382,21 +389,22 @@ class Reader:
             return window, None, 1
         begin, end = max(window.start, window.reached), self._end(window)
         expected = density * (end - begin) / self._full
-        pages = self._pages(expected)
-        if window.held or (self.concurrency == 1 and not self._broken) or expected <= pages:
+        most, pages = self._pages(expected)
+        if window.held or (self.concurrency == 1 and not self._broken) or expected <= most:
             return window, None, pages
-        aim = pages / 2 if self._broken else pages - 0.1
+        aim = pages / 2 if self._broken else most - 0.1
         cut = _next_second(begin + max(0, int(aim * self._full / density) - SECOND // 2))
         if cut >= end:
             return window, None, pages
         piece = window._replace(end=cut) if window.after else _fresh(window.start, cut)
         return piece, _fresh(cut, window.end), pages
 
-    def _pages(self, expected: float) -> int:
-        """The pages of a job: as few as share what is expected among the workers, no more than memory allows."""
-        share = int(expected / (4 * self.concurrency))
+    def _pages(self, expected: float) -> tuple[int, int]:
+        """The pages of a window (as few as share what is expected among the workers, but more, and fewer are half empty), and
+        those of one job on it (no more than memory allows)."""
+        window = min(MOST_PAGES, max(2, int(expected / (4 * self.concurrency))))
         allowed = PARSED_AHEAD // (self._size * (self.concurrency + 1))
-        return max(1, min(MOST_PAGES, allowed, max(2, share)))
+        return window, max(1, min(window, allowed))
 
     def _end(self, window: Window) -> int:
         """Where a window's events end: HubSpot's now, if nowhere before."""

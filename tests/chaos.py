@@ -1,0 +1,254 @@
+"""Syncs killed with SIGKILL at random moments, until they end by themselves: `make chaos` for 1,000 kills, `--kills N` for others.
+
+Three processes: this one serves the simulator and holds what is left against the truth; a nest, which has imported
+everything, forks the syncs and kills them; and the sync of the moment. A sync delivers into files as Fivetran does (what came
+after the last checkpoint is lost with it), or through the SDK's real core into a real DuckDB.
+"""
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.moments import DAY, to_ms
+from simulator import Behaviour, Simulator, generated
+from tests.support import END, configuration
+
+ROOT = Path(__file__).parents[1]
+TYPE = "e_visited_page"
+JOB_PAGES = 8  # of one window under way, as the issue has it
+
+
+# In the nest: a sync a line of standard input, how it ended a line of standard output
+
+
+def nest():
+    import tests.test_connector  # noqa: F401 (once, before any fork)
+
+    for line in sys.stdin:
+        job = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            os.dup2(2, 1)  # standard output is the nest's own
+            status = 1
+            try:
+                (into_duckdb if job["real"] else into_files)(Path(job["folder"]), job["configuration"], job["moment"])
+                status = 0
+            finally:
+                os._exit(status)
+        print(json.dumps(_wait_or_kill(child, job["seconds"])), flush=True)
+
+
+def _wait_or_kill(child, seconds):
+    """How the child ended: 0, its exit status, or minus the signal."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.001)
+    os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def into_files(folder, keys, moment):
+    """A sync into the files of a folder. `asked` has each id as it is upserted, `table` the rows, `states` all that were saved.
+    At the `moment`th moment inside a checkpoint the process kills itself."""
+    from pipeline import Sink, read_settings, sync
+
+    state = folder / "state.json"
+    saved = json.loads(state.read_text()) if state.exists() else {}
+    waiting, left = [], [moment]
+    asked, table, states = (os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT) for name in ("asked", "table", "states"))
+
+    def now():
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def upsert(_, row):
+        os.write(asked, f"{row['id']}\n".encode())
+        waiting.append(json.dumps(row, sort_keys=True))
+
+    def checkpoint(new):
+        half = len(waiting) // 2
+        for rows in (waiting[:half], waiting[half:]):
+            now()
+            os.write(table, "".join(f"\n{row}\n" for row in rows).encode())  # a line cut short by a kill is none
+        waiting.clear()
+        now()
+        state.with_suffix(".new").write_text(json.dumps(new))
+        now()
+        os.replace(state.with_suffix(".new"), state)
+        now()
+        os.write(states, f"{json.dumps(new)}\n".encode())
+
+    sync(read_settings(keys), saved, Sink(upsert, checkpoint, lambda _: None, lambda _: None))
+
+
+def into_duckdb(folder, keys, _):
+    from tests.test_connector import constants, run
+
+    settings = folder / constants.ROOT_LOCATION.replace("connector_sdk", "connector_sdk_core") / "_config.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps({"lastVersionCheck": int(time.time())}))  # so that no request leaves this machine
+    os.environ["HOME"] = str(folder)
+    run(folder, keys)
+
+
+# Outside of it: what is killed, and what is left
+
+
+class Nest:
+    def __enter__(self):
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "DO_NOT_TRACK": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos", "--nest"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, env=environment, cwd=ROOT,
+        )  # fmt: skip
+        return self
+
+    def __exit__(self, *_):
+        self._process.communicate()
+
+    def sync(self, seconds=600.0, moment=0, **job):
+        """Minus the signal that ended the sync, 0 if it ended by itself, or 1 if it failed."""
+        print(json.dumps({**job, "seconds": seconds, "moment": moment}), file=self._process.stdin, flush=True)
+        return json.loads(self._process.stdout.readline())
+
+
+@dataclass
+class Chaos:
+    """One history synced by processes that are killed, and what all of them left."""
+
+    nest: Nest
+    sim: Simulator
+    folder: Path
+    dice: random.Random
+    keys: dict = field(default_factory=dict)
+    real: bool = False
+    mean: float = 0.1  # seconds that a sync lives
+    seen: set = field(default_factory=set)
+    read: int = 0  # bytes of `asked`
+    kills: int = 0
+    rework: list = field(default_factory=list)  # upserts of each sync that an earlier one had made
+
+    def until_it_ends(self, most_kills):
+        """Kills syncs, so many at most, until one ends by itself; whether that was a good end."""
+        ended, most_kills = -signal.SIGKILL, self.kills + most_kills
+        while ended == -signal.SIGKILL:
+            life = {"seconds": self.dice.expovariate(1 / self.mean)}
+            if not self.real and self.dice.random() < 0.4:
+                life = {"moment": self.dice.randint(1, 30)}
+            ended = self.nest.sync(
+                folder=str(self.folder), configuration=configuration(self.sim, **self.keys), real=self.real,
+                **(life if self.kills < most_kills else {}),
+            )  # fmt: skip
+            self.kills += ended == -signal.SIGKILL
+            self._look()
+        return ended == 0
+
+    def _look(self):
+        asked = self.folder / "asked"
+        if self.real or not asked.exists():
+            return
+        with asked.open("rb") as file:
+            file.seek(self.read)
+            ids = file.read().split()
+            self.read = file.tell()
+        self.rework.append(sum(key in self.seen for key in ids))
+        self.seen.update(ids)
+
+    def bound(self):
+        """The most upserts that a kill in a backfill may cost."""
+        return int(self.keys["checkpoint_interval"]) + int(self.keys["concurrency"]) * JOB_PAGES * int(self.keys["page_size"])
+
+    def cursors(self):
+        """Every cursor saved, ms, in the order of time."""
+        with (self.folder / "states").open() as file:
+            states = [json.loads(line) for line in file if line.endswith("\n")]
+        saved = [state["event_types"][TYPE] for state in states]
+        return [to_ms(progress["occurred"]) for progress in saved if "occurred" in progress]
+
+    def lost_and_doubled(self):
+        """How many events of the truth the table lacks, and how many of its rows are one too many."""
+        history = self.sim.histories[TYPE]
+        truth = {history.event(i)["id"] for i in range(len(history))}
+        rows = self._rows()
+        return len(truth - set(rows)), len(rows) - len(truth & set(rows))
+
+    def _rows(self):
+        """The ids in the table; one is there twice if its rows are not the same."""
+        if self.real:
+            from tests.test_connector import rows
+
+            return [key for (key,) in rows(self.folder)]
+        with (self.folder / "table").open() as file:
+            return [json.loads(row)["id"] for row in set(file) if row.startswith("{") and row.endswith("}\n")]
+
+
+# `make chaos`
+
+SHAPES = ("uniform", "rhythm", "bursty", "one_second", "one_ms", "sparse")
+
+
+def one_round(nest, folder, number, kills):
+    """A backfill, and when time has gone on another sync with a look-back, both killed at most so often in all: what is counted
+    of it, all 0 but the first three if the promises are kept."""
+    dice = random.Random(number)
+    real, shape, size = number % 8 == 7, SHAPES[number % len(SHAPES)], dice.choice((20, 100, 500))
+    order = "ascending" if shape.startswith("one") else dice.choice(("ascending", "ascending", "descending", "shuffled"))
+    history = generated(2_000 if real else dice.choice((5_000, 20_000)), shape=shape)
+    keys = {
+        "page_size": str(size), "checkpoint_interval": str(dice.choice((1, 5, 20)) * size), "lookback_minutes": "4320",
+        "concurrency": str(dice.choice((1, 2, 4))),
+    }  # fmt: skip
+    now = to_ms(END) - 10 * DAY
+    with Simulator({TYPE: history}, Behaviour(clock=lambda: now, order=order, hide_future=True)) as sim:
+        chaos = Chaos(nest, sim, folder, dice, keys, real, mean=1.0 if real else 0.12)
+        good = chaos.until_it_ends(kills * 2 // 3)
+        rework = max(chaos.rework, default=0) - (history.rank(now) - history.rank(now - 3 * DAY))
+        now = to_ms(END) + DAY
+        good = chaos.until_it_ends(kills - chaos.kills) and good
+        lost, doubled = chaos.lost_and_doubled()
+    cursors = [] if real else chaos.cursors()
+    return Counter({
+        "kills": chaos.kills, "rounds": 1, "into DuckDB": real, "lost": lost, "doubled": doubled, "failed": not good,
+        "cursors moved back": cursors != sorted(cursors),
+        "rework beyond its bound": order == "ascending" and rework > chaos.bound(),
+    })  # fmt: skip
+
+
+def many(kills, seconds):
+    """So many kills, or as many as the time allows; 0 if every promise was kept."""
+    totals, began, told = Counter(), time.monotonic(), 0
+    with Nest() as nest:
+        while totals["kills"] < kills and time.monotonic() - began < seconds:
+            with tempfile.TemporaryDirectory() as folder:
+                totals += one_round(nest, Path(folder), totals["rounds"], min(30, kills - totals["kills"]))
+            if totals["kills"] >= told + 50:
+                told = totals["kills"]
+                print(say(totals, began), flush=True)
+    print("Totals:", say(totals, began))
+    return int(any(totals[broken] for broken in ("lost", "doubled", "failed", "cursors moved back", "rework beyond its bound")))
+
+
+def say(totals, began):
+    names = ("kills", "rounds", "into DuckDB", "lost", "doubled", "failed", "cursors moved back", "rework beyond its bound")
+    return ", ".join(f"{name} {totals[name]}" for name in names) + f" ({time.monotonic() - began:.0f} s)"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=1800, help="no new round begins after that")
+    parser.add_argument("--nest", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    sys.exit(nest() if options.nest else many(options.kills, options.seconds))
