@@ -12,7 +12,7 @@ demo: $(READY)  ## a simulated HubSpot, a real sync, a look at the table
 	@python -m simulator.demo
 
 test: $(READY)  ## every test
-	@python -m pytest
+	@python -m pytest -n auto
 
 lint: $(READY)
 	@ruff check --quiet .

@@ -268,6 +268,7 @@ class Reader:
         windows = [_fresh(*span)] if rest is None else [rest, *([] if rest.end is None else [_fresh(rest.end, span[1])])]
         self._line = [_Slot(window) for window in windows]
         self.delivered = self.reach = span[0]
+        self.rest = rest
         while self._line:
             self._look()
             head = self._line[0]

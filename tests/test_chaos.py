@@ -1,0 +1,66 @@
+"""Syncs killed with SIGKILL lose nothing, double nothing and repeat little; tests/chaos.py does the killing, 1,000 times if asked."""
+import json
+import random
+
+import pytest
+
+from pipeline.moments import DAY, to_ms
+from simulator import Behaviour, Simulator, generated
+from tests.chaos import TYPE, Chaos, Nest
+from tests.support import END
+
+KEYS = {"page_size": "20", "checkpoint_interval": "100", "concurrency": "3", "lookback_minutes": "1440"}
+
+
+@pytest.fixture(scope="module")
+def nest():
+    with Nest() as nest:
+        yield nest
+
+
+def truth_is_whole(chaos):
+    return chaos.lost_and_doubled() == (0, 0)
+
+
+def test_a_backfill_killed_at_random_moments_loses_and_doubles_nothing_and_repeats_little(nest, tmp_path):
+    with Simulator({TYPE: generated(6_000)}, Behaviour(clock=lambda: to_ms(END) + 2 * DAY)) as sim:
+        chaos = Chaos(nest, sim, tmp_path, random.Random(4), KEYS)
+        assert chaos.until_it_ends(most_kills=10)
+        assert chaos.kills >= 5
+        assert truth_is_whole(chaos)
+    assert max(chaos.rework) <= chaos.bound()
+    assert chaos.cursors() == sorted(chaos.cursors())
+
+
+def test_the_cursor_stays_where_it_is_while_a_look_back_is_read_again_and_killed(nest, tmp_path):
+    now = to_ms(END) - 2 * DAY
+    with Simulator({TYPE: generated(30_000, shape="uniform")}, Behaviour(clock=lambda: now, hide_future=True)) as sim:
+        keys = {**KEYS, "lookback_minutes": "14400"}  # ten days of two and a half thousand events
+        chaos = Chaos(nest, sim, tmp_path, random.Random(5), keys)
+        assert chaos.until_it_ends(most_kills=0)
+        now += 3 * DAY
+        assert chaos.until_it_ends(most_kills=5)
+        assert chaos.kills >= 2 and sum(chaos.rework) > 1_000
+        assert truth_is_whole(chaos)
+    assert chaos.cursors() == sorted(chaos.cursors())
+
+
+def test_through_the_real_core_into_the_real_table(nest, tmp_path):
+    with Simulator({TYPE: generated(2_000)}, Behaviour(latency_ms=5)) as sim:
+        chaos = Chaos(nest, sim, tmp_path, random.Random(6), KEYS, real=True, mean=0.5)
+        assert chaos.until_it_ends(most_kills=5)
+        assert chaos.kills >= 2
+        assert truth_is_whole(chaos)
+
+
+@pytest.mark.parametrize("interval", ["250", "1000"])
+def test_a_millisecond_of_fifty_thousand_events_is_got_through_by_runs_that_are_killed(nest, tmp_path, interval):
+    keys = {**KEYS, "page_size": "250", "checkpoint_interval": interval}
+    with Simulator({TYPE: generated(50_000, shape="one_ms")}, Behaviour(clock=lambda: to_ms(END) + 2 * DAY)) as sim:
+        chaos = Chaos(nest, sim, tmp_path, random.Random(7), keys, mean=0.3)
+        assert chaos.until_it_ends(most_kills=8)
+        assert chaos.kills >= 4
+        assert truth_is_whole(chaos)
+    states = [json.loads(line) for line in (tmp_path / "states").read_text().splitlines()]
+    assert any("rest" in state["event_types"][TYPE] for state in states)
+    assert max(chaos.rework) <= chaos.bound()
