@@ -100,6 +100,7 @@ class Client:
         self._lock = threading.Lock()
         self._told: tuple[int, float] | None = None  # HubSpot's clock (ms) as last told, and the monotonic second of that
         self._outage_since: float | None = None
+        self._failures = 0  # since then
         self.replaced = 0  # values that could not be represented
 
     def __enter__(self) -> "Client":
@@ -157,7 +158,7 @@ class Client:
 
     def _answered(self, replaced: int = 0) -> None:
         with self._lock:
-            self._outage_since = None
+            self._outage_since, self._failures = None, 0
             self.replaced += replaced
 
     def _pause(self, passing: _Passing, attempt: int, asked_at: float, delay: float, stop: threading.Event) -> None:
@@ -165,6 +166,8 @@ class Client:
         now = time.monotonic()
         with self._lock:
             self._outage_since = self._outage_since or now
+            self._failures += 1
+            failures = max(attempt, self._failures)
             elapsed = now - min(self._outage_since, asked_at)
         wait = max(passing.wait or 0.0, min(delay, 1.0) if passing.wait is not None else delay)
         if isinstance(passing, _Doubtful) and attempt >= MOST_DOUBTFUL:
@@ -173,7 +176,7 @@ class Client:
                 "the sync again; if it ends here again, show this to HubSpot's support."
             )
         if elapsed + wait > self._max_outage:
-            raise self._unavailable(passing, elapsed, attempt)
+            raise self._unavailable(passing, elapsed, failures)
         if attempt == 5:
             self._log(f"HubSpot has not answered {attempt} attempts, the last: {passing} Trying on.")
         if passing.limit:

@@ -128,8 +128,8 @@ def say_warnings(run: Run) -> None:
 
 
 def sync_event_type(run: Run, event_type: str) -> None:
-    """Delivers one event type: what a start date moved earlier left out, once a day what may have come days late, then from
-    the cursor on."""
+    """Delivers one event type: what a start date moved earlier left out, what follows the cursor, and once a day what may have
+    come days late."""
     start, before = run.settings.start, run.progress.get(event_type, Progress())
 
     def save(step: Callable[..., Progress], *arguments: Any) -> None:
@@ -139,13 +139,13 @@ def sync_event_type(run: Run, event_type: str) -> None:
     if gap := saved.gap_span(before, start):
         deliver(run, event_type, gap, lambda occurred, *_: save(saved.advance_gap, start, occurred))
         save(saved.finish_gap, start)
-    if deep := saved.deep_span(before, start, run.settings.deep_reread, run.client.now()):
-        began = deliver(run, event_type, deep, lambda *_: save(lambda progress: progress))
-        save(saved.finish_deep, began)
     span = saved.main_span(before, start, run.settings.lookback)
     rest = window_of(before.rest) if before.occurred and span[0] == to_ms(before.occurred) else None
     began = deliver(run, event_type, span, lambda *cursor: save(saved.advance, start, *cursor), rest)
     save(saved.finish, start, began)
+    if deep := saved.deep_span(before, start, run.settings.deep_reread, run.client.now()):
+        began = deliver(run, event_type, deep, lambda *_: save(lambda progress: progress))
+        save(saved.finish_deep, began)
 
 
 Save = Callable[[str, int, "dict[str, Any] | None"], None]

@@ -148,7 +148,7 @@ def read(fetch: Fetch, window: Window, most: int, trusted: bool, stop: threading
             parts.append(part)
             return Reading(parts, strays, None, steps, ordered, relied or beyond, full, size, span, hollow)
         restarts = 0 if trusted and span[1] > window.reached else window.restarts
-        window = _next_page(window, page.after)._replace(reached=span[1], restarts=restarts)
+        window = _next_page(window._replace(reached=span[1], restarts=restarts), page.after)
         parts.append(part._replace(rest=window))
     return Reading(parts, strays, window, steps, ordered, relied, full, size, span, hollow)
 
@@ -162,12 +162,15 @@ def _ask(fetch: Fetch, window: Window, stop: threading.Event) -> Page:
 
 
 def _next_page(window: Window, after: str) -> Window:
-    """The window behind a page. Raises BadAnswer for cursors that go in a circle, which would be walked for ever."""
+    """The window behind a page. Cursors that go in a circle would be walked for ever: such a one is given up like one that is
+    refused. Raises BadAnswer where that leads nowhere."""
     if after == window.mark:
-        raise BadAnswer(
-            f"HubSpot's page cursors go in a circle: {after[:80]!r} came before. What arrived is saved. Start the sync again; if "
-            "it ends here again, show this to HubSpot's support."
-        )
+        if window.restarts == MOST_RESTARTS:
+            raise BadAnswer(
+                f"HubSpot's page cursors go in a circle: {after[:80]!r} came before. What arrived is saved. Start the sync again; "
+                "if it ends here again, show this to HubSpot's support."
+            )
+        return _without_cursor(window)
     walked = window.walked + 1
     mark = after if walked & (walked - 1) == 0 else window.mark
     return window._replace(after=after, walked=walked, mark=mark)

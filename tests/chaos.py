@@ -1,4 +1,4 @@
-"""Syncs killed with SIGKILL at random moments, until they end by themselves: `make chaos` for 1,000 kills, `--kills N` for others.
+"""Syncs killed with SIGKILL at random moments, until they end by themselves: `make chaos` for 1,000 kills, `--kills N`.
 
 Three processes: this one serves the simulator and holds what is left against the truth; a nest, which has imported
 everything, forks the syncs and kills them; and the sync of the moment. A sync delivers into files as Fivetran does (what came
@@ -66,7 +66,8 @@ def into_files(folder, keys, moment):
     state = folder / "state.json"
     saved = json.loads(state.read_text()) if state.exists() else {}
     waiting, left = [], [moment]
-    asked, table, states = (os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT) for name in ("asked", "table", "states"))
+    append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    asked, table, states = (os.open(folder / name, append) for name in ("asked", "table", "states"))
 
     def now():
         left[0] -= 1
@@ -140,6 +141,14 @@ class Chaos:
     kills: int = 0
     rework: list = field(default_factory=list)  # upserts of each sync that an earlier one had made
 
+    def sync(self, **life):
+        """One sync, as long as it lives: how it ended."""
+        keys = configuration(self.sim, **self.keys)
+        ended = self.nest.sync(folder=str(self.folder), configuration=keys, real=self.real, **life)
+        self.kills += ended == -signal.SIGKILL
+        self._look()
+        return ended
+
     def until_it_ends(self, most_kills):
         """Kills syncs, so many at most, until one ends by itself; whether that was a good end."""
         ended, most_kills = -signal.SIGKILL, self.kills + most_kills
@@ -147,12 +156,7 @@ class Chaos:
             life = {"seconds": self.dice.expovariate(1 / self.mean)}
             if not self.real and self.dice.random() < 0.4:
                 life = {"moment": self.dice.randint(1, 30)}
-            ended = self.nest.sync(
-                folder=str(self.folder), configuration=configuration(self.sim, **self.keys), real=self.real,
-                **(life if self.kills < most_kills else {}),
-            )  # fmt: skip
-            self.kills += ended == -signal.SIGKILL
-            self._look()
+            ended = self.sync(**(life if self.kills < most_kills else {}))
         return ended == 0
 
     def _look(self):
