@@ -97,12 +97,12 @@ def sync_event_types(run: Run) -> None:
                 raise
             if has_ended(run, event_type, error):
                 run.warn(FAILED, f"{event_type}: HubSpot knows it no longer. Its rows and its cursor are kept.")
+            elif len(run.settings.event_types) == 1:
+                raise
             else:
                 failures[event_type] = error
                 run.warn(FAILED, f"{event_type} is not synced: {error}")
     if failures and len(failures) == len(run.settings.event_types):
-        if len(failures) == 1:
-            raise next(iter(failures.values()))
         raise HubSpotError("No event type could be synced:\n" + "\n".join(f"- {name}: {e}" for name, e in failures.items()))
 
 
