@@ -38,7 +38,7 @@ bench:  ## side by side, into bench/results.*; FULL=1 adds 10,000,000 events, ON
 	@.venv-bench/bin/python -m bench $(if $(FULL),--full) $(ONLY)
 
 clean:
-	@rm -rf .venv build files
+	@rm -rf .venv .venv-bench .venv-dlt build files
 
 $(READY): requirements.txt requirements-dev.txt
 	@echo "Setting up .venv (once) ..."

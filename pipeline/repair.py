@@ -10,7 +10,7 @@ from collections.abc import Iterator
 MOST_LEVELS = 200  # below what orjson reads (1,024) and writes (254)
 INT64_DIGITS = 19
 
-_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)'  # one cut short ends at the end, or each of its quotes would be tried
 _BRACKETS = re.compile(_TEXT + rb"|(?P<open>[\[{]+)|(?P<close>[\]}]+)", re.DOTALL)
 _VALUE = re.compile(
     rb"(?P<text>" + _TEXT + rb")|(?P<odd>NaN|-?Infinity)|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)", re.DOTALL

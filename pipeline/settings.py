@@ -194,4 +194,6 @@ def _given(configuration: Mapping[str, Any], name: str) -> str:
     given = configuration.get(name)
     if given is None or (isinstance(given, str) and not given.strip()):
         return "missing"
-    return "not usable as given (not shown)" if name == "api_token" else f"given {str(given)[:80]!r}"
+    token = configuration.get("api_token")
+    secret = name == "api_token" or "pat-" in str(given) or (isinstance(token, str) and len(token) > 3 and token in str(given))
+    return "not usable as given (not shown)" if secret else f"given {str(given)[:80]!r}"
