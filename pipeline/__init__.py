@@ -1,6 +1,7 @@
 """HubSpot events as a stream: the stages, and what they are composed of. `from pipeline import flatten, serialize_lists`."""
 from pipeline.client import Client
 from pipeline.errors import ConnectorError
+from pipeline.reader import Reader
 from pipeline.settings import Settings, read_settings
 from pipeline.stages import (
     checkpoint_every,
@@ -14,7 +15,6 @@ from pipeline.stages import (
     unwrap_results,
 )
 from pipeline.sync import Sink, sync
-from pipeline.windows import Reader
 
 __all__ = [
     "Client",

@@ -12,6 +12,7 @@ from pipeline.client import Client, Page, Query
 from pipeline.errors import HubSpotError, QuotaSpent, Refused, Unauthorized, Unavailable
 from pipeline.memory import give_back
 from pipeline.moments import to_ms, to_text
+from pipeline.reader import Reader
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.rejects import rejected_row
 from pipeline.settings import Settings
@@ -27,7 +28,7 @@ from pipeline.stages import (
     unwrap_results,
 )
 from pipeline.state import Progress, Span
-from pipeline.windows import Reader, Window, window_of
+from pipeline.windows import Window, window_of
 
 MOST_WARNINGS = 10  # of one sync: the dashboard shows no more
 FAILED, REJECTS, ORDER, QUOTA = range(4)  # what warnings are about, the important first
