@@ -1,0 +1,152 @@
+"""However a sync ends, nothing of it is left: no thread, no socket, and no request is made afterwards."""
+import gc
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import Client, ConnectorError, Reader, Sink, read_settings, sync
+from pipeline.state import Progress, write_state
+from simulator import Behaviour, Simulator, generated
+from tests.support import Delivered, configuration, sync_into
+
+TYPE = "e_visited_page"
+KEYS = {"page_size": "20", "concurrency": "4", "checkpoint_interval": "50", "max_outage_minutes": "0.003"}
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+def sockets():
+    """What is open of this process's sockets; none where nobody can tell."""
+    found = set()
+    for entry in DESCRIPTORS.iterdir() if DESCRIPTORS.exists() else ():
+        try:
+            link = os.readlink(entry)
+        except OSError:  # the one that lists the others
+            continue
+        if link.startswith("socket:"):
+            found.add(link)
+    return found
+
+
+def settled(what, before):
+    """What there is more than before, once the simulator has seen that its client left."""
+    deadline = time.monotonic() + 5
+    while what() - before and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return what() - before
+
+
+@pytest.fixture
+def served():
+    """A simulator, and the proof that nothing is left when the test is done."""
+    gc.collect()
+    with Simulator({TYPE: generated(2_000), "pe1_b": generated(100, event_type="pe1_b")}) as sim:
+        threads, open_sockets = set(threading.enumerate()), sockets()
+        yield sim
+        asked = len(sim.requests)
+        assert not [thread for thread in set(threading.enumerate()) - threads if not thread.name.startswith("simulator")]
+        assert settled(sockets, open_sockets) == set()
+        gc.collect()  # a socket that only the collector closes is a ResourceWarning, and that an error
+        time.sleep(0.02)
+        assert len(sim.requests) == asked
+
+
+def test_after_a_good_sync(served):
+    assert len(sync_into(Delivered(), served, event_types=f"{TYPE},pe1_b", **KEYS).ids()) == 2_000
+
+
+FAULTS = {
+    **{kind: kind for kind in ("400", "401", "403", "404", "500", "503", "530", "429:daily", "477:retry-after=86400", "redirect")},
+    **{kind: kind for kind in ("html", "empty", "cut", "cut_clean", "reset", "no_results", "repeat_cursor", "unordered")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("after", [0, 10], ids=["at once", "in the middle"])
+@pytest.mark.parametrize("kind", FAULTS)
+def test_after_each_failure(served, kind, after):
+    served.behaviour.fault = lambda asked: kind if asked.number > after else None
+    delivered = Delivered()
+    try:
+        sync_into(delivered, served, **KEYS)
+    except ConnectorError:
+        assert kind != "unordered"
+
+
+def test_after_a_time_out(served, monkeypatch):
+    monkeypatch.setattr("pipeline.client.TIMEOUTS", (1.0, 0.1))
+    served.behaviour.fault = lambda asked: "hang" if asked.number > 5 else None
+    with pytest.raises(ConnectorError):
+        sync_into(Delivered(), served, **KEYS)
+
+
+@pytest.mark.parametrize("keys, state", [
+    ({"page_size": "many"}, {}), ({}, {"version": 99}), ({"event_types": "e_nothing"}, {}),
+    ({}, write_state({TYPE: Progress(rest={"nonsense": 1}, occurred="2026-02-01T00:00:00Z")})),
+])  # fmt: skip
+def test_after_a_mistake(served, keys, state):
+    delivered = Delivered()
+    try:
+        sync_into(delivered, served, state, **{**KEYS, **keys})
+    except ConnectorError:
+        assert not delivered.rows
+
+
+class Full(Exception):
+    pass
+
+
+@pytest.mark.parametrize("operation", ["upsert", "checkpoint", "warn", "log"])
+@pytest.mark.parametrize("error", [Full, KeyboardInterrupt, type("ConnectorTask", (BaseException,), {})])
+def test_after_a_destination_that_fails(served, operation, error):
+    def fail(*_):
+        raise error
+
+    served.histories[TYPE] = generated(2_000, malformed_every=300)  # so that there is something to warn about
+    sink = Delivered().sink()._replace(**{operation: fail})
+    with pytest.raises(error):
+        sync(read_settings(configuration(served, **KEYS)), {}, sink)
+
+
+@pytest.mark.parametrize("pages", [0, 1, 7])
+def test_after_a_consumer_that_stops_early(served, pages):
+    from pipeline.sync import ask
+
+    with Client("pat-na1-x", served.url, "2026-03", connections=4) as client:
+        with Reader(lambda window, stop: ask(client, {"eventType": TYPE, "limit": 20}, window, stop), client.now, 4) as reader:
+            stream = reader.pages((0, None))
+            for _ in range(pages):
+                next(stream)
+        asked = len(served.requests)
+        del stream
+        time.sleep(0.02)
+        assert len(served.requests) == asked
+
+
+def test_after_many_syncs_there_are_no_more_than_after_one(served):
+    delivered = Delivered()
+    sync_into(delivered, served, **KEYS)
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(20):
+        sync_into(delivered, served, **KEYS)
+        delivered.states[:-1], delivered.upserts[:], delivered.log[:] = [], [], []
+    served.requests.clear()
+    gc.collect()
+    assert len(gc.get_objects()) < before + 2_000
+
+
+def test_a_stop_ends_waits_of_every_kind(served):
+    """While workers wait (for a lock's end, an outage, the rate limit) the destination fails: the sync ends at once."""
+    served.behaviour = Behaviour(fault=lambda asked: "503" if asked.number > 3 else None)
+    seen = []
+
+    def upsert(table, row):
+        seen.append(row)
+        if len(seen) == 30:
+            raise Full
+
+    keys = {**KEYS, "max_outage_minutes": "15", "concurrency": "2"}
+    with pytest.raises(Full):
+        sync(read_settings(configuration(served, **keys)), {}, Sink(upsert, *[lambda _: None] * 3))
