@@ -59,7 +59,7 @@ def _date(text: str) -> int:
 
 def _event_types(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names or not all(re.fullmatch(r"[A-Za-z0-9_.-]{1,255}", name) for name in names):
+    if not names or not all(re.fullmatch(r"(?!pat-)[A-Za-z0-9_.-]{1,255}", name) for name in names):
         raise ValueError("give names separated by commas, such as e_visited_page, pe1234567_signup")
     return names
 
@@ -164,7 +164,7 @@ def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
     ["configuration key 'page_sise' is unknown and ignored; did you mean 'page_size'?"]
     """
     return [
-        f"configuration key {name[:60]!r} is unknown and ignored; did you mean '{_nearest(name)}'?"
+        f"configuration key {'(not shown)' if 'pat-' in name else repr(name[:60])} is unknown and ignored; did you mean '{_nearest(name)}'?"
         for name in map(str, configuration)
         if name not in KEYS
     ]

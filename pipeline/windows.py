@@ -156,8 +156,8 @@ def _next_page(window: Window, after: str) -> Window:
     if after == window.mark:
         if window.restarts == MOST_RESTARTS:
             raise BadAnswer(
-                f"HubSpot's page cursors go in a circle: {after[:80]!r} came before. What arrived is saved. Start the sync "
-                "again; if it ends here again, show this to HubSpot's support."
+                "HubSpot's page cursors go in a circle. What arrived is saved. Start the sync again; if it ends here again, show "
+                "this to HubSpot's support."
             )
         return _without_cursor(window)
     walked = window.walked + 1
