@@ -164,10 +164,14 @@ def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
     ["configuration key 'page_sise' is unknown and ignored; did you mean 'page_size'?"]
     """
     return [
-        f"configuration key {'(not shown)' if 'pat-' in name else repr(name[:60])} is unknown and ignored; did you mean '{_nearest(name)}'?"
+        f"configuration key {_shown(name)} is unknown and ignored; did you mean '{_nearest(name)}'?"
         for name in map(str, configuration)
         if name not in KEYS
     ]
+
+
+def _shown(name: str) -> str:
+    return "(not shown)" if "pat-" in name else repr(name[:60])
 
 
 def _nearest(name: str) -> str:
