@@ -95,7 +95,8 @@ class Client:
         # A proxy named in the environment sees nothing through TLS, but it would see a token sent to loopback.
         self._session.trust_env = not is_loopback(urlsplit(base_url).hostname or "")
         self._session.headers.update({"Accept": "application/json", "User-Agent": "fivetran-hubspot-events"})
-        self._session.mount(base_url, HTTPAdapter(pool_connections=1, pool_maxsize=connections))
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        self._session.mount(base_url, self._adapter)
         self._never = threading.Event()
         self._lock = threading.Lock()
         self._told: tuple[int, float] | None = None  # HubSpot's clock (ms) as last told, and the monotonic second of that
@@ -107,6 +108,9 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
+        pools = self._adapter.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 (it cannot be iterated over)
+            pools[key].close()  # closing the session would only forget them
         self._session.close()
 
     def now(self) -> int:

@@ -1,5 +1,6 @@
 """Syncs killed with SIGKILL lose nothing, double nothing and repeat little; tests/chaos.py does the killing."""
 import json
+import os
 import random
 
 import pytest
@@ -9,6 +10,7 @@ from simulator import Behaviour, Simulator, generated
 from tests.chaos import TYPE, Chaos, Nest
 from tests.support import END
 
+MILLISECOND = int(os.environ.get("MILLISECOND_EVENTS", "50000"))
 KEYS = {"page_size": "20", "checkpoint_interval": "100", "concurrency": "3", "lookback_minutes": "1440"}
 
 
@@ -26,7 +28,7 @@ def test_a_backfill_killed_at_random_moments_loses_and_doubles_nothing_and_repea
     with Simulator({TYPE: generated(6_000)}, Behaviour(clock=lambda: to_ms(END) + 2 * DAY)) as sim:
         chaos = Chaos(nest, sim, tmp_path, random.Random(4), KEYS)
         assert chaos.until_it_ends(most_kills=10)
-        assert chaos.kills >= 5
+        assert chaos.kills >= 3
         assert truth_is_whole(chaos)
     assert max(chaos.rework) <= chaos.bound()
     assert chaos.cursors() == sorted(chaos.cursors())
@@ -34,13 +36,13 @@ def test_a_backfill_killed_at_random_moments_loses_and_doubles_nothing_and_repea
 
 def test_the_cursor_stays_where_it_is_while_a_look_back_is_read_again_and_killed(nest, tmp_path):
     now = to_ms(END) - 2 * DAY
-    with Simulator({TYPE: generated(30_000, shape="uniform")}, Behaviour(clock=lambda: now, hide_future=True)) as sim:
-        keys = {**KEYS, "lookback_minutes": "14400"}  # ten days of two and a half thousand events
+    with Simulator({TYPE: generated(12_000, shape="uniform")}, Behaviour(clock=lambda: now, hide_future=True)) as sim:
+        keys = {**KEYS, "lookback_minutes": "14400"}  # ten days of a thousand events
         chaos = Chaos(nest, sim, tmp_path, random.Random(5), keys)
         assert chaos.until_it_ends(most_kills=0)
         now += 3 * DAY
         assert chaos.until_it_ends(most_kills=5)
-        assert chaos.kills >= 2 and sum(chaos.rework) > 1_000
+        assert chaos.kills >= 2 and sum(chaos.rework) > 500
         assert truth_is_whole(chaos)
     assert chaos.cursors() == sorted(chaos.cursors())
 
@@ -53,13 +55,13 @@ def test_through_the_real_core_into_the_real_table(nest, tmp_path):
         assert truth_is_whole(chaos)
 
 
-@pytest.mark.parametrize("interval", ["250", "1000"])
-def test_a_millisecond_of_fifty_thousand_events_is_got_through_by_runs_that_are_killed(nest, tmp_path, interval):
-    keys = {**KEYS, "page_size": "250", "checkpoint_interval": interval}
-    with Simulator({TYPE: generated(50_000, shape="one_ms")}, Behaviour(clock=lambda: to_ms(END) + 2 * DAY)) as sim:
-        chaos = Chaos(nest, sim, tmp_path, random.Random(7), keys, mean=0.3)
+def test_a_millisecond_fuller_than_any_run_lives_is_got_through_by_runs_that_are_killed(nest, tmp_path):
+    """Fifty thousand events; MILLISECOND_EVENTS=1000000 for a million."""
+    keys = {**KEYS, "page_size": "250", "checkpoint_interval": "500"}
+    with Simulator({TYPE: generated(MILLISECOND, shape="one_ms")}, Behaviour(clock=lambda: to_ms(END) + 2 * DAY)) as sim:
+        chaos = Chaos(nest, sim, tmp_path, random.Random(7), keys, mean=MILLISECOND / 150_000)
         assert chaos.until_it_ends(most_kills=8)
-        assert chaos.kills >= 4
+        assert chaos.kills >= 3
         assert truth_is_whole(chaos)
     states = [json.loads(line) for line in (tmp_path / "states").read_text().splitlines()]
     assert any("rest" in state["event_types"][TYPE] for state in states)

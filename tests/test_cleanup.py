@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import Client, ConnectorError, Reader, Sink, read_settings, sync
 from pipeline.state import Progress, write_state
-from simulator import Behaviour, Simulator, generated
+from simulator import Simulator, generated
 from tests.support import Delivered, configuration, sync_into
 
 TYPE = "e_visited_page"
@@ -32,7 +32,7 @@ def sockets():
 
 def settled(what, before):
     """What there is more than before, once the simulator has seen that its client left."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 0.5
     while what() - before and time.monotonic() < deadline:
         time.sleep(0.005)
     return what() - before
@@ -57,12 +57,13 @@ def test_after_a_good_sync(served):
     assert len(sync_into(Delivered(), served, event_types=f"{TYPE},pe1_b", **KEYS).ids()) == 2_000
 
 
-FAULTS = {
-    **{kind: kind for kind in ("400", "401", "403", "404", "500", "503", "530", "429:daily", "477:retry-after=86400", "redirect")},
-    **{kind: kind for kind in ("html", "empty", "cut", "cut_clean", "reset", "no_results", "repeat_cursor", "unordered")},
-}  # fmt: skip
+FAULTS = (
+    "400", "401", "403", "404", "500", "503", "530", "429:daily", "477:retry-after=86400", "redirect", "html", "empty", "cut",
+    "cut_clean", "reset", "no_results", "repeat_cursor", "unordered",
+)  # fmt: skip
 
 
+# DEFECT: after a failure the client's connections stay open until a garbage collection
 @pytest.mark.parametrize("after", [0, 10], ids=["at once", "in the middle"])
 @pytest.mark.parametrize("kind", FAULTS)
 def test_after_each_failure(served, kind, after):
@@ -137,16 +138,17 @@ def test_after_many_syncs_there_are_no_more_than_after_one(served):
     assert len(gc.get_objects()) < before + 2_000
 
 
-def test_a_stop_ends_waits_of_every_kind(served):
-    """While workers wait (for a lock's end, an outage, the rate limit) the destination fails: the sync ends at once."""
-    served.behaviour = Behaviour(fault=lambda asked: "503" if asked.number > 3 else None)
-    seen = []
+@pytest.mark.parametrize("kind", ["503", "423", "429", "477", "reset"])
+def test_a_destination_that_fails_ends_waits_of_every_kind(served, kind):
+    served.behaviour.fault = lambda asked: kind if asked.number > 1 else None
 
     def upsert(table, row):
-        seen.append(row)
-        if len(seen) == 30:
-            raise Full
+        deadline = time.monotonic() + 5
+        while not any(asked.fault for asked in served.requests) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        raise Full
 
-    keys = {**KEYS, "max_outage_minutes": "15", "concurrency": "2"}
+    patient = read_settings(configuration(served, **{**KEYS, "max_outage_minutes": "15"}))
     with pytest.raises(Full):
-        sync(read_settings(configuration(served, **keys)), {}, Sink(upsert, *[lambda _: None] * 3))
+        sync(patient, {}, Sink(upsert, *[lambda _: None] * 3))
+    assert len(served.requests) < 30

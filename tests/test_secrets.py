@@ -1,6 +1,5 @@
 """The token is sent to HubSpot, and is nowhere else: not in the log, the state, a crash report or the warehouse. (Of the package
 test_connector.py proves it, of http off loopback test_settings.py, of redirects and .netrc test_client.py.)"""
-import json
 import re
 import shutil
 import socketserver
@@ -130,8 +129,9 @@ class TLS(socketserver.TCPServer):
 
     def __init__(self, folder):
         made = folder / "made.pem"
-        options = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1".split()
-        command = [shutil.which("openssl"), *options, "-keyout", made, "-out", folder / "cert.pem"]
+        command = [shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", made]
+        command += ["-out", folder / "cert.pem"]
         subprocess.run(command, check=True, capture_output=True)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(folder / "cert.pem", made)

@@ -1,0 +1,140 @@
+"""Whatever happens between two syncs and during them: a whole sync leaves the table equal to the truth, and the cursor never goes
+back. HYPOTHESIS_PROFILE=long for 10,000 generated lives of a connection."""
+import os
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from pipeline import ConnectorError, client
+from pipeline.moments import DAY, MINUTE, to_ms, to_text
+from simulator import Behaviour, Simulator, listed
+from tests.support import START
+from tests.test_sync import TYPE, Destination, event
+
+settings.register_profile("ci", max_examples=200, stateful_step_count=12, deadline=None)
+settings.register_profile("long", max_examples=10_000, stateful_step_count=20, deadline=None)
+PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+BASE = to_ms(START)
+LOOKBACK = 60 * MINUTE
+PASSING = ("500", "reset", "cut", "html", "empty", "no_results", "duplicate", "unordered", "lone_surrogate")
+AGES = st.integers(0, LOOKBACK) | st.sampled_from((0, 1, 1000, LOOKBACK)) | st.integers(0, 60).map(lambda n: n * 1000)
+
+
+class Connection(RuleBasedStateMachine):
+    """The life of a connection: events happen, settings and HubSpot's ways change, and syncs are made, killed and failed."""
+
+    sim: Simulator
+
+    def __init__(self):
+        super().__init__()
+        self.now = BASE + 30 * DAY
+        self.events, self.destination = {}, Destination()
+        self.start = self.earliest = BASE
+        self.keys = {"page_size": "5", "checkpoint_interval": "3", "concurrency": "2", "lookback_minutes": "60"}
+        self.sim.behaviour = Behaviour(clock=lambda: self.now, hide_future=True)
+        self.sim.histories = {TYPE: listed([])}
+
+    def happen(self, moments):
+        for moment in moments:
+            key = len(self.events)
+            self.events[f"id-{key}"] = (moment, event(moment, key))
+        self.sim.histories = {TYPE: listed(each for _, each in self.events.values())}
+
+    def sync(self, fuse=None, **keys):
+        self.sim.requests.clear()
+        keys = {**self.keys, "initial_sync_start_date": to_text(self.start), **keys}
+        self.earliest = min(self.earliest, self.start)
+        return self.destination.sync(self.sim, fuse, **keys)
+
+    # What happens
+
+    @initialize(days=st.lists(st.integers(0, 31 * 24 * 60), max_size=30), full=st.integers(0, 20), at=st.integers(0, 30))
+    def old_events(self, days, full, at):
+        """Some in a month, and some more in one of its milliseconds."""
+        self.happen([BASE - DAY + minute * MINUTE for minute in days] + [BASE + at * DAY - 1] * full)
+
+    @rule(ages=st.lists(AGES, min_size=1, max_size=6), together=st.booleans())
+    def events_appear(self, ages, together):
+        """Those that occurred before now, up to the look-back, appear late."""
+        self.happen(self.now - (ages[0] if together else age) for age in ages)
+
+    @rule(minutes=st.sampled_from((1, 10, 61, 1440, 10_000)))
+    def time_passes(self, minutes):
+        self.now += minutes * MINUTE
+
+    # Settings, and what nobody documents
+
+    @rule(day=st.integers(-1, 31))
+    def start_moves(self, day):
+        self.start = BASE + day * DAY
+
+    @rule(size=st.integers(1, 20), interval=st.integers(1, 10), concurrency=st.integers(1, 4), window=st.sampled_from((0, 3)))
+    def settings_change(self, size, interval, concurrency, window):
+        self.keys |= {"page_size": str(size), "checkpoint_interval": str(interval), "concurrency": str(concurrency),
+                      "dedupe_window": str(window)}  # fmt: skip
+
+    @rule(after=st.booleans(), before=st.booleans(), resolution=st.sampled_from(("millisecond", "second")), strict=st.booleans())
+    def bounds_change(self, after, before, resolution, strict):
+        behaviour = self.sim.behaviour
+        behaviour.after_inclusive, behaviour.before_inclusive, behaviour.resolution = after, before, resolution
+        behaviour.cursors = "strict" if strict else "lenient"
+
+    @rule(order=st.sampled_from(("ascending", "descending", "shuffled")), empty=st.sampled_from((0, 2, 5)))
+    def order_changes(self, order, empty):
+        self.sim.behaviour.order, self.sim.behaviour.empty_page_every = order, empty
+        self.sim.emptied.clear()
+
+    @rule(rate=st.sampled_from((0.0, 0.1, 0.3)), seed=st.integers(0, 9))
+    def answers_break(self, rate, seed):
+        self.sim.behaviour.fault_rate, self.sim.behaviour.fault_seed, self.sim.behaviour.fault_kinds = rate, seed, PASSING
+
+    # Syncs
+
+    @rule(fuse=st.integers(0, 40))
+    def sync_killed(self, fuse):
+        self.sync(fuse)
+
+    @rule(requests=st.integers(0, 12))
+    def sync_while_hubspot_goes_down(self, requests):
+        self.sim.behaviour.fault = lambda asked: "503" if len(self.sim.requests) > requests else None
+        try:
+            self.sync(max_outage_minutes="0.00002")
+        except ConnectorError:
+            pass
+        finally:
+            self.sim.behaviour.fault = None
+
+    @rule()
+    def sync_whole(self):
+        assert self.sync()
+        wanted = {key for key, (moment, _) in self.events.items() if self.start <= moment <= self.now}
+        assert wanted <= self.destination.ids(), "an event is lost"
+
+    @invariant()
+    def nothing_is_invented_or_doubled_or_older_than_asked_for(self):
+        for key, row in self.destination.rows.get(TYPE, {}).items():
+            moment, original = self.events[key]
+            assert row["occurred"] == original["occurredAt"] and moment >= self.earliest
+
+    @invariant()
+    def the_cursor_never_moved_back(self):
+        cursors = self.destination.cursors()
+        assert cursors == sorted(cursors)
+
+
+@pytest.fixture
+def connection(monkeypatch):
+    monkeypatch.setattr(client, "LONGEST_DELAY", 0.0005)
+
+    class Quiet(Simulator):
+        __repr__ = object.__repr__  # or hypothesis prints all that it holds
+
+    with Quiet({}) as sim:
+        yield type("Connection", (Connection,), {"sim": sim})
+
+
+def test_the_promises_hold_in_any_life_of_a_connection(connection):
+    run_state_machine_as_test(connection, settings=PROFILE)
