@@ -6,13 +6,16 @@ READY := .venv/ready
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test chaos bench lint package deploy clean
+.PHONY: demo test long chaos bench lint package deploy clean
 
 demo: $(READY)  ## a simulated HubSpot, a real sync, a look at the table
 	@python -m simulator.demo
 
-test: $(READY)  ## every test
-	@python -m pytest -n auto
+test: $(READY)  ## the tests, but those of make long
+	@python -m pytest -n auto -m "not long"
+
+long: $(READY)  ## the tests that take minutes: memory, kills, generated promises
+	@python -m pytest -n auto -m long
 
 chaos: $(READY)  ## syncs killed 1,000 times (KILLS=…), and nothing lost, in under half an hour
 	@python -m tests.chaos --kills $(or $(KILLS),1000)

@@ -10,6 +10,8 @@ from simulator import Behaviour, Simulator, generated
 from tests.chaos import TYPE, Chaos, Nest
 from tests.support import END
 
+pytestmark = pytest.mark.long
+
 MILLISECOND = int(os.environ.get("MILLISECOND_EVENTS", "50000"))
 KEYS = {"page_size": "20", "checkpoint_interval": "100", "concurrency": "3", "lookback_minutes": "1440"}
 

@@ -63,7 +63,6 @@ FAULTS = (
 )  # fmt: skip
 
 
-# DEFECT: after a failure the client's connections stay open until a garbage collection
 @pytest.mark.parametrize("after", [0, 10], ids=["at once", "in the middle"])
 @pytest.mark.parametrize("kind", FAULTS)
 def test_after_each_failure(served, kind, after):

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support import START
 
+pytestmark = pytest.mark.long
+
 FEW, MANY = 100_000, 1_000_000
 SYNC = """
 import json, resource, sys

@@ -70,7 +70,6 @@ ECHOES = {
 }  # fmt: skip
 
 
-# DEFECT: a page cursor that repeats is shown as it is
 @pytest.mark.parametrize("echo", ECHOES)
 def test_no_answer_that_echoes_the_token_makes_it_seen(project, capfd, tmp_path, echo, monkeypatch):  # noqa: F811
     monkeypatch.setattr(module, "MOST_DOUBTFUL", 2)
@@ -91,7 +90,6 @@ MISTAKES = {
 }  # fmt: skip
 
 
-# DEFECT: "among event types" (a token passes as a name) and "as a key" (an unknown key is shown)
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_token_in_the_wrong_place_of_the_configuration_is_not_shown(project, capfd, tmp_path, mistake):  # noqa: F811
     with Simulator({TYPE: generated(20)}) as sim:
