@@ -5,7 +5,9 @@ thread: the consumer's. A worker's job is bounded (a few pages of one window); w
 to the line of windows right behind it and is cut anew. So a burst is shared among the workers, and memory is bounded in
 bytes, whatever the data.
 """
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -50,13 +52,15 @@ class Reader:
     floor: int = 0
     warn: Callable[[str], None] = lambda sentence: None
 
-    began: int | None = field(default=None, init=False)  # HubSpot's clock at the first answer
+    began: int | None = field(default=None, init=False)  # HubSpot's clock (ms) when the first request went; None: no answer yet
     delivered: int = field(default=0, init=False)  # everything before it is in the pages before this one
     reach: int = field(default=0, init=False)  # the last moment of this page, where it is in the order of time
     loose: int = field(default=-1, init=False)  # the last moment of what was handed on out of that order
     rest: Window | None = field(default=None, init=False)  # what the pages before this one left, where only a page cursor tells
     strays: int = field(default=0, init=False)
 
+    _started: float = field(default=0.0, init=False)  # monotonic seconds
+    _present: int = field(default=0, init=False)  # HubSpot's clock (ms) at the first answer: what is dated later is the future
     _steps: int = field(default=0, init=False)
     _broken: bool = field(default=False, init=False)
     _density: float | None = field(default=None, init=False)  # of the window last handed on
@@ -66,6 +70,7 @@ class Reader:
     _stop: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __enter__(self) -> "Reader":
+        self._started = time.monotonic()
         self._pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="hubspot")
         return self
 
@@ -104,7 +109,7 @@ class Reader:
             if window.held:
                 self.loose = max(self.loose, last)
             else:
-                self.reach = max(self.reach, min(last, self.began or 0))
+                self.reach = max(self.reach, min(last, self._present))
             self._look()  # so that workers read on while this page is emitted
             yield {"results": part.events}
             self.delivered = self.reach
@@ -161,7 +166,8 @@ class Reader:
     def _learn(self, reading: Reading) -> None:
         """The order of events and the size of pages as a reading shows them."""
         if self.began is None:
-            self.began = self.now()
+            self._present = self.now()
+            self.began = self._present - math.ceil((time.monotonic() - self._started) * 1000)
         self._steps += reading.steps
         if not reading.ordered and not self._broken:
             self._broken = True
@@ -220,7 +226,7 @@ class Reader:
 
     def _end(self, window: Window) -> int:
         """Where a window's events end: HubSpot's now, if nowhere before."""
-        now = self.began or self.now()
+        now = self._present or self.now()
         return now if window.end is None else min(window.end, max(now, window.start))
 
     def _divisible(self, window: Window) -> bool:

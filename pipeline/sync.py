@@ -28,7 +28,7 @@ from pipeline.stages import (
     unwrap_results,
 )
 from pipeline.state import Progress, Span
-from pipeline.windows import Window, window_of
+from pipeline.windows import Window, ending, window_of
 
 MOST_WARNINGS = 10  # of one sync: the dashboard shows no more
 FAILED, REJECTS, ORDER, QUOTA = range(4)  # what warnings are about, the important first
@@ -169,7 +169,7 @@ def deliver(run: Run, event_type: str, span: Span, save: Save, rest: Window | No
             serialize_lists,
             dedupe_by_id(settings.dedupe_window),
             emit_upserts(partial(sink.upsert, event_type)),
-            checkpoint_every(settings.checkpoint_interval, lambda occurred: save(*true_cursor(reader, occurred))),
+            checkpoint_every(settings.checkpoint_interval, lambda occurred: save(*true_cursor(reader, occurred, settings.lookback))),
         )
         delivered = count(rows)
     if reader.strays:
@@ -183,16 +183,18 @@ def keep_rejected(run: Run, event_type: str, event: Any, reason: str) -> None:
     run.sink.upsert(REJECTED, rejected_row(event_type, event, reason, to_text(run.client.now())))
 
 
-def true_cursor(reader: Reader, occurred: str) -> tuple[str, int, dict[str, Any] | None]:
+def true_cursor(reader: Reader, occurred: str, lookback: int) -> tuple[str, int, dict[str, Any] | None]:
     """What to save when `occurred` is the latest moment delivered: the cursor, when the sync began (ms), and what is left of a
     window where the cursor alone does not tell.
 
     The cursor never passes an event that is not delivered: what was handed on out of order (or comes from the future) does not
-    carry it there, and it stays where the pages before this one ended.
+    carry it there, and it stays where the pages before this one ended. What is left of a window ends where the look-back (ms)
+    begins: its page cursor, followed later, may lead past what appears in the meantime.
     """
     exact = reader.loose < to_ms(occurred) <= reader.reach
-    rest = None if reader.rest is None else reader.rest._asdict()
-    return occurred if exact else to_text(reader.delivered), reader.began or 0, rest
+    began = reader.began or 0
+    rest = None if reader.rest is None else ending(reader.rest, began - lookback)
+    return occurred if exact else to_text(reader.delivered), began, None if rest is None else rest._asdict()
 
 
 def ask(client: Client, fixed: Query, window: Window, stop: threading.Event) -> Page:

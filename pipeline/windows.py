@@ -63,6 +63,16 @@ def fresh(start: int, end: int | None) -> Window:
     return Window(start, end, start, (_whole_second(start) - 1, None if end is None else -_whole_second(-end)))
 
 
+def ending(window: Window, at: int) -> Window | None:
+    """The same window, page cursor and all, up to a moment (ms) at most; None where nothing is left of it.
+
+    >>> ending(fresh(1500, None), 2500).end, ending(fresh(1500, 2000), 2500).end, ending(fresh(1500, None), 1500)
+    (2500, 2000, None)
+    """
+    end = at if window.end is None else min(window.end, at)
+    return window._replace(end=end) if window.start < end else None
+
+
 def _whole_second(ms: int) -> int:
     return ms // SECOND * SECOND
 
