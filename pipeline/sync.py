@@ -159,6 +159,10 @@ def deliver(run: Run, event_type: str, span: Span, save: Save, rest: Window | No
     fetch = partial(ask, run.client, {"eventType": event_type, "limit": settings.page_size})
     reject = partial(keep_rejected, run, event_type)
     with Reader(fetch, run.client.now, settings.concurrency, settings.start, partial(run.warn, ORDER)) as reader:
+
+        def save_true(occurred: str) -> None:
+            save(*true_cursor(reader, occurred, settings.lookback))
+
         rows = pipe(
             [span],
             fetch_pages(partial(reader.pages, rest=rest)),
@@ -169,7 +173,7 @@ def deliver(run: Run, event_type: str, span: Span, save: Save, rest: Window | No
             serialize_lists,
             dedupe_by_id(settings.dedupe_window),
             emit_upserts(partial(sink.upsert, event_type)),
-            checkpoint_every(settings.checkpoint_interval, lambda occurred: save(*true_cursor(reader, occurred, settings.lookback))),
+            checkpoint_every(settings.checkpoint_interval, save_true),
         )
         delivered = count(rows)
     if reader.strays:
