@@ -16,9 +16,8 @@ from tests.test_sync import TYPE, Destination, event
 
 pytestmark = pytest.mark.long
 
-settings.register_profile("ci", max_examples=200, stateful_step_count=12, deadline=None)
-settings.register_profile("long", max_examples=10_000, stateful_step_count=20, deadline=None)
-PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+PROFILE = settings(max_examples=10_000, stateful_step_count=20) if LONG else settings(max_examples=200, stateful_step_count=12)
 
 BASE = to_ms(START)
 LOOKBACK = 60 * MINUTE

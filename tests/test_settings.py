@@ -173,7 +173,8 @@ def test_every_unknown_key_and_no_other_is_named(configuration):
     unknown = [name for name in configuration if name not in KEYS]
     sentences = unknown_keys(LEAST | configuration)
     assert len(sentences) == len(unknown)
-    assert all(repr(name) in sentence for name, sentence in zip(unknown, sentences, strict=True))
+    shown = [repr(name) if "pat-" not in name else "(not shown)" for name in unknown]
+    assert all(name in sentence for name, sentence in zip(shown, sentences, strict=True))
     assert all(any(f"'{key}'" in sentence for key in KEYS) for sentence in sentences)
 
 

@@ -91,7 +91,7 @@ def read_checked(reader, span, everything):
         cursor = to_ms(true_cursor(reader, occurred, 0)[0])
         undelivered = min(missing.values(), default=cursor)
         assert cursor <= undelivered, "the saved cursor has passed an event"
-        assert cursor <= max(reader.began, span[0]), "the saved cursor is in the future"
+        assert cursor <= max(reader.now(), span[0]), "the saved cursor is in the future"
 
     with reader:
         for _ in pipe(reader.pages(span), unwrap_results, deliver, checkpoint_every(1, save)):
