@@ -1,25 +1,30 @@
 """HubSpot events for Fivetran: every event type a table, every event once, resumable at any moment.
 
 For each event type: pages of the time range, unwrapped, flattened, lists serialized, deduplicated by id, upserted, and every
-N records the last-occurred cursor is saved. The sentence itself is `deliver` in pipeline/sync.py.
+N records the last-occurred cursor is saved. The sentence itself is `deliver` in pipeline/deliver.py.
 """
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from fivetran_connector_sdk import Connector
+from fivetran_connector_sdk import ConfigurationForm, Connector, Test, form_field
 from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
 
-from pipeline import ConnectorError, Sink, read_settings, rejects, sync
-from pipeline.settings import read_event_types, unknown_keys
+from pipeline import ConnectorError, Sink, read_settings, sync
+from pipeline.checks import CHECKS
+from pipeline.settings import KEYS, REQUIRED, SECRETS, Key, unknown_keys
+from pipeline.tables import declare
 
-# Only what must be forced: digits would become numbers. Declaring occurredAt too would cost a strptime an event.
-COLUMNS = {"id": "STRING", "eventType": "STRING", "occurred": "STRING", "objectId": "STRING", "objectType": "STRING"}
+_told: dict[str, set[str]] = {}  # the tables that schema() told of, for the update() with the same configuration
 
 
 def schema(configuration: dict[str, str]) -> list[dict[str, Any]]:
-    """One table an event type, and one for events that cannot be rows. Mistakes are reported by update(), all at once."""
-    tables = read_event_types(configuration)
-    return [*({"table": table, "primary_key": ["id"], "columns": COLUMNS} for table in tables), rejects.SCHEMA]
+    """The tables of the event types, of events that cannot be rows, and of the syncs. update() reports whatever is wrong."""
+    tables = declare(configuration)
+    _told.clear()
+    _told[repr(configuration)] = {table["table"] for table in tables}
+    return tables
 
 
 def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
@@ -27,9 +32,41 @@ def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
     for sentence in unknown_keys(configuration):
         log.warning(sentence)
     try:
-        sync(read_settings(configuration), state, Sink(op.upsert, op.checkpoint, op.warning, log.info))
+        sink = Sink(op.upsert, op.checkpoint, op.warning, log.info)
+        sync(read_settings(configuration), state, sink, declared=_told.get(repr(configuration)))
     except ConnectorError as error:
         op.error(str(error))
 
 
-connector = Connector(update=update, schema=schema)
+def configuration_form() -> ConfigurationForm:
+    """Every key of the configuration, in order of need, and the tests that show whether it will do."""
+    form = ConfigurationForm()
+    for name, key in KEYS.items():
+        form.add_field(_field(name, key))
+    for label, check in CHECKS.items():
+        form.add_test(label=label, func=_setup_test(check))
+    return form
+
+
+def _field(name: str, key: Key) -> Any:
+    """A key as a field of the form. A switch is a choice too: left alone, it has its default."""
+    texts = {"description": key.help + (f" Default: {key.default}" if key.default else ""), "required": name in REQUIRED}
+    if key.choices:
+        return form_field.DropdownField(name, key.label, fields=[form_field.DropdownFieldParam(c) for c in key.choices], **texts)
+    kind = form_field.TextField.password if name in SECRETS else form_field.TextField.plain_text
+    return form_field.TextField(name, key.label, kind, placeholder=key.default or None, **texts)
+
+
+def _setup_test(check: Callable[[dict[str, str]], None]) -> Callable[[dict[str, str]], Any]:
+    @wraps(check)
+    def test(configuration: dict[str, str]) -> Any:
+        try:
+            check(configuration)
+        except ConnectorError as error:
+            return Test().failure(str(error))
+        return Test().success()
+
+    return test
+
+
+connector = Connector(update=update, schema=schema, configuration_form=configuration_form)

@@ -2,6 +2,7 @@
 from pipeline.client import Client
 from pipeline.errors import ConnectorError
 from pipeline.reader import Reader
+from pipeline.run import Sink
 from pipeline.settings import Settings, read_settings
 from pipeline.stages import (
     checkpoint_every,
@@ -14,7 +15,7 @@ from pipeline.stages import (
     set_aside,
     unwrap_results,
 )
-from pipeline.sync import Sink, sync
+from pipeline.sync import sync
 
 __all__ = [
     "Client",

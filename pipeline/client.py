@@ -31,7 +31,7 @@ LONGEST_DELAY = 30.0  # seconds between two attempts, when HubSpot does not say
 
 _STOPPED = "The sync was stopped while it waited for HubSpot."
 
-Query = Mapping[str, "str | int"]
+Query = Mapping[str, "str | int | tuple[str, ...]"]
 
 
 class Page(NamedTuple):
@@ -102,7 +102,7 @@ class Client:
         self._told: tuple[int, float] | None = None  # HubSpot's clock (ms) as last told, and the monotonic second of that
         self._outage_since: float | None = None
         self._failures = 0  # since then
-        self.replaced = 0  # values that could not be represented
+        self._counts = {"requests": 0, "retries": 0, "rate_limited": 0, "replaced": 0, "seconds_waiting_for_http": 0.0}
 
     def __enter__(self) -> "Client":
         return self
@@ -119,6 +119,16 @@ class Client:
             return local_now()
         told, at = self._told
         return told + int((time.monotonic() - at) * 1000)
+
+    def counts(self) -> dict[str, float]:
+        """What it has counted so far: requests, retries, 429s, replaced values, and the seconds all workers together waited."""
+        with self._lock:
+            return {**self._counts, "seconds_waiting_for_quota": self.quota.waited}
+
+    def _count(self, **more: float) -> None:
+        with self._lock:
+            for name, number in more.items():
+                self._counts[name] += number
 
     def page(self, query: Query, stop: threading.Event | None = None) -> Page:
         """One page of events. `query` is HubSpot's own (eventType, occurredAfter, limit, after …).
@@ -156,14 +166,14 @@ class Client:
             except _Passing as passing:
                 self._pause(passing, attempt, asked_at, delay, stop)
             else:
-                self._answered(replaced)
+                self._answered()
+                self._count(replaced=replaced)
                 return answer, len(body)
         raise Stopped(_STOPPED)
 
-    def _answered(self, replaced: int = 0) -> None:
+    def _answered(self) -> None:
         with self._lock:
             self._outage_since, self._failures = None, 0
-            self.replaced += replaced
 
     def _pause(self, passing: _Passing, attempt: int, asked_at: float, delay: float, stop: threading.Event) -> None:
         """Waits before the next attempt, or gives up: no good answer for too long, to this request or to any."""
@@ -181,6 +191,7 @@ class Client:
             )
         if elapsed + wait > self._max_outage:
             raise self._unavailable(passing, elapsed, failures)
+        self._count(retries=1)
         if attempt == 5:
             self._log(f"HubSpot has not answered {attempt} attempts, the last: {passing} Trying on.")
         if passing.limit:
@@ -203,6 +214,7 @@ class Client:
         self.quota.take(stop)
         if stop.is_set():
             raise Stopped(_STOPPED)
+        sent = time.monotonic()
         try:
             with self._session.get(
                 url, params=dict(query), auth=self._auth, timeout=TIMEOUTS, allow_redirects=False, stream=True
@@ -212,6 +224,8 @@ class Client:
                 body = _read_body(response, stop)
         except (requests.RequestException, TransportError, OSError) as error:
             raise _Passing(self._safe(f"{type(error).__name__} ({error}).")) from None
+        finally:
+            self._count(requests=1, seconds_waiting_for_http=time.monotonic() - sent)
         if response.status_code == 200:
             return body
         failure = self._failure(response, body)
@@ -230,6 +244,7 @@ class Client:
                 f"{text} Cure: put a valid access token of your HubSpot private app into api_token; this one is wrong, expired, "
                 "revoked or cut off."
             )
+        self._count(rate_limited=status == 429)
         if status == 429 and said.get("policyName") == "DAILY":
             return QuotaSpent(
                 f"{text} The account's daily quota of requests is spent; what arrived is saved. Start the sync again after "

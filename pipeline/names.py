@@ -1,7 +1,8 @@
 """Column names: when two of them are one for the destination, and what the second is called then."""
+import fnmatch
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 PREFIX = "properties_"
@@ -29,7 +30,34 @@ def destination_name(name: str) -> str:
     return re.sub("_+", "_", name.lower())
 
 
-_RESERVED = frozenset(map(destination_name, (*OWN, *ADDED)))
+RESERVED = frozenset(map(destination_name, (*OWN, *ADDED)))
+FIXED = frozenset(map(destination_name, ("id", "eventType", "occurredAt", "occurred")))  # what keys and cursors are made of
+
+
+def is_fixed(name: str) -> bool:
+    """Whether a column must stay as it is, by whatever spelling: rows are told apart and put in order by it.
+
+    >>> is_fixed("eventType"), is_fixed("event_type"), is_fixed("objectId")
+    (True, True, False)
+    """
+    return destination_name(name) in FIXED
+
+
+def matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a column is one of those that names and patterns (*, ?) tell, spelt as HubSpot or as the destination does;
+    never one that is fixed.
+
+    >>> is_secret = matcher(("*email*", "hsIp"))
+    >>> is_secret("hs_email_domain"), is_secret("hs_ip"), is_secret("hs_url"), matcher(("*",))("id")
+    (True, True, False, False)
+    """
+    spellings = "|".join(fnmatch.translate(spelling) for pattern in patterns for spelling in (pattern, _as_destination(pattern)))
+    match = re.compile(spellings or r"(?!)").match
+    return lambda name: bool(match(name) or match(destination_name(name))) and not is_fixed(name)
+
+
+def _as_destination(pattern: str) -> str:
+    return "".join(piece if piece in "*?" else destination_name(piece) for piece in re.split(r"([*?])", pattern))
 
 
 def column_names(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...]:
@@ -43,7 +71,7 @@ def column_names(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[s
     ('id', 'objectId', 'properties_id', 'hs_url', 'properties_hs_url')
     """
     columns: dict[tuple[bool, Path], str] = {(False, name): name for name in own if name in OWN}
-    taken = set(_RESERVED)
+    taken = set(RESERVED)
     for is_property, path in _by_precedence(own, properties):
         if (is_property, path) in columns:
             continue
@@ -80,10 +108,10 @@ def _is_reserved(name: str) -> bool:
     """Whether a name is that of an own field or becomes it without prefixes: `id` is then always `properties_id`, and
     `properties_id` always `properties_properties_id`, whether or not an event has both."""
     bare = destination_name(name)
-    if bare in _RESERVED:
+    if bare in RESERVED:
         return True
     while bare.startswith(PREFIX):
         bare = bare[len(PREFIX) :]
-        if bare in _RESERVED or f"_{bare}" in _RESERVED:
+        if bare in RESERVED or f"_{bare}" in RESERVED:
             return True
     return False

@@ -58,6 +58,7 @@ class Reader:
     loose: int = field(default=-1, init=False)  # the last moment of what was handed on out of that order
     rest: Window | None = field(default=None, init=False)  # what the pages before this one left, where only a page cursor tells
     strays: int = field(default=0, init=False)
+    waited: float = field(default=0.0, init=False)  # seconds the consumer waited for a page
 
     _started: float = field(default=0.0, init=False)  # monotonic seconds
     _present: int = field(default=0, init=False)  # HubSpot's clock (ms) at the first answer: what is dated later is the future
@@ -95,7 +96,9 @@ class Reader:
             elif head.job is not None and head.job.done():
                 head.job.result()  # raises, if the job failed
             else:
+                since = time.monotonic()
                 wait([slot.job for slot in self._line if slot.job and not slot.job.done()], return_when=FIRST_COMPLETED)
+                self.waited += time.monotonic() - since
 
     def _hand_on(self, window: Window, reading: Reading) -> Iterator[dict[str, Any]]:
         strays = [event for event in reading.strays if (moment_of(event) or 0) >= self.floor]

@@ -104,7 +104,7 @@ def flatten(events: Iterable[Event]) -> Iterator[Row]:
     for event in events:
         row = event.copy()
         properties = row.pop("properties") if type(row.get("properties")) is dict else {}
-        own, properties = _leaves(row), _leaves(properties)
+        own, properties = leaves(row), leaves(properties)
         columns = renamed(tuple(own), tuple(properties))
         if columns is None:  # nothing is nested, and each name is its column's
             row.update(properties)
@@ -114,7 +114,7 @@ def flatten(events: Iterable[Event]) -> Iterator[Row]:
         yield row
 
 
-def _leaves(fields: dict[str, Any]) -> dict[Any, Any]:
+def leaves(fields: dict[str, Any]) -> dict[Any, Any]:
     """The values of nested objects by their paths; an empty object is a value. What nests nothing is returned as it is."""
     if dict not in map(type, fields.values()):
         return fields

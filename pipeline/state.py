@@ -19,7 +19,8 @@ class Progress:
     `occurred` is the cursor: everything from `start_date` up to it is delivered. `read_at` is when, by HubSpot's clock,
     the sync began that read up to it. A start date moved earlier leaves a gap before `start_date`: of that,
     `gap_start` up to `gap_occurred` is delivered. `rest` is what is left of a window where moments do not tell how far it is
-    read (more events in one than a page holds). `deep_read_at` is when the deep re-read was last done.
+    read (more events in one than a page holds). `deep_read_at` is when the deep re-read was last done, `finished_at` when a
+    sync last read everything there was. `made_under` is what else the cursor depends on (Settings.made_under; None: defaults).
     """
 
     occurred: str | None = None
@@ -28,6 +29,8 @@ class Progress:
     gap_start: str | None = None
     gap_occurred: str | None = None
     deep_read_at: str | None = None
+    finished_at: str | None = None
+    made_under: str | None = None
     rest: dict[str, Any] | None = None
 
 
@@ -54,7 +57,17 @@ def read_state(state: Mapping[str, Any]) -> dict[str, Progress]:
     return {name: _read_progress(name, saved) for name, saved in event_types.items()}
 
 
-def write_state(progress: Mapping[str, Progress]) -> dict[str, Any]:
+def read_under_way(state: Mapping[str, Any]) -> str | None:
+    """The event type that was under way when the state was saved, None if none was.
+
+    >>> read_under_way({"version": 1, "event_types": {}, "under_way": "pe1_signup"})
+    'pe1_signup'
+    """
+    under_way = state.get("under_way")
+    return under_way if isinstance(under_way, str) else None
+
+
+def write_state(progress: Mapping[str, Progress], under_way: str | None = None) -> dict[str, Any]:
     """The state as it is saved, what is unset left out.
 
     >>> write_state({"e_visited_page": Progress(occurred="2026-05-21T01:36:04.329Z")})
@@ -63,6 +76,7 @@ def write_state(progress: Mapping[str, Progress]) -> dict[str, Any]:
     return {
         "version": VERSION,
         "event_types": {name: {k: v for k, v in vars(p).items() if v is not None} for name, p in progress.items()},
+        **({} if under_way is None else {"under_way": under_way}),
     }
 
 
@@ -114,7 +128,8 @@ def advance(
 
 def finish(progress: Progress, start: int, read_at: int) -> Progress:
     """The progress when a sync that began at `read_at` (ms) has read everything, new or not."""
-    return replace(progress, read_at=to_text(read_at), start_date=_start_date(progress, start), rest=None)
+    at = to_text(read_at)
+    return replace(progress, read_at=at, start_date=_start_date(progress, start), finished_at=at, rest=None)
 
 
 def deep_span(progress: Progress, start: int, days: int, now: int) -> Span | None:
@@ -171,14 +186,16 @@ def _read_progress(name: str, saved: Any) -> Progress:
     if not isinstance(saved, Mapping):
         raise _broken(f"{name!r} is no object")
     known = {field.name: saved.get(field.name) for field in fields(Progress)}
-    rest = known.pop("rest")
+    rest, made_under = known.pop("rest"), known.pop("made_under")
     for key, text in known.items():
         try:
             if text is not None:
                 to_ms(text)
         except (ValueError, TypeError):
             raise _broken(f"{key} of {name!r} is no ISO 8601 date: {str(text)[:60]!r}") from None
-    return Progress(**known, rest=dict(rest) if isinstance(rest, Mapping) else None)
+    if made_under is not None and not isinstance(made_under, str):
+        raise _broken(f"made_under of {name!r} is no text")
+    return Progress(**known, made_under=made_under, rest=dict(rest) if isinstance(rest, Mapping) else None)
 
 
 def _broken(why: str) -> StateError:

@@ -90,7 +90,7 @@ def test_after_a_mistake(served, keys, state):
     try:
         sync_into(delivered, served, state, **{**KEYS, **keys})
     except ConnectorError:
-        assert not delivered.rows
+        assert set(delivered.rows) <= {"sync_run"}
 
 
 class Full(Exception):
@@ -111,7 +111,7 @@ def test_after_a_destination_that_fails(served, operation, error):
 
 @pytest.mark.parametrize("pages", [0, 1, 7])
 def test_after_a_consumer_that_stops_early(served, pages):
-    from pipeline.sync import ask
+    from pipeline.deliver import ask
 
     with Client("pat-na1-x", served.url, "2026-03", connections=4) as client:
         with Reader(lambda window, stop: ask(client, {"eventType": TYPE, "limit": 20}, window, stop), client.now, 4) as reader:

@@ -179,7 +179,7 @@ def test_a_good_run_prints_and_leaves_no_token(project, capsys):
 
 
 def test_a_bug_in_this_code_leaves_a_crash_report_without_the_token(project, capsys, monkeypatch):
-    def broken(*_):
+    def broken(*_, **__):
         raise ZeroDivisionError
 
     monkeypatch.setattr(connector, "sync", broken)

@@ -138,7 +138,7 @@ def test_an_outage_from_the_first_request_on_saves_nothing_and_asks_for_no_other
         delivered = Delivered()
         outage(sim, delivered, event_types=f"{TYPE},pe1_b")
         assert {asked.query.get("eventType", [""])[0] for asked in sim.requests} <= {TYPE, ""}
-    assert delivered.states == []
+    assert [state["event_types"] for state in delivered.states] == [{}]
 
 
 def test_the_daily_quota_ends_the_sync_with_everything_saved_and_says_when_to_come_back():

@@ -22,7 +22,7 @@ from pipeline.state import (
 
 TYPE = "e_visited_page"
 law = settings(deadline=None)
-MOMENTS = [field.name for field in fields(Progress) if field.name != "rest"]
+MOMENTS = [field.name for field in fields(Progress) if field.name not in ("rest", "made_under")]
 MS = st.integers(0, 60)
 TEXTS = MS.map(to_text) | st.integers(0, 3).map(lambda second: f"1970-01-01T00:00:0{second}Z")
 

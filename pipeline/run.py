@@ -1,0 +1,82 @@
+"""What one sync works with, and what it tells a person."""
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pipeline.client import Client
+from pipeline.metrics import Tally
+from pipeline.rejects import TABLE as REJECTED
+from pipeline.settings import Settings
+from pipeline.state import Progress, write_state
+
+MOST_WARNINGS = 10  # of one sync: the dashboard shows no more
+FAILED, REJECTS, CHANGED, ORDER, QUOTA = range(5)  # what warnings are about, the important first
+
+
+class Sink(NamedTuple):
+    """Where a sync delivers: the operations of the SDK, or anything that takes the same arguments."""
+
+    upsert: Callable[[str, dict[str, Any]], Any]
+    checkpoint: Callable[[dict[str, Any]], Any]
+    warn: Callable[[str], Any]
+    log: Callable[[str], Any]
+
+
+@dataclass
+class Run:
+    """What one sync works with: its cursors, tallies and what it set aside by event type or reason, and its warnings by what they
+    are about."""
+
+    settings: Settings
+    client: Client
+    sink: Sink
+    progress: dict[str, Progress]
+    under_way: str | None
+    seen: Collection[str]  # the event types that syncs before this one have read
+    protection: Callable[[Any], Any] | None
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    rejected: Counter[str] = field(default_factory=Counter)
+    warnings: dict[str, int] = field(default_factory=dict)
+    _account: list[str] | None = None
+
+    def warn(self, about: int, sentence: str) -> None:
+        if sentence not in self.warnings:
+            self.sink.log(sentence)
+        self.warnings[sentence] = about
+
+    def cursor_of(self, event_type: str) -> Progress:
+        return self.progress.get(event_type) or Progress(made_under=self.settings.made_under())
+
+    def checkpoint(self) -> None:
+        self.sink.checkpoint(write_state(self.progress, self.under_way))
+
+    def account(self) -> list[str]:
+        """The event types that HubSpot knows in this account, asked for once a sync."""
+        if self._account is None:
+            self._account = self.client.event_types()
+        return self._account
+
+
+def connect(settings: Settings, log: Callable[[str], Any] = lambda sentence: None) -> Client:
+    """The client that the settings describe; a context manager."""
+    return Client(
+        settings.api_token,
+        settings.api_base_url,
+        settings.api_version,
+        settings.max_outage,
+        settings.concurrency,
+        settings.quota_reserve / 100,
+        log,
+    )
+
+
+def say_warnings(run: Run) -> None:
+    for reason, times in run.rejected.most_common():
+        run.warn(REJECTS, f"Events set aside ({reason}): {times}. They are kept in the table {REJECTED}.")
+    if replaced := run.client.counts()["replaced"]:
+        run.warn(REJECTS, f"Values that cannot be represented and were replaced: {replaced}.")
+    if run.client.quota.nearly_spent():
+        run.warn(QUOTA, "Less than a tenth of the account's daily quota of requests is left. Cure: sync less often.")
+    for sentence in sorted(run.warnings, key=lambda sentence: run.warnings[sentence])[:MOST_WARNINGS]:
+        run.sink.warn(sentence)

@@ -1,0 +1,78 @@
+"""The tables a sync delivers into, as schema() declares them."""
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pipeline.client import Client
+from pipeline.deliver import question
+from pipeline.errors import HubSpotError, Refused, SettingsError
+from pipeline.event_types import choose, is_pattern, needs_list
+from pipeline.metrics import SCHEMA as SYNC_RUN
+from pipeline.moments import MINUTE, to_text
+from pipeline.names import matcher
+from pipeline.rejects import SCHEMA as REJECTED_EVENT
+from pipeline.run import connect
+from pipeline.settings import SINGLE, Settings, read_settings
+from pipeline.shaping import new_names
+from pipeline.stages import flatten
+
+PATIENCE = MINUTE  # update() has more
+SAMPLED = 100  # events
+
+# Only what must be forced: digits would become numbers. Declaring occurredAt too would cost a strptime an event.
+COLUMNS = {"id": "STRING", "eventType": "STRING", "occurred": "STRING", "objectId": "STRING", "objectType": "STRING"}
+
+Table = dict[str, Any]
+Sample = Callable[[str], list[Any]]
+
+
+def declare(configuration: Mapping[str, Any]) -> list[Table]:
+    """Every table that can be known, as the SDK takes them: {"table": name, "primary_key": […], "columns": {name: type}}.
+
+    HubSpot is asked only where there are patterns. What is wrong is left for update() to report: it can.
+    """
+    try:
+        settings = read_settings(configuration)
+    except SettingsError:
+        return [REJECTED_EVENT]
+    try:
+        with connect(replace(settings, max_outage=min(settings.max_outage, PATIENCE))) as client:
+            known = client.event_types() if needs_list(settings.event_types) else None
+            return tables(settings, choose(settings.event_types, known).names, lambda name: sample(settings, client, name))
+    except HubSpotError:
+        return tables(settings, choose(settings.event_types).names, lambda name: [])
+
+
+def tables(settings: Settings, event_types: Iterable[str], sample: Sample) -> list[Table]:
+    """The tables of these event types and the connector's own. A column can only be declared by its full name, so patterns in
+    string_columns are held against what `sample(event_type)` gives, some events."""
+    own = dict(zip(new_names(settings.rename_columns, tuple(COLUMNS)), COLUMNS.values(), strict=True))
+    if settings.table_layout == "single":
+        of_events = [{"table": SINGLE, "primary_key": ["id", "eventType"], "columns": own | {"properties": "JSON"}}]
+    else:
+        of_events = [
+            {"table": name, "primary_key": ["id"], "columns": own | text_columns(settings, name, sample)} for name in event_types
+        ]
+    return [*of_events, REJECTED_EVENT, *([SYNC_RUN] if settings.sync_metrics else [])]
+
+
+def text_columns(settings: Settings, event_type: str, sample: Sample) -> dict[str, str]:
+    """The columns of an event type that string_columns declares, by their new names."""
+    columns = [name for name in settings.string_columns if not is_pattern(name)]
+    patterns = tuple(filter(is_pattern, settings.string_columns))
+    if patterns:
+        is_text = matcher(patterns)
+        rows = flatten(event for event in sample(event_type) if isinstance(event, dict))
+        columns += [column for row in rows for column in row if is_text(column)]
+    dropped = matcher(settings.drop_columns)
+    kept = tuple(dict.fromkeys(column for column in columns if not dropped(column)))
+    return dict.fromkeys(new_names(settings.rename_columns, kept), "STRING")
+
+
+def sample(settings: Settings, client: Client, event_type: str) -> list[Any]:
+    """The first events of a type; none where HubSpot refuses it."""
+    query = {**question(settings, event_type), "limit": SAMPLED, "occurredAfter": to_text(settings.start)}
+    try:
+        return client.page(query).results
+    except Refused:
+        return []
