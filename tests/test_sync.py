@@ -54,7 +54,7 @@ class Destination(Delivered):
         return True
 
     def cursors(self):
-        progress = [state["event_types"][TYPE] for state in self.states]
+        progress = [state["event_types"].get(TYPE, {}) for state in self.states]
         return [to_ms(saved["occurred"]) for saved in progress if "occurred" in saved]
 
 
