@@ -90,7 +90,7 @@ def work(job: dict[str, Any]) -> Callable[[], int]:
     """What is measured: a callable without arguments that returns the number of records."""
     configuration = {
         "api_token": "pat-na1-bench", "initial_sync_start_date": harness.FROM, "api_base_url": job["url"], "page_size": "1000",
-        **{name: str(value) for name, value in job["configuration"].items()},
+        "sync_metrics": "false", **{name: str(value) for name, value in job["configuration"].items()},
     }  # fmt: skip
     contender = job["contender"]
     if contender == "floor":

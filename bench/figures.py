@@ -192,6 +192,29 @@ def shapes(_: Mapping[str, Any]) -> Table:
     )
 
 
+def shaping(_: Mapping[str, Any]) -> Table:
+    """What all transformations at once cost."""
+    every = {
+        "drop_columns": "hs_ip*, *screen*", "hash_columns": "*email*, hs_user_agent, hs_session_id", "hash_salt": "salt",
+        "rename_columns": "hs_url=page_url, hs_utm_*=utm_*", "string_columns": "hs_page_id, hs_session_id, hs_utm_campaign",
+    }  # fmt: skip
+    rows = []
+    for sink in ("counter", "duckdb"):
+        with simulated(30_000) as url:
+            measured = side_by_side(3, {
+                "none": partial(run, "connector", sink, url), "all": partial(run, "connector", sink, url, **every),
+            })  # fmt: skip
+        none, all_on = measured["none"], measured["all"]
+        rows.append([sink, none["wall"] / all_on["wall"], none["cpu"] / all_on["cpu"], none["wall"], all_on["wall"]])
+    return _table(
+        "All transformations",
+        "sink | throughput against none | CPU against none | none, s | all, s",
+        rows,
+        [(f"throughput with all transformations, {row[0]}", row[1], 0.85, "at least") for row in rows],
+        "Dropping by two patterns, hashing two columns of each event, renaming two, declaring three; 30,000 events.",
+    )
+
+
 def peer(_: Mapping[str, Any]) -> Table:
     """dlt's rest_api source of the same endpoint into DuckDB."""
     events = 30_000
@@ -213,5 +236,8 @@ def peer(_: Mapping[str, Any]) -> Table:
     )
 
 
-ALL = {"floor": floor, "latency": latency, "burst": burst, "memory": memory, "quota": quota, "shapes": shapes, "peer": peer}
+ALL = {
+    "floor": floor, "latency": latency, "burst": burst, "memory": memory, "quota": quota, "shapes": shapes, "shaping": shaping,
+    "peer": peer,
+}  # fmt: skip
 ANY_LOAD = ("memory", "quota", "shapes")  # these count requests and memory, so they may run at once

@@ -9,7 +9,7 @@ from toolz import pipe
 
 from pipeline import state as saved
 from pipeline.client import Client, Page, Query
-from pipeline.metrics import PROGRESS_SECONDS, Tally, progress, seldom, span_of_time, tell_pages
+from pipeline.metrics import PROGRESS_SECONDS, Tally, progress, rows, seldom, span_of_time, tell_pages
 from pipeline.moments import to_ms, to_text
 from pipeline.reader import Reader
 from pipeline.rejects import TABLE as REJECTED
@@ -39,28 +39,30 @@ def sync_event_type(run: Run, event_type: str) -> None:
     tally = run.tallies[event_type] = Tally(before.occurred)
     outcome = "failed"
 
-    def save(step: Callable[..., Progress], *arguments: Any) -> None:
-        run.progress[event_type] = step(run.cursor_of(event_type), *arguments)
-        if tally.events:  # many types are empty: their state waits for the next checkpoint
-            run.checkpoint()
+    def step(to: Callable[..., Progress], *arguments: Any) -> None:  # saved with the next checkpoint, for many types are empty
+        run.progress[event_type] = to(run.cursor_of(event_type), *arguments)
+
+    def save(to: Callable[..., Progress], *arguments: Any) -> None:
+        step(to, *arguments)
+        run.checkpoint()
 
     try:
         if gap := saved.gap_span(before, start):
             deliver(run, event_type, gap, lambda occurred, *_: save(saved.advance_gap, start, occurred))
-            save(saved.finish_gap, start)
+            step(saved.finish_gap, start)
         span = saved.main_span(before, start, run.settings.lookback)
         rest = window_of(before.rest) if before.occurred and span[0] == to_ms(before.occurred) else None
         began = deliver(run, event_type, span, lambda *cursor: save(saved.advance, start, *cursor), rest)
-        save(saved.finish, start, began)
+        step(saved.finish, start, began)
         if deep := saved.deep_span(before, start, run.settings.deep_reread, run.client.now()):
-            began = deliver(run, event_type, deep, lambda *_: save(lambda progress: progress))
-            save(saved.finish_deep, began)
+            began = deliver(run, event_type, deep, lambda *_: run.checkpoint())
+            step(saved.finish_deep, began)
         outcome = "complete"
     finally:
         after = run.cursor_of(event_type)
         tally.end(outcome, after.occurred, after.read_at if outcome == "complete" else after.occurred, run.client.now())
         cursor = after.occurred or "none yet"
-        run.sink.log(f"{event_type}: {outcome}, {tally.events:,} rows in {span_of_time(tally.seconds)}, cursor {cursor}.")
+        run.sink.log(f"{event_type}: {outcome}, {rows(tally.events)} in {span_of_time(tally.seconds)}, cursor {cursor}.")
 
 
 Save = Callable[[str, int, "dict[str, Any] | None"], None]
@@ -88,7 +90,7 @@ def deliver(run: Run, event_type: str, span: Span, save: Save, rest: Window | No
         def save_true(occurred: str) -> None:
             save(*true_cursor(reader, occurred, settings.lookback))
 
-        rows = pipe(
+        stream = pipe(
             [span],
             fetch_pages(partial(reader.pages, rest=rest)),
             tell_pages(note),
@@ -106,7 +108,7 @@ def deliver(run: Run, event_type: str, span: Span, save: Save, rest: Window | No
             checkpoint_every(settings.checkpoint_interval, save_true),
         )
         try:
-            for _ in rows:
+            for _ in stream:
                 tally.events += 1
         finally:
             tally.waited += reader.waited

@@ -122,8 +122,12 @@ def progress(events: int, seconds: float, begin: int, cursor: int, end: int) -> 
     """
     share = min(1.0, max(0, cursor - begin) / max(1, end - begin))
     left = f"about {span_of_time(seconds / share - seconds)} left if the rest is alike" if share else "time left not known yet"
-    rows = f"{events:,} rows in {span_of_time(seconds)} ({events / max(seconds, 0.001):,.0f}/s)"
-    return f"{rows}, up to {to_text(cursor)}, {share:.0%} of the time range, {left}"
+    rate = f"{rows(events)} in {span_of_time(seconds)} ({events / max(seconds, 0.001):,.0f}/s)"
+    return f"{rate}, up to {to_text(cursor)}, {share:.0%} of the time range, {left}"
+
+
+def rows(number: int) -> str:
+    return f"{number:,} row{'s' * (number != 1)}"
 
 
 def span_of_time(seconds: float) -> str:

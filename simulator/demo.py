@@ -40,7 +40,7 @@ def main() -> int:
         print(f"The sync failed; the end of {LOG.relative_to(ROOT)}:")
         print("\n".join(LOG.read_text(encoding="utf-8").splitlines()[-5:]))
         return 1
-    print(f"Done with {requests} requests; the log is {LOG.relative_to(ROOT)}.\n")
+    print(f"Done with {requests} request{'s' * (requests != 1)}; the log is {LOG.relative_to(ROOT)}.\n")
     _look()
     return 0
 
