@@ -39,7 +39,7 @@ def protection(drop: tuple[str, ...] = (), hashed: tuple[str, ...] = (), salt: s
     if not drop and not hashed:
         return None
     is_dropped, is_hashed = matcher(drop), matcher(hashed)
-    digest = partial(_digest, hashlib.sha256(salt.encode(errors="replace")))
+    digest = partial(_digest, salt.encode(errors="replace"))
 
     @lru_cache(maxsize=512)
     def places(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[Place, ...]:
@@ -55,37 +55,37 @@ def protection(drop: tuple[str, ...] = (), hashed: tuple[str, ...] = (), salt: s
         if type(event) is not dict:
             return event
         own, properties = event.copy(), {}
-        if type(event.get("properties")) is dict:
-            properties = own.pop("properties")
+        has_properties = type(event.get("properties")) is dict
+        if has_properties:
+            properties = own.pop("properties").copy()
         for is_property, path, is_hash in places(tuple(leaves(own)), tuple(leaves(properties))):
-            if is_property:
-                properties = _changed(properties, path, digest if is_hash else None)
-            else:
-                own = _changed(own, path, digest if is_hash else None)
-        return own | {"properties": properties} if type(event.get("properties")) is dict else own
+            _change(properties if is_property else own, path, digest if is_hash else None)
+        if has_properties:
+            own["properties"] = properties
+        return own
 
     return protected
 
 
-def _changed(fields: dict[str, Any], path: Path, digest: Callable[[Any], Any] | None) -> dict[str, Any]:
-    """The fields with the digest of what is at a path, or without it."""
-    name, below = (path, ()) if isinstance(path, str) else (path[0], path[1:])
-    fields = fields.copy()
-    if below:
-        fields[name] = _changed(fields[name], below if len(below) > 1 else below[0], digest)
-    elif digest is None:
+def _change(fields: dict[str, Any], path: Path, digest: Callable[[Any], Any] | None) -> None:
+    """Puts the digest of what is at a path there, or takes it away; objects on the way are replaced, not changed."""
+    if isinstance(path, str):
+        name = path
+    else:
+        *above, name = path
+        for step in above:
+            fields[step] = fields = fields[step].copy()
+    if digest is None:
         del fields[name]
     else:
         fields[name] = digest(fields[name])
-    return fields
 
 
-def _digest(salted: "hashlib._Hash", value: Any) -> Any:
+def _digest(salt: bytes, value: Any) -> Any:
     if value is None or value == "":
         return value
-    digest = salted.copy()
-    digest.update((value if isinstance(value, str) else json_text(value)).encode(errors="replace"))
-    return digest.hexdigest()
+    text = value if isinstance(value, str) else json_text(value)
+    return hashlib.sha256(salt + text.encode(errors="replace")).hexdigest()
 
 
 @curry
