@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import SettingsError
 from pipeline.moments import DAY, MINUTE, to_ms
-from pipeline.names import RESERVED, destination_name, is_fixed
+from pipeline.names import RESERVED, destination_name, is_fixed, matcher
 
 HUBSPOT = "https://api.hubapi.com"
 API_VERSIONS = ("2026-03", "2026-09", "2025-09", "v3")
@@ -96,6 +96,8 @@ def _event_types(text: str) -> tuple[str, ...]:
     names = _items(text)
     if not all(re.fullmatch(r"!?[A-Za-z0-9_.*?-]{1,255}", name) for name in names):
         raise ValueError("give names and patterns separated by commas, such as e_visited_page, pe*_signup, !e_*_metadata")
+    if not names:
+        raise ValueError("give at least one name, such as e_visited_page")
     if all(name.startswith("!") for name in names):
         raise ValueError("exclusions alone name nothing: give * beside them for all others")
     return names
@@ -141,6 +143,13 @@ def _words(text: str) -> tuple[str, ...]:
     if not all(re.fullmatch(r"[^\s=;!]+", word) for word in words):
         raise ValueError("give names and patterns separated by commas, such as hs_user_agent, *email*")
     return words
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = _items(text)
+    if not all(re.fullmatch(r"[^\s=;!*?]+", name) for name in names):
+        raise ValueError("give names separated by commas, such as hs_url, hs_title")
+    return names
 
 
 def _columns(text: str) -> tuple[str, ...]:
@@ -252,7 +261,7 @@ KEYS = {
         "property_filters", "", _filters, "Only events with these properties",
         "name=value, separated by semicolons, such as hs_city=portland; hs_country=us.",
     ),
-    "properties": Key("properties", "", _words, "Only these properties", "Names, separated by commas; blank asks for all."),
+    "properties": Key("properties", "", _names, "Only these properties", "Names, separated by commas; blank asks for all."),
     "lookback_minutes": Key(
         "lookback", "60", _whole(0, 43_200, "minutes", MINUTE), "Look-back in minutes",
         "Events become visible late: each sync reads this much again. 0 to 43200.",
@@ -335,9 +344,10 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     if values.get("hash_columns") and values.get("hash_salt") == "":
         yield "hash_salt: missing; give any long secret text, which hash_columns needs"
     for key in ("drop_columns", "hash_columns", "string_columns"):
-        for _, new in values.get("rename_columns", ()):
-            if destination_name(new) in map(destination_name, values.get(key, ())):
-                yield f"{key}: {new!r} is a name that rename_columns gives; give the name that the column has before"
+        is_meant = matcher(values.get(key, ()))
+        for old, new in values.get("rename_columns", ()):
+            if is_meant(new.replace("*", "x")) and not is_meant(old.replace("*", "x")):
+                yield f"{key}: {new} is a name that rename_columns gives; give the name that the column has before, {old}"
 
 
 def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:

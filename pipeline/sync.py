@@ -83,6 +83,8 @@ def choose_event_types(run: Run, declared: Collection[str] | None) -> tuple[list
     chosen = choose(items, run.account() if needs_list(items) else None)
     for pattern in chosen.idle:
         run.warn(CHANGED, f"event_types: {pattern} matches no event type of this account.")
+    if not chosen.names and not chosen.unknown:
+        run.warn(CHANGED, "event_types chooses none of this account's event types, so nothing is synced.")
     late = [name for name in chosen.names if declared is not None and run.settings.table_of(name) not in declared]
     if late:
         run.warn(CHANGED, f"Event types that are new in this moment and join with the next sync: {', '.join(late)}.")
