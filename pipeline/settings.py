@@ -1,5 +1,6 @@
 """The configuration (strings, as Fivetran gives them) read into Settings (typed, frozen), every mistake found at once."""
 import difflib
+import hashlib
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -59,7 +60,7 @@ class Settings:
             "table_layout": "" if self.table_layout == LAYOUTS[0] else self.table_layout,
             "object_type": self.object_type,
             "object_id": self.object_id,
-            "property_filters": "; ".join(f"{name}={value}" for name, value in sorted(self.property_filters)),
+            "property_filters": self.property_filters and f"#{_digest(sorted(self.property_filters))}",  # they may name a person
             "properties": ", ".join(sorted(self.properties)),
         }
         return ", ".join(f"{key} {value}" for key, value in chosen.items() if value) or None
@@ -253,7 +254,8 @@ KEYS = {
         "string_columns",
         "hs_campaign_id, hs_element_id, hs_form_id, hs_operating_version, hs_page_id, hs_parent_module_id, hs_session_id",
         _words, "Columns that stay text",
-        "Names and patterns, separated by commas: 1.10 stays 1.10 there. A pattern costs one request an event type.",
+        "Names and patterns, separated by commas: 1.10 stays 1.10 there. A pattern costs one request an event type, and knows "
+        "only the columns of its first 100 events.",
     ),
     "object_type": Key("object_type", "", _name, "Only events of this object type", "Such as CONTACT."),
     "object_id": Key("object_id", "", _name, "Only events of this object", "Its id; needs the object type."),
@@ -343,6 +345,10 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         yield "object_id: needs object_type; give the type of the object too, such as CONTACT"
     if values.get("hash_columns") and values.get("hash_salt") == "":
         yield "hash_salt: missing; give any long secret text, which hash_columns needs"
+    for key in ("drop_columns", "hash_columns", "rename_columns"):
+        named = [item if isinstance(item, str) else item[0] for item in values.get(key, ())]
+        if values.get("table_layout") == "single" and "properties" in named:
+            yield f"{key}: properties is the one column of them all in the layout single; name what is in it"
     for key in ("drop_columns", "hash_columns", "string_columns"):
         is_meant = matcher(values.get(key, ()))
         for old, new in values.get("rename_columns", ()):
@@ -387,6 +393,10 @@ def _given(configuration: Mapping[str, Any], name: str) -> str:
         return "missing"
     secret = name in SECRETS or _holds_token(configuration, str(given))
     return "not usable as given (not shown)" if secret else f"given {str(given)[:80]!r}"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode(errors="replace")).hexdigest()[:12]
 
 
 def _holds_token(configuration: Mapping[str, Any], text: str) -> bool:

@@ -152,6 +152,10 @@ class Whole(dict[str, Any]):
     """An object that stays one value, a JSON column, where others are laid flat."""
 
 
+class WholeList(list[Any]):
+    """A list that does."""
+
+
 @curry
 def keep_whole(whole: bool, events: Iterable[Event]) -> Iterator[Event]:
     """Each event with its properties as one value, if they are to be kept `whole`; what nests too deep in them becomes text.
@@ -165,9 +169,11 @@ def keep_whole(whole: bool, events: Iterable[Event]) -> Iterator[Event]:
 
 def _with_whole_properties(event: Event) -> Event:
     properties = event.get("properties")
-    if type(properties) is not dict:
-        return event
-    return event | {"properties": Whole({name: _shallow(value) for name, value in properties.items()})}
+    if type(properties) is dict:
+        return event | {"properties": Whole({name: _shallow(value) for name, value in properties.items()})}
+    if type(properties) is list:
+        return event | {"properties": WholeList(map(_shallow, properties))}
+    return event
 
 
 def _shallow(value: Any) -> Any:

@@ -54,6 +54,7 @@ def sync_event_types(run: Run, declared: Collection[str] | None = None) -> None:
     names, unknown = choose_event_types(run, declared)
     start_again(run, names)
     failures: dict[str, HubSpotError] = {}
+    synced: list[str] = []
     mistakes = [whats_nearest(name, run.account()) for name in unknown if name not in run.seen]
     for event_type in waiting_longest(names, lambda name: run.cursor_of(name).finished_at or "", run.under_way):
         error = attempt(run, event_type)
@@ -62,19 +63,22 @@ def sync_event_types(run: Run, declared: Collection[str] | None = None) -> None:
             if event_type not in run.seen:
                 run.progress.pop(event_type, None)
                 mistakes.append(f"{whats_nearest(event_type, run.account())} {error or ''}".strip())
-        elif error is not None:
+        elif error is None:
+            synced.append(event_type)
+        else:
             failures[event_type] = error
-            if len(names) > 1:
+            if len(names) > 1 or mistakes:
                 run.warn(FAILED, f"{event_type} is not synced: {error}")
     for name in unknown:
         if name in run.seen:
             run.warn(FAILED, f"{name}: HubSpot knows it no longer. Its rows and its cursor are kept.")
+    if failures and not synced:
+        told = [*(f"{name}: {error}" for name, error in failures.items()), *mistakes]
+        if len(told) == 1:
+            raise next(iter(failures.values()))
+        raise HubSpotError("\n- ".join(["No event type could be synced:", *told]))
     if mistakes:
         raise SettingsError("\n".join(mistakes))
-    if failures and len(failures) == len(names):
-        raise next(iter(failures.values())) if len(names) == 1 else HubSpotError(
-            "No event type could be synced:\n" + "\n".join(f"- {name}: {error}" for name, error in failures.items())
-        )
 
 
 def choose_event_types(run: Run, declared: Collection[str] | None) -> tuple[list[str], list[str]]:
