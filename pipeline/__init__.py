@@ -4,6 +4,7 @@ from pipeline.errors import ConnectorError
 from pipeline.reader import Reader
 from pipeline.run import Sink
 from pipeline.settings import Settings, read_settings
+from pipeline.shaping import keep_whole, protect, protection, rename_columns
 from pipeline.stages import (
     checkpoint_every,
     dedupe_by_id,
@@ -29,7 +30,11 @@ __all__ = [
     "fetch_pages",
     "flatten",
     "keep_type",
+    "keep_whole",
+    "protect",
+    "protection",
     "read_settings",
+    "rename_columns",
     "serialize_lists",
     "set_aside",
     "sync",

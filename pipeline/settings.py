@@ -1,5 +1,6 @@
 """The configuration (strings, as Fivetran gives them) read into Settings (typed, frozen), every mistake found at once."""
 import difflib
+import hashlib
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import SettingsError
 from pipeline.moments import DAY, MINUTE, to_ms
-from pipeline.names import RESERVED, destination_name, is_fixed
+from pipeline.names import RESERVED, destination_name, is_fixed, matcher
 
 HUBSPOT = "https://api.hubapi.com"
 API_VERSIONS = ("2026-03", "2026-09", "2025-09", "v3")
@@ -59,7 +60,7 @@ class Settings:
             "table_layout": "" if self.table_layout == LAYOUTS[0] else self.table_layout,
             "object_type": self.object_type,
             "object_id": self.object_id,
-            "property_filters": "; ".join(f"{name}={value}" for name, value in sorted(self.property_filters)),
+            "property_filters": self.property_filters and f"#{_digest(sorted(self.property_filters))}",  # they may name a person
             "properties": ", ".join(sorted(self.properties)),
         }
         return ", ".join(f"{key} {value}" for key, value in chosen.items() if value) or None
@@ -96,6 +97,8 @@ def _event_types(text: str) -> tuple[str, ...]:
     names = _items(text)
     if not all(re.fullmatch(r"!?[A-Za-z0-9_.*?-]{1,255}", name) for name in names):
         raise ValueError("give names and patterns separated by commas, such as e_visited_page, pe*_signup, !e_*_metadata")
+    if not names:
+        raise ValueError("give at least one name, such as e_visited_page")
     if all(name.startswith("!") for name in names):
         raise ValueError("exclusions alone name nothing: give * beside them for all others")
     return names
@@ -141,6 +144,13 @@ def _words(text: str) -> tuple[str, ...]:
     if not all(re.fullmatch(r"[^\s=;!]+", word) for word in words):
         raise ValueError("give names and patterns separated by commas, such as hs_user_agent, *email*")
     return words
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = _items(text)
+    if not all(re.fullmatch(r"[^\s=;!*?]+", name) for name in names):
+        raise ValueError("give names separated by commas, such as hs_url, hs_title")
+    return names
 
 
 def _columns(text: str) -> tuple[str, ...]:
@@ -244,7 +254,8 @@ KEYS = {
         "string_columns",
         "hs_campaign_id, hs_element_id, hs_form_id, hs_operating_version, hs_page_id, hs_parent_module_id, hs_session_id",
         _words, "Columns that stay text",
-        "Names and patterns, separated by commas: 1.10 stays 1.10 there. A pattern costs one request an event type.",
+        "Names and patterns, separated by commas: 1.10 stays 1.10 there. A pattern costs one request an event type, and knows "
+        "only the columns of its first 100 events.",
     ),
     "object_type": Key("object_type", "", _name, "Only events of this object type", "Such as CONTACT."),
     "object_id": Key("object_id", "", _name, "Only events of this object", "Its id; needs the object type."),
@@ -252,7 +263,7 @@ KEYS = {
         "property_filters", "", _filters, "Only events with these properties",
         "name=value, separated by semicolons, such as hs_city=portland; hs_country=us.",
     ),
-    "properties": Key("properties", "", _words, "Only these properties", "Names, separated by commas; blank asks for all."),
+    "properties": Key("properties", "", _names, "Only these properties", "Names, separated by commas; blank asks for all."),
     "lookback_minutes": Key(
         "lookback", "60", _whole(0, 43_200, "minutes", MINUTE), "Look-back in minutes",
         "Events become visible late: each sync reads this much again. 0 to 43200.",
@@ -334,10 +345,15 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         yield "object_id: needs object_type; give the type of the object too, such as CONTACT"
     if values.get("hash_columns") and values.get("hash_salt") == "":
         yield "hash_salt: missing; give any long secret text, which hash_columns needs"
+    for key in ("drop_columns", "hash_columns", "rename_columns"):
+        named = [item if isinstance(item, str) else item[0] for item in values.get(key, ())]
+        if values.get("table_layout") == "single" and "properties" in named:
+            yield f"{key}: properties is the one column of them all in the layout single; name what is in it"
     for key in ("drop_columns", "hash_columns", "string_columns"):
-        for _, new in values.get("rename_columns", ()):
-            if destination_name(new) in map(destination_name, values.get(key, ())):
-                yield f"{key}: {new!r} is a name that rename_columns gives; give the name that the column has before"
+        is_meant = matcher(values.get(key, ()))
+        for old, new in values.get("rename_columns", ()):
+            if is_meant(new.replace("*", "x")) and not is_meant(old.replace("*", "x")):
+                yield f"{key}: {new} is a name that rename_columns gives; give the name that the column has before, {old}"
 
 
 def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
@@ -377,6 +393,10 @@ def _given(configuration: Mapping[str, Any], name: str) -> str:
         return "missing"
     secret = name in SECRETS or _holds_token(configuration, str(given))
     return "not usable as given (not shown)" if secret else f"given {str(given)[:80]!r}"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode(errors="replace")).hexdigest()[:12]
 
 
 def _holds_token(configuration: Mapping[str, Any], text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from toolz import curry
 
-from pipeline.names import PREFIX, Path, column_names, destination_name, is_fixed, matcher
+from pipeline.names import PREFIX, RESERVED, Path, column_names, destination_name, is_fixed, matcher
 from pipeline.stages import MOST_LEVELS, Event, Row, json_text, leaves
 
 Renames = tuple[tuple[str, str], ...]
@@ -38,16 +38,8 @@ def protection(drop: tuple[str, ...] = (), hashed: tuple[str, ...] = (), salt: s
     """
     if not drop and not hashed:
         return None
-    is_dropped, is_hashed = matcher(drop), matcher(hashed)
+    changes = lru_cache(maxsize=512)(partial(_changes, matcher(drop), matcher(hashed)))
     digest = partial(_digest, salt.encode(errors="replace"))
-
-    @lru_cache(maxsize=512)
-    def places(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[Place, ...]:
-        """Where an event with these paths holds what must change."""
-        whose = [*((False, path) for path in own), *((True, path) for path in properties)]
-        columns = zip(whose, column_names(own, properties), strict=True)
-        touched = [(place, column) for place, column in columns if is_dropped(column) or is_hashed(column)]
-        return tuple((*place, not is_dropped(column)) for place, column in touched)
 
     def protected(event: Any, level: int = 0) -> Any:
         if type(event) is list:
@@ -58,13 +50,28 @@ def protection(drop: tuple[str, ...] = (), hashed: tuple[str, ...] = (), salt: s
         has_properties = type(event.get("properties")) is dict
         if has_properties:
             properties = own.pop("properties").copy()
-        for is_property, path, is_hash in places(tuple(leaves(own)), tuple(leaves(properties))):
+        for is_property, path, is_hash in changes(tuple(leaves(own)), tuple(leaves(properties))):
             _change(properties if is_property else own, path, digest if is_hash else None)
         if has_properties:
             own["properties"] = properties
         return own
 
     return protected
+
+
+def _changes(
+    is_dropped: Callable[[str], bool], is_hashed: Callable[[str], bool], own: tuple[Path, ...], properties: tuple[Path, ...]
+) -> tuple[Place, ...]:
+    """Where an event with these paths holds what must change."""
+    places: list[Place] = []
+    whose = [*((False, path) for path in own), *((True, path) for path in properties)]
+    for (is_property, path), column in zip(whose, column_names(own, properties), strict=True):
+        names = (column, path if isinstance(path, str) else "_".join(path))  # of two with one name either might keep it
+        if any(map(is_dropped, names)):
+            places.append((is_property, path, False))
+        elif any(map(is_hashed, names)):
+            places.append((is_property, path, True))
+    return tuple(places)
 
 
 def _change(fields: dict[str, Any], path: Path, digest: Callable[[Any], Any] | None) -> None:
@@ -104,43 +111,49 @@ def rename_columns(renames: Renames, rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def new_names(renames: Renames, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """The new name of each column of a row, in its order; it does not depend on which other columns the row has.
+    """The new name of each column of a row, in its order.
 
-    >>> new_names((("hs_url", "url"),), ("id", "url"))
-    ('id', 'properties_url')
+    >>> new_names((("hs_url", "url"),), ("id", "hs_url", "url"))
+    ('id', 'url', 'properties_url')
     """
-    new = {column: _new_name(renames, column) for column in columns}
-    taken = {destination_name(name or column) for column, name in new.items() if name or not _is_taken(renames, column)}
-    for column in sorted(column for column, name in new.items() if name is None):
-        name = column
-        if _is_taken(renames, column):
-            while destination_name(name) in taken or name == column:
-                name = PREFIX + name
-            taken.add(destination_name(name))
-        new[column] = name
-    return tuple(str(new[column]) for column in columns)
+    names = {column: _new_name(renames, column) for column in columns}
+    taken: set[str] = set()
+    for column in sorted(columns):  # for the rare patterns that make one name of two
+        while destination_name(names[column]) in taken:
+            names[column] = PREFIX + names[column]
+        taken.add(destination_name(names[column]))
+    return tuple(names.values())
 
 
-def _new_name(renames: Renames, column: str) -> str | None:
-    """What a column is renamed to, None if it is not."""
-    if is_fixed(column):
-        return None
-    for old, new in renames:
-        for spelling, pattern in ((column, old), (destination_name(column), "*".join(map(destination_name, old.split("*"))))):
-            if found := re.fullmatch(re.escape(pattern).replace(r"\*", "(.+)"), spelling):
-                return new.replace("*", found[1]) if "*" in new else new
-    return None
-
-
-def _is_taken(renames: Renames, column: str) -> bool:
-    """Whether a column has a name that another may be renamed to."""
+def _new_name(renames: Renames, column: str) -> str:
+    """A column's new name, the same whatever other columns there are: what could be another's new name gets the prefix, what has
+    it already one more. The names that each table has stay with their columns."""
     name = destination_name(column)
-    news = ("*".join(map(destination_name, new.split("*"))) for _, new in renames)
-    return any(re.fullmatch(re.escape(new).replace(r"\*", "(.+)"), name) for new in news)
+    if is_fixed(column):
+        return column
+    for old, new in renames:
+        if found := _pattern(old).fullmatch(name):
+            renamed = new.replace("*", found[1]) if "*" in new else new
+            return PREFIX + renamed if destination_name(renamed) in RESERVED else renamed
+    bare = name
+    while bare.startswith(PREFIX):
+        bare = bare[len(PREFIX) :]
+    is_taken = name not in RESERVED and any(_pattern(new).fullmatch(bare) for _, new in renames)
+    return PREFIX + column if is_taken else column
+
+
+@lru_cache(maxsize=1024)
+def _pattern(name: str) -> re.Pattern[str]:
+    """What a name, or one with a *, matches among the names of the destination."""
+    return re.compile("(.+)".join(re.escape(destination_name(piece)) for piece in name.split("*")))
 
 
 class Whole(dict[str, Any]):
     """An object that stays one value, a JSON column, where others are laid flat."""
+
+
+class WholeList(list[Any]):
+    """A list that does."""
 
 
 @curry
@@ -156,9 +169,11 @@ def keep_whole(whole: bool, events: Iterable[Event]) -> Iterator[Event]:
 
 def _with_whole_properties(event: Event) -> Event:
     properties = event.get("properties")
-    if type(properties) is not dict:
-        return event
-    return event | {"properties": Whole({name: _shallow(value) for name, value in properties.items()})}
+    if type(properties) is dict:
+        return event | {"properties": Whole({name: _shallow(value) for name, value in properties.items()})}
+    if type(properties) is list:
+        return event | {"properties": WholeList(map(_shallow, properties))}
+    return event
 
 
 def _shallow(value: Any) -> Any:

@@ -79,15 +79,18 @@ def what_is_wrong(event: Any) -> str | None:
 
 @curry
 def keep_type(event_type: str, reject: Callable[[Any, str], None], events: Iterable[Event]) -> Iterator[Event]:
-    """The events of one type; `reject(event, reason)` gets each that says it is of another.
+    """The events of one type, those that do not say among them; `reject(event, reason)` gets each that says it is of another.
 
-    >>> list(keep_type("e_a", lambda event, reason: print(reason))([{"id": "1", "eventType": "e_a"}, {"eventType": "e_b"}]))
+    >>> list(keep_type("e_a", lambda event, reason: print(reason))([{"id": "1"}, {"eventType": "e_b"}]))
     another event type than was asked for
     [{'id': '1', 'eventType': 'e_a'}]
     """
     for event in events:
-        if event.get("eventType", event_type) == event_type:
+        said = event.get("eventType")
+        if said == event_type:
             yield event
+        elif said is None:
+            yield event | {"eventType": event_type}
         else:
             reject(event, "another event type than was asked for")
 

@@ -14,6 +14,8 @@ from pipeline.settings import Settings
 from pipeline.shaping import protection
 from pipeline.state import Progress, read_state, read_under_way
 
+NONE = "No event type could be synced:"
+
 
 def sync(settings: Settings, state: Mapping[str, Any], sink: Sink, declared: Collection[str] | None = None) -> None:
     """Delivers every event since the saved cursors, event type by event type, and saves the cursors. `declared` are the tables
@@ -51,42 +53,49 @@ def sync_event_types(run: Run, declared: Collection[str] | None = None) -> None:
     """Each event type in turn. One that fails (a scope, a name, a page that cannot be read) does not cost the others their
     sync: it is a warning, and the error only if every one fails. A name that the account does not know is a mistake in the
     configuration: the error, once the others are synced."""
-    names, unknown = choose_event_types(run, declared)
+    names, mistakes = choose_event_types(run, declared)
     start_again(run, names)
     failures: dict[str, HubSpotError] = {}
-    mistakes = [whats_nearest(name, run.account()) for name in unknown if name not in run.seen]
+    synced = 0
     for event_type in waiting_longest(names, lambda name: run.cursor_of(name).finished_at or "", run.under_way):
         error = attempt(run, event_type)
         if not is_known(run, event_type, error):
-            unknown.append(event_type)
-            if event_type not in run.seen:
-                run.progress.pop(event_type, None)
-                mistakes.append(f"{whats_nearest(event_type, run.account())} {error or ''}".strip())
-        elif error is not None:
+            mistakes += unknown(run, event_type, error)
+        elif error is None:
+            synced += 1
+        else:
             failures[event_type] = error
-            if len(names) > 1:
+            if len(names) > 1 or mistakes:
                 run.warn(FAILED, f"{event_type} is not synced: {error}")
-    for name in unknown:
-        if name in run.seen:
-            run.warn(FAILED, f"{name}: HubSpot knows it no longer. Its rows and its cursor are kept.")
+    if failures and not synced:
+        told = [*(f"{name}: {error}" for name, error in failures.items()), *mistakes]
+        raise next(iter(failures.values())) if len(told) == 1 else HubSpotError("\n- ".join([NONE, *told]))
     if mistakes:
         raise SettingsError("\n".join(mistakes))
-    if failures and len(failures) == len(names):
-        raise next(iter(failures.values())) if len(names) == 1 else HubSpotError(
-            "No event type could be synced:\n" + "\n".join(f"- {name}: {error}" for name, error in failures.items())
-        )
+
+
+def unknown(run: Run, event_type: str, error: HubSpotError | None = None) -> list[str]:
+    """What to say of an event type that the account does not know: a mistake, or a warning only where it once did."""
+    if event_type in run.seen:
+        run.warn(FAILED, f"{event_type}: HubSpot knows it no longer. Its rows and its cursor are kept.")
+        return []
+    run.progress.pop(event_type, None)
+    return [f"{whats_nearest(event_type, run.account())} {error or ''}".strip()]
 
 
 def choose_event_types(run: Run, declared: Collection[str] | None) -> tuple[list[str], list[str]]:
-    """The event types to sync, and the names among them that the account does not know."""
+    """The event types to sync, and a sentence for each name that the account does not know."""
     items = run.settings.event_types
     chosen = choose(items, run.account() if needs_list(items) else None)
     for pattern in chosen.idle:
         run.warn(CHANGED, f"event_types: {pattern} matches no event type of this account.")
+    if not chosen.names and not chosen.unknown:
+        run.warn(CHANGED, "event_types chooses none of this account's event types, so nothing is synced.")
     late = [name for name in chosen.names if declared is not None and run.settings.table_of(name) not in declared]
     if late:
         run.warn(CHANGED, f"Event types that are new in this moment and join with the next sync: {', '.join(late)}.")
-    return [name for name in chosen.names if name not in late], list(chosen.unknown)
+    mistakes = [sentence for name in chosen.unknown for sentence in unknown(run, name)]
+    return [name for name in chosen.names if name not in late], mistakes
 
 
 def start_again(run: Run, names: Collection[str]) -> None:

@@ -1,5 +1,5 @@
 """The tables a sync delivers into, as schema() declares them."""
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +9,7 @@ from pipeline.errors import HubSpotError, Refused, SettingsError
 from pipeline.event_types import choose, is_pattern, needs_list
 from pipeline.metrics import SCHEMA as SYNC_RUN
 from pipeline.moments import MINUTE, to_text
-from pipeline.names import matcher
+from pipeline.names import destination_name, matcher
 from pipeline.rejects import SCHEMA as REJECTED_EVENT
 from pipeline.run import connect
 from pipeline.settings import SINGLE, Settings, read_settings
@@ -19,8 +19,8 @@ from pipeline.stages import flatten
 PATIENCE = MINUTE  # update() has more
 SAMPLED = 100  # events
 
-# Only what must be forced: digits would become numbers. Declaring occurredAt too would cost a strptime an event.
-COLUMNS = {"id": "STRING", "eventType": "STRING", "occurred": "STRING", "objectId": "STRING", "objectType": "STRING"}
+# Text, or digits would become numbers. No more than must be forced: declaring occurredAt too would cost a strptime an event.
+COLUMNS = ("id", "eventType", "occurred", "objectId", "objectType")
 
 Table = dict[str, Any]
 Sample = Callable[[str], list[Any]]
@@ -46,27 +46,30 @@ def declare(configuration: Mapping[str, Any]) -> list[Table]:
 def tables(settings: Settings, event_types: Iterable[str], sample: Sample) -> list[Table]:
     """The tables of these event types and the connector's own. A column can only be declared by its full name, so patterns in
     string_columns are held against what `sample(event_type)` gives, some events."""
-    own = dict(zip(new_names(settings.rename_columns, tuple(COLUMNS)), COLUMNS.values(), strict=True))
+    own = declared(settings, COLUMNS)
     if settings.table_layout == "single":
         of_events = [{"table": SINGLE, "primary_key": ["id", "eventType"], "columns": own | {"properties": "JSON"}}]
     else:
-        of_events = [
-            {"table": name, "primary_key": ["id"], "columns": own | text_columns(settings, name, sample)} for name in event_types
-        ]
+        columns = {name: declared(settings, [*COLUMNS, *text_columns(settings, name, sample)]) for name in event_types}
+        of_events = [{"table": name, "primary_key": ["id"], "columns": columns[name]} for name in columns]
     return [*of_events, REJECTED_EVENT, *([SYNC_RUN] if settings.sync_metrics else [])]
 
 
-def text_columns(settings: Settings, event_type: str, sample: Sample) -> dict[str, str]:
-    """The columns of an event type that string_columns declares, by their new names."""
-    columns = [name for name in settings.string_columns if not is_pattern(name)]
+def declared(settings: Settings, columns: Iterable[str]) -> dict[str, str]:
+    """These columns as text, by their new names, each once for the destination, without those that are dropped."""
+    dropped = matcher(settings.drop_columns)
+    once = {destination_name(column): column for column in reversed(list(columns)) if not dropped(column)}
+    return dict.fromkeys(new_names(settings.rename_columns, tuple(reversed(once.values()))), "STRING")
+
+
+def text_columns(settings: Settings, event_type: str, sample: Sample) -> Iterator[str]:
+    """The columns of an event type that string_columns names, those that its patterns find too."""
+    yield from (name for name in settings.string_columns if not is_pattern(name))
     patterns = tuple(filter(is_pattern, settings.string_columns))
     if patterns:
         is_text = matcher(patterns)
         rows = flatten(event for event in sample(event_type) if isinstance(event, dict))
-        columns += [column for row in rows for column in row if is_text(column)]
-    dropped = matcher(settings.drop_columns)
-    kept = tuple(dict.fromkeys(column for column in columns if not dropped(column)))
-    return dict.fromkeys(new_names(settings.rename_columns, kept), "STRING")
+        yield from dict.fromkeys(column for row in rows for column in row if is_text(column))
 
 
 def sample(settings: Settings, client: Client, event_type: str) -> list[Any]:
