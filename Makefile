@@ -6,10 +6,13 @@ READY := .venv/ready
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test long chaos bench lint package deploy clean
+.PHONY: demo report test long chaos bench lint package deploy clean
 
 demo: $(READY)  ## a simulated HubSpot, a real sync, a look at the table
 	@python -m simulator.demo
+
+report: $(READY)  ## files/report.html: what the warehouse holds and how the syncs went
+	@python -m report files/warehouse.db
 
 test: $(READY)  ## the tests, but those of make long
 	@python -m pytest -n auto -m "not long"
@@ -43,7 +46,7 @@ bench:  ## side by side, into bench/results.*; FULL=1 adds 10,000,000 events, ON
 clean:
 	@rm -rf .venv .venv-bench .venv-dlt build files
 
-$(READY): requirements.txt requirements-dev.txt
+$(READY): requirements.txt requirements-dev.txt report/requirements.txt
 	@echo "Setting up .venv (once) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --requirement requirements-dev.txt

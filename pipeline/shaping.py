@@ -75,17 +75,17 @@ def _changes(
 
 
 def _change(fields: dict[str, Any], path: Path, digest: Callable[[Any], Any] | None) -> None:
-    """Puts the digest of what is at a path there, or takes it away; objects on the way are replaced, not changed."""
-    if isinstance(path, str):
-        name = path
-    else:
-        *above, name = path
-        for step in above:
-            fields[step] = fields = fields[step].copy()
-    if digest is None:
-        del fields[name]
-    else:
+    """Puts the digest of what is at a path there, or takes it away, with objects that are empty then; objects on the way are
+    replaced, not changed."""
+    name, *below = (path,) if isinstance(path, str) else path
+    if below:
+        inner = fields[name].copy()
+        _change(inner, tuple(below), digest)
+        fields[name] = inner
+    elif digest is not None:
         fields[name] = digest(fields[name])
+    if digest is None and not (below and fields[name]):
+        del fields[name]
 
 
 def _digest(salt: bytes, value: Any) -> Any:

@@ -1,0 +1,155 @@
+"""The warehouse file, opened to be read, and the two small tables that every question is asked of: one row a day, one a run.
+
+The events themselves are read once, by DuckDB, in one pass that keeps nothing but those days: memory does not grow with them.
+All moments are UTC without saying so (TIMESTAMP).
+"""
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+SCHEMA = "tester"  # where `fivetran debug` writes
+RUNS, REJECTED = "sync_run", "rejected_event"
+MEMORY = "128MB"  # for DuckDB, its share of the file included; what needs more goes to disk
+
+RUN_COLUMNS = {
+    "id": "VARCHAR", "started_at": "TIMESTAMP", "ended_at": "TIMESTAMP", "outcome": "VARCHAR", "error": "VARCHAR",
+    "version": "VARCHAR", "events": "BIGINT", "pages": "BIGINT", "requests": "BIGINT", "retries": "BIGINT",
+    "rate_limited": "BIGINT", "rejected": "BIGINT", "replaced": "BIGINT", "seconds": "DOUBLE",
+    "seconds_waiting_for_quota": "DOUBLE", "seconds_waiting_for_http": "DOUBLE", "seconds_in_pipeline": "DOUBLE",
+    "cursor_before": "VARCHAR", "cursor_after": "VARCHAR", "lag_seconds": "DOUBLE", "event_types": "VARCHAR",
+}  # fmt: skip
+REJECTED_COLUMNS = {"event_type": "VARCHAR", "reason": "VARCHAR", "rejected_at": "TIMESTAMP"}
+
+Row = dict[str, Any]
+Columns = dict[str, str]  # a table's columns and the types they are stored as
+
+# Which complete sync of its type an event written in this hour would have been seen by, had it been visible: of the syncs that
+# had ended complete, the last to start before the one that wrote it. Kept by the hour, so that the join is one of equals.
+RUN_HOURS = """
+CREATE TEMP TABLE run_hour AS
+WITH span AS (
+    SELECT started_at, lead(started_at, 1, ?::TIMESTAMP + INTERVAL 1 HOUR) OVER (ORDER BY started_at) AS until
+    FROM (SELECT DISTINCT started_at FROM run WHERE started_at IS NOT NULL)
+), seen AS (
+    SELECT event_type, span.started_at, until, max(type_run.started_at) OVER (
+        PARTITION BY event_type ORDER BY span.started_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS complete_at
+    FROM span CROSS JOIN (SELECT DISTINCT event_type FROM type_run WHERE outcome = 'complete')
+    LEFT JOIN (SELECT DISTINCT event_type, started_at FROM type_run WHERE outcome = 'complete') AS type_run
+        USING (event_type, started_at)
+)
+SELECT event_type, started_at, until, complete_at,
+    unnest(generate_series(date_trunc('hour', started_at), until, INTERVAL 1 HOUR)) AS hour
+FROM seen WHERE complete_at IS NOT NULL
+"""
+
+DAYS = """
+CREATE TEMP TABLE day_count AS
+SELECT source, event.event_type, occurred::DATE AS day, count(*) AS events, min(occurred) AS first, max(occurred) AS last,
+    max(written) AS written, count(*) FILTER (written < ?::TIMESTAMP) AS before_runs,
+    count(*) FILTER (occurred < complete_at AND occurred >= complete_at - INTERVAL 1 HOUR) AS late_hour,
+    count(*) FILTER (occurred < complete_at - INTERVAL 1 HOUR AND occurred >= complete_at - INTERVAL 1 DAY) AS late_day,
+    count(*) FILTER (occurred < complete_at - INTERVAL 1 DAY AND occurred >= complete_at - INTERVAL 7 DAY) AS late_week,
+    count(*) FILTER (occurred < complete_at - INTERVAL 7 DAY) AS late_more
+FROM ({events}) AS event
+LEFT JOIN run_hour ON run_hour.event_type = event.event_type AND hour = date_trunc('hour', written)
+    AND started_at <= written AND written < until
+GROUP BY ALL
+"""
+NO_EVENTS = """
+SELECT NULL::VARCHAR AS source, NULL::VARCHAR AS event_type, NULL::TIMESTAMP AS occurred, NULL::TIMESTAMP AS written WHERE false
+"""
+
+
+@contextmanager
+def opened(path: Path, now: datetime) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, Columns]]]:
+    """The file with the tables day_count, run, type_run and rejected ready, and what tables it holds itself.
+
+    Raises duckdb.Error when the file is no DuckDB database, or another process is writing it.
+    """
+    with duckdb.connect(str(path), read_only=True, config={"memory_limit": MEMORY}) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        tables = tables_of(con)
+        con.execute(f"CREATE TEMP TABLE run AS {_select(tables, RUNS, RUN_COLUMNS)}")
+        con.execute(f"CREATE TEMP VIEW rejected AS {_select(tables, REJECTED, REJECTED_COLUMNS)}")
+        con.execute(
+            "CREATE TEMP TABLE type_run AS SELECT started_at, key AS event_type, value ->> 'outcome' AS outcome, "
+            "try_cast(value ->> 'lag_seconds' AS DOUBLE) AS lag_seconds "
+            "FROM run, json_each(CASE WHEN json_valid(event_types) THEN event_types::JSON END)"
+        )
+        con.execute(RUN_HOURS, [now])
+        first_run = con.execute("SELECT min(started_at) FROM run").fetchone()
+        events = " UNION ALL ".join(_events(name, tables[name]) for name in event_tables(tables)) or NO_EVENTS
+        con.execute(DAYS.format(events=events), [first_run[0] if first_run else None])
+        yield con, tables
+
+
+def rows(con: duckdb.DuckDBPyConnection, question: str, **values: Any) -> list[Row]:
+    """What a question answers, a dict a row; `values` are its $parameters."""
+    answer = con.execute(question, values)
+    names = [column[0] for column in answer.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+
+def tables_of(con: duckdb.DuckDBPyConnection) -> dict[str, Columns]:
+    found: dict[str, Columns] = {}
+    for row in rows(con, "FROM duckdb_columns() WHERE schema_name = $schema AND NOT internal ORDER BY table_name", schema=SCHEMA):
+        found.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"]
+    return found
+
+
+def event_tables(tables: Mapping[str, Columns]) -> list[str]:
+    """The tables that hold events, one an event type or one for all: known by their columns, whatever they are called.
+
+    >>> event_tables({"event": {"id": "", "event_type": "", "occurred": ""}, "rejected_event": {"id": "", "event_type": ""}})
+    ['event']
+    """
+    return [
+        name for name, columns in tables.items()
+        if columns.keys() >= {"id", "event_type", "occurred"} and name not in (RUNS, REJECTED)
+    ]  # fmt: skip
+
+
+def _events(table: str, columns: Columns) -> str:
+    """A table's events as (source, event_type, occurred, written). A moment that cannot be read is NULL.
+
+    `occurred_at` is inferred, so it is trusted only where it is a timestamp, and the text beside it fills in: as a part of its
+    own, since the text is slow to read.
+    """
+    kept = "_fivetran_deleted IS NOT TRUE" if columns.get("_fivetran_deleted") == "BOOLEAN" else "true"
+    written = "_fivetran_synced" if columns.get("_fivetran_synced", "").startswith("TIMESTAMP") else "NULL"
+    text = "try_cast(occurred::VARCHAR AS TIMESTAMPTZ)"
+    parts = [(text, "true")]
+    if columns.get("occurred_at", "").startswith("TIMESTAMP"):
+        parts = [("occurred_at", "occurred_at IS NOT NULL"), (text, "occurred_at IS NULL")]
+    return " UNION ALL ".join(
+        f"SELECT {_text(table)} AS source, coalesce(event_type::VARCHAR, {_text(table)}) AS event_type, "  # noqa: S608 (quoted)
+        f"{_moment(occurred)} AS occurred, {_moment(written)} AS written FROM {SCHEMA}.{_name(table)} WHERE {kept} AND {these}"
+        for occurred, these in parts
+    )
+
+
+def _moment(column: str) -> str:
+    """A moment as a TIMESTAMP, by its microseconds: a cast goes through the calendar of the time zone. NULL for years that
+    Python has not."""
+    at = f"{column}::TIMESTAMPTZ"
+    return f"CASE WHEN {at} BETWEEN '0001-01-02 00:00:00Z' AND '9999-12-30 00:00:00Z' THEN make_timestamp(epoch_us({at})) END"
+
+
+def _select(tables: Mapping[str, Columns], table: str, wanted: Columns) -> str:
+    """The wanted columns of a table as the types wanted: NULL where it lacks one, no row where there is no table."""
+    present = tables.get(table, {})
+    columns = ", ".join(f"try_cast({name if name in present else 'NULL'} AS {kind}) AS {name}" for name, kind in wanted.items())
+    return f"SELECT {columns} FROM {SCHEMA}.{table}" if present else f"SELECT {columns} WHERE false"  # noqa: S608 (our names)
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
