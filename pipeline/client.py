@@ -203,6 +203,8 @@ class Client:
     def _unavailable(self, passing: _Passing, elapsed: float, attempts: int) -> Unavailable:
         since = to_text(self.now() - int(elapsed * 1000))
         again = "Start the sync again later, or raise max_outage_minutes"
+        if self._told is None:  # never any answer
+            again = "Check api_base_url and the network on the way there, or start the sync again later"
         if passing.wait is not None:
             again = f"Start the sync again after {to_text(self.now() + int(passing.wait * 1000))}"
         return Unavailable(
