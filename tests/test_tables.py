@@ -5,7 +5,7 @@ import duckdb
 import pytest
 
 import connector
-from pipeline import ConnectorError, read_settings
+from pipeline import ConnectorError, read_settings, sync
 from pipeline.moments import to_ms, to_text
 from pipeline.names import destination_name
 from pipeline.state import read_state
@@ -101,6 +101,35 @@ def test_a_forbidden_type_costs_the_others_no_string_column():
         tables = declare(configuration(sim, event_types="*", string_columns="hs_*"))
     declared = {table["table"]: table["columns"] for table in tables}
     assert "hs_page_id" in declared[TYPE] and OTHER in declared and "hs_page_id" not in declared[OTHER]
+
+
+def outcome(sim, declared, **given):
+    """What a sync behind that schema() delivers, and how it ended."""
+    delivered = Delivered()
+    try:
+        sync(read_settings(configuration(sim, **given)), {}, delivered.sink(), {table["table"] for table in declared})
+    except ConnectorError as error:
+        return delivered, str(error)
+    return delivered, None
+
+
+def test_a_type_whose_events_cannot_be_had_costs_the_others_neither_table_nor_sync():
+    given = {"event_types": "*", "string_columns": "hs_*", "max_outage_minutes": "0.001"}
+    with both((20, 5)) as sim:  # DEFECT: D24
+        sim.behaviour.fault = lambda request: "500" if request.query.get("eventType") == [OTHER] else None
+        declared = connector.schema(configuration(sim, **given))
+        delivered, _ = outcome(sim, declared, **given)
+    assert len(delivered.ids(TYPE)) == 20
+
+
+def test_a_sync_behind_a_schema_that_could_not_ask_is_no_silent_success():
+    given = {"event_types": "*", "max_outage_minutes": "0.001"}
+    with both((20, 5)) as sim:  # DEFECT: D25
+        sim.behaviour.fault = lambda request: "500"
+        declared = connector.schema(configuration(sim, **given))
+        sim.behaviour.fault = None
+        delivered, error = outcome(sim, declared, **given)
+    assert error or len(delivered.ids(TYPE)) == 20
 
 
 @pytest.mark.parametrize("given", [
