@@ -224,6 +224,7 @@ class Client:
             ) as response:
                 self._note_clock(response.headers.get("Date"))
                 self.quota.note(response.headers)
+                self._count(rate_limited=response.status_code == 429)
                 body = _read_body(response, stop)
         except (requests.RequestException, TransportError, OSError) as error:
             raise _Passing(self._safe(f"{type(error).__name__} ({error}).")) from None
@@ -247,7 +248,6 @@ class Client:
                 f"{text} Cure: put a valid access token of your HubSpot private app into api_token; this one is wrong, expired, "
                 "revoked or cut off."
             )
-        self._count(rate_limited=status == 429)
         if status == 429 and said.get("policyName") == "DAILY":
             return QuotaSpent(
                 f"{text} The account's daily quota of requests is spent; what arrived is saved. Start the sync again after "

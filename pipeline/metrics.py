@@ -47,6 +47,10 @@ class Tally:
         if delivered_until is not None:
             self.lag_seconds = max(0, now - to_ms(delivered_until)) / 1000
 
+    def is_news(self) -> bool:
+        """Whether there is more to tell than that it is done and what was there is there."""
+        return self.cursor_after != self.cursor_before or bool(self.rejected) or self.outcome != "complete"
+
     def told(self) -> dict[str, Any]:
         """What the column event_types says of it."""
         return {
@@ -142,7 +146,7 @@ def span_of_time(seconds: float) -> str:
 
 def summary(tallies: Mapping[str, Tally]) -> str:
     """The event types of a sync as a table of text, those without anything new in one line."""
-    told = {name: tally for name, tally in tallies.items() if tally.events or tally.rejected or tally.outcome != "complete"}
+    told = {name: tally for name, tally in tallies.items() if tally.is_news()}
     head: tuple[str, ...] = ("event type", "outcome", "rows", "set aside", "pages", "time", "cursor")
     lines = [head]
     for name, tally in told.items():

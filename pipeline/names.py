@@ -30,6 +30,16 @@ def destination_name(name: str) -> str:
     return re.sub("_+", "_", name.lower())
 
 
+@lru_cache(maxsize=1024)
+def star(name: str) -> re.Pattern[str]:
+    """What a name with at most one * matches among the names of the destination, and what the * stands for.
+
+    >>> star("hsUtm*").fullmatch("hs_utm_source")[1]
+    '_source'
+    """
+    return re.compile("(.+)".join(re.escape(destination_name(piece)) for piece in name.split("*")))
+
+
 RESERVED = frozenset(map(destination_name, (*OWN, *ADDED)))
 FIXED = frozenset(map(destination_name, ("id", "eventType", "occurredAt", "occurred")))  # what keys and cursors are made of
 

@@ -5,12 +5,13 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pipeline.errors import SettingsError
 from pipeline.moments import DAY, MINUTE, to_ms
-from pipeline.names import RESERVED, destination_name, is_fixed, matcher
+from pipeline.names import RESERVED, destination_name, is_fixed, matcher, star
 
 HUBSPOT = "https://api.hubapi.com"
 API_VERSIONS = ("2026-03", "2026-09", "2025-09", "v3")
@@ -166,14 +167,37 @@ def _renames(text: str) -> tuple[tuple[str, str], ...]:
         raise ValueError("give old=new, separated by commas, such as hs_url=page_url; one * may stand on both sides")
     if not all(re.fullmatch(r"(?!\*$)[A-Za-z_*][A-Za-z0-9_*]*", new) and old.count("*") == new.count("*") for old, new in pairs):
         raise ValueError("give new names of letters, digits and _, with a * (and more than that) where the old one has it")
+    if uneven := [f"{old}={new}" for old, new in pairs if "*" in old and _edges(old) != _edges(new)]:
+        raise ValueError(f"{', '.join(uneven)}: give a * the same _ before and behind it on both sides, as in hs_*=page_*")
     if fixed := [old for old, _ in pairs if is_fixed(old)]:
         raise ValueError(f"{', '.join(fixed)} must stay as it is: rows are told apart and put in order by it")
-    if taken := [new for _, new in pairs if destination_name(new) in RESERVED | {"properties"}]:
-        raise ValueError(f"{', '.join(taken)} is a column that each table has already: give another new name")
-    old, new = ([destination_name(name) for name in names] for names in zip(*pairs, strict=True)) if pairs else ([], [])
-    if len(set(old)) < len(old) or len(set(new)) < len(new):
-        raise ValueError("name each old and each new column once")
+    if taken := [new for _, new in pairs if destination_name(new) in RESERVED or new.startswith("properties")]:
+        raise ValueError(f"{', '.join(taken)} is a name that each table has already, or may: give another new name")
+    for (old, new), (other_old, other_new) in combinations(pairs, 2):
+        if destination_name(old) == destination_name(other_old) or _can_meet(new, other_new):
+            raise ValueError(f"{old}={new} and {other_old}={other_new} can meet in one column: name each old and new one once")
     return pairs
+
+
+def _edges(name: str) -> tuple[bool, bool]:
+    begin, end = name.split("*")
+    return begin.endswith("_"), end.startswith("_")
+
+
+def _can_meet(name: str, other: str) -> bool:
+    """Whether two names with at most one * can stand for the same.
+
+    >>> _can_meet("page_*", "page_url"), _can_meet("page_*", "p*"), _can_meet("page_*", "utm_*")
+    (True, True, False)
+    """
+    if "*" not in other:
+        return bool(star(name).fullmatch(destination_name(other)))
+    if "*" not in name:
+        return _can_meet(other, name)
+    begin, end = map(destination_name, name.split("*"))
+    other_begin, other_end = map(destination_name, other.split("*"))
+    begins = begin.startswith(other_begin) or other_begin.startswith(begin)
+    return begins and (end.endswith(other_end) or other_end.endswith(end))
 
 
 def _whole(low: int, high: int, unit: str, times: int = 1) -> Callable[[str], int]:
@@ -350,10 +374,14 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         if values.get("table_layout") == "single" and "properties" in named:
             yield f"{key}: properties is the one column of them all in the layout single; name what is in it"
     for key in ("drop_columns", "hash_columns", "string_columns"):
-        is_meant = matcher(values.get(key, ()))
+        named = values.get(key, ())
+        is_meant = matcher(named)
         for old, new in values.get("rename_columns", ()):
-            if is_meant(new.replace("*", "x")) and not is_meant(old.replace("*", "x")):
-                yield f"{key}: {new} is a name that rename_columns gives; give the name that the column has before, {old}"
+            for name in (new.replace("*", "x"), *named):
+                found = star(new).fullmatch(destination_name(name))
+                if found and is_meant(name) and not is_meant(old.replace("*", found[1]) if "*" in old else old):
+                    yield f"{key}: {new} is a name that rename_columns gives; give the name that the column has before, {old}"
+                    break
 
 
 def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,5 @@
 """What the owner of the data wants of its columns: stages that drop, hash and rename, and keep properties in one column."""
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 import orjson
 from toolz import curry
 
-from pipeline.names import PREFIX, RESERVED, Path, column_names, destination_name, is_fixed, matcher
-from pipeline.stages import MOST_LEVELS, Event, Row, json_text, leaves
+from pipeline.names import PREFIX, RESERVED, Path, column_names, destination_name, is_fixed, matcher, star
+from pipeline.stages import MOST_LEVELS, NESTED, Event, Row, json_text, leaves
 
 Renames = tuple[tuple[str, str], ...]
 WITHHELD = "(lists in lists, withheld: nobody knows what columns are in them)"
@@ -31,7 +30,7 @@ def protection(drop: tuple[str, ...] = (), hashed: tuple[str, ...] = (), salt: s
     is in the columns `hashed`: names and patterns; None if there are none. It takes what is no event too: that is kept as well.
 
     The columns are those the event would have (pipeline/names.py), so that a table and the raw text of a rejected event are
-    protected alike. An empty text tells nothing and stays.
+    protected alike; objects in lists, which are no columns, by their own names. An empty text tells nothing and stays.
 
     >>> protection((), ("email",), "salt")({"properties": {"email": "a@b.c"}})["properties"]["email"][:8]
     '64e00aee'
@@ -42,21 +41,28 @@ def protection(drop: tuple[str, ...] = (), hashed: tuple[str, ...] = (), salt: s
     digest = partial(_digest, salt.encode(errors="replace"))
 
     def protected(event: Any, level: int = 0) -> Any:
-        if type(event) is list:
-            return [protected(item, level + 1) for item in event] if level < MOST_LEVELS else WITHHELD
         if type(event) is not dict:
-            return event
+            return _protected_list(event, protected, level) if type(event) is list else event
         own, properties = event.copy(), {}
         has_properties = type(event.get("properties")) is dict
         if has_properties:
             properties = own.pop("properties").copy()
         for is_property, path, is_hash in changes(tuple(leaves(own)), tuple(leaves(properties))):
             _change(properties if is_property else own, path, digest if is_hash else None)
+        for fields in (own, properties):
+            if not NESTED.isdisjoint(map(type, fields.values())):
+                for path in [path for path, value in leaves(fields).items() if type(value) is list]:
+                    _change(fields, path, lambda value: protected(value, level + 1))
         if has_properties:
             own["properties"] = properties
         return own
 
     return protected
+
+
+def _protected_list(items: list[Any], protected: Callable[[Any, int], Any], level: int) -> Any:
+    """What is in a list is protected as if each object in it were an event."""
+    return [protected(item, level + 1) for item in items] if level < MOST_LEVELS else WITHHELD
 
 
 def _changes(
@@ -132,20 +138,14 @@ def _new_name(renames: Renames, column: str) -> str:
     if is_fixed(column):
         return column
     for old, new in renames:
-        if found := _pattern(old).fullmatch(name):
+        if found := star(old).fullmatch(name):
             renamed = new.replace("*", found[1]) if "*" in new else new
             return PREFIX + renamed if destination_name(renamed) in RESERVED else renamed
     bare = name
     while bare.startswith(PREFIX):
         bare = bare[len(PREFIX) :]
-    is_taken = name not in RESERVED and any(_pattern(new).fullmatch(bare) for _, new in renames)
+    is_taken = name not in RESERVED and any(star(new).fullmatch(bare) for _, new in renames)
     return PREFIX + column if is_taken else column
-
-
-@lru_cache(maxsize=1024)
-def _pattern(name: str) -> re.Pattern[str]:
-    """What a name, or one with a *, matches among the names of the destination."""
-    return re.compile("(.+)".join(re.escape(destination_name(piece)) for piece in name.split("*")))
 
 
 class Whole(dict[str, Any]):

@@ -140,12 +140,12 @@ def serialize_lists(rows: Iterable[Row]) -> Iterator[Row]:
     {'id': 'a', 'tags': '["x",{"y":null}]'}
     """
     for row in rows:
-        if not _NESTED.isdisjoint(map(type, row.values())):
-            row = {name: json_text(value) if type(value) in _NESTED else value for name, value in row.items()}
+        if not NESTED.isdisjoint(map(type, row.values())):
+            row = {name: json_text(value) if type(value) in NESTED else value for name, value in row.items()}
         yield row
 
 
-_NESTED = frozenset((list, dict))
+NESTED = frozenset((list, dict))
 
 
 def json_text(value: Any) -> str:

@@ -15,6 +15,7 @@ from pipeline.run import connect
 from pipeline.settings import SINGLE, Settings, read_settings
 from pipeline.shaping import new_names
 from pipeline.stages import flatten
+from pipeline.windows import fresh
 
 PATIENCE = MINUTE  # update() has more
 SAMPLED = 100  # events
@@ -74,8 +75,9 @@ def text_columns(settings: Settings, event_type: str, sample: Sample) -> Iterato
 
 def sample(settings: Settings, client: Client, event_type: str) -> list[Any]:
     """The first events of a type; none where HubSpot refuses it."""
-    query = {**question(settings, event_type), "limit": SAMPLED, "occurredAfter": to_text(settings.start)}
+    after, _ = fresh(settings.start, None).asked
+    number = min(SAMPLED, settings.page_size)
     try:
-        return client.page(query).results
+        return client.page({**question(settings, event_type), "limit": number, "occurredAfter": to_text(after)}).results
     except Refused:
         return []
