@@ -83,14 +83,14 @@ def test_what_is_no_list_of_event_types_is_refused_by_its_key(text):
 
 @pytest.mark.parametrize("text", [",", " , ,", ";"])
 def test_empty_items_alone_are_told_as_what_they_are(text):
-    with pytest.raises(SettingsError, match="event_types") as error:  # DEFECT: D8 "exclusions alone name nothing", of a comma
+    with pytest.raises(SettingsError, match="event_types") as error:
         read_settings(configuration(Simulator({}), event_types=text))
     assert "exclusions alone" not in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["*, !*", f"{VISITS}, !{VISITS}", f"{VISITS}, !e_*"])
 def test_a_choice_of_nothing_does_not_pass_in_silence(text):
-    delivered = Delivered()  # DEFECT: D8
+    delivered = Delivered()
     with account(**{VISITS: 5}) as sim:
         try:
             sync_into(delivered, sim, event_types=text)
@@ -170,14 +170,14 @@ def test_a_type_that_hubspot_knows_no_longer_is_a_warning_and_keeps_its_cursor(t
 
 
 def test_no_failure_is_hidden_by_a_mistake_beside_it():
-    delivered = Delivered()  # DEFECT: D10
+    delivered = Delivered()
     with account({"forbidden": {VISITS: ["scope-x"]}}, **{VISITS: 5}) as sim, pytest.raises(ConnectorError) as error:
         sync_into(delivered, sim, event_types="e_typo, e_visited*")
     assert "scope-x" in "\n".join([str(error.value), *delivered.warnings]) and "e_typo" in str(error.value)
 
 
 def test_a_sync_that_synced_nothing_is_no_success():
-    with account(**{VISITS: 5, SIGNUP: 5}) as sim:  # DEFECT: D11
+    with account(**{VISITS: 5, SIGNUP: 5}) as sim:
         delivered = sync_into(Delivered(), sim, event_types=f"{VISITS},{SIGNUP}")
         del sim.histories[SIGNUP]
         sim.behaviour.forbidden = {VISITS: ["scope-x"]}

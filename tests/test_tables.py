@@ -140,12 +140,12 @@ def test_no_column_is_declared_twice(given):
     with served(event(hs_url="/", hsIp="1")) as sim:
         (table, *_) = declare(configuration(sim, **given))
     names = [destination_name(name) for name in table["columns"]]
-    assert len(set(names)) == len(names)  # DEFECT: D14
+    assert len(set(names)) == len(names)
 
 
 def test_a_dropped_column_is_not_declared():
     columns = tables_of(drop_columns="objectId, hs_form_id")[TYPE]["columns"]
-    assert set(columns) == {"id", "eventType", "occurred", "objectType"}  # DEFECT: D16
+    assert set(columns) == {"id", "eventType", "occurred", "objectType"}
 
 
 # Into DuckDB
@@ -168,7 +168,7 @@ def test_the_ids_hubspot_is_known_to_send_stay_text_without_being_asked_for(proj
 
 
 def test_renamed_columns_arrive_with_their_type_and_beside_those_that_had_the_name(project):  # noqa: F811
-    with served(event(hs_title="1.10", title="2.10", hs_url="/")) as sim:  # DEFECT: D21
+    with served(event(hs_title="1.10", title="2.10", hs_url="/")) as sim:
         run(project, configuration(sim, rename_columns="hs_title=title, objectId=contact, hs_*=page_*", string_columns="*title"))
     assert rows(project, "title, properties_title, contact, page_url") == [("1.10", "2.10", "007", "/")]
     assert "hs_title" not in kinds(project) and "object_id" not in kinds(project)
@@ -193,7 +193,7 @@ def test_properties_of_another_shape_are_kept_as_they_were_sent(project, propert
     with served(event() | {"properties": properties}) as sim:
         run(project, configuration(sim, table_layout="single"))
     ((found,),) = rows(project, "properties::VARCHAR", "event")
-    assert (None if found is None else json.loads(found)) == properties  # DEFECT: D17
+    assert (None if found is None else json.loads(found)) == properties
 
 
 @pytest.mark.parametrize("layout", ["per_event_type", "single"])
@@ -201,7 +201,7 @@ def test_an_event_without_its_type_is_a_row_too(project, layout):  # noqa: F811
     bare = event()
     del bare["eventType"]
     with served(bare, event(1)) as sim:
-        run(project, configuration(sim, table_layout=layout))  # DEFECT: D9
+        run(project, configuration(sim, table_layout=layout))
     assert sorted(rows(project, "id, event_type", "event" if layout == "single" else TYPE)) == [("id-0", TYPE), ("id-1", TYPE)]
 
 
