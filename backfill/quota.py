@@ -19,7 +19,7 @@ from pipeline import Settings
 from pipeline.quota import Quota
 
 
-class Grants(SchedulerPlugin):  # type: ignore[misc]
+class Grants(SchedulerPlugin):
     """The Quota of one account in the scheduler, for as long as that runs: whatever reads the account there shares it."""
 
     idempotent = True  # it stays if it is there already
@@ -35,7 +35,7 @@ class Grants(SchedulerPlugin):  # type: ignore[misc]
     def take(self) -> float:
         """0 if one more request may go, which is then counted, or after how many seconds to ask again: nothing waits here."""
         waiting = _Waiting()
-        self._quota.take(waiting)  # type: ignore[arg-type]
+        self._quota.take(waiting)
         return waiting.seconds
 
     def note(self, headers: Mapping[str, str]) -> None:
