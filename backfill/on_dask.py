@@ -26,16 +26,21 @@ from pipeline import (
     fetch_pages,
     flatten,
     keep_type,
+    keep_whole,
+    protect,
+    protection,
+    rename_columns,
     serialize_lists,
     set_aside,
     unwrap_results,
 )
+from pipeline.deliver import ask, question
+from pipeline.event_types import choose, needs_list
 from pipeline.moments import DAY, to_ms, to_text
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.rejects import rejected_row
 from pipeline.stages import Event
 from pipeline.state import Progress, write_state
-from pipeline.sync import ask
 
 HOUR = DAY // 24
 COLUMNS = ("id", "event_type", "occurred", "occurred_at", "object_id", "object_type")  # in every file, even one without rows
@@ -67,10 +72,12 @@ def backfill(dask: Dask, settings: Settings, folder: Path, hours: int = 24) -> B
     """
     folder = Path(folder).absolute()
     with hubspot_client(dask, settings) as hubspot:
-        hubspot.page({"eventType": settings.event_types[0], "limit": 1})  # an answer tells HubSpot's clock and the limits
+        known = hubspot.event_types() if needs_list(settings.event_types) else None
+        event_types = choose(settings.event_types, known).names
+        hubspot.page({"eventType": event_types[0], "limit": 1})  # an answer tells HubSpot's clock and the limits
         began = hubspot.now()
     end = (began - settings.lookback) // (hours * HOUR) * hours * HOUR
-    windows = plan(settings.event_types, settings.start, end, hours)
+    windows = plan(event_types, settings.start, end, hours)
     check(folder, windows)
     tasks = dask.map(read_window, windows, settings=settings, folder=folder, pure=False)
     try:
@@ -78,8 +85,9 @@ def backfill(dask: Dask, settings: Settings, folder: Path, hours: int = 24) -> B
     finally:
         dask.cancel(tasks)
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)  # what lost workers left
-    progress = Progress(to_text(max(end, settings.start)), read_at=to_text(began), start_date=to_text(settings.start))
-    return Backfilled(write_state(dict.fromkeys(settings.event_types, progress)), rows)
+    upto, start = to_text(max(end, settings.start)), to_text(settings.start)
+    progress = Progress(upto, read_at=to_text(began), start_date=start, made_under=settings.made_under())
+    return Backfilled(write_state(dict.fromkeys(event_types, progress)), rows)
 
 
 def plan(event_types: Iterable[str], start: int, end: int, hours: int = 24) -> list[Window]:
@@ -135,10 +143,13 @@ def read_window(window: Window, settings: Settings, folder: Path) -> Counter[str
 def write_rows(window: Window, settings: Settings, hubspot: Client, rows: RowFile, rejected: RowFile) -> None:
     """The stages of the connector over one window, page after page: here the workers are the concurrency."""
 
+    protected = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)
+
     def reject(event: Any, reason: str) -> None:
+        event = event if protected is None else protected(event)
         rejected.add(rejected_row(window.event_type, event, reason, to_text(hubspot.now())))
 
-    fetch = partial(ask, hubspot, {"eventType": window.event_type, "limit": settings.page_size})
+    fetch = partial(ask, hubspot, question(settings, window.event_type))
     with Reader(fetch, hubspot.now) as reader:
         for row in pipe(
             [(window.start, window.end)],
@@ -147,8 +158,11 @@ def write_rows(window: Window, settings: Settings, hubspot: Client, rows: RowFil
             set_aside(reject),
             keep_type(window.event_type, reject),
             keep_span(window.start, window.end, reject),
+            protect(protected),
+            keep_whole(settings.table_layout == "single"),
             flatten,
             serialize_lists,
+            rename_columns(settings.rename_columns),
             dedupe_by_id(settings.dedupe_window),
         ):
             rows.add(row)
