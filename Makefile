@@ -46,7 +46,7 @@ bench:  ## side by side, into bench/results.*; FULL=1 adds 10,000,000 events, ON
 clean:
 	@rm -rf .venv .venv-bench .venv-dlt build files
 
-$(READY): requirements.txt requirements-dev.txt report/requirements.txt
+$(READY): requirements.txt requirements-dev.txt $(wildcard */requirements.txt)
 	@echo "Setting up .venv (once) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --requirement requirements-dev.txt

@@ -1,0 +1,180 @@
+"""A history read on a Dask cluster (real processes), and the connector that goes on from the state it leaves."""
+import doctest
+import itertools
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+
+import duckdb
+import pytest
+from dask.distributed import Client as Dask
+from dask.distributed import LocalCluster
+
+from backfill import backfill, on_dask, parquet
+from backfill.on_dask import HOUR, Window, file_of, read_window
+from pipeline import read_settings
+from pipeline.errors import Unauthorized
+from pipeline.moments import to_ms
+from pipeline.names import destination_name
+from pipeline.rejects import TABLE as REJECTED
+from pipeline.state import main_span, read_state
+from simulator import Behaviour, Simulator, generated
+from tests.support import Delivered, configuration, sync_into
+
+TYPE, SIGNUP = "e_visited_page", "pe1_signup"
+FROM, NOW = "2026-03-01T05:30:00Z", "2026-03-20T06:30:00Z"  # the configured start, and the moment of the backfill
+END = "2026-03-20T00:00:00.000Z"  # where it ends
+WORKERS = 3
+
+
+@pytest.fixture(scope="module")
+def dask():
+    with (
+        LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        Dask(cluster) as client,
+    ):
+        yield client
+
+
+def hubspot(*types, events=1_000, malformed_every=0, **behaviour):
+    """An account whose clock is at NOW, though it has events before FROM and after that."""
+    offset = to_ms(NOW) - time.time_ns() // 1_000_000
+    histories = {
+        name: generated(events, "2026-02-27T00:00:00Z", "2026-03-23T00:00:00Z", event_type=name, malformed_every=malformed_every)
+        for name in types or (TYPE,)
+    }
+    return Simulator(histories, Behaviour(clock=lambda: time.time_ns() // 1_000_000 + offset, **behaviour))
+
+
+def settings_of(sim, **keys):
+    return read_settings(configuration(sim, **{"initial_sync_start_date": FROM, "page_size": "20", **keys}))
+
+
+def rows_of(folder, table=TYPE):
+    """The rows of all files, as they are read by name, without what is null."""
+    files = sorted(str(file) for file in folder.glob(f"{table}/*/*.parquet"))
+    if not files:
+        return []
+    read = duckdb.sql("SELECT * FROM read_parquet(?, union_by_name = true, hive_partitioning = false)", params=[files])
+    return [{name: value for name, value in zip(read.columns, row, strict=True) if value is not None} for row in read.fetchall()]
+
+
+def as_written(row):
+    text = {destination_name(name): parquet.as_text(value) for name, value in row.items()}
+    return {name: value for name, value in text.items() if value is not None}
+
+
+def by_id(rows):
+    return sorted(rows, key=lambda row: row["id"])
+
+
+@pytest.mark.parametrize("module", [on_dask, parquet])
+def test_the_examples_in_the_code_hold(module):
+    assert doctest.testmod(module).failed == 0
+
+
+def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_killed(dask, tmp_path):
+    victims = list(dask.run(os.getpid).values())[1:]
+    all_are_asking = threading.Barrier(WORKERS, lambda: [os.kill(victim, signal.SIGKILL) for victim in victims])
+    asked = itertools.count(1)
+
+    def kill_in_the_middle(_):
+        if 60 <= next(asked) < 60 + WORKERS:
+            all_are_asking.wait(timeout=30)
+
+    with hubspot(TYPE, SIGNUP, malformed_every=50, latency_ms=5) as sim:
+        keys = {"event_types": f"{TYPE}, {SIGNUP}", "page_size": "20", "initial_sync_start_date": FROM}
+        truth = sync_into(Delivered(), sim, **keys)
+        sim.behaviour.fault = kill_in_the_middle
+        left = backfill(dask, settings_of(sim, **keys), tmp_path)
+        after = sync_into(Delivered(), sim, left.state, **keys)
+
+    for name in (TYPE, SIGNUP):
+        written, went_on = rows_of(tmp_path, name), list(map(as_written, after.rows[name].values()))
+        assert main_span(read_state(left.state)[name], to_ms(FROM), HOUR)[0] == to_ms(END)
+        assert max(row["occurred"] for row in written) < END <= min(row["occurred"] for row in went_on)
+        assert by_id([*written, *went_on]) == by_id(map(as_written, truth.rows[name].values()))
+        assert left.rows[name] == len(written)
+    rejected = rows_of(tmp_path, REJECTED) + list(after.rows[REJECTED].values())
+    assert {row["id"] for row in rejected} == truth.ids(REJECTED)
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_a_day_of_an_event_type_is_a_folder(dask, tmp_path):
+    with hubspot() as sim:
+        backfill(dask, settings_of(sim), tmp_path, hours=12)
+    days = [file.parent for file in tmp_path.glob(f"{TYPE}/day=*/*.parquet")]
+    assert set(Counter(days).values()) == {2}
+    for day in set(days):
+        dates = duckdb.sql("SELECT DISTINCT left(occurred, 10) FROM read_parquet(?)", params=[f"{day}/*.parquet"]).fetchall()
+        assert dates in ([], [(day.name.removeprefix("day="),)])
+
+
+def test_a_window_done_several_times_at_once_is_there_once(dask, tmp_path):
+    window = Window(TYPE, to_ms("2026-03-02"), to_ms("2026-03-03"))
+    with hubspot() as sim:
+        tasks = [dask.submit(read_window, window, settings_of(sim), tmp_path, pure=False) for _ in range(6)]
+        assert len({count[TYPE] for count in dask.gather(tasks)}) == 1
+    assert list(tmp_path.glob(f"{TYPE}/*/*")) == [file_of(window, tmp_path)]
+
+
+def test_a_second_run_reads_what_is_missing_alone(dask, tmp_path):
+    with hubspot() as sim:
+        first = backfill(dask, settings_of(sim), tmp_path)
+        missing = sorted(tmp_path.glob(f"{TYPE}/*/*"))[7]
+        missing.unlink()
+        before = len(sim.requests)
+        again = backfill(dask, settings_of(sim), tmp_path)
+        assert again.rows == first.rows
+        assert len(sim.requests) == before + 2  # the clock, and the window
+        with pytest.raises(ValueError, match="another backfill"):
+            backfill(dask, settings_of(sim), tmp_path, hours=8)
+
+
+def test_all_workers_together_keep_the_one_quota(dask, tmp_path):
+    with hubspot(events=3_000, quota=(30, 1000)) as sim:
+        left = backfill(dask, settings_of(sim), tmp_path)
+    refused = sum(asked.status == 429 for asked in sim.requests)
+    assert refused <= 0.01 * len(sim.requests)
+    assert left.rows[TYPE] == len(rows_of(tmp_path))
+
+
+def test_an_event_from_elsewhere_is_kept_but_not_as_a_row(dask, tmp_path):
+    with hubspot(faults={20: "outside"}) as sim:
+        left = backfill(dask, settings_of(sim), tmp_path)
+    assert [row["reason"] for row in rows_of(tmp_path, REJECTED)] == ["from outside the time that was asked for"]
+    assert left.rows[TYPE] == len({row["id"] for row in rows_of(tmp_path)})
+
+
+def test_what_stops_a_window_stops_the_backfill_and_leaves_whole_files(dask, tmp_path):
+    with hubspot(fault=lambda asked: "401" if asked.number >= 30 else None) as sim:
+        with pytest.raises(Unauthorized, match="api_token"):
+            backfill(dask, settings_of(sim), tmp_path)
+        sim.behaviour.fault = None
+        left = backfill(dask, settings_of(sim), tmp_path)
+        assert left.rows[TYPE] == len({row["id"] for row in rows_of(tmp_path)})
+
+
+def test_a_file_has_the_columns_of_all_its_rows_and_their_values_as_text(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "ROWS", 2)
+    with parquet.RowFile(tmp_path / TYPE / "day=x" / "a.parquet", tmp_path / "unfinished", ("id", "objectType")) as file:
+        for number, value in enumerate(["007", 7, None, 1.5, True, "", "é\n\u0000"]):
+            file.add({"id": str(number), f"hs_{number % 3}": value})
+    assert rows_of(tmp_path) == [
+        {"id": "0", "hs_0": "007"}, {"id": "1", "hs_1": "7"}, {"id": "2"}, {"id": "3", "hs_0": "1.5"},
+        {"id": "4", "hs_1": "true"}, {"id": "5", "hs_2": ""}, {"id": "6", "hs_0": "é\n\u0000"},
+    ]  # fmt: skip
+
+
+def test_a_file_that_fails_leaves_what_was_there(tmp_path):
+    path = tmp_path / TYPE / "day=x" / "a.parquet"
+    for error in (None, RuntimeError):
+        with suppress(RuntimeError), parquet.RowFile(path, tmp_path / "unfinished") as file:
+            file.add({"id": str(error)})
+            if error:
+                raise error
+    assert rows_of(tmp_path) == [{"id": "None"}]
+    assert not list((tmp_path / "unfinished").iterdir())
