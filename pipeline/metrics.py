@@ -154,5 +154,6 @@ def summary(tallies: Mapping[str, Tally]) -> str:
         lines.append((name, tally.outcome, *numbers, span_of_time(tally.seconds), tally.cursor_after or ""))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    others = len(tallies) - len(told)
-    return "\n".join([*(table if told else []), *([f"Nothing new: {others} event type{'s' * (others > 1)}."] if others else [])])
+    if others := len(tallies) - len(told):
+        table.append(f"Nothing behind the cursor: {others} event type{'s' * (others > 1)}.")
+    return "\n".join(table if told else table[1:])

@@ -424,7 +424,8 @@ def _given(configuration: Mapping[str, Any], name: str) -> str:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(repr(value).encode(errors="replace")).hexdigest()[:12]
+    """Enough to tell a change, too little to tell the value."""
+    return hashlib.sha256(repr(value).encode(errors="replace")).hexdigest()[:4]
 
 
 def _holds_token(configuration: Mapping[str, Any], text: str) -> bool:

@@ -21,7 +21,7 @@ def sync(settings: Settings, state: Mapping[str, Any], sink: Sink, declared: Col
     """Delivers every event since the saved cursors, event type by event type, and saves the cursors. `declared` are the tables
     that the destination was told of; None: all.
 
-    Raises ConnectorError; what was delivered until then is  What a person should know besides goes to `sink.warn`, at
+    Raises ConnectorError; what was delivered until then is saved. What a person should know besides goes to `sink.warn`, at
     the end, ten sentences at most and the important first.
     """
     give_back()
@@ -92,8 +92,12 @@ def choose_event_types(run: Run, declared: Collection[str] | None) -> tuple[list
     if not chosen.names and not chosen.unknown:
         run.warn(CHANGED, "event_types chooses none of this account's event types, so nothing is synced.")
     late = [name for name in chosen.names if declared is not None and run.settings.table_of(name) not in declared]
+    if late and len(late) == len(chosen.names):
+        raise Unavailable(
+            "HubSpot did not tell its event types when the tables were declared, so nothing is delivered. Start the sync again."
+        )
     if late:
-        run.warn(CHANGED, f"Event types that are new in this moment and join with the next sync: {', '.join(late)}.")
+        run.warn(CHANGED, f"Event types that were not known when the tables were declared join with the next sync: {late}.")
     mistakes = [sentence for name in chosen.unknown for sentence in unknown(run, name)]
     return [name for name in chosen.names if name not in late], mistakes
 

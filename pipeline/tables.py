@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.client import Client
 from pipeline.deliver import question
-from pipeline.errors import HubSpotError, Refused, SettingsError
+from pipeline.errors import HubSpotError, SettingsError, Unauthorized
 from pipeline.event_types import choose, is_pattern, needs_list
 from pipeline.metrics import SCHEMA as SYNC_RUN
 from pipeline.moments import MINUTE, to_text
@@ -74,10 +74,12 @@ def text_columns(settings: Settings, event_type: str, sample: Sample) -> Iterato
 
 
 def sample(settings: Settings, client: Client, event_type: str) -> list[Any]:
-    """The first events of a type; none where HubSpot refuses it."""
+    """The first events of a type; none where they cannot be had: what is wrong with one type is not the others' concern."""
     after, _ = fresh(settings.start, None).asked
     number = min(SAMPLED, settings.page_size)
     try:
         return client.page({**question(settings, event_type), "limit": number, "occurredAfter": to_text(after)}).results
-    except Refused:
+    except Unauthorized:
+        raise
+    except HubSpotError:
         return []

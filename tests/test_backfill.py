@@ -24,6 +24,8 @@ from pipeline.state import main_span, read_state
 from simulator import Behaviour, Simulator, generated
 from tests.support import Delivered, configuration, sync_into
 
+pytestmark = pytest.mark.long
+
 TYPE, SIGNUP = "e_visited_page", "pe1_signup"
 FROM, NOW = "2026-03-01T05:30:00Z", "2026-03-20T06:30:00Z"  # the configured start, and the moment of the backfill
 END = "2026-03-20T00:00:00.000Z"  # where it ends

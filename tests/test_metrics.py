@@ -72,7 +72,7 @@ def test_the_next_sync_has_a_row_of_its_own_that_begins_where_the_first_ended():
     with served() as sim:
         first, _, delivered = sync(sim)
         second, _, _ = sync(sim, delivered)
-    assert "Nothing new: 2 event types." in delivered.log[-1]
+    assert "Nothing behind the cursor: 2 event types." in delivered.log[-1]
     assert len(delivered.rows["sync_run"]) == 2
     assert second["cursor_before"] == second["cursor_after"] == first["cursor_after"]
     assert (second["events"], second["requests"]) == (len(delivered.upserts) - first["events"], 3)
@@ -228,7 +228,7 @@ def test_the_summary_names_each_type_with_its_figures_and_the_empty_ones_in_one_
         _, _, delivered = sync(sim)
     last = delivered.log[-1]
     assert re.search(rf"{TYPE} +complete +1,200 ", last) and re.search(r"pe1_t7 +failed +0 ", last)
-    assert "Nothing new: 29 event types." in last and len(last.splitlines()) == 4
+    assert "Nothing behind the cursor: 29 event types." in last and len(last.splitlines()) == 4
 
 
 def test_a_failed_sync_ends_with_a_summary_too():

@@ -115,7 +115,7 @@ def outcome(sim, declared, **given):
 
 def test_a_type_whose_events_cannot_be_had_costs_the_others_neither_table_nor_sync():
     given = {"event_types": "*", "string_columns": "hs_*", "max_outage_minutes": "0.001"}
-    with both((20, 5)) as sim:  # DEFECT: D24
+    with both((20, 5)) as sim:
         sim.behaviour.fault = lambda request: "500" if request.query.get("eventType") == [OTHER] else None
         declared = connector.schema(configuration(sim, **given))
         delivered, _ = outcome(sim, declared, **given)
@@ -124,7 +124,7 @@ def test_a_type_whose_events_cannot_be_had_costs_the_others_neither_table_nor_sy
 
 def test_a_sync_behind_a_schema_that_could_not_ask_is_no_silent_success():
     given = {"event_types": "*", "max_outage_minutes": "0.001"}
-    with both((20, 5)) as sim:  # DEFECT: D25
+    with both((20, 5)) as sim:
         sim.behaviour.fault = lambda request: "500"
         declared = connector.schema(configuration(sim, **given))
         sim.behaviour.fault = None
