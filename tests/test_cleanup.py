@@ -13,7 +13,9 @@ from simulator import Simulator, generated
 from tests.support import Delivered, configuration, sync_into
 
 TYPE = "e_visited_page"
-KEYS = {"page_size": "20", "concurrency": "4", "checkpoint_interval": "50", "max_outage_minutes": "0.003"}
+KEYS = {
+    "sync_metrics": "false", "page_size": "20", "concurrency": "4", "checkpoint_interval": "50", "max_outage_minutes": "0.003",
+}  # fmt: skip
 DESCRIPTORS = Path("/proc/self/fd")
 
 
