@@ -199,9 +199,9 @@ def shaping(_: Mapping[str, Any]) -> Table:
         "rename_columns": "hs_url=page_url, hs_utm_*=utm_*", "string_columns": "hs_page_id, hs_session_id, hs_utm_campaign",
     }  # fmt: skip
     rows = []
-    for sink in ("counter", "duckdb"):
+    for sink, rounds in (("counter", 5), ("duckdb", 1)):
         with simulated(30_000) as url:
-            measured = side_by_side(3, {
+            measured = side_by_side(rounds, {
                 "none": partial(run, "connector", sink, url), "all": partial(run, "connector", sink, url, **every),
             })  # fmt: skip
         none, all_on = measured["none"], measured["all"]
