@@ -18,7 +18,7 @@ from pipeline.state import Span
 from pipeline.windows import Fetch, Part, Reading, Window, fresh, moment_of, next_second, read
 
 MOST_PAGES = 4  # of one window, as far as can be foreseen, and of one job
-PARSED_AHEAD = 13 << 20  # bytes of JSON that all workers read ahead, in a burst twice that; as objects they take three times that
+PARSED_AHEAD = 13 << 20  # bytes of JSON in the jobs of all workers, half as much again behind them; as objects three times that
 PROOF = 20  # ascending steps after which the order is believed: by chance they come once in 20! times
 
 
@@ -124,20 +124,22 @@ class Reader:
     # -- planning: what the jobs brought, and which are started next
 
     def _look(self) -> None:
-        """Looks at the jobs that are done, then starts more: as many from the head of the line as there are workers."""
+        """Looks at the jobs that are done, then starts more from the head of the line on, until all workers are busy: a head that
+        takes long does not keep the others idle."""
         for slot in list(self._line):
             if slot.reading is None and slot.job is not None and slot.job.done() and not slot.job.exception():
                 self._settle(slot, slot.job.result())
-        position = 0
-        while position < min(self.concurrency, len(self._line)) and (position == 0 or self._has_room()):
+        position, running = 0, sum(slot.job is not None and slot.reading is None for slot in self._line)
+        while position < len(self._line) and running < self.concurrency and (position == 0 or self._has_room()):
             if self._line[position].job is None:
                 self._start(position)
+                running += 1
             position += 1
 
     def _has_room(self) -> bool:
-        """Whether memory allows one more job beside those under way and done, which a burst may have pushed back in the line."""
+        """Whether memory allows one more job beside those under way and done."""
         pages = sum(len(slot.reading.parts) if slot.reading else slot.pages for slot in self._line)
-        return pages * self._size < 2 * PARSED_AHEAD
+        return pages * self._size < 1.5 * PARSED_AHEAD
 
     def _settle(self, slot: _Slot, reading: Reading) -> None:
         """Takes up what a job brought; what is left of its window goes back to the line behind it.
