@@ -22,11 +22,11 @@ def to_ms(text: str) -> int:
     >>> to_ms("1970-01-01T00:00:01.5Z"), to_ms("1970-01-01T02:00:00+02:00"), to_ms("1970-01-02")
     (1500, 0, 86400000)
     """
-    if text[4:17:3] == "--T::":  # the two shapes HubSpot writes, looked up: six times faster than the general one
-        try:
+    try:
+        if text[4:17:3] == "--T::":  # the two shapes HubSpot writes, looked up: six times faster than the general one
             return _hour(text[:13]) + _CLOCK[text[13:19]] + _FRACTION[text[19:]]
-        except (ValueError, KeyError):
-            pass
+    except (ValueError, KeyError, TypeError):
+        pass
     return _any_iso_to_ms(text)
 
 
