@@ -18,7 +18,7 @@ from pipeline.state import Span
 from pipeline.windows import Fetch, Part, Reading, Window, fresh, moment_of, next_second, read
 
 MOST_PAGES = 4  # of one window, as far as can be foreseen, and of one job
-PARSED_AHEAD = 13 << 20  # bytes of JSON in the jobs of all workers, half as much again behind them; as objects three times that
+PARSED_AHEAD = 20 << 20  # bytes of JSON that jobs have brought or are about to; as objects they take three times that
 PROOF = 20  # ascending steps after which the order is believed: by chance they come once in 20! times
 
 
@@ -137,9 +137,12 @@ class Reader:
             position += 1
 
     def _has_room(self) -> bool:
-        """Whether memory allows one more job beside those under way and done."""
+        """Whether memory allows one more job beside those under way and done: a third of it for a consumer that never waits, all
+        of it for one that waits a quarter of its time."""
         pages = sum(len(slot.reading.parts) if slot.reading else slot.pages for slot in self._line)
-        return pages * self._size < 1.5 * PARSED_AHEAD
+        elapsed = time.monotonic() - self._started + 3  # so that the first answer, which all wait for, does not decide it
+        share = 1 / 3 + 3 * self.waited / elapsed
+        return pages * self._size < PARSED_AHEAD * min(1.0, share)
 
     def _settle(self, slot: _Slot, reading: Reading) -> None:
         """Takes up what a job brought; what is left of its window goes back to the line behind it.
@@ -226,7 +229,7 @@ class Reader:
         """The pages of a window (as few as share what is expected among the workers, but more, and fewer are half empty), and
         those of one job on it (no more than memory allows)."""
         window = min(MOST_PAGES, max(2, int(expected / (4 * self.concurrency))))
-        allowed = PARSED_AHEAD // (self._size * (self.concurrency + 1))
+        allowed = PARSED_AHEAD * 2 // 3 // (self._size * (self.concurrency + 1))
         return window, max(1, min(window, allowed))
 
     def _end(self, window: Window) -> int:
