@@ -2,6 +2,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -47,12 +48,13 @@ def protection(drop: tuple[str, ...] = (), hashed: tuple[str, ...] = (), salt: s
         has_properties = type(event.get("properties")) is dict
         if has_properties:
             properties = own.pop("properties").copy()
-        for is_property, path, is_hash in changes(tuple(leaves(own)), tuple(leaves(properties))):
+        is_flat = NESTED.isdisjoint(map(type, chain(own.values(), properties.values())))
+        paths = (own, properties) if is_flat else (leaves(own), leaves(properties))
+        for is_property, path, is_hash in changes(*map(tuple, paths)):
             _change(properties if is_property else own, path, digest if is_hash else None)
-        for fields in (own, properties):
-            if not NESTED.isdisjoint(map(type, fields.values())):
-                for path in [path for path, value in leaves(fields).items() if type(value) is list]:
-                    _change(fields, path, lambda value: protected(value, level + 1))
+        for fields in () if is_flat else (own, properties):
+            for path in [path for path, value in leaves(fields).items() if type(value) is list]:
+                _change(fields, path, lambda value: protected(value, level + 1))
         if has_properties:
             own["properties"] = properties
         return own
@@ -83,10 +85,10 @@ def _changes(
 def _change(fields: dict[str, Any], path: Path, digest: Callable[[Any], Any] | None) -> None:
     """Puts the digest of what is at a path there, or takes it away, with objects that are empty then; objects on the way are
     replaced, not changed."""
-    name, *below = (path,) if isinstance(path, str) else path
+    name, below = (path, ()) if isinstance(path, str) else (path[0], path[1:])
     if below:
         inner = fields[name].copy()
-        _change(inner, tuple(below), digest)
+        _change(inner, below, digest)
         fields[name] = inner
     elif digest is not None:
         fields[name] = digest(fields[name])

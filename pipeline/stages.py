@@ -104,11 +104,13 @@ def flatten(events: Iterable[Event]) -> Iterator[Row]:
     {'id': 'a', 'occurredAt': '2026-05-21T01:36:04Z', 'hs_url': '/', 'properties_id': '7', 'geo_lat': 1,
      'occurred': '2026-05-21T01:36:04Z'}
     """
+    shape = columns = None
     for event in events:
         row = event.copy()
         properties = row.pop("properties") if type(row.get("properties")) is dict else {}
         own, properties = leaves(row), leaves(properties)
-        columns = renamed(tuple(own), tuple(properties))
+        if shape != (shape := (tuple(own), tuple(properties))):  # most events have the shape of the one before
+            columns = renamed(*shape)
         if columns is None:  # nothing is nested, and each name is its column's
             row.update(properties)
         else:
@@ -119,9 +121,12 @@ def flatten(events: Iterable[Event]) -> Iterator[Row]:
 
 def leaves(fields: dict[str, Any]) -> dict[Any, Any]:
     """The values of nested objects by their paths; an empty object is a value. What nests nothing is returned as it is."""
-    if dict not in map(type, fields.values()):
+    if _OBJECT.isdisjoint(map(type, fields.values())):
         return fields
     return dict(_walk(fields))
+
+
+_OBJECT = frozenset((dict,))
 
 
 def _walk(fields: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[Any, Any]]:

@@ -185,11 +185,14 @@ def _without_cursor(window: Window) -> Window:
 def _sort_out(results: list[Any], window: Window) -> tuple[Part, list[int], list[Any]]:
     """A page's events that are the window's own (those without a moment too), the moments that show the API's order, and
     the events that are not even from where the window asked."""
-    moments = [moment_of(event) for event in results]
-    known = [moment for moment in moments if moment is not None]
     start, end = window.start, window.end
-    if len(known) == len(moments) and (not known or (min(known) >= start and (end is None or max(known) < end))):
-        return Part(results, moments), known, []
+    try:
+        known = [to_ms(event["occurredAt"]) for event in results]
+        if not known or (min(known) >= start and (end is None or max(known) < end)):
+            return Part(results, [*known]), known, []
+    except (TypeError, KeyError, ValueError):
+        pass  # one by one, then
+    moments = [moment_of(event) for event in results]
     low, high = window.asked
     part, order, strays = Part([], []), [], []
     for event, moment in zip(results, moments, strict=True):
