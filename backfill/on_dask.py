@@ -35,7 +35,8 @@ from pipeline import (
     unwrap_results,
 )
 from pipeline.deliver import ask, question
-from pipeline.event_types import choose, needs_list
+from pipeline.errors import SettingsError
+from pipeline.event_types import NONE_MATCH, choose_asking
 from pipeline.moments import DAY, to_ms, to_text
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.rejects import rejected_row
@@ -72,8 +73,9 @@ def backfill(dask: Dask, settings: Settings, folder: Path, hours: int = 24) -> B
     """
     folder = Path(folder).absolute()
     with hubspot_client(dask, settings) as hubspot:
-        known = hubspot.event_types() if needs_list(settings.event_types) else None
-        event_types = choose(settings.event_types, known).names
+        event_types = choose_asking(settings.event_types, hubspot.event_types).names
+        if not event_types:
+            raise SettingsError(NONE_MATCH)
         hubspot.page({"eventType": event_types[0], "limit": 1})  # an answer tells HubSpot's clock and the limits
         began = hubspot.now()
     end = (began - settings.lookback) // (hours * HOUR) * hours * HOUR
@@ -146,7 +148,7 @@ def write_rows(window: Window, settings: Settings, hubspot: Client, rows: RowFil
     protected = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)
 
     def reject(event: Any, reason: str) -> None:
-        event = event if protected is None else protected(event)
+        (event,) = protect(protected, [event])
         rejected.add(rejected_row(window.event_type, event, reason, to_text(hubspot.now())))
 
     fetch = partial(ask, hubspot, question(settings, window.event_type))

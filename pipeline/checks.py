@@ -1,12 +1,11 @@
 """The setup tests: each takes a configuration, returns if all is well, and raises ConnectorError with the cure if not."""
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from pipeline.client import Client
 from pipeline.deliver import question
 from pipeline.errors import Refused, SettingsError, Unauthorized
-from pipeline.event_types import choose, whats_nearest
+from pipeline.event_types import NONE_MATCH, choose, whats_nearest
 from pipeline.moments import SECOND
 from pipeline.run import connect
 from pipeline.settings import Settings, read_key, read_settings
@@ -59,8 +58,7 @@ CHECKS: dict[str, Callable[[Configuration], None]] = {
 
 
 def _client(configuration: Configuration) -> Client:
-    settings = read_settings(configuration)
-    return connect(replace(settings, max_outage=min(settings.max_outage, PATIENCE)))
+    return connect(read_settings(configuration), patience=PATIENCE)
 
 
 def _chosen(settings: Settings, client: Client) -> tuple[str, ...]:
@@ -70,5 +68,5 @@ def _chosen(settings: Settings, client: Client) -> tuple[str, ...]:
     if chosen.unknown:
         raise SettingsError("\n".join(whats_nearest(name, known) for name in chosen.unknown))
     if not chosen.names:
-        raise SettingsError("event_types: the patterns match no event type of this account.")
+        raise SettingsError(NONE_MATCH)
     return chosen.names

@@ -138,8 +138,7 @@ def how_far(reader: Reader, tally: Tally, span: Span) -> str:
 def keep_rejected(run: Run, event_type: str, event: Any, reason: str) -> None:
     run.rejected[reason] += 1
     run.tallies[event_type].rejected += 1
-    if run.protection is not None:
-        event = run.protection(event)
+    (event,) = protect(run.protection, [event])
     run.sink.upsert(REJECTED, rejected_row(event_type, event, reason, to_text(run.client.now())))
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+NONE_MATCH = "event_types: the patterns match no event type of this account."
+
 
 class Chosen(NamedTuple):
     """The event types to sync, the patterns that match none, and the plain names that the account does not know."""
@@ -24,6 +26,15 @@ def needs_list(items: Iterable[str]) -> bool:
     (False, True)
     """
     return any(is_pattern(item) for item in items if not item.startswith("!"))
+
+
+def choose_asking(items: Collection[str], ask: Callable[[], Collection[str]]) -> Chosen:
+    """What `items` choose in an account whose event types `ask` gives; it is asked only where patterns need that.
+
+    >>> choose_asking(("e_a",), lambda: print("asked")).names
+    ('e_a',)
+    """
+    return choose(items, ask() if needs_list(items) else None)
 
 
 def choose(items: Iterable[str], known: Collection[str] | None = None) -> Chosen:

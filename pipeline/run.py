@@ -58,13 +58,15 @@ class Run:
         return self._account
 
 
-def connect(settings: Settings, log: Callable[[str], Any] = lambda sentence: None) -> Client:
-    """The client that the settings describe; a context manager."""
+def connect(
+    settings: Settings, log: Callable[[str], Any] = lambda sentence: None, patience: int | None = None
+) -> Client:
+    """The client that the settings describe; a context manager. It gives up after `patience` (ms), if not before."""
     return Client(
         settings.api_token,
         settings.api_base_url,
         settings.api_version,
-        settings.max_outage,
+        settings.max_outage if patience is None else min(settings.max_outage, patience),
         settings.concurrency,
         settings.quota_reserve / 100,
         log,

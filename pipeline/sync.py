@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.deliver import sync_event_type
 from pipeline.errors import ConnectorError, HubSpotError, QuotaSpent, Refused, SettingsError, Unauthorized, Unavailable
-from pipeline.event_types import choose, needs_list, waiting_longest, whats_nearest
+from pipeline.event_types import choose_asking, waiting_longest, whats_nearest
 from pipeline.memory import give_back
 from pipeline.metrics import TABLE as SYNC_RUN
 from pipeline.metrics import first_row, last_row, summary
@@ -85,8 +85,7 @@ def unknown(run: Run, event_type: str, error: HubSpotError | None = None) -> lis
 
 def choose_event_types(run: Run, declared: Collection[str] | None) -> tuple[list[str], list[str]]:
     """The event types to sync, and a sentence for each name that the account does not know."""
-    items = run.settings.event_types
-    chosen = choose(items, run.account() if needs_list(items) else None)
+    chosen = choose_asking(run.settings.event_types, run.account)
     for pattern in chosen.idle:
         run.warn(CHANGED, f"event_types: {pattern} matches no event type of this account.")
     if not chosen.names and not chosen.unknown:

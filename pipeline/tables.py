@@ -1,12 +1,11 @@
 """The tables a sync delivers into, as schema() declares them."""
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from pipeline.client import Client
 from pipeline.deliver import question
 from pipeline.errors import HubSpotError, SettingsError, Unauthorized
-from pipeline.event_types import choose, is_pattern, needs_list
+from pipeline.event_types import choose, choose_asking, is_pattern
 from pipeline.metrics import SCHEMA as SYNC_RUN
 from pipeline.moments import MINUTE, to_text
 from pipeline.names import destination_name, matcher
@@ -37,9 +36,9 @@ def declare(configuration: Mapping[str, Any]) -> list[Table]:
     except SettingsError:
         return [REJECTED_EVENT]
     try:
-        with connect(replace(settings, max_outage=min(settings.max_outage, PATIENCE))) as client:
-            known = client.event_types() if needs_list(settings.event_types) else None
-            return tables(settings, choose(settings.event_types, known).names, lambda name: sample(settings, client, name))
+        with connect(settings, patience=PATIENCE) as client:
+            names = choose_asking(settings.event_types, client.event_types).names
+            return tables(settings, names, lambda name: sample(settings, client, name))
     except HubSpotError:
         return tables(settings, choose(settings.event_types).names, lambda name: [])
 

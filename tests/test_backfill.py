@@ -16,7 +16,7 @@ from dask.distributed import LocalCluster
 from backfill import backfill, on_dask, parquet
 from backfill.on_dask import HOUR, Window, file_of, read_window
 from pipeline import read_settings
-from pipeline.errors import Unauthorized
+from pipeline.errors import SettingsError, Unauthorized
 from pipeline.moments import to_ms
 from pipeline.names import destination_name
 from pipeline.rejects import TABLE as REJECTED
@@ -180,3 +180,8 @@ def test_a_file_that_fails_leaves_what_was_there(tmp_path):
                 raise error
     assert rows_of(tmp_path) == [{"id": "None"}]
     assert not list((tmp_path / "unfinished").iterdir())
+
+
+def test_patterns_that_match_nothing_are_a_mistake_that_is_told(dask, tmp_path):
+    with hubspot(TYPE) as sim, pytest.raises(SettingsError, match="match no event type"):
+        backfill(dask, settings_of(sim, event_types="nothing_like_*"), tmp_path)
