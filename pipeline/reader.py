@@ -62,6 +62,7 @@ class Reader:
 
     _started: float = field(default=0.0, init=False)  # monotonic seconds
     _present: int = field(default=0, init=False)  # HubSpot's clock (ms) at the first answer: what is dated later is the future
+    _past: int = field(default=0, init=False)  # the last moment of what was handed on, in whatever order, and is not the future
     _steps: int = field(default=0, init=False)
     _broken: bool = field(default=False, init=False)
     _density: float | None = field(default=None, init=False)  # of the window last handed on
@@ -84,7 +85,7 @@ class Reader:
         left at the span's start. Raises what `fetch` raises, where the page would have come."""
         windows = [fresh(*span)] if rest is None else [rest, *([] if rest.end is None else [fresh(rest.end, span[1])])]
         self._line = [_Slot(window) for window in windows]
-        self.delivered = self.reach = span[0]
+        self.delivered = self.reach = self._past = span[0]
         self.rest = rest
         while self._line:
             self._look()
@@ -108,18 +109,20 @@ class Reader:
             yield {"results": strays}
         while reading.parts:
             part = reading.parts.pop(0)  # so that a page is gone once it is emitted
-            last = max((moment for moment in part.moments if moment is not None), default=self.reach)
+            moments = set(part.moments)
+            known = [moment for moment in moments if moment is not None]
+            past = max((moment for moment in known if moment <= self._present), default=0)
+            self._past = max(self._past, past)
             if window.held:
-                self.loose = max(self.loose, last)
+                self.loose = max([self.loose, *known])
             else:
-                self.reach = max(self.reach, min(last, self._present))
+                self.reach = max(self.reach, past)
             self._look()  # so that workers read on while this page is emitted
             yield {"results": part.events}
             self.delivered = self.reach
-            moments = set(part.moments)
             self.rest = part.rest if not self._broken and (window.held or len(moments) == 1) else None
         if window.held and reading.rest is None:
-            self.delivered = self.reach = max(self.reach, self._end(window) - 1)
+            self.delivered = self.reach = max(self.reach, min(self._past, self._end(window) - 1))
 
     # -- planning: what the jobs brought, and which are started next
 

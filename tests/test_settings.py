@@ -84,6 +84,11 @@ def test_every_mistake_is_reported_at_once_with_its_key_what_was_given_and_what_
         assert repr(text) in line and right in line.partition(repr(text))[2]
 
 
+@pytest.mark.parametrize("text", ["0", "17", "-4", "many", "4.0", "1e1", "٣"])
+def test_a_concurrency_that_cannot_be_names_its_range(text):
+    assert f"- concurrency: given {text!r}; give" in mistakes(concurrency=text) and "from 1 to 16" in mistakes(concurrency=text)
+
+
 @pytest.mark.parametrize("key", LEAST)
 def test_what_must_be_given_is_missed_by_name(key):
     for blank in ({}, {key: " "}):

@@ -1,6 +1,7 @@
 """Reading spans of time: every event once and in order, whatever HubSpot does that nobody has documented."""
 import threading
-from itertools import product
+from functools import partial
+from itertools import cycle, product
 from zlib import crc32
 
 import pytest
@@ -243,16 +244,28 @@ def test_an_event_of_the_future_is_delivered_and_does_not_carry_the_cursor_there
     assert to_ms(true_cursor(reader, "2035-01-01T00:00:00Z", 0)[0]) < now + 60_000
 
 
+def jumping(*dates):
+    """A clock that is at another date each time it is looked at."""
+    return partial(next, cycle(map(to_ms, dates)))
+
+
 CLOCKS = [{"clock": lambda: to_ms("1999-01-01")}, {"clock": lambda: to_ms("2071-01-01")}, {"date_header": "garbage"},
-          {"date_header": False}]  # fmt: skip
+          {"date_header": False}, {"clock": jumping("2026-05-02", "1999-01-01", "2071-01-01")}]  # fmt: skip
 
 
-@pytest.mark.parametrize("clock", CLOCKS, ids=["1999", "2071", "garbage", "missing"])
+@pytest.mark.parametrize("clock", CLOCKS, ids=["1999", "2071", "garbage", "missing", "jumping"])
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_date_header_of_another_clock_loses_nothing(simulated, sim, order, clock):
     history = sim.histories[TYPE]
     found = read(simulated(20, 3, order=order, **clock), (BASE, None))
     assert set(ids(found)) == set(ids(truth(history)))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_clock_of_this_machine_that_jumps_loses_nothing(simulated, sim, order, monkeypatch):
+    monkeypatch.setattr("pipeline.client.local_now", jumping("2026-05-02", "1999-01-01", "2071-01-01"))
+    found = read(simulated(20, 3, order=order, date_header=False), (BASE, None))
+    assert set(ids(found)) == set(ids(truth(sim.histories[TYPE])))
 
 
 @pytest.mark.parametrize("kind", ["unordered", "duplicate", "outside"])
