@@ -36,7 +36,7 @@ from pipeline import (
 )
 from pipeline.deliver import ask, question
 from pipeline.errors import SettingsError
-from pipeline.event_types import NONE_MATCH, choose_asking
+from pipeline.event_types import NONE_CHOSEN, choose_asking
 from pipeline.moments import DAY, to_ms, to_text
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.rejects import rejected_row
@@ -75,7 +75,7 @@ def backfill(dask: Dask, settings: Settings, folder: Path, hours: int = 24) -> B
     with hubspot_client(dask, settings) as hubspot:
         event_types = choose_asking(settings.event_types, hubspot.event_types).names
         if not event_types:
-            raise SettingsError(NONE_MATCH)
+            raise SettingsError(NONE_CHOSEN)
         hubspot.page({"eventType": event_types[0], "limit": 1})  # an answer tells HubSpot's clock and the limits
         began = hubspot.now()
     end = (began - settings.lookback) // (hours * HOUR) * hours * HOUR

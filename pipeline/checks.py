@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pipeline.client import Client
 from pipeline.deliver import question
 from pipeline.errors import Refused, SettingsError, Unauthorized
-from pipeline.event_types import NONE_MATCH, choose, whats_nearest
+from pipeline.event_types import NONE_CHOSEN, choose, whats_nearest
 from pipeline.moments import SECOND
 from pipeline.run import connect
 from pipeline.settings import Settings, read_key, read_settings
@@ -68,5 +68,5 @@ def _chosen(settings: Settings, client: Client) -> tuple[str, ...]:
     if chosen.unknown:
         raise SettingsError("\n".join(whats_nearest(name, known) for name in chosen.unknown))
     if not chosen.names:
-        raise SettingsError(NONE_MATCH)
+        raise SettingsError(NONE_CHOSEN)
     return chosen.names

@@ -25,7 +25,7 @@ from pipeline.settings import is_loopback
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
 ANSWER_SECONDS = 60.0  # a whole answer: one that drips never runs into the time-out between two pieces
 ANSWER_BYTES = 256 * 1024 * 1024  # far above any page; what is larger is no answer to our question
-PIECE = 256 * 1024  # bytes read at once: more do not fit the processor's cache until they are put together, fewer cost calls
+PIECE = 256 * 1024  # bytes read at once: fewer cost calls, more leave the processor's cache before they are put together
 LONGEST_WAIT = 1e9  # seconds; a header that says more says the same
 MOST_DOUBTFUL = 8  # attempts at a question whose answers cannot be followed
 LONGEST_DELAY = 30.0  # seconds between two attempts, when HubSpot does not say

@@ -52,10 +52,12 @@ def sync_event_type(run: Run, event_type: str) -> None:
             step(saved.finish_gap, start)
         span = saved.main_span(before, start, run.settings.lookback)
         rest = window_of(before.rest) if before.occurred and span[0] == to_ms(before.occurred) else None
-        began = deliver(run, event_type, span, lambda *cursor: save(saved.advance, start, *cursor), rest)
+        began, delivered = deliver(run, event_type, span, lambda *cursor: save(saved.advance, start, *cursor), rest)
+        if delivered > max(span[0], to_ms(run.cursor_of(event_type).occurred or to_text(0))):
+            step(saved.advance, start, to_text(delivered), began)  # more is delivered for sure than was behind the last row
         step(saved.finish, start, began)
         if deep := saved.deep_span(before, start, run.settings.deep_reread, run.client.now()):
-            began = deliver(run, event_type, deep, lambda *_: run.checkpoint())
+            began, _ = deliver(run, event_type, deep, lambda *_: run.checkpoint())
             step(saved.finish_deep, began)
         outcome = "complete"
     finally:
@@ -68,9 +70,9 @@ def sync_event_type(run: Run, event_type: str) -> None:
 Save = Callable[[str, int, "dict[str, Any] | None"], None]
 
 
-def deliver(run: Run, event_type: str, span: Span, save: Save, rest: Window | None = None) -> int:
+def deliver(run: Run, event_type: str, span: Span, save: Save, rest: Window | None = None) -> tuple[int, int]:
     """Delivers one span of time of one event type; `save` gets the cursor, when the sync began, and what is left of a window.
-    Returns when, by HubSpot's clock (ms), it began."""
+    Returns when, by HubSpot's clock (ms), it began, and before which moment (ms) everything is delivered."""
     settings, sink, tally = run.settings, run.sink, run.tallies[event_type]
     reject = partial(keep_rejected, run, event_type)
     sink.log(f"{event_type}: reading from {to_text(span[0])} {'on' if span[1] is None else 'to ' + to_text(span[1])}.")
@@ -114,7 +116,7 @@ def deliver(run: Run, event_type: str, span: Span, save: Save, rest: Window | No
             tally.waited += reader.waited
     if reader.strays:
         run.warn(ORDER, f"{event_type}: events from outside the time that was asked for: {reader.strays}. They are delivered.")
-    return reader.began or run.client.now()
+    return reader.began or run.client.now(), reader.delivered
 
 
 def question(settings: Settings, event_type: str) -> Query:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-NONE_MATCH = "event_types: the patterns match no event type of this account."
+NONE_CHOSEN = "event_types chooses none of this account's event types."
 
 
 class Chosen(NamedTuple):

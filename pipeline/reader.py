@@ -62,7 +62,7 @@ class Reader:
 
     _started: float = field(default=0.0, init=False)  # monotonic seconds
     _present: int = field(default=0, init=False)  # HubSpot's clock (ms) at the first answer: what is dated later is the future
-    _past: int = field(default=0, init=False)  # the last moment of what was handed on, in whatever order, and is not the future
+    _past: int = field(default=0, init=False)  # the last moment handed on, in whatever order, that is not of the future
     _steps: int = field(default=0, init=False)
     _broken: bool = field(default=False, init=False)
     _density: float | None = field(default=None, init=False)  # of the window last handed on
@@ -85,7 +85,8 @@ class Reader:
         left at the span's start. Raises what `fetch` raises, where the page would have come."""
         windows = [fresh(*span)] if rest is None else [rest, *([] if rest.end is None else [fresh(rest.end, span[1])])]
         self._line = [_Slot(window) for window in windows]
-        self.delivered = self.reach = self._past = span[0]
+        self.delivered = self.reach = span[0]
+        self._past = span[0] - SECOND
         self.rest = rest
         while self._line:
             self._look()
@@ -111,18 +112,18 @@ class Reader:
             part = reading.parts.pop(0)  # so that a page is gone once it is emitted
             moments = set(part.moments)
             known = [moment for moment in moments if moment is not None]
-            past = max((moment for moment in known if moment <= self._present), default=0)
-            self._past = max(self._past, past)
+            self._past = max([self._past, *(moment for moment in known if moment <= self._present)])
             if window.held:
                 self.loose = max([self.loose, *known])
             else:
-                self.reach = max(self.reach, past)
+                self.reach = max(self.reach, min(self._past, max(known, default=self.reach)))
             self._look()  # so that workers read on while this page is emitted
             yield {"results": part.events}
             self.delivered = self.reach
             self.rest = part.rest if not self._broken and (window.held or len(moments) == 1) else None
         if window.held and reading.rest is None:
-            self.delivered = self.reach = max(self.reach, min(self._past, self._end(window) - 1))
+            # The next second, or one moment that holds many pages would be read again by each sync until something follows.
+            self.delivered = self.reach = max(self.reach, min(next_second(self._past), self._end(window) - 1))
 
     # -- planning: what the jobs brought, and which are started next
 
@@ -141,7 +142,7 @@ class Reader:
 
     def _has_room(self) -> bool:
         """Whether memory allows one more job beside those under way and done: a third of it for a consumer that never waits, all
-        of it for one that waits a quarter of its time."""
+        of it for one that has waited a quarter of its time."""
         pages = sum(len(slot.reading.parts) if slot.reading else slot.pages for slot in self._line)
         elapsed = time.monotonic() - self._started + 3  # so that the first answer, which all wait for, does not decide it
         share = 1 / 3 + 3 * self.waited / elapsed
@@ -199,6 +200,8 @@ class Reader:
         piece, rest, pages = self._cut(slot.window, density)
         if rest is not None:
             self._line.insert(position + 1, _Slot(rest))
+        if position == 0 and not self._broken:
+            pages = 1  # the consumer waits for it
         job = self._pool.submit(read, self.fetch, piece, pages, self._trusted(), self._stop)
         self._line[position] = _Slot(piece, density, pages, job)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.deliver import sync_event_type
 from pipeline.errors import ConnectorError, HubSpotError, QuotaSpent, Refused, SettingsError, Unauthorized, Unavailable
-from pipeline.event_types import choose_asking, waiting_longest, whats_nearest
+from pipeline.event_types import NONE_CHOSEN, choose_asking, waiting_longest, whats_nearest
 from pipeline.memory import give_back
 from pipeline.metrics import TABLE as SYNC_RUN
 from pipeline.metrics import first_row, last_row, summary
@@ -89,7 +89,7 @@ def choose_event_types(run: Run, declared: Collection[str] | None) -> tuple[list
     for pattern in chosen.idle:
         run.warn(CHANGED, f"event_types: {pattern} matches no event type of this account.")
     if not chosen.names and not chosen.unknown:
-        run.warn(CHANGED, "event_types chooses none of this account's event types, so nothing is synced.")
+        run.warn(CHANGED, f"{NONE_CHOSEN} Nothing is synced.")
     late = [name for name in chosen.names if declared is not None and run.settings.table_of(name) not in declared]
     if late and len(late) == len(chosen.names):
         raise Unavailable(

@@ -190,8 +190,8 @@ def _sort_out(results: list[Any], window: Window) -> tuple[Part, list[int], list
         known = [to_ms(event["occurredAt"]) for event in results]
         if not known or (min(known) >= start and (end is None or max(known) < end)):
             return Part(results, [*known]), known, []
-    except (TypeError, KeyError, ValueError):
-        pass  # one by one, then
+    except (TypeError, KeyError, ValueError):  # one has none: one by one, then
+        pass
     moments = [moment_of(event) for event in results]
     low, high = window.asked
     part, order, strays = Part([], []), [], []

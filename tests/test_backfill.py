@@ -183,5 +183,5 @@ def test_a_file_that_fails_leaves_what_was_there(tmp_path):
 
 
 def test_patterns_that_match_nothing_are_a_mistake_that_is_told(dask, tmp_path):
-    with hubspot(TYPE) as sim, pytest.raises(SettingsError, match="match no event type"):
+    with hubspot(TYPE) as sim, pytest.raises(SettingsError, match="chooses none of this account"):
         backfill(dask, settings_of(sim, event_types="nothing_like_*"), tmp_path)
