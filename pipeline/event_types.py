@@ -68,7 +68,8 @@ def whats_nearest(name: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
-    hint = f"; the nearest are {', '.join(nearest)}." if nearest else "; it knows none."
+    verb = "is" if len(nearest) == 1 else "are"
+    hint = f"; the nearest {verb} {', '.join(nearest)}." if nearest else "; it knows none."
     return f"event_types: HubSpot knows no event type {name!r} in this account{hint}"
 
 
