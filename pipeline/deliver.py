@@ -53,7 +53,8 @@ def sync_event_type(run: Run, event_type: str) -> None:
         span = saved.main_span(before, start, run.settings.lookback)
         rest = window_of(before.rest) if before.occurred and span[0] == to_ms(before.occurred) else None
         began, delivered = deliver(run, event_type, span, lambda *cursor: save(saved.advance, start, *cursor), rest)
-        if delivered > max(span[0], to_ms(run.cursor_of(event_type).occurred or to_text(0))):
+        reached = run.cursor_of(event_type).occurred
+        if delivered > span[0] and (reached is None or delivered > to_ms(reached)):
             step(saved.advance, start, to_text(delivered), began)  # more is delivered for sure than was behind the last row
         step(saved.finish, start, began)
         if deep := saved.deep_span(before, start, run.settings.deep_reread, run.client.now()):

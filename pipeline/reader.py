@@ -235,7 +235,7 @@ class Reader:
         """The pages of a window (as few as share what is expected among the workers, but more, and fewer are half empty), and
         those of one job on it (no more than memory allows)."""
         window = min(MOST_PAGES, max(2, int(expected / (4 * self.concurrency))))
-        allowed = PARSED_AHEAD * 2 // 3 // (self._size * (self.concurrency + 1))
+        allowed = PARSED_AHEAD * 2 // 3 // (self._size * (self.concurrency + 1))  # the last third waits to be handed on
         return window, max(1, min(window, allowed))
 
     def _end(self, window: Window) -> int:

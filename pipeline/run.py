@@ -58,9 +58,7 @@ class Run:
         return self._account
 
 
-def connect(
-    settings: Settings, log: Callable[[str], Any] = lambda sentence: None, patience: int | None = None
-) -> Client:
+def connect(settings: Settings, log: Callable[[str], Any] = lambda sentence: None, patience: int | None = None) -> Client:
     """The client that the settings describe; a context manager. It gives up after `patience` (ms), if not before."""
     return Client(
         settings.api_token,

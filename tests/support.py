@@ -1,8 +1,12 @@
 """What several test files use: a sync into plain lists, and the truth to hold it against."""
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import cycle
 from typing import Any
 
 from pipeline import Sink, read_settings, sync
+from pipeline.moments import to_ms
 
 START = "2026-01-01T00:00:00Z"
 END = "2026-05-01T00:00:00Z"
@@ -41,3 +45,8 @@ def configuration(sim: Any, **keys: str) -> dict[str, str]:
 def sync_into(delivered: Delivered, sim: Any, state: dict[str, Any] | None = None, **keys: str) -> Delivered:
     sync(read_settings(configuration(sim, **keys)), delivered.state if state is None else state, delivered.sink())
     return delivered
+
+
+def jumping(*dates: str) -> Callable[[], int]:
+    """A clock that is at another date each time it is looked at, which the simulator does three times an answer."""
+    return partial(next, cycle(map(to_ms, dates)))

@@ -1,7 +1,6 @@
 """Reading spans of time: every event once and in order, whatever HubSpot does that nobody has documented."""
 import threading
-from functools import partial
-from itertools import cycle, product
+from itertools import product
 from zlib import crc32
 
 import pytest
@@ -16,7 +15,7 @@ from pipeline.errors import BadAnswer, Refused, Stopped
 from pipeline.moments import to_ms, to_text
 from simulator import Behaviour, Simulator, generated, listed
 from simulator.history import SHAPES
-from tests.support import END, START
+from tests.support import END, START, jumping
 
 TYPE = "e_visited_page"
 BASE = to_ms(START)
@@ -242,11 +241,6 @@ def test_an_event_of_the_future_is_delivered_and_does_not_carry_the_cursor_there
     found = read_checked(reader, (BASE, None), events)
     assert set(ids(found)) == set(ids(events))
     assert to_ms(true_cursor(reader, "2035-01-01T00:00:00Z", 0)[0]) < now + 60_000
-
-
-def jumping(*dates):
-    """A clock that is at another date each time it is looked at, which the simulator does three times an answer."""
-    return partial(next, cycle(map(to_ms, dates)))
 
 
 CLOCKS = [{"clock": lambda: to_ms("1999-01-01")}, {"clock": lambda: to_ms("2071-01-01")}, {"date_header": "garbage"},
