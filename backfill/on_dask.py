@@ -34,6 +34,7 @@ from pipeline import (
     set_aside,
     unwrap_results,
 )
+from pipeline.connection.state import Progress, write_state
 from pipeline.deliver import ask, question
 from pipeline.errors import SettingsError
 from pipeline.event_types import NONE_CHOSEN, choose_asking
@@ -41,7 +42,6 @@ from pipeline.moments import DAY, to_ms, to_text
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.rejects import rejected_row
 from pipeline.stages import Event
-from pipeline.state import Progress, write_state
 
 HOUR = DAY // 24
 COLUMNS = ("id", "event_type", "occurred", "occurred_at", "object_id", "object_type")  # in every file, even one without rows
@@ -77,7 +77,7 @@ def backfill(dask: Dask, settings: Settings, folder: Path, hours: int = 24) -> B
         if not event_types:
             raise SettingsError(NONE_CHOSEN)
         hubspot.page({"eventType": event_types[0], "limit": 1})  # an answer tells HubSpot's clock and the limits
-        began = hubspot.now()
+        began = hubspot.clock.earlier()
     end = (began - settings.lookback) // (hours * HOUR) * hours * HOUR
     windows = plan(event_types, settings.start, end, hours)
     check(folder, windows)
@@ -152,7 +152,7 @@ def write_rows(window: Window, settings: Settings, hubspot: Client, rows: RowFil
         rejected.add(rejected_row(window.event_type, event, reason, to_text(hubspot.now())))
 
     fetch = partial(ask, hubspot, question(settings, window.event_type))
-    with Reader(fetch, hubspot.now) as reader:
+    with Reader(fetch, hubspot.clock.later) as reader:
         for row in pipe(
             [(window.start, window.end)],
             fetch_pages(reader.pages),

@@ -1,7 +1,7 @@
 """HubSpot events as a stream: the stages, and what they are composed of. `from pipeline import flatten, serialize_lists`."""
 from pipeline.client import Client
 from pipeline.errors import ConnectorError
-from pipeline.reader import Reader
+from pipeline.reading.reader import Reader
 from pipeline.run import Sink
 from pipeline.settings import Settings, read_settings
 from pipeline.shaping import keep_whole, protect, protection, rename_columns

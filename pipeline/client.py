@@ -3,6 +3,7 @@
 What HubSpot answers and what to do about it: https://developers.hubspot.com/docs/api-reference/error-handling
 """
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +17,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.packages.urllib3.exceptions import HTTPError as TransportError  # what reading a body raises
 
+from pipeline.clock import Clock
 from pipeline.errors import BadAnswer, HubSpotError, QuotaSpent, Refused, Stopped, Unauthorized, Unavailable
-from pipeline.moments import local_now, to_text
+from pipeline.moments import to_text
 from pipeline.quota import Quota
 from pipeline.repair import repair
 from pipeline.settings import is_loopback
@@ -36,11 +38,13 @@ Query = Mapping[str, "str | int | tuple[str, ...]"]
 
 
 class Page(NamedTuple):
-    """One answer to a question for events: the events, the next page's cursor (decoded; None: the last page), its bytes."""
+    """One answer to a question for events: the events, the next page's cursor (decoded; None: the last page), its bytes.
+    `unclear`: its paging cannot be read, so it may not be the last page."""
 
     results: list[Any]
     after: str | None
     size: int
+    unclear: bool = False
 
 
 class _Passing(Exception):
@@ -100,7 +104,7 @@ class Client:
         self._session.mount(base_url, self._adapter)
         self._never = threading.Event()
         self._lock = threading.Lock()
-        self._told: tuple[int, float] | None = None  # HubSpot's clock (ms) as last told, and the monotonic second of that
+        self.clock = Clock()
         self._outage_since: float | None = None
         self._failures = 0  # since then
         self._counts = {"requests": 0, "retries": 0, "rate_limited": 0, "replaced": 0, "seconds_waiting_for_http": 0.0}
@@ -116,10 +120,7 @@ class Client:
 
     def now(self) -> int:
         """Now by HubSpot's clock as its last answer told it (ms UTC); by this machine's before any answer."""
-        if self._told is None:
-            return local_now()
-        told, at = self._told
-        return told + int((time.monotonic() - at) * 1000)
+        return self.clock.now()
 
     def counts(self) -> dict[str, float]:
         """What it has counted so far: requests, retries, 429s, replaced values, and the seconds all workers together waited."""
@@ -137,7 +138,8 @@ class Client:
         Raises Unauthorized, Refused, Unavailable, BadAnswer; Stopped as soon as `stop` is set.
         """
         answer, size = self._ask(self._events_url, query, "results", stop or self._never)
-        return Page(answer["results"], _next_cursor(answer), size)
+        after, clear = _next_cursor(answer)
+        return Page(answer["results"], after, size, not clear)
 
     def event_types(self, stop: threading.Event | None = None) -> list[str]:
         """The names of every event type the account knows. Raises as page does."""
@@ -163,7 +165,6 @@ class Client:
             try:
                 body = self._attempt(url, query, stop)
                 answer, replaced = _json_with(body, wanted)
-                _check_cursor(answer, query)
             except _Passing as passing:
                 self._pause(passing, attempt, asked_at, delay, stop)
             else:
@@ -203,7 +204,7 @@ class Client:
     def _unavailable(self, passing: _Passing, elapsed: float, attempts: int) -> Unavailable:
         since = to_text(self.now() - int(elapsed * 1000))
         again = "Start the sync again later, or raise max_outage_minutes"
-        if self._told is None:  # never any answer
+        if not self.clock.is_told():  # never any answer
             again = "Check api_base_url and the network on the way there, or start the sync again later"
         if passing.wait is not None:
             again = f"Start the sync again after {to_text(self.now() + int(passing.wait * 1000))}"
@@ -222,7 +223,7 @@ class Client:
             with self._session.get(
                 url, params=dict(query), auth=self._auth, timeout=TIMEOUTS, allow_redirects=False, stream=True
             ) as response:
-                self._note_clock(response.headers.get("Date"))
+                self.clock.hear(response.headers.get("Date"))
                 self.quota.note(response.headers)
                 self._count(rate_limited=response.status_code == 429)
                 body = _read_body(response, stop)
@@ -259,13 +260,6 @@ class Client:
             return _Passing(text, wait, limit=status == 429)
         location = self._safe(response.headers.get("Location") or "")
         return Refused(f"{text} Cure: {_cure(status, said, location)}")
-
-    def _note_clock(self, date: str | None) -> None:
-        try:
-            told = parsedate_to_datetime(date or "").timestamp()
-        except (TypeError, ValueError, IndexError, OverflowError):
-            return
-        self._told = int(told * 1000), time.monotonic()
 
     def _safe(self, text: str) -> str:
         return text.replace(self._token, "<api_token>")[:500]
@@ -310,25 +304,26 @@ def _json_with(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], in
     return answer, replaced
 
 
-def _check_cursor(answer: Mapping[str, Any], query: Query) -> None:
-    after = _next_cursor(answer)
-    if after is not None and after == query.get("after"):
-        raise _Doubtful("a page cursor that repeats: the page it names is the page that names it.")
+def _next_cursor(answer: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """The cursor of the next page, None where there is none, and whether the answer says so plainly: the last page has no
+    `paging`, or none with a `next`. HubSpot writes the cursor percent-encoded already: sent as it is, it would be encoded twice,
+    and that gives an empty page. A raw cursor is base64, so decoding once is right for both.
 
-
-def _next_cursor(answer: Mapping[str, Any]) -> str | None:
-    """The cursor of the next page. HubSpot writes it percent-encoded already: sent as it is, it would be encoded twice, and
-    that gives an empty page. A raw cursor is base64, so decoding once is right for both.
-
-    >>> _next_cursor({"paging": {"next": {"after": "MTc0Mw%3D%3D"}}})
-    'MTc0Mw=='
+    >>> _next_cursor({"paging": {"next": {"after": "MTc0Mw%3D%3D"}}}), _next_cursor({}), _next_cursor({"paging": {"next": {}}})
+    (('MTc0Mw==', True), (None, True), (None, False))
     """
+    here: Any = answer
     for name in ("paging", "next"):
-        answer = answer.get(name) or {}
-        if not isinstance(answer, Mapping):
-            return None
-    after = answer.get("after")
-    return unquote(str(after)) if after not in (None, "") else None
+        here = here.get(name)
+        if here is None:
+            return None, True
+        if not isinstance(here, Mapping):
+            return None, False
+    after = here.get("after")
+    if type(after) not in (str, int) or after == "":  # the link, the same request with the cursor in it, may still name one
+        named = re.search(r"[?&]after=([^&#]+)", str(here.get("link")))
+        after = named and named[1]
+    return (None, False) if after is None else (unquote(str(after)), True)
 
 
 def _retry_after(text: str | None, now: int) -> float | None:

@@ -7,11 +7,13 @@ from typing import Any
 
 from toolz import pipe
 
-from pipeline import state as saved
 from pipeline.client import Client, Page, Query
+from pipeline.connection import state as saved
+from pipeline.connection.state import Progress, Span
 from pipeline.metrics import PROGRESS_SECONDS, Tally, progress, rows, seldom, span_of_time, tell_pages
-from pipeline.moments import to_ms, to_text
-from pipeline.reader import Reader
+from pipeline.moments import to_text
+from pipeline.reading.reader import Reader
+from pipeline.reading.window import Question
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.rejects import rejected_row
 from pipeline.run import ORDER, Run
@@ -28,38 +30,28 @@ from pipeline.stages import (
     set_aside,
     unwrap_results,
 )
-from pipeline.state import Progress, Span
-from pipeline.windows import Window, ending, window_of
 
 
 def sync_event_type(run: Run, event_type: str) -> None:
     """Delivers one event type: what a start date moved earlier left out, what follows the cursor, and once a day what may have
     come days late."""
-    start, before = run.settings.start, run.cursor_of(event_type)
+    start, before, clock = run.settings.start, run.cursor_of(event_type), run.client.clock
     tally = run.tallies[event_type] = Tally(before.occurred)
-    outcome = "failed"
+    began, outcome = time.monotonic(), "failed"
 
     def step(to: Callable[..., Progress], *arguments: Any) -> None:  # saved with the next checkpoint, for many types are empty
         run.progress[event_type] = to(run.cursor_of(event_type), *arguments)
 
-    def save(to: Callable[..., Progress], *arguments: Any) -> None:
-        step(to, *arguments)
-        run.checkpoint()
-
     try:
         if gap := saved.gap_span(before, start):
-            deliver(run, event_type, gap, lambda occurred, *_: save(saved.advance_gap, start, occurred))
+            deliver(run, event_type, gap, lambda position: step(saved.advance_gap, start, position))
             step(saved.finish_gap, start)
-        span = saved.main_span(before, start, run.settings.lookback)
-        rest = window_of(before.rest) if before.occurred and span[0] == to_ms(before.occurred) else None
-        began, delivered = deliver(run, event_type, span, lambda *cursor: save(saved.advance, start, *cursor), rest)
-        reached = run.cursor_of(event_type).occurred
-        if delivered > span[0] and (reached is None or delivered > to_ms(reached)):
-            step(saved.advance, start, to_text(delivered), began)  # more is delivered for sure than was behind the last row
-        step(saved.finish, start, began)
-        if deep := saved.deep_span(before, start, run.settings.deep_reread, run.client.now()):
-            began, _ = deliver(run, event_type, deep, lambda *_: run.checkpoint())
-            step(saved.finish_deep, began)
+        span = saved.main_span(before, start, run.settings.lookback, clock.earlier())
+        deliver(run, event_type, span, lambda position: step(saved.advance, start, position, clock.earlier(began)))
+        step(saved.finish, start, clock.earlier(began))
+        if deep := saved.deep_span(before, start, run.settings.deep_reread, clock.earlier()):
+            deliver(run, event_type, deep, lambda position: None)
+            step(saved.finish_deep, clock.earlier(began))
         outcome = "complete"
     finally:
         after = run.cursor_of(event_type)
@@ -68,34 +60,31 @@ def sync_event_type(run: Run, event_type: str) -> None:
         run.sink.log(f"{event_type}: {outcome}, {rows(tally.events)} in {span_of_time(tally.seconds)}, cursor {cursor}.")
 
 
-Save = Callable[[str, int, "dict[str, Any] | None"], None]
-
-
-def deliver(run: Run, event_type: str, span: Span, save: Save, rest: Window | None = None) -> tuple[int, int]:
-    """Delivers one span of time of one event type; `save` gets the cursor, when the sync began, and what is left of a window.
-    Returns when, by HubSpot's clock (ms), it began, and before which moment (ms) everything is delivered."""
+def deliver(run: Run, event_type: str, span: Span, advance: Callable[[int], None]) -> None:
+    """Delivers one span of time of one event type. `advance` gets the position of the source (ms) before each checkpoint, and at
+    the end: everything of the span before it is delivered then."""
     settings, sink, tally = run.settings, run.sink, run.tallies[event_type]
     reject = partial(keep_rejected, run, event_type)
     sink.log(f"{event_type}: reading from {to_text(span[0])} {'on' if span[1] is None else 'to ' + to_text(span[1])}.")
-    with Reader(
-        partial(ask, run.client, question(settings, event_type)),
-        run.client.now,
-        settings.concurrency,
-        settings.start,
-        partial(run.warn, ORDER),
-    ) as reader:
-        tell = seldom(PROGRESS_SECONDS, lambda: sink.log(f"{event_type}: {how_far(reader, tally, span)}"))
+    fetch = partial(ask, run.client, question(settings, event_type))
+    with Reader(fetch, run.client.clock.later, settings.concurrency, settings.start, partial(run.warn, ORDER)) as source:
+        tell = seldom(PROGRESS_SECONDS, lambda: sink.log(f"{event_type}: {how_far(source, tally, span)}"))
 
         def note(page: dict[str, Any]) -> None:
             tally.pages += 1
             tell()
 
-        def save_true(occurred: str) -> None:
-            save(*true_cursor(reader, occurred, settings.lookback))
+        def advance_to_position() -> None:
+            if source.position > span[0]:
+                advance(source.position)
+
+        def save(occurred: str) -> None:  # where a kill goes on is the source's to say: the latest row may be ahead of others
+            advance_to_position()
+            run.checkpoint()
 
         stream = pipe(
             [span],
-            fetch_pages(partial(reader.pages, rest=rest)),
+            fetch_pages(source.pages),
             tell_pages(note),
             unwrap_results,
             set_aside(reject),
@@ -108,16 +97,16 @@ def deliver(run: Run, event_type: str, span: Span, save: Save, rest: Window | No
             # A stage of your own, from rows to rows, goes here: docs/extending.md
             dedupe_by_id(settings.dedupe_window),
             emit_upserts(partial(sink.upsert, settings.table_of(event_type))),
-            checkpoint_every(settings.checkpoint_interval, save_true),
+            checkpoint_every(settings.checkpoint_interval, save),
         )
         try:
             for _ in stream:
                 tally.events += 1
         finally:
-            tally.waited += reader.waited
-    if reader.strays:
-        run.warn(ORDER, f"{event_type}: events from outside the time that was asked for: {reader.strays}. They are delivered.")
-    return reader.began or run.client.now(), reader.delivered
+            tally.waited += source.waited
+            advance_to_position()
+    if source.strays:
+        run.warn(ORDER, f"{event_type}: events from outside the time that was asked for: {source.strays}. They are delivered.")
 
 
 def question(settings: Settings, event_type: str) -> Query:
@@ -135,7 +124,7 @@ def question(settings: Settings, event_type: str) -> Query:
 
 def how_far(reader: Reader, tally: Tally, span: Span) -> str:
     end = reader.now() if span[1] is None else span[1]
-    return progress(tally.events, time.monotonic() - tally.started, span[0], reader.delivered, end)
+    return progress(tally.events, time.monotonic() - tally.started, span[0], reader.position, end)
 
 
 def keep_rejected(run: Run, event_type: str, event: Any, reason: str) -> None:
@@ -145,26 +134,14 @@ def keep_rejected(run: Run, event_type: str, event: Any, reason: str) -> None:
     run.sink.upsert(REJECTED, rejected_row(event_type, event, reason, to_text(run.client.now())))
 
 
-def true_cursor(reader: Reader, occurred: str, lookback: int) -> tuple[str, int, dict[str, Any] | None]:
-    """What to save when `occurred` is the latest moment delivered: the cursor, when the sync began (ms), and what is left of a
-    window where the cursor alone does not tell.
-
-    The cursor never passes an event that is not delivered: what was handed on out of order (or comes from the future) does not
-    carry it there, and it stays where the pages before this one ended. What is left of a window ends where the look-back (ms)
-    begins: its page cursor, followed later, may lead past what appears in the meantime.
-    """
-    exact = reader.loose < to_ms(occurred) <= reader.reach
-    began = reader.began or 0
-    rest = None if reader.rest is None else ending(reader.rest, began - lookback)
-    return occurred if exact else to_text(reader.delivered), began, None if rest is None else rest._asdict()
-
-
-def ask(client: Client, fixed: Query, window: Window, stop: threading.Event) -> Page:
+def ask(client: Client, fixed: Query, wanted: Question, stop: threading.Event) -> Page:
     """One page of a window."""
-    after, before = window.asked
+    after, before = wanted.asked
     query = {**fixed, "occurredAfter": to_text(after)}
     if before is not None:
         query["occurredBefore"] = to_text(before)
-    if window.after is not None:
-        query["after"] = window.after
+    if wanted.after is not None:
+        query["after"] = wanted.after
+    if wanted.limit is not None:
+        query["limit"] = wanted.limit
     return client.page(query, stop)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pipeline.client import Client
+from pipeline.connection.state import Progress, write_state
 from pipeline.metrics import Tally
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.settings import Settings
-from pipeline.state import Progress, write_state
 
 MOST_WARNINGS = 10  # of one sync: the dashboard shows no more
 FAILED, REJECTS, CHANGED, ORDER, QUOTA = range(5)  # what warnings are about, the important first

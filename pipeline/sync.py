@@ -2,6 +2,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from pipeline.connection.state import Progress, migrate, read_state, read_under_way
 from pipeline.deliver import sync_event_type
 from pipeline.errors import ConnectorError, HubSpotError, QuotaSpent, Refused, SettingsError, Unauthorized, Unavailable
 from pipeline.event_types import NONE_CHOSEN, choose_asking, waiting_longest, whats_nearest
@@ -12,7 +13,6 @@ from pipeline.moments import local_now, to_text
 from pipeline.run import CHANGED, FAILED, Run, Sink, connect, say_warnings
 from pipeline.settings import Settings
 from pipeline.shaping import protection
-from pipeline.state import Progress, read_state, read_under_way
 
 NONE = "No event type could be synced:"
 
@@ -26,6 +26,8 @@ def sync(settings: Settings, state: Mapping[str, Any], sink: Sink, declared: Col
     """
     give_back()
     cursors, protected = read_state(state), protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)
+    for sentence in migrate(state)[1]:
+        sink.log(sentence)
     with connect(settings, sink.log) as client:
         run = Run(settings, client, sink, cursors, read_under_way(state), frozenset(cursors), protected)
         row = first_row(local_now())

@@ -9,12 +9,12 @@ from pipeline.event_types import choose, choose_asking, is_pattern
 from pipeline.metrics import SCHEMA as SYNC_RUN
 from pipeline.moments import MINUTE, to_text
 from pipeline.names import destination_name, matcher
+from pipeline.reading.window import Window
 from pipeline.rejects import SCHEMA as REJECTED_EVENT
 from pipeline.run import connect
 from pipeline.settings import SINGLE, Settings, read_settings
 from pipeline.shaping import new_names
 from pipeline.stages import flatten
-from pipeline.windows import fresh
 
 PATIENCE = MINUTE  # update() has more
 SAMPLED = 100  # events
@@ -74,7 +74,7 @@ def text_columns(settings: Settings, event_type: str, sample: Sample) -> Iterato
 
 def sample(settings: Settings, client: Client, event_type: str) -> list[Any]:
     """The first events of a type; none where they cannot be had: what is wrong with one type is not the others' concern."""
-    after, _ = fresh(settings.start, None).asked
+    after, _ = Window(settings.start, None).bounds()
     number = min(SAMPLED, settings.page_size)
     try:
         return client.page({**question(settings, event_type), "limit": number, "occurredAfter": to_text(after)}).results

@@ -16,11 +16,11 @@ from dask.distributed import LocalCluster
 from backfill import backfill, on_dask, parquet
 from backfill.on_dask import HOUR, Window, file_of, read_window
 from pipeline import read_settings
+from pipeline.connection.state import main_span, read_state
 from pipeline.errors import SettingsError, Unauthorized
 from pipeline.moments import to_ms
 from pipeline.names import destination_name
 from pipeline.rejects import TABLE as REJECTED
-from pipeline.state import main_span, read_state
 from simulator import Behaviour, Simulator, generated
 from tests.support import Delivered, configuration, sync_into
 

@@ -38,7 +38,8 @@ def test_a_backfill_killed_at_random_moments_loses_and_doubles_nothing_and_repea
 
 def test_the_cursor_stays_where_it_is_while_a_look_back_is_read_again_and_killed(nest, tmp_path):
     now = to_ms(END) - 2 * DAY
-    with Simulator({TYPE: generated(12_000, shape="uniform")}, Behaviour(clock=lambda: now, hide_future=True, latency_ms=10)) as sim:
+    behaviour = Behaviour(clock=lambda: now, hide_future=True, latency_ms=10)
+    with Simulator({TYPE: generated(12_000, shape="uniform")}, behaviour) as sim:
         keys = {**KEYS, "lookback_minutes": "14400"}  # ten days of a thousand events
         chaos = Chaos(nest, sim, tmp_path, random.Random(5), keys)
         assert chaos.until_it_ends(most_kills=0)

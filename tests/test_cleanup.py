@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import Client, ConnectorError, Reader, Sink, read_settings, sync
-from pipeline.state import Progress, write_state
+from pipeline.connection.state import Progress, write_state
 from simulator import Simulator, generated
 from tests.support import Delivered, configuration, sync_into
 

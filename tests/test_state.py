@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import StateError
-from pipeline.moments import to_ms, to_text
-from pipeline.state import (
+from pipeline.connection.state import (
     Progress,
     advance,
     advance_gap,
@@ -19,6 +17,8 @@ from pipeline.state import (
     read_state,
     write_state,
 )
+from pipeline.errors import StateError
+from pipeline.moments import to_ms, to_text
 
 TYPE = "e_visited_page"
 law = settings(deadline=None)

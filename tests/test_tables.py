@@ -6,9 +6,9 @@ import pytest
 
 import connector
 from pipeline import ConnectorError, read_settings, sync
+from pipeline.connection.state import read_state
 from pipeline.moments import to_ms, to_text
 from pipeline.names import destination_name
-from pipeline.state import read_state
 from pipeline.tables import declare
 from simulator import Behaviour, Simulator, generated, listed
 from tests.support import START, Delivered, configuration, sync_into

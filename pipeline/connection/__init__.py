@@ -1,0 +1,1 @@
+"""What a connection keeps between two syncs: the saved state."""
