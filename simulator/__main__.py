@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from simulator import Behaviour, History, Simulator, generated
@@ -101,6 +101,13 @@ def _add_rest(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--forbid", action="append", default=[], metavar="TYPE", help="answer 403 to an event type")
     group.add_argument("--extra-event-type", action="append", default=[], metavar="TYPE", help="listed, never received")
     group.add_argument("--late-ms", type=int, default=0, metavar="X", help="events become visible that much later")
+    group.add_argument(
+        "--ingested-late", type=_late_among_many, metavar="N=MS", help="in the order `ingested`, every Nth event is so much later"
+    )
+    group.add_argument(
+        "--date-offset-ms", type=int, action="append", default=[], metavar="X",
+        help="Date is ahead of the clock (repeatable: answer after answer, round and round)",
+    )  # fmt: skip
     group.add_argument("--clock-offset-ms", type=int, default=0, metavar="X", help="the simulator's clock is ahead")
 
 
@@ -125,6 +132,12 @@ def _numbered(text: str) -> tuple[int, str]:
     return int(number), name
 
 
+def _late_among_many(text: str) -> Callable[[int, int], int]:
+    """"500=600000": of each 500 events the last is listed 600,000 ms late."""
+    every, ms = map(int, text.split("="))
+    return lambda index, occurred: ms if (index + 1) % every == 0 else 0
+
+
 def _histories(options: argparse.Namespace) -> dict[str, History]:
     """One generated history for each event type."""
     return {
@@ -143,6 +156,7 @@ def _behaviour(options: argparse.Namespace) -> Behaviour:
     behaviour.quota = (options.quota, options.quota_interval_ms) if options.quota is not None else None
     behaviour.fault_kinds, behaviour.faults = options.fault_kinds, dict(options.fault)
     behaviour.forbidden, behaviour.extra_event_types = set(options.forbid), tuple(options.extra_event_type)
+    behaviour.ingested, behaviour.date_offsets = options.ingested_late, tuple(options.date_offset_ms)
     if options.late_ms:
         behaviour.late = lambda index, occurred: options.late_ms
     if options.clock_offset_ms:

@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
 
 from simulator.behaviour import Asked, Behaviour
-from simulator.cursor import Place, checksum, decode, encode
+from simulator.cursor import Place, encode
 from simulator.errors import Answer, Refused, error, forbidden, invalid, rate_limited
 from simulator.faults import alter, instead
 from simulator.history import History, merged
 from simulator.instants import milliseconds
-from simulator.pages import Page, Selection, cut, keep_properties, render, resume, select
+from simulator.pages import Page, cut, keep_properties, render, select
 from simulator.quota import Quota
+from simulator.walk import Walk, arrive, is_turn
 
 PATH = re.compile(
     r"/events/(?:v3/events|event-occurrences/(?:2025-09|2026-03|2026-09))(?P<types>/event-types)?/?"
@@ -36,6 +36,7 @@ class Account:
     behaviour: Behaviour = field(default_factory=Behaviour)
     quota: Quota = field(default_factory=Quota)
     emptied: set[Place] = field(default_factory=set)  # places whose page has been empty once
+    ended: set[Place] = field(default_factory=set)  # places whose page has been empty once, without a next
     continued: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     lock: Lock = field(default_factory=Lock)
 
@@ -97,21 +98,39 @@ def _page(account: Account, asked: Asked, faults: list[str]) -> Page:
         raise invalid("The simulator knows no cursor of a previous page", "before")
     if "%" in text and behaviour.cursor_decodes == "once":
         return Page([], None, asked.path, query)
-    place = _place(text, asked, behaviour) if text else None
-    selection = _selection(account, history, query, place)
-    start = resume(selection, history, place) if place else 0
+    turn = next(account.continued) if text else 0
+    now = account.now() if behaviour.cursor_ttl_ms is not None else 0
+    place = arrive(asked, behaviour, now, turn) if text else None
+    window = _window(account, history, query)
     wanted = _wanted(account, history, query)
-    cursor = partial(_cursor, history, asked=asked, behaviour=behaviour)
-    if place and _is_empty_once(account, place):
-        return Page([], encode(place._replace(issued=asked.number)), asked.path, query)
-    indices, more = cut(selection, start, limit, wanted)
-    page = Page(list(map(history.body, indices)), cursor(indices[-1]) if more else None, asked.path, query)
+    if place and (hollow := _hollow(account, asked, place._replace(issued=0, at=0), turn)):
+        return hollow
+    walk = Walk(history, _order(query, behaviour, place), place, asked, behaviour, now)
+    indices, more = cut(walk.following(window), limit, wanted)
+    after = walk.onward(indices, more)
+    page = Page(list(map(history.body, indices)), after, asked.path, query)
+    page = page._replace(paging=behaviour.last_paging if after is None and behaviour.last_paging else behaviour.paging)
     names = {name for value in query.get("properties", []) for name in value.split(",")}
     if names:
         page = page._replace(bodies=[keep_properties(body, names) for body in page.bodies])
+    first = walk.beginning()
     for kind in faults:
-        page = alter(kind, page, lambda: _first_after(selection, limit, wanted, cursor))
+        page = alter(kind, page, lambda: first.onward(*cut(first.following(window), limit, wanted)))
     return page
+
+
+def _hollow(account: Account, asked: Asked, place: Place, turn: int) -> Page | None:
+    """An empty page in place of the one behind a place, though events follow there; None where there is to be none."""
+    behaviour, hollow = account.behaviour, Page([], None, asked.path, asked.query)
+    with account.lock:
+        if is_turn(turn, behaviour.ends_every) or (behaviour.ends_once and place not in account.ended):
+            account.ended.add(place)
+            return hollow._replace(paging=behaviour.last_paging)
+        if is_turn(turn, behaviour.empty_page_every) and place not in account.emptied:
+            account.emptied.add(place)
+            at = account.now() if behaviour.cursor_ttl_ms is not None else 0
+            return hollow._replace(after=encode(place._replace(issued=asked.number, at=at)), paging=behaviour.paging)
+    return None
 
 
 def _history(account: Account, query: Query) -> History:
@@ -141,31 +160,19 @@ def _limit(query: Query, behaviour: Behaviour) -> int:
     return min(limit, behaviour.max_limit)
 
 
-def _place(text: str, asked: Asked, behaviour: Behaviour) -> Place:
-    """The place that a cursor names."""
-    try:
-        place = decode(unquote(text) if behaviour.cursor_decodes == "any" else text)
-    except ValueError:
-        raise invalid("Invalid cursor: after", "after") from None
-    if behaviour.cursors == "strict" and place.made_for != checksum(asked.query):
-        raise invalid("The cursor was issued for another query", "after")
-    if behaviour.cursor_ttl_requests is not None and asked.number - place.issued > behaviour.cursor_ttl_requests:
-        raise invalid("The cursor has expired", "after")
-    return place
-
-
-def _selection(account: Account, history: History, query: Query, place: Place | None) -> Selection:
-    """The events between the bounds asked for, in their order."""
+def _window(account: Account, history: History, query: Query) -> range:
+    """The events between the bounds asked for."""
     behaviour = account.behaviour
     grain = 1000 if behaviour.resolution == "second" else 1
     after, before = _bound(query, "occurredAfter"), _bound(query, "occurredBefore")
+    after, before = None if behaviour.after_ignored else after, None if behaviour.before_ignored else before
     if after is not None and not behaviour.after_inclusive:
         after += grain
     if before is not None and behaviour.before_inclusive:
         before += grain
     if behaviour.hide_future:
         before = min(account.now() + 1, before if before is not None else account.now() + 1)
-    return select(history, after, before, grain, _order(query, behaviour, place))
+    return select(history, after, before, grain)
 
 
 def _bound(query: Query, name: str) -> int | None:
@@ -224,30 +231,3 @@ def _has_property(name: str, values: set[str], event: Any) -> bool:
     """Whether a property of the event is one of the values."""
     properties = event.get("properties") if isinstance(event, dict) else None
     return isinstance(properties, dict) and properties.get(name) in values
-
-
-def _is_empty_once(account: Account, place: Place) -> bool:
-    """Whether this is the Nth page asked for with a cursor, and this place has not been empty before."""
-    every = account.behaviour.empty_page_every
-    place = place._replace(issued=0)
-    with account.lock:
-        if not every or next(account.continued) % every or place in account.emptied:
-            return False
-        account.emptied.add(place)
-        return True
-
-
-def _cursor(history: History, index: int, asked: Asked, behaviour: Behaviour) -> str:
-    """The percent-encoded cursor of the page that begins behind an event."""
-    millis = history.time(index)
-    issued = 0 if behaviour.cursor_ttl_requests is None else asked.number
-    place = Place(millis, index - history.rank(millis), checksum(asked.query), issued)
-    return encode(place, str(index), asked.query.get("eventType", [""])[0])
-
-
-def _first_after(
-    selection: Selection, limit: int, wanted: Callable[[int], bool] | None, cursor: Callable[[int], str]
-) -> str | None:
-    """The next cursor of the first page of the whole selection."""
-    indices, more = cut(selection, 0, limit, wanted)
-    return cursor(indices[-1]) if more else None

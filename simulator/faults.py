@@ -10,6 +10,7 @@ from simulator.behaviour import Asked, Behaviour
 from simulator.errors import Answer, error, forbidden, rate_limited
 from simulator.instants import DAY_MS, iso, milliseconds
 from simulator.pages import Page
+from simulator.paging import SHAPES
 from simulator.visits import mix
 
 STATUSES = (400, 401, 403, 404, 423, 429, 477, 500, 502, 503, 504, *range(520, 528), 530)
@@ -32,7 +33,7 @@ def chosen(asked: Asked, behaviour: Behaviour) -> list[str]:
 def check(kind: str) -> None:
     """ValueError when there is no such fault."""
     name, *options = kind.split(":")
-    known = name in TRANSPORT or name in CONTENT or name in WHOLE
+    known = name in TRANSPORT or name in CONTENT or name in WHOLE or name in SHAPES
     if not known and name not in map(str, STATUSES):
         raise ValueError(f"no such fault: {kind!r}; there are {', '.join(kinds())}")
     for option in options:
@@ -42,7 +43,7 @@ def check(kind: str) -> None:
 
 def kinds() -> list[str]:
     """The names of all faults."""
-    return [*map(str, STATUSES), *WHOLE, *TRANSPORT, *CONTENT]
+    return [*map(str, STATUSES), *WHOLE, *TRANSPORT, *CONTENT, *SHAPES]
 
 
 def instead(kind: str, behaviour: Behaviour) -> Answer | None:
@@ -65,6 +66,8 @@ def alter(kind: str, page: Page, first_after: Callable[[], str | None]) -> Page:
     """The page with a fault of content in it; first_after gives the first page's next cursor."""
     if kind == "backward_cursor":
         return page._replace(after=first_after() or page.after)
+    if kind in SHAPES:
+        return page._replace(paging=kind)
     return CONTENT[kind](page) if kind in CONTENT else page
 
 
@@ -183,4 +186,5 @@ CONTENT: dict[str, Callable[[Page], Page]] = {
     "deep": lambda page: _with_property(page, DEEP),
     "huge_int": lambda page: _with_property(page, b"1234567890" * 4),
     "duplicate": _duplicate,
+    "ends": lambda page: page._replace(bodies=[], after=None),
 }

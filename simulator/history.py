@@ -5,7 +5,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import Any, Protocol
 
 import orjson
@@ -28,11 +28,16 @@ class History(Protocol):
 
     def __len__(self) -> int: ...
 
+    def __hash__(self) -> int: ...  # by identity: a history never changes
+
     def time(self, i: int) -> int:
         """Milliseconds UTC of event i; never less than that of event i - 1."""
 
-    def rank(self, ms: int) -> int:
-        """How many events have a time before ms."""
+    def tie(self, i: int) -> int:
+        """What orders event i among those of its millisecond: a number that no other of them has."""
+
+    def rank(self, ms: int, tie: int = 0) -> int:
+        """How many events have a time before ms, or that time and a lesser tie."""
 
     def body(self, i: int) -> bytes:
         """The JSON of event i."""
@@ -64,7 +69,8 @@ def generated(
 
 
 def listed(events: Iterable[Any]) -> History:
-    """A history of these events, any JSON values; sorted by occurredAt, ties as given, unreadable ones first."""
+    """A history of these events, any JSON values; sorted by occurredAt, unreadable ones first, ties by id (a shorter one
+    first, so that id-9 comes before id-10; without one as given)."""
     return _Listed(events)
 
 
@@ -105,8 +111,12 @@ class _Generated:
         ms = start + offset + (slot * self.jitter % room if room else 0)
         return ms - ms % self.grain
 
-    def rank(self, ms: int) -> int:
-        return bisect_left(range(len(self)), ms, key=self.time)
+    def tie(self, i: int) -> int:
+        return i
+
+    def rank(self, ms: int, tie: int = 0) -> int:
+        first = bisect_left(range(len(self)), ms, key=self.time)
+        return first if tie <= first else min(tie, self.rank(ms + 1))
 
     def body(self, i: int) -> bytes:
         ms = self.time(i)
@@ -126,9 +136,10 @@ class _Generated:
 
 class _Listed:
     def __init__(self, events: Iterable[Any]) -> None:
-        ordered = sorted(events, key=_occurred)
-        self.times = array("q", map(_occurred, ordered))
-        self.bodies = [dumps(event) for event in ordered]
+        keyed = sorted(((_occurred(event), _named(event), event) for event in events), key=lambda each: each[:2])
+        self.times = array("q", (ms for ms, _, _ in keyed))
+        self.ties = [tie << 32 | nth for _, same in groupby(keyed, lambda each: each[:2]) for nth, (_, tie, _) in enumerate(same)]
+        self.bodies = [dumps(event) for _, _, event in keyed]
         self.always = bisect_right(self.times, UNREADABLE)
 
     def __len__(self) -> int:
@@ -137,8 +148,12 @@ class _Listed:
     def time(self, i: int) -> int:
         return self.times[i]
 
-    def rank(self, ms: int) -> int:
-        return bisect_left(self.times, ms)
+    def tie(self, i: int) -> int:
+        return self.ties[i]
+
+    def rank(self, ms: int, tie: int = 0) -> int:
+        first = bisect_left(self.times, ms)
+        return bisect_left(self.ties, tie, first, bisect_right(self.times, ms)) if tie else first
 
     def body(self, i: int) -> bytes:
         return self.bodies[i]
@@ -159,8 +174,12 @@ class _Merged:
         history, ordinal = self._place(i)
         return history.time(ordinal)
 
-    def rank(self, ms: int) -> int:
-        return sum(part.rank(ms) for part in self.parts)
+    def tie(self, i: int) -> int:
+        return i
+
+    def rank(self, ms: int, tie: int = 0) -> int:
+        first = sum(part.rank(ms) for part in self.parts)
+        return first if tie <= first else min(tie, self.rank(ms + 1))
 
     def body(self, i: int) -> bytes:
         history, ordinal = self._place(i)
@@ -223,6 +242,12 @@ def _occurred(event: Any) -> int:
     """Milliseconds of an event's occurredAt, UNREADABLE without one."""
     ms = milliseconds(event.get("occurredAt")) if isinstance(event, dict) else None
     return UNREADABLE if ms is None else ms
+
+
+def _named(event: Any) -> int:
+    """An event's id as a number, a shorter id the lesser one; 0 without one."""
+    name = event.get("id", "") if isinstance(event, dict) else ""
+    return int.from_bytes(str(name).encode("utf-8", "surrogatepass")[:64], "big")
 
 
 def dumps(value: Any) -> bytes:

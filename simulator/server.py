@@ -126,7 +126,7 @@ class Simulator(Account):
         length = len(body)
         if transport in ("cut", "cut_clean"):
             body = body[: length // 2]
-        message = self._head(reply, len(body) if transport == "cut_clean" else length) + body
+        message = self._head(reply, len(body) if transport == "cut_clean" else length, asked.number) + body
         if transport == "drip":
             return self._drip(connection, message)
         connection.sendall(message)
@@ -141,16 +141,22 @@ class Simulator(Account):
             traceback.print_exc(file=sys.stderr)
             return [], error(501, message=f"The simulator failed: {mistake!r}")
 
-    def _head(self, reply: Answer, length: int) -> bytes:
-        """Status line and headers."""
+    def _head(self, reply: Answer, length: int, number: int) -> bytes:
+        """Status line and headers of the answer to the request of that number."""
         headers: dict[str, str] = reply.headers | {"Content-Length": str(length)}
         if self.behaviour.date_header:
             garbage = self.behaviour.date_header == "garbage"
-            headers["Date"] = "garbage" if garbage else formatdate(self.now() / 1000, usegmt=True)
+            headers["Date"] = "garbage" if garbage else self._date(number)
         headers |= self.behaviour.extra_headers
         lines = [f"HTTP/1.1 {reply.status} {_phrase(reply.status)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         return "\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace")
+
+    def _date(self, number: int) -> str:
+        """Now by the simulator's clock, or as far off as this answer is to be."""
+        offsets = self.behaviour.date_offsets
+        off = offsets[(number - 1) % len(offsets)] if offsets else 0
+        return formatdate((self.now() + off) / 1000, usegmt=True)
 
     def _drip(self, connection: socket.socket, message: bytes) -> bool:
         """Send a byte at a time; whether all were sent before the simulator stopped."""

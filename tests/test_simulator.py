@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import Behaviour, Simulator, generated, listed
+from simulator.__main__ import _behaviour, _parser
 from simulator.history import SHAPES
 from simulator.instants import iso, milliseconds
 
@@ -39,7 +40,7 @@ def session():
 
 
 def served(behaviour=None, history=None, **behaviours):
-    return Simulator({TYPE: history or small()}, behaviour or Behaviour(**behaviours))
+    return Simulator({TYPE: small() if history is None else history}, behaviour or Behaviour(**behaviours))
 
 
 def small(events=250, **options):
@@ -196,7 +197,7 @@ def test_bounds_select_exactly_what_they_say(shared, data):
     resolution = data.draw(st.sampled_from(["millisecond", "second"]))
     behaviour = Behaviour(
         after_inclusive=data.draw(st.booleans()), before_inclusive=data.draw(st.booleans()), resolution=resolution,
-        order=data.draw(st.sampled_from(["ascending", "descending", "shuffled"])),
+        order=data.draw(st.sampled_from(["ascending", "descending", "shuffled", "ingested", "breaking"])),
     )  # fmt: skip
     sim.behaviour = behaviour
     near = st.integers(0, len(history) - 1).map(history.time)
@@ -343,6 +344,216 @@ def test_event_types_and_unknown_ones(session):
         assert get(session, sim, eventType="pe1_signup").json() == {"results": []}
         assert "ae2_x" in get(session, sim, eventType="ae2_x").json()["message"]
         assert get(session, sim, eventType=None).json()["message"] == "Must specify an eventType or objectType"
+
+# Disorder: facts page, "Not known: be right either way"
+
+ORDERS = ("ascending", "descending", "shuffled", "ingested", "breaking")
+HOUR = 3_600_000
+
+
+def late_among_many(index, occurred):
+    """One in fifty is listed two hours late."""
+    return 2 * HOUR if index % 50 == 10 else 0
+
+
+def at(text, n, **fields):
+    return {"id": f"id-{n}", "eventType": TYPE, "occurredAt": text, "properties": {}, **fields}
+
+
+@pytest.mark.parametrize("order", ["ingested", "breaking"])
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_each_order_gives_each_event_once(session, order, limit):
+    with served(history=small(60), order=order, ingested=late_among_many, order_breaks_after=3) as sim:
+        assert sorted(ids(walk(session, sim, limit=limit))) == sorted(ids(truth(small(60))))
+
+
+def test_in_the_order_of_ingestion_a_few_are_late_among_many(session):
+    history = small()
+    expected = sorted(range(250), key=lambda i: (history.time(i) + late_among_many(i, history.time(i)), history.time(i)))
+    with served(history=history, order="ingested", ingested=late_among_many) as sim:
+        found = ids(walk(session, sim, limit=20))
+        assert found == [history.event(i)["id"] for i in expected] != ids(truth(history))
+        sim.behaviour = Behaviour(order="ingested", late=late_among_many)
+        assert ids(walk(session, sim, limit=20)) == found, "unless told otherwise, an event is listed when it becomes visible"
+
+
+def test_an_order_that_breaks_is_good_for_some_pages(session):
+    with served(order="breaking", order_breaks_after=3) as sim:
+        found, expected = ids(walk(session, sim, limit=20)), ids(truth(small()))
+    assert found[:60] == expected[:60] and found[60:80] != expected[60:80]
+    assert sorted(found) == sorted(expected)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_bounds_that_mean_nothing(session, order):
+    history, middle = small(), iso(small().time(125)).decode()
+    with served(history=history, order=order, after_ignored=True, order_breaks_after=3) as sim:
+        before = sorted(ids(truth(history)[: history.rank(history.time(125))]))
+        assert sorted(ids(walk(session, sim, limit=20, occurredAfter=START, occurredBefore=middle))) == before
+        assert sorted(ids(walk(session, sim, limit=20, occurredAfter=middle))) == sorted(ids(truth(history)))
+        sim.behaviour.after_ignored, sim.behaviour.before_ignored = False, True
+        after = sorted(ids(truth(history)[history.rank(history.time(125) + 1) :]))
+        assert sorted(ids(walk(session, sim, limit=20, occurredAfter=middle, occurredBefore=middle))) == after
+        sim.behaviour.after_ignored = True
+        assert len(walk(session, sim, limit=20, occurredAfter=middle, occurredBefore=middle)) == 250
+
+
+@given(
+    moments=st.lists(st.integers(0, 9), min_size=1, max_size=30), late=st.sets(st.integers(0, 29)), data=st.data(),
+    order=st.sampled_from(ORDERS[:4]),
+)  # fmt: skip
+@settings(deadline=None, max_examples=150)
+def test_a_walk_under_change_meets_every_event_that_was_there_all_the_time_once(shared, moments, late, order, data):
+    """Before and behind the cursor events appear, go and change between two requests: the cursor is a key, and names the event
+    after which its page begins."""
+    sim, _, session = shared
+    events = {n: at(f"2026-01-05T00:00:0{moment}Z", n) for n, moment in enumerate(moments)}
+    sim.behaviour = Behaviour(order=order, ingested=lambda index, occurred: occurred * 7 % 11_000)
+    stay = data.draw(st.sets(st.sampled_from(range(len(moments)))))
+    there, found, after = {n: n not in late or n in stay for n in events}, [], {}
+    while after is not None:
+        sim.histories = {TYPE: listed(events[n] for n in events if there[n])}
+        page = get(session, sim, limit=3, **after).json()
+        found += ids(page["results"])
+        after = {"after": unquote(page["paging"]["next"]["after"])} if "paging" in page else None
+        there |= {n: data.draw(st.booleans()) for n in events if n not in stay}
+        events = {n: {**event, "properties": {"changed": str(len(found))}} for n, event in events.items()}
+    assert {f"id-{n}" for n in stay} <= set(found) and len(found) == len(set(found))
+
+
+def test_ties_go_by_id_so_that_a_deletion_moves_no_cursor(session):
+    same = [at("2026-01-05T00:00:00.500Z", n) for n in range(12)]
+    with served(history=listed(same)) as sim:
+        after = unquote(get(session, sim, limit=10).json()["paging"]["next"]["after"])
+        sim.histories = {TYPE: listed(same[:2] + same[5:9] + same[10:])}
+        assert ids(get(session, sim, after=after).json()["results"]) == ["id-10", "id-11"]
+
+
+def test_events_without_an_id_and_doubled_ones_are_all_paged_through(session):
+    odd = [{"occurredAt": START, "properties": {}}] * 4 + [at(START, 1)] * 3 + [5, None]
+    with served(history=listed(odd)) as sim:
+        assert len(walk(session, sim, limit=1)) == 9
+
+
+def statuses_and_sizes(session, sim, cursor, times):
+    answers = [get(session, sim, limit=20, after=cursor) for _ in range(times)]
+    return [(answer.status_code, len(answer.json().get("results", "x")), "paging" in answer.json()) for answer in answers]
+
+
+FULL, HOLLOW, REFUSED = (200, 20, True), (200, 0, False), (400, 1, False)
+
+
+@pytest.mark.parametrize("behaviour, expected", [
+    ({"ends_every": 1}, [HOLLOW] * 4),
+    ({"ends_every": 3}, [FULL, FULL, HOLLOW, FULL]),
+    ({"ends_once": True}, [HOLLOW, FULL, FULL, FULL]),
+    ({"refuse_every": 2}, [FULL, REFUSED, FULL, REFUSED]),
+    ({"refuse_every": 3, "ends_every": 2}, [FULL, HOLLOW, REFUSED, HOLLOW]),
+])  # fmt: skip
+def test_a_cursor_that_ends_early_or_is_refused(session, behaviour, expected):
+    with served(**behaviour) as sim:
+        cursor = unquote(get(session, sim, limit=20).json()["paging"]["next"]["after"])
+        assert statuses_and_sizes(session, sim, cursor, 4) == expected
+        assert len(get(session, sim, limit=20).json()["results"]) == 20, "without a cursor all is well"
+
+
+def test_a_fault_ends_a_walk_early(session):
+    assert faulty(session, "ends").json() == {"results": []}
+
+
+def test_cursors_expire_by_the_clock(session):
+    now = milliseconds(END)
+    with served(cursor_ttl_ms=60_000, clock=lambda: now) as sim:
+        cursor = unquote(get(session, sim, limit=20).json()["paging"]["next"]["after"])
+        now += 60_000
+        assert statuses_and_sizes(session, sim, cursor, 1) == [FULL]
+        now += 1
+        answer = get(session, sim, limit=20, after=cursor)
+        assert answer.status_code == 400 and answer.json()["message"] == "The cursor has expired"
+
+
+def first_pages(session, sim, number):
+    """(ids, cursor) of the first pages of a walk."""
+    found, after = [], {}
+    for _ in range(number):
+        page = get(session, sim, limit=20, **after).json()
+        found.append((ids(page["results"]), page["paging"]["next"]["after"]))
+        after = {"after": unquote(found[-1][1])}
+    return found
+
+
+@pytest.mark.parametrize("order", ["ascending", "shuffled"])
+@pytest.mark.parametrize("loop, after, meets", [
+    ("first", 0, [0, 0, 0, 0, 0, 0]), ("page", 0, [0, 0, 0, 0, 0, 0]),
+    ("first", 2, [0, 1, 2, 0, 1, 2]), ("page", 2, [0, 1, 2, 2, 2, 2]),
+])  # fmt: skip
+@pytest.mark.parametrize("fresh", [True, False])
+def test_cursors_that_go_in_a_circle_under_one_name_or_ever_new_ones(session, order, loop, after, meets, fresh):
+    with served(order=order, cursor_loop=loop, cursor_loop_after=after, cursor_fresh=fresh) as sim:
+        found = first_pages(session, sim, 6)
+        sim.behaviour.cursor_loop = None
+        expected = [page for page, _ in first_pages(session, sim, 3)]
+    assert [page for page, _ in found] == [expected[n] for n in meets]
+    assert len({cursor for _, cursor in found}) == (6 if fresh else len(set(meets[1:])))
+
+
+@pytest.mark.parametrize("events", [250, 200, 0])
+def test_an_open_end_is_told_by_an_empty_page(session, events):
+    with served(history=small(events), open_end=True) as sim:
+        found = list(pages(session, sim, limit=20))
+    assert ids(event for page in found for event in page["results"]) == ids(truth(small(events)))
+    assert found[-1] == {"results": []} and all(page["results"] for page in found[:-1])
+
+
+SHAPES_OF_PAGING = {
+    "paging_null": None, "paging_object": {}, "paging_list": [], "paging_text": "next", "paging_number": 7,
+    "next_null": {"next": None}, "next_object": {"next": {}}, "next_list": {"next": []},
+    "after_null": {"next": {"after": None}}, "after_empty": {"next": {"after": ""}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPES_OF_PAGING)
+def test_paging_of_every_shape_on_one_answer_on_all_or_on_the_last(session, name):
+    shape = SHAPES_OF_PAGING[name]
+    assert faulty(session, name).json()["paging"] == shape
+    with served(last_paging=name) as sim:
+        first = get(session, sim, limit=200).json()
+        assert set(first["paging"]["next"]) == {"after", "link"}
+        assert get(session, sim, after=unquote(first["paging"]["next"]["after"])).json()["paging"] == shape
+        sim.behaviour = Behaviour(paging=name)
+        assert [get(session, sim, limit=limit).json()["paging"] for limit in (200, 1000)] == [shape, shape]
+
+
+def test_paging_with_only_a_link_and_with_more_than_is_documented(session):
+    following = faulty(session, "link_only", limit=20).json()["paging"]["next"]
+    assert list(following) == ["link"] and "&after=" in following["link"]
+    with served(paging="paging_extra") as sim:
+        whole = get(session, sim, limit=20).json()["paging"]
+        assert set(whole) == {"next", "total"} and set(whole["next"]) == {"after", "link"}
+        assert get(session, sim, limit=1000).json()["paging"] == {"total": 7}
+
+
+def test_date_goes_its_own_way_and_visibility_by_the_clock(session):
+    now = small().time(100)
+    with served(clock=lambda: now, hide_future=True, date_offsets=(0, 86_400_000, -31_536_000_000)) as sim:
+        dates = []
+        for _ in range(4):
+            answer = get(session, sim, limit=1000)
+            assert len(answer.json()["results"]) == small().rank(now + 1)
+            dates.append(answer.headers["Date"][5:16])
+    assert dates == ["05 Jan 2026", "06 Jan 2026", "05 Jan 2025", "05 Jan 2026"]
+
+
+def test_disorder_has_its_options_on_the_command_line():
+    command = [
+        "--order", "ingested", "--ingested-late", "50=600000", "--before-ignored", "--cursor-loop", "first", "--cursor-fresh",
+        "--ends-every", "3", "--paging", "link_only", "--date-offset-ms", "5", "--date-offset-ms", "-7", "--cursor-ttl-ms", "9",
+    ]  # fmt: skip
+    behaviour = _behaviour(_parser().parse_args(command))
+    assert behaviour.ingested(49, 0) == 600_000 and behaviour.ingested(50, 0) == 0
+    assert (behaviour.order, behaviour.before_ignored, behaviour.after_ignored) == ("ingested", True, False)
+    assert (behaviour.cursor_loop, behaviour.cursor_fresh, behaviour.cursor_ttl_ms) == ("first", True, 9)
+    assert (behaviour.ends_every, behaviour.paging, behaviour.date_offsets) == (3, "link_only", (5, -7))
 
 
 # Errors, quota, headers
