@@ -20,9 +20,10 @@ from pipeline.reading.window import Astray, Fetch, Part, Window, moment_of, next
 
 Span = tuple[int, "int | None"]  # half-open, ms UTC; None: up to now and beyond
 
-FIRST_PAGES = 3  # of the whole range, before it is cut: a range of a few pages is not worth cutting
+FIRST_PAGES = 2  # of the whole range, before anything is decided
 MOST_PAGES = 4  # of a window, as far as can be foreseen: more repeat more after a kill, fewer leave more pages half empty
-LONGEST_WALK = 8  # pages of a window that turns out fuller: walking on costs no page twice, but reads them one by one
+LONGEST_WALK = 12  # pages of a window that turns out fuller: walking on costs no page twice, but a kill repeats them all
+UNCUT = 6  # pages of a range that is not worth cutting
 MOST_REPEATS = 5  # walks through one second, which cannot be cut
 GROWTH = 8  # by how much an empty window is widened, and a full one narrowed, where nothing tells more
 BURST = 4  # times as dense as usual
@@ -68,6 +69,7 @@ class _Place:
     events: int = 0
     first: int | None = None
     last: int | None = None
+    full: int = 0  # its largest page, in events
     local: float = 0.0  # density of the last page
     ascending: bool = True
     whole: bool = False
@@ -92,12 +94,13 @@ class _Place:
     def take(self, part: Part) -> None:
         """Takes up one more page."""
         self.parts.append(part)
-        self.pages, self.events = self.pages + 1, self.events + len(part.events)
+        self.pages, self.events, self.full = self.pages + 1, self.events + len(part.events), max(self.full, part.full)
         if part.first is not None and part.last is not None:
             self.ascending &= part.ascending and (self.last is None or part.first >= self.last)
             self.first = part.first if self.first is None else min(self.first, part.first)
             self.last = part.last if self.last is None else max(self.last, part.last)
-            self.local = len(part.events) / max(1, part.last - part.first)
+            if 2 * len(part.events) > self.full:  # a few events tell nothing
+                self.local = (len(part.events) - 1) / max(1, part.last - part.first)
 
 
 @dataclass
@@ -124,7 +127,7 @@ class Reader:
     _frontier: float = field(default=0, init=False)  # ms: every window before it is whole, and handed on
     _latest: int = field(default=0, init=False)  # the latest moment handed on that is not of the future, ms
     _ties: int = field(default=0, init=False)  # events at that moment
-    _density: float = field(default=0.0, init=False)  # of the window last handed on
+    _densities: deque[float] = field(default_factory=lambda: deque(maxlen=3), init=False)  # of the windows last handed on
     _full: int = field(default=1, init=False)  # the largest page, in events
     _size: int = field(default=1, init=False)  # the same in bytes
     _seen: int = field(default=0, init=False)  # the latest moment of any page, ms
@@ -164,7 +167,7 @@ class Reader:
                 raise head.error
             elif head.whole:
                 self._line.pop(0)
-                self._density = head.density or 0.0
+                self._densities.append(head.density or 0.0)
                 self._frontier = math.inf if head.window.end is None else head.window.end
             else:
                 self._wait()
@@ -244,7 +247,7 @@ class Reader:
             place.whole = True
             self._kept += place.pages
             self._count(place)
-        elif place.pages + self._pages_to_come(place) > LONGEST_WALK and self._is_divisible(place.window):
+        elif place.pages + self._pages_to_come(place) > (LONGEST_WALK if place.guess else UNCUT) and self._is_divisible(place.window):
             self._lost += place.pages
             self._recut(place)
 
@@ -265,9 +268,13 @@ class Reader:
 
     def _pages_to_come(self, place: _Place) -> float:
         """How many pages a walk under way has still to come, as far as can be foreseen."""
-        if not place.ascending or place.last is None:
+        if place.first is None or place.last is None:
             return 1
-        return max(1.0, (self._end(place.window) - place.last) * place.density_ahead() / self._full)
+        start, end = place.window.start, self._end(place.window)
+        unread = end - place.last if place.ascending else max(0, place.first - start) + max(0, end - place.last)
+        if not place.ascending and unread < (end - start) * (1 - 1 / GROWTH):
+            return place.pages  # what was read lies all over the window: perhaps as many again
+        return max(1.0, unread * place.density_ahead() / self._full)
 
     def _lose(self, place: _Place, astray: Astray) -> None:
         """What to do about a walk that led nowhere: an end that was not plain is proved by a second walk; a window is cut smaller; a
@@ -293,14 +300,18 @@ class Reader:
         self._line[position : position + 1] = others
 
     def _recut(self, place: _Place, smaller: bool = False) -> None:
-        """Puts two windows in the place of one. Where answers ascend, the first is what was read of it (or, `smaller`, less than its
-        first page), and the rest is as dense as the last page; elsewhere, nothing tells but that it is too full."""
+        """Puts two windows in the place of one, cut behind what was read of it where answers ascend (or, `smaller`, before its first
+        page ends); before that, where it lies together; elsewhere, nothing tells but that the window is too full."""
         start, end = place.window.start, self._end(place.window)
-        if place.ascending and place.first is not None and place.last is not None:
-            at = place.first + (place.last - place.first) // (place.pages + 1) if smaller else place.last
+        first, last = (start, start) if place.first is None or place.last is None else (place.first, place.last)
+        if place.ascending and last > start:
+            at = first + (last - first) // (place.pages + 1) if smaller else last
             piece, rest = None, place.density_ahead()
+        elif (last - first) * GROWTH < end - start and first > next_second(start) and not smaller:
+            at, rest = first, place.density_ahead()
+            piece = place.guess or rest
         else:
-            piece, rest = max(GROWTH * place.pages * self._full / (end - start), self._density), None
+            piece, rest = max(GROWTH * place.pages * self._full / (end - start), max(self._densities, default=0)), None
             at = start + int(self._full / piece)
         cut = min(max(whole_second(at), next_second(start)), whole_second(end - 1))
         self._replace(place, _Place(Window(start, cut), piece), _Place(Window(cut, place.window.end), rest))
@@ -332,11 +343,14 @@ class Reader:
         return max(1, min(math.ceil(expected), LONGEST_WALK, allowed))
 
     def _density_at(self, position: int) -> float:
-        """How densely events lie at a place in the line, as far as that or the nearest window before it tells."""
-        for place in reversed(self._line[: position + 1]):
-            if place.density is not None:
-                return place.density
-        return self._density
+        """How densely events lie at a place in the line, as far as that or the windows before it tell: the nearest, evened out over
+        a few where they are alike."""
+        if (known := self._line[position].density) is not None:
+            return known
+        before = [place.density for place in self._line[:position] if place.density is not None]
+        nearest, *others = [*reversed(before), *reversed(self._densities)] or [0.0]
+        alike = [density for density in others[:2] if nearest / 2 < density < 2 * nearest]
+        return sum(alike, nearest) / (1 + len(alike))
 
     def _cut(self, window: Window, density: float) -> tuple[Window, Window | None]:
         """The piece of a window that one walk will probably read whole, and the rest. Where no events are known of, the piece is all
@@ -346,12 +360,12 @@ class Reader:
         most = self._pages_a_window(density * (self._end(self._line[-1].window) - start) / self._full)
         if expected <= most:
             return window, None
-        cut = next_second(start + max(0, int((most - 0.1) * self._full / density) - SECOND // 2))
+        cut = next_second(start + max(0, int((most - 0.1 - math.sqrt(most / self._full)) * self._full / density) - SECOND // 2))
         return (window, None) if cut >= end else (Window(start, cut), Window(cut, window.end))
 
     def _pages_a_window(self, expected: float) -> int:
         """How many pages a window may have: as few as share what is expected of the whole range among the workers."""
-        return min(self._most, max(2, int(expected / (4 * self.concurrency))))
+        return min(self._most, max(2, int(expected / (2 * self.concurrency))))
 
     def _end(self, window: Window) -> int:
         """Where a window's events end, as far as is known: now, if nowhere before."""
