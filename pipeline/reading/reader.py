@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from pipeline.errors import BadAnswer, ConnectorError
 from pipeline.moments import SECOND, to_text
-from pipeline.reading.window import Astray, Fetch, Part, Window, moment_of, next_second, walk, whole_second
+from pipeline.reading.window import Astray, Fetch, Part, Window, crowd, moment_of, next_second, walk, whole_second
 
 Span = tuple[int, "int | None"]  # half-open, ms UTC; None: up to now and beyond
 
@@ -28,7 +28,7 @@ MOST_REPEATS = 5  # walks through one second, which cannot be cut
 GROWTH = 8  # by how much an empty window is widened, and a full one narrowed, where nothing tells more
 BURST = 4  # times as dense as usual
 PARSED_AHEAD = 20 << 20  # bytes of JSON that jobs have brought or are about to; as objects they take three times that
-LOST_PAGES = 64  # of walks that led nowhere: so many, sixteen more for each worker, and four for each page of a whole window
+LOST = 40  # requests of walks that led nowhere: so many, eight more for each worker, and four for each page of a whole window
 
 
 class Brought(NamedTuple):
@@ -65,6 +65,7 @@ class _Place:
     job: "Future[Brought] | None" = None
     job_pages: int = 0
     parts: deque[Part] = field(default_factory=deque)
+    spare: deque[Part] = field(default_factory=deque)  # what came of the window that it is a piece of: for an error before its own
     pages: int = 0  # walked
     events: int = 0
     first: int | None = None
@@ -78,6 +79,11 @@ class _Place:
     def is_ready(self) -> bool:
         """Whether a job may be started on it."""
         return self.job is None and not self.whole and self.error is None
+
+    def fail(self, error: Exception) -> None:
+        """The error that ends this window; what came of it is handed on before."""
+        self.error = error
+        self.parts.extendleft(reversed(self.spare))
 
     def density_ahead(self) -> float:
         """How densely events probably lie behind the last page: as guessed and read so far, for a page may be an hour by day or by
@@ -94,6 +100,7 @@ class _Place:
     def take(self, part: Part) -> None:
         """Takes up one more page."""
         self.parts.append(part)
+        self.spare.clear()
         self.pages, self.events, self.full = self.pages + 1, self.events + len(part.events), max(self.full, part.full)
         if part.first is not None and part.last is not None:
             self.ascending &= part.ascending and (self.last is None or part.first >= self.last)
@@ -126,7 +133,7 @@ class Reader:
     _line: list[_Place] = field(default_factory=list, init=False)  # the range as windows, in the order of time
     _frontier: float = field(default=0, init=False)  # ms: every window before it is whole, and handed on
     _latest: int = field(default=0, init=False)  # the latest moment handed on that is not of the future, ms
-    _ties: int = field(default=0, init=False)  # events at that moment
+    _crowd: int = field(default=0, init=False)  # events in its second
     _densities: deque[float] = field(default_factory=lambda: deque(maxlen=3), init=False)  # of the windows last handed on
     _full: int = field(default=1, init=False)  # the largest page, in events
     _size: int = field(default=1, init=False)  # the same in bytes
@@ -135,7 +142,7 @@ class Reader:
     _hollow: bool = field(default=False, init=False)
     _most: int = field(default=MOST_PAGES, init=False)  # pages of a window; fewer once cursors were refused
     _workers: int = field(default=1, init=False)
-    _lost: int = field(default=0, init=False)  # pages of walks that led nowhere
+    _lost: int = field(default=0, init=False)  # requests of walks that led nowhere
     _kept: int = field(default=0, init=False)  # pages of whole windows
     _started: float = field(default=0.0, init=False)  # monotonic seconds
     _stop: threading.Event = field(default_factory=threading.Event, init=False)
@@ -187,20 +194,19 @@ class Reader:
 
     def _note_latest(self, part: Part) -> None:
         """The latest moment that has gone out, the future aside."""
-        last, ties, now = part.last, part.ties, self.now()
+        last, crowded, now = part.last, part.crowd, self.now()
         if last is not None and last > now:
-            moments = [moment for moment in map(moment_of, part.events) if moment is not None and moment <= now]
-            last = max(moments, default=None)
-            ties = moments.count(last) if last is not None else 0
-        if last is not None and last >= self._latest:
-            self._ties = ties + (self._ties if last == self._latest else 0)
-            self._latest = last
+            past = sorted(moment for moment in map(moment_of, part.events) if moment is not None and moment <= now)
+            last, crowded = (past[-1] if past else None), crowd(past)
+        if last is not None and whole_second(last) >= whole_second(self._latest):
+            self._crowd = crowded + (self._crowd if whole_second(last) == whole_second(self._latest) else 0)
+            self._latest = max(self._latest, last)
 
     def _move(self) -> None:
         """Moves the watermark to the end of the whole windows, no further than events are known of: what becomes visible there is
-        still ahead. A moment that fills pages is passed, or each sync would read them again until something follows."""
+        still ahead. A second that fills pages is passed, or each sync would read them again until something follows."""
         latest = self._latest
-        if self._ties > self._full:
+        if self._crowd > self._full:
             latest = max(latest, min(next_second(latest), self.now()))
         self.position = max(self.position, int(min(self._frontier, latest)))
 
@@ -238,11 +244,13 @@ class Reader:
         for part in parts:
             self._learn(part)
             place.take(part)
-        self._ascending &= place.ascending
+        if self._ascending and not place.ascending:
+            self._ascending = False
+            self.warn("HubSpot's answers are not in the order of time: nothing is lost, but the sync takes more requests.")
         if isinstance(error, Astray):
             self._lose(place, error)
         elif error is not None:
-            place.error = error
+            place.fail(error)
         elif not parts[-1].more:
             place.whole = True
             self._kept += place.pages
@@ -279,9 +287,9 @@ class Reader:
     def _lose(self, place: _Place, astray: Astray) -> None:
         """What to do about a walk that led nowhere: an end that was not plain is proved by a second walk; a window is cut smaller; a
         second is walked again, with nothing else under way, since cursors may live for a few requests only."""
-        self._lost += place.pages
-        if self._lost > LOST_PAGES + 16 * self.concurrency + 4 * self._kept:
-            place.error = _no_end(place.window, astray)
+        self._lost += place.pages + 2  # what cannot be believed was asked for twice
+        if self._lost > LOST + 8 * self.concurrency + 4 * self._kept:
+            place.fail(_no_end(place.window, astray))
             return
         fresh = _Place(place.window, place.density, before=astray, repeats=place.repeats + 1)
         if astray.ended and not (place.before and place.before.ended):
@@ -293,9 +301,10 @@ class Reader:
             self._workers = 1
             self._replace(place, fresh)
         else:
-            place.error = _no_end(place.window, astray)
+            place.fail(_no_end(place.window, astray))
 
     def _replace(self, place: _Place, *others: _Place) -> None:
+        others[0].spare = place.parts
         position = self._line.index(place)
         self._line[position : position + 1] = others
 

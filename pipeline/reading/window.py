@@ -4,6 +4,7 @@ Nobody documents whether HubSpot's bounds are inclusive, or compared to the mill
 millisecond more, and keeps only what lies in its own half-open interval.
 """
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -54,16 +55,16 @@ class Part(NamedTuple):
     """What one page holds of its window.
 
     `events` are the window's own (those without a readable moment too), in HubSpot's order; `strays` are from outside the bounds
-    that were asked for. `first` and `last` are the earliest and latest moment of the own events (ms, None: there is none), `ties`
-    how many share the latest; `ascending` says whether they are in the order of time. `full` is the page in events, `size` in
-    bytes; `more`: another page follows.
+    that were asked for. `first` and `last` are the earliest and latest moment of the own events (ms, None: there is none), `crowd`
+    how many share the latest second; `ascending` says whether they are in the order of time. `full` is the page in events, `size`
+    in bytes; `more`: another page follows.
     """
 
     events: list[Any]
     strays: list[Any]
     first: int | None
     last: int | None
-    ties: int
+    crowd: int
     ascending: bool
     full: int
     size: int
@@ -182,9 +183,18 @@ def _sort_out(page: Page, window: Window, asked: tuple[int, int | None]) -> tupl
                 moments += [] if moment is None else [moment]
             elif moment < low - SECOND or (high is not None and moment > high + SECOND):
                 strays.append(event)
-    first, last = (min(moments), max(moments)) if moments else (None, None)
-    ties = moments.count(max(moments)) if moments else 0
-    return Part(events, strays, first, last, ties, moments == sorted(moments), len(results), page.size), ids
+    ordered = sorted(moments)
+    first, last = (ordered[0], ordered[-1]) if ordered else (None, None)
+    return Part(events, strays, first, last, crowd(ordered), moments == ordered, len(results), page.size), ids
+
+
+def crowd(ordered: list[int]) -> int:
+    """How many moments (ms, in order) share the latest second.
+
+    >>> crowd([1500, 1999, 2000, 2999])
+    2
+    """
+    return len(ordered) - bisect_left(ordered, whole_second(ordered[-1])) if ordered else 0
 
 
 def _id_of(event: Any) -> Any:
