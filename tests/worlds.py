@@ -326,8 +326,8 @@ WILD = FOLLOWED | {
 def natures(draw):
     nature = draw(st.one_of(st.fixed_dictionaries(FOLLOWED), st.fixed_dictionaries(WILD)))
     nature = {name: value for name, value in nature.items() if value is not None}
-    if nature.get("ends_every", 9) < 3:  # with pages smaller than asked for, nobody could tell that from an open end
-        nature.pop("max_limit", None)
+    if "ends_every" in nature or {"ends_once", "empty_page_every"} <= set(nature):
+        nature.pop("max_limit", None)  # where pages are smaller than asked for, nobody can tell a false end from an open one
     return {**nature, "limit_policy": "clamp", "fault_kinds": PASSING, "fault_seed": draw(st.integers(0, 9))}
 
 
