@@ -32,6 +32,10 @@ YEAR = 365 * DAY_MS
 SECONDS = 20  # that a sync may take by the clock on the wall
 
 
+TROUBLES = ("cursor_ttl_requests", "cursor_ttl_ms", "refuse_every", "ends_every", "ends_once", "empty_page_every", "open_end",
+            "fault_rate")  # fmt: skip
+
+
 class Happening(NamedTuple):
     """One event: when it occurred (ms), how much later it becomes visible (before its time, if less than 0), how much later
     still it is listed in the order of ingestion, and how long after becoming visible it changes, or goes."""
@@ -73,6 +77,11 @@ class World:
     def size(self, sync: Sync) -> int:
         """Events on a full page."""
         return min(int(self.settings(sync)["page_size"]), self.nature.get("max_limit", 1000))
+
+    def bound(self, sync: Sync, events: int) -> int:
+        """The most requests that a sync may take: generous, and as many times so as there are kinds of trouble."""
+        pages = -(-events // self.size(sync))
+        return (240 + 12 * pages) * max(1, sum(name in self.nature for name in TROUBLES))
 
     def covered(self) -> int:
         """How late (ms) an event may become visible and is found by the look-back: the earlier of two clocks tells where it
@@ -162,10 +171,10 @@ class Stage:
         error is a failure (None: where the world can be followed)."""
         self.life = Life(world, self.sim)
         must = followable(world) if must is None else must
-        ends = [self.life.sync(sync, must) for sync in (*world.syncs, Sync(start=world.syncs[-1].start))]
+        whole = world.syncs[-1]._replace(passed=0, fuse=None)
+        ends = [self.life.sync(sync, must) for sync in (*world.syncs, whole)]
         self.life.heal()
-        healed = self.life.sync(Sync(MINUTE, keys=world.syncs[-1].keys, start=world.syncs[-1].start), True)
-        assert healed == "complete"
+        assert self.life.sync(whole._replace(passed=MINUTE), True) == "complete"
         return ends
 
 
@@ -216,8 +225,8 @@ class Life:
         self.show()
         began = self.now
         self.began = began if self.began is None else self.began
-        pages = -(-len(self.sim.histories[TYPE]) // self.world.size(sync))
-        self.asked, self.most, self.deadline = 0, 240 + 12 * pages, time.monotonic() + SECONDS
+        events = len(self.sim.histories[TYPE])
+        self.asked, self.most, self.deadline = 0, self.world.bound(sync, events), time.monotonic() + SECONDS
         self.sim._numbers = count(1)  # faults go by the number: the same in each sync
         self.sim.requests.clear()
         try:
@@ -227,7 +236,7 @@ class Life:
         except ConnectorError as error:
             end = str(error)
         if self.asked > self.most or time.monotonic() > self.deadline:
-            raise Overrun(f"{self.asked} requests for {pages} full pages ({self.most} are allowed), then: {end}")
+            raise Overrun(f"{self.asked} requests for {events} events ({self.most} are allowed), then: {end}")
         self.check(end, began, sync.start, must)
         return end
 
@@ -317,8 +326,8 @@ WILD = FOLLOWED | {
 def natures(draw):
     nature = draw(st.one_of(st.fixed_dictionaries(FOLLOWED), st.fixed_dictionaries(WILD)))
     nature = {name: value for name, value in nature.items() if value is not None}
-    if nature.get("ends_every", 9) < 3:  # with pages smaller than asked for, nobody could tell that from an open end
-        nature.pop("max_limit", None)
+    if "ends_every" in nature or {"ends_once", "empty_page_every"} <= set(nature):
+        nature.pop("max_limit", None)  # where pages are smaller than asked for, nobody can tell a false end from an open one
     return {**nature, "limit_policy": "clamp", "fault_kinds": PASSING, "fault_seed": draw(st.integers(0, 9))}
 
 
