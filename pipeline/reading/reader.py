@@ -66,7 +66,8 @@ class _Place:
     job_pages: int = 0
     parts: deque[Part] = field(default_factory=deque)
     spare: deque[Part] = field(default_factory=deque)  # what came of the window that it is a piece of: for an error before its own
-    pages: int = 0  # walked
+    asked: int = 0  # pages
+    pages: int = 0  # those that brought something new
     events: int = 0
     first: int | None = None
     last: int | None = None
@@ -80,18 +81,6 @@ class _Place:
         """Whether a job may be started on it."""
         return self.job is None and not self.whole and self.error is None
 
-    def fail(self, error: Exception) -> None:
-        """The error that ends this window; what came of it is handed on before."""
-        self.error = error
-        self.parts.extendleft(reversed(self.spare))
-
-    def density_ahead(self) -> float:
-        """How densely events probably lie behind the last page: as guessed and read so far, for a page may be an hour by day or by
-        night; like the last page alone where that is a burst."""
-        read = self.events / max(1, (self.last or 0) - (self.first or 0))
-        usual = max(read, self.guess) if self.guess else read
-        return self.local if self.local > BURST * usual else usual
-
     def finish(self) -> Brought:
         """What the job under way brought; there is none any more."""
         job, self.job = self.job, None
@@ -101,13 +90,26 @@ class _Place:
         """Takes up one more page."""
         self.parts.append(part)
         self.spare.clear()
-        self.pages, self.events, self.full = self.pages + 1, self.events + len(part.events), max(self.full, part.full)
+        self.asked, self.pages, self.events = self.asked + 1, self.pages + part.new, self.events + len(part.events)
+        self.full = max(self.full, part.full)
         if part.first is not None and part.last is not None:
             self.ascending &= part.ascending and (self.last is None or part.first >= self.last)
             self.first = part.first if self.first is None else min(self.first, part.first)
             self.last = part.last if self.last is None else max(self.last, part.last)
             if 2 * len(part.events) > self.full:  # a few events tell nothing
                 self.local = (len(part.events) - 1) / max(1, part.last - part.first)
+
+    def fail(self, error: Exception) -> None:
+        """The error that ends this window; what came of it is handed on before."""
+        self.error = error
+        self.parts.extendleft(reversed(self.spare))
+
+    def density_ahead(self) -> float:
+        """How densely events probably lie behind the last page: as guessed and read so far, for a page may be an hour by day or by
+        night; like the last page alone where that is a burst."""
+        read = self.events / max(1, (self.last or 0) - (self.first or 0)) if self.local else 0.0
+        usual = max(read, self.guess)
+        return self.local if self.local > BURST * usual else usual
 
 
 @dataclass
@@ -255,9 +257,13 @@ class Reader:
             place.whole = True
             self._kept += place.pages
             self._count(place)
-        elif place.pages + self._pages_to_come(place) > (LONGEST_WALK if place.guess else UNCUT) and self._is_divisible(place.window):
-            self._lost += place.pages
+        elif self._is_too_full(place):
             self._recut(place)
+
+    def _is_too_full(self, place: _Place) -> bool:
+        """Whether it costs less to cut a window anew than to walk on through it."""
+        planned = place.guess or place.before
+        return self._is_divisible(place.window) and place.pages + self._pages_to_come(place) > (LONGEST_WALK if planned else UNCUT)
 
     def _learn(self, part: Part) -> None:
         """The size of pages and the latest moment, as a page shows them."""
@@ -281,25 +287,24 @@ class Reader:
         start, end = place.window.start, self._end(place.window)
         unread = end - place.last if place.ascending else max(0, place.first - start) + max(0, end - place.last)
         if not place.ascending and unread < (end - start) * (1 - 1 / GROWTH):
-            return place.pages  # what was read lies all over the window: perhaps as many again
+            return 2 * place.pages  # what was read lies all over the window: it may hold any number more
         return max(1.0, unread * place.density_ahead() / self._full)
 
     def _lose(self, place: _Place, astray: Astray) -> None:
-        """What to do about a walk that led nowhere: an end that was not plain is proved by a second walk; a window is cut smaller; a
-        second is walked again, with nothing else under way, since cursors may live for a few requests only."""
-        self._lost += place.pages + 2  # what cannot be believed was asked for twice
+        """What to do about a walk that led nowhere: an end that was not plain is proved by a second walk; a window is cut smaller;
+        a second is walked again, with nothing else under way, since cursors may live for a few requests only."""
+        self._lost += place.asked + 2  # what cannot be believed was asked for twice
+        again = _Place(place.window, place.density, place.guess, astray, place.repeats + 1)
         if self._lost > LOST + 8 * self.concurrency + 4 * self._kept:
             place.fail(_no_end(place.window, astray))
-            return
-        fresh = _Place(place.window, place.density, before=astray, repeats=place.repeats + 1)
-        if astray.ended and not (place.before and place.before.ended):
-            self._replace(place, fresh)
+        elif astray.ended and not (place.before and place.before.ended):
+            self._replace(place, again)
         elif self._is_divisible(place.window):
             self._most = max(1, self._most // 2)
             self._recut(place, smaller=True)
         elif place.repeats < MOST_REPEATS:
             self._workers = 1
-            self._replace(place, fresh)
+            self._replace(place, again)
         else:
             place.fail(_no_end(place.window, astray))
 
@@ -311,16 +316,17 @@ class Reader:
     def _recut(self, place: _Place, smaller: bool = False) -> None:
         """Puts two windows in the place of one, cut behind what was read of it where answers ascend (or, `smaller`, before its first
         page ends); before that, where it lies together; elsewhere, nothing tells but that the window is too full."""
-        start, end = place.window.start, self._end(place.window)
+        start, end, pages = place.window.start, self._end(place.window), max(1, place.pages)
         first, last = (start, start) if place.first is None or place.last is None else (place.first, place.last)
+        piece = rest = None
         if place.ascending and last > start:
-            at = first + (last - first) // (place.pages + 1) if smaller else last
-            piece, rest = None, place.density_ahead()
+            at = first + (last - first) // (pages + 1) if smaller else last
+            piece, rest = place.events / (last - start), place.density_ahead()
         elif (last - first) * GROWTH < end - start and first > next_second(start) and not smaller:
             at, rest = first, place.density_ahead()
             piece = place.guess or rest
         else:
-            piece, rest = max(GROWTH * place.pages * self._full / (end - start), max(self._densities, default=0)), None
+            piece = max(GROWTH * pages * self._full / (end - start), max(self._densities, default=0))
             at = start + int(self._full / piece)
         cut = min(max(whole_second(at), next_second(start)), whole_second(end - 1))
         self._replace(place, _Place(Window(start, cut), piece), _Place(Window(cut, place.window.end), rest))

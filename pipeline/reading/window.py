@@ -13,7 +13,7 @@ from pipeline.errors import Refused
 from pipeline.moments import SECOND, to_ms
 
 MOST_OUTSIDE = 2  # pages in a row from outside the bounds that were asked for
-MOST_STALE = 8  # pages in a row without a new event
+MOST_STALE = 6  # pages in a row without a new event; one that holds events, all known, counts twice
 RECENT_IDS = 20_000  # among which an event is not new, at least: no circle of fewer events is walked for long
 
 
@@ -57,7 +57,7 @@ class Part(NamedTuple):
     `events` are the window's own (those without a readable moment too), in HubSpot's order; `strays` are from outside the bounds
     that were asked for. `first` and `last` are the earliest and latest moment of the own events (ms, None: there is none), `crowd`
     how many share the latest second; `ascending` says whether they are in the order of time. `full` is the page in events, `size`
-    in bytes; `more`: another page follows.
+    in bytes, `new` whether one of its events was not known yet; `more`: another page follows.
     """
 
     events: list[Any]
@@ -68,6 +68,7 @@ class Part(NamedTuple):
     ascending: bool
     full: int
     size: int
+    new: bool = True
     more: bool = True
 
 
@@ -104,6 +105,7 @@ def walk(fetch: Fetch, window: Window, stop: threading.Event, before: Astray | N
                 raise
             raise Astray("HubSpot refused a page cursor of its own.", events, full, cause=refused) from None
         part, ids = _sort_out(page, window, question.asked)
+        part = part._replace(new=known.learns(ids))
         events, full = events + len(ids), max(full, part.full)
         outside = 0 if part.events or not part.strays else outside + 1
         if page.after is None and (not _is_doubtful(page, question) or (before and before.ended and before.events == events)):
@@ -114,7 +116,7 @@ def walk(fetch: Fetch, window: Window, stop: threading.Event, before: Astray | N
             raise Astray("HubSpot's pages ended without saying so plainly.", events, full, ended=True)
         if outside >= MOST_OUTSIDE:
             raise Astray("HubSpot does not keep to the time range asked for (occurredAfter, occurredBefore).", events, full)
-        if page.after == after or known.leads_nowhere(ids, page.after):
+        if page.after == after or known.leads_nowhere(page.after):
             raise Astray("HubSpot's page cursors lead to the same pages again.", events, full)
         after = page.after
 
@@ -149,13 +151,18 @@ class _Known:
         self._pages = 0
         self._stale = 0
 
-    def leads_nowhere(self, ids: set[Any], after: str) -> bool:
-        """Whether the walk has come to nothing but what it knows, with the ids of one more page and the cursor behind it."""
-        self._pages += 1
-        self._stale = 0 if ids - self._ids - self._older else self._stale + 1
+    def learns(self, ids: set[Any]) -> bool:
+        """Takes up the ids of one more page; whether there are new ones among them."""
+        new = bool(ids - self._ids - self._older)
+        self._stale = 0 if new else self._stale + 1 + bool(ids)
         self._ids |= ids
         if len(self._ids) >= RECENT_IDS:
             self._older, self._ids = self._ids, set()
+        return new
+
+    def leads_nowhere(self, after: str) -> bool:
+        """Whether the walk has come to nothing but what it knows, with the cursor behind one more page."""
+        self._pages += 1
         circle = after == self._mark
         if self._pages & (self._pages - 1) == 0:
             self._mark = after
