@@ -122,13 +122,13 @@ def walk(fetch: Fetch, window: Window, stop: threading.Event, before: Astray | N
 
 
 def _ask(fetch: Fetch, question: Question, stop: threading.Event) -> Page:
-    """One page. An answer that is hard to believe is asked for once more: a cursor refused may pass, as anything may."""
+    """One page. A cursor that is refused, and an answer that is hard to believe, are asked for once more: either may pass."""
     try:
         page = fetch(question, stop)
     except Refused:
         if question.after is None:
             raise
-        return fetch(question, stop)
+        page = fetch(question, stop)
     return fetch(question, stop) if _is_doubtful(page, question) else page
 
 
