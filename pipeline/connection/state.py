@@ -115,8 +115,8 @@ def _from_example(state: dict[str, Any]) -> Migrated:
         return {"version": 1, "event_types": {}}, []
     date = state["start_date"]
     return {"version": 1, "event_types": {EXAMPLE_EVENT_TYPE: {"occurred": date}}}, [
-        f"The state of the published example is taken over: what occurred before {str(date)[:60]} counts as delivered. To read "
-        "it all the same, re-sync the connection from the start (locally: fivetran reset); docs/moving.md tells when that is wise."
+        f"The state of the published example is taken over: what occurred before {str(date)[:60]} counts as delivered. To "
+        "read it all the same, re-sync the connection from the start (locally: fivetran reset); see docs/moving.md."
     ]
 
 

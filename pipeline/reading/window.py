@@ -55,9 +55,9 @@ class Part(NamedTuple):
     """What one page holds of its window.
 
     `events` are the window's own (those without a readable moment too), in HubSpot's order; `strays` are from outside the bounds
-    that were asked for. `first` and `last` are the earliest and latest moment of the own events (ms, None: there is none), `crowd`
-    how many share the latest second; `ascending` says whether they are in the order of time. `full` is the page in events, `size`
-    in bytes, `new` whether one of its events was not known yet; `more`: another page follows.
+    that were asked for. `first` and `last` are the earliest and latest moment of the own events (ms, None: there is none),
+    `crowd` how many share the latest second; `ascending` says whether they are in the order of time. `full` is the page in
+    events, `size` in bytes, `new` whether one of its events was not known yet; `more`: another page follows.
     """
 
     events: list[Any]
@@ -133,8 +133,8 @@ def _ask(fetch: Fetch, question: Question, stop: threading.Event) -> Page:
 
 
 def _is_doubtful(page: Page, question: Question) -> bool:
-    """Whether an answer may hide events: it does not say where it goes on, or goes on where it was; it is empty where another page
-    named it, or although it names a next one."""
+    """Whether an answer may hide events: it does not say where it goes on, or goes on where it was; it is empty where another
+    page named it, or although it names a next one."""
     if page.unclear or (page.after is not None and page.after == question.after):
         return True
     return not page.results and (page.after is not None or question.after is not None)
