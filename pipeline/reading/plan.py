@@ -41,6 +41,7 @@ class Place:
     density: float | None = None
     guess: float = 0.0
     before: Astray | None = None  # a walk through the same window that led nowhere
+    limit: int | None = None  # events a page; None: as configured
     repeats: int = 0  # how many did
     walk: Iterator[Part] | None = None
     job: "Future[Brought] | None" = None

@@ -16,12 +16,12 @@ from typing import Any
 from pipeline.errors import BadAnswer, ConnectorError
 from pipeline.moments import to_text
 from pipeline.reading.plan import PARSED_AHEAD, Brought, Place, Plan
-from pipeline.reading.window import Astray, Fetch, Part, Window, crowd, moment_of, next_second, walk, whole_second
+from pipeline.reading.window import Astray, Fetch, Part, Window, another_size, crowd, moment_of, next_second, walk, whole_second
 
 Span = tuple[int, "int | None"]  # half-open, ms UTC; None: up to now and beyond
 
 MOST_REPEATS = 5  # walks through one second, which cannot be cut
-LOST = 40  # requests of walks that led nowhere: so many, eight more for each worker, and four for each page of a whole window
+LOST = 32  # requests of walks that led nowhere: so many, eight more for each worker, and four for each page of a whole window
 
 
 def bring(walking: Iterator[Part], most: int) -> Brought:
@@ -163,7 +163,7 @@ class Reader:
             rest = self._plan.cut(self._line, position)
             if rest is not None:
                 self._line.insert(position + 1, rest)
-            place.walk = walk(self.fetch, place.window, self._stop, place.before)
+            place.walk = walk(self.fetch, place.window, self._stop, place.before, place.limit)
         place.job_pages = self._plan.job_pages(place, is_head=position == 0)
         place.job = self._pool.submit(bring, place.walk, place.job_pages)
 
@@ -198,7 +198,8 @@ class Reader:
         """What to do about a walk that led nowhere: an end that was not plain is proved by a second walk; a window is cut
         smaller; a second is walked again, with nothing else under way, since cursors may live for a few requests only."""
         self._lost += place.asked + 2  # what cannot be believed was asked for twice
-        again = Place(place.window, place.density, place.guess, astray, place.repeats + 1)
+        limit = another_size(place.limit or self._plan.full)
+        again = Place(place.window, place.density, place.guess, astray, limit, place.repeats + 1)
         if self._lost > LOST + 8 * self.concurrency + 4 * self._kept:
             place.fail(_no_end(place.window, astray))
         elif astray.ended and not (place.before and place.before.ended):

@@ -73,29 +73,29 @@ class Part(NamedTuple):
 
 
 class Astray(Exception):
-    """This walk leads to no end that can be believed; a walk through a smaller window, or with smaller pages, may.
+    """This walk leads to no end that can be believed; a walk through a smaller window, or with pages of another size, may.
 
-    `events` and `full` are what it counted: the events, and the most in one page. `ended`: it did end, but not plainly. `cause`
-    is what HubSpot said, if it refused.
+    `events` is how many it counted. `ended`: it did end, but not plainly. `cause` is what HubSpot said, if it refused.
     """
 
-    def __init__(self, why: str, events: int, full: int, ended: bool = False, cause: Refused | None = None):
+    def __init__(self, why: str, events: int, ended: bool = False, cause: Refused | None = None):
         super().__init__(why)
         self.events = events
-        self.full = full
         self.ended = ended
         self.cause = cause
 
 
-def walk(fetch: Fetch, window: Window, stop: threading.Event, before: Astray | None = None) -> Iterator[Part]:
+def walk(
+    fetch: Fetch, window: Window, stop: threading.Event, before: Astray | None = None, limit: int | None = None
+) -> Iterator[Part]:
     """The pages of a window, to an end that can be believed: the window is whole if this ends without an error.
 
-    A page that names no next one ends it, unless it is an empty page at a cursor, or its paging cannot be read: such an end is
-    believed if the walk `before`, whose pages were larger, counted the same events. Raises Astray where this walk cannot be
-    followed to its end, and what `fetch` raises.
+    A page that names no next one ends it, unless it is an empty page at a cursor, or its paging cannot be read. Such an end is
+    believed where it does not hang on the size of pages: the walk `before`, whose pages were of another size, counted the same
+    events, and this one's last page is not full (of `limit` events). Raises Astray where this walk cannot be followed to its end,
+    and what `fetch` raises.
     """
-    limit = before.full - 1 or 2 if before and before.full else None  # another size shifts what the page cursors point at
-    after, known, events, full, outside = None, _Known(), 0, 0, 0
+    after, known, events, last, outside = None, _Known(), 0, 0, 0
     while True:
         question = Question(window.bounds(), after, limit)
         try:
@@ -103,22 +103,32 @@ def walk(fetch: Fetch, window: Window, stop: threading.Event, before: Astray | N
         except Refused as refused:
             if after is None:
                 raise
-            raise Astray("HubSpot refused a page cursor of its own.", events, full, cause=refused) from None
+            raise Astray("HubSpot refused a page cursor of its own.", events, cause=refused) from None
         part, ids = _sort_out(page, window, question.asked)
         part = part._replace(new=known.learns(ids))
-        events, full = events + len(ids), max(full, part.full)
+        events, last = events + len(ids), part.full or last
         outside = 0 if part.events or not part.strays else outside + 1
-        if page.after is None and (not _is_doubtful(page, question) or (before and before.ended and before.events == events)):
+        proved = before is not None and before.ended and before.events == events and limit is not None and last < limit
+        if page.after is None and (proved or not _is_doubtful(page, question)):
             yield part._replace(more=False)
             return
         yield part
         if page.after is None:
-            raise Astray("HubSpot's pages ended without saying so plainly.", events, full, ended=True)
+            raise Astray("HubSpot's pages ended without saying so plainly.", events, ended=True)
         if outside >= MOST_OUTSIDE:
-            raise Astray("HubSpot does not keep to the time range asked for (occurredAfter, occurredBefore).", events, full)
+            raise Astray("HubSpot does not keep to the time range asked for (occurredAfter, occurredBefore).", events)
         if page.after == after or known.leads_nowhere(page.after):
-            raise Astray("HubSpot's page cursors lead to the same pages again.", events, full)
+            raise Astray("HubSpot's page cursors lead to the same pages again.", events)
         after = page.after
+
+
+def another_size(limit: int) -> int:
+    """Another number of events a page, which shifts what page cursors point at.
+
+    >>> another_size(1000), another_size(1)
+    (999, 4)
+    """
+    return limit - 1 if limit > 3 else limit + 3
 
 
 def _ask(fetch: Fetch, question: Question, stop: threading.Event) -> Page:
