@@ -28,9 +28,9 @@ lint: $(READY)
 	@mypy
 
 # The SDK looks at every .py file below the folder it packages and takes the imports of tests for the connector's.
-build/package: connector.py requirements.txt $(wildcard pipeline/*.py)
-	@rm -rf $@ && mkdir -p $@/pipeline
-	@cp connector.py requirements.txt $@/ && cp pipeline/*.py $@/pipeline/
+build/package: connector.py requirements.txt $(shell find pipeline -name '*.py')
+	@rm -rf $@ && mkdir -p $@
+	@cp connector.py requirements.txt $@/ && cp -R pipeline $@/ && find $@ -name __pycache__ -exec rm -rf {} +
 
 package: $(READY) build/package  ## build/package/files/package.zip
 	@cd build/package && fivetran package

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 from pipeline.client import Client
 from pipeline.connection.state import Progress, write_state
-from pipeline.metrics import Tally
+from pipeline.metrics import Tally, span_of_time
+from pipeline.moments import MINUTE
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.settings import Settings
 
+MOST_APART = 10 * MINUTE
 MOST_WARNINGS = 10  # of one sync: the dashboard shows no more
 FAILED, REJECTS, CHANGED, ORDER, QUOTA = range(5)  # what warnings are about, the important first
 
@@ -76,6 +78,12 @@ def say_warnings(run: Run) -> None:
         run.warn(REJECTS, f"Events set aside ({reason}): {times}. They are kept in the table {REJECTED}.")
     if replaced := run.client.counts()["replaced"]:
         run.warn(REJECTS, f"Values that cannot be represented and were replaced: {replaced}.")
+    if abs(apart := run.client.clock.apart()) > MOST_APART:
+        run.warn(
+            QUOTA,
+            f"HubSpot's clock and this machine's differ by {span_of_time(abs(apart) / 1000)}: the earlier one counts for the "
+            "look-back, so that more is read again than need be. Cure: set this machine's clock.",
+        )
     if run.client.quota.nearly_spent():
         run.warn(QUOTA, "Less than a tenth of the account's daily quota of requests is left. Cure: sync less often.")
     for sentence in sorted(run.warnings, key=lambda sentence: run.warnings[sentence])[:MOST_WARNINGS]:
