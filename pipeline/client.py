@@ -7,23 +7,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import backoff
 import orjson
 import requests
-from requests.adapters import HTTPAdapter
 from requests.packages.urllib3.exceptions import HTTPError as TransportError  # what reading a body raises
 
 from pipeline.errors import BadAnswer, HubSpotError, QuotaSpent, Refused, Stopped, Unauthorized, Unavailable
+from pipeline.interruptible import InterruptibleAdapter, interrupted_by
 from pipeline.moments import local_now, to_text
 from pipeline.quota import Quota
 from pipeline.repair import repair
 from pipeline.settings import is_loopback
 
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
-ANSWER_SECONDS = 60.0  # a whole answer: one that drips never runs into the time-out between two pieces
+ANSWER_SECONDS = 60.0  # a whole answer, from connecting on: one that drips never runs into the time-out between two pieces
 ANSWER_BYTES = 256 * 1024 * 1024  # far above any page; what is larger is no answer to our question
 PIECE = 256 * 1024  # bytes read at once: fewer cost calls, more leave the processor's cache before they are put together
 LONGEST_WAIT = 1e9  # seconds; a header that says more says the same
@@ -96,7 +97,7 @@ class Client:
         # A proxy named in the environment sees nothing through TLS, but it would see a token sent to loopback.
         self._session.trust_env = not is_loopback(urlsplit(base_url).hostname or "")
         self._session.headers.update({"Accept": "application/json", "User-Agent": "fivetran-hubspot-events"})
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        self._adapter = InterruptibleAdapter(pool_connections=1, pool_maxsize=connections)
         self._session.mount(base_url, self._adapter)
         self._never = threading.Event()
         self._lock = threading.Lock()
@@ -219,13 +220,16 @@ class Client:
             raise Stopped(_STOPPED)
         sent = time.monotonic()
         try:
-            with self._session.get(
-                url, params=dict(query), auth=self._auth, timeout=TIMEOUTS, allow_redirects=False, stream=True
-            ) as response:
+            with (
+                interrupted_by(partial(_check_time, sent + ANSWER_SECONDS, stop)),
+                self._session.get(
+                    url, params=dict(query), auth=self._auth, timeout=TIMEOUTS, allow_redirects=False, stream=True
+                ) as response,
+            ):
                 self._note_clock(response.headers.get("Date"))
                 self.quota.note(response.headers)
                 self._count(rate_limited=response.status_code == 429)
-                body = _read_body(response, stop)
+                body = _read_body(response)
         except (requests.RequestException, TransportError, OSError) as error:
             raise _Passing(self._safe(f"{type(error).__name__} ({error}).")) from None
         finally:
@@ -279,16 +283,19 @@ def _delays() -> Iterator[float]:
         yield backoff.full_jitter(most)
 
 
-def _read_body(response: requests.Response, stop: threading.Event) -> bytearray:
-    """The whole body; requests would let an answer that drips go on for ever, and hide one that is cut short."""
-    deadline = time.monotonic() + ANSWER_SECONDS
+def _check_time(deadline: float, stop: threading.Event) -> None:
+    """Whether an answer may go on arriving: raises if not."""
+    if stop.is_set():
+        raise Stopped(_STOPPED)
+    if time.monotonic() > deadline:
+        raise _Passing(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
+
+
+def _read_body(response: requests.Response) -> bytearray:
+    """The whole body; requests would hide one that is cut short."""
     body = bytearray()
     while piece := response.raw.read1(PIECE, decode_content=True):
         body += piece
-        if stop.is_set():
-            raise Stopped(_STOPPED)
-        if time.monotonic() > deadline:
-            raise _Passing(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
         if len(body) > ANSWER_BYTES:
             raise BadAnswer(f"HubSpot's answer is larger than {ANSWER_BYTES} bytes. Cure: lower page_size.")
     return body

@@ -268,11 +268,16 @@ def dripping(head=b"HTTP/1.1 200 OK\r\n\r\n", step=lambda: time.sleep(0.01)):
         step()
 
 
-def test_a_dripping_answer_ends_at_a_deadline_and_is_asked_again(monkeypatch):
+DRIPS = {"status line": b"HTTP/1.1 200 ", "headers": b"HTTP/1.1 200 OK\r\nX-Slow: ", "body": b"HTTP/1.1 200 OK\r\n\r\n"}
+
+
+@pytest.mark.parametrize("part", DRIPS)
+def test_a_dripping_answer_ends_at_a_deadline_and_is_asked_again(part, monkeypatch):
     monkeypatch.setattr(module, "ANSWER_SECONDS", 0.1)
-    with Wire(dripping(), GOOD) as wire, client_of(wire) as client:
+    began = time.monotonic()
+    with Wire(dripping(DRIPS[part]), GOOD) as wire, client_of(wire) as client:
         assert client.page(QUERY).results == [{"id": "a"}]
-    assert len(wire.heads) == 2
+    assert len(wire.heads) == 2 and time.monotonic() - began < 5
 
 
 def test_a_body_beyond_all_pages_is_given_up(monkeypatch):
@@ -474,11 +479,28 @@ def test_a_wait_for_the_rate_limit_ends_without_a_request_when_it_is_stopped(clo
     assert len(clock.waits) == 1 and len(sim.requests) == 1
 
 
-def test_a_dripping_answer_ends_as_soon_as_it_is_stopped(monkeypatch):
-    monkeypatch.setattr(module, "ANSWER_BYTES", 10_000)  # where it would end otherwise
+def stopped_after(seconds, sim):
+    """How long a request went on that was stopped after some seconds."""
     stop = threading.Event()
-    with Wire(dripping(step=stop.set)) as wire, client_of(wire) as client, pytest.raises(Stopped):
+    stopper = threading.Timer(seconds, stop.set)
+    began = time.monotonic()
+    with client_of(sim) as client, pytest.raises(Stopped):
+        stopper.start()
         client.page(QUERY, stop)
+    stopper.join()
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("part", DRIPS)
+def test_a_dripping_answer_ends_as_soon_as_it_is_stopped(part):
+    with Wire(dripping(DRIPS[part])) as wire:
+        assert stopped_after(0.1, wire) < 3
+
+
+@pytest.mark.parametrize("fault", ["hang", "drip"])
+def test_an_answer_that_hardly_comes_ends_soon_when_it_is_stopped(fault):
+    with served(faults={1: fault}) as sim:
+        assert stopped_after(0.1, sim) < 3
 
 
 # The token
