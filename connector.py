@@ -3,6 +3,7 @@
 For each event type: pages of the time range, unwrapped, flattened, lists serialized, deduplicated by id, upserted, and every
 N records the last-occurred cursor is saved. The sentence itself is `deliver` in pipeline/deliver.py.
 """
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -15,6 +16,9 @@ from pipeline import ConnectorError, Sink, read_settings, sync
 from pipeline.checks import CHECKS
 from pipeline.settings import KEYS, REQUIRED, SECRETS, Key, unknown_keys
 from pipeline.tables import declare
+
+if hasattr(sys, "set_int_max_str_digits"):  # from Python 3.10.7 on
+    sys.set_int_max_str_digits(0)  # the SDK makes a number of a text of digits to infer its type, however many there are
 
 _told: dict[str, set[str]] = {}  # the tables that schema() told of, for the update() with the same configuration
 

@@ -40,7 +40,7 @@ def star(name: str) -> re.Pattern[str]:
     return re.compile("(.+)".join(re.escape(destination_name(piece)) for piece in name.split("*")))
 
 
-RESERVED = frozenset(map(destination_name, (*OWN, *ADDED)))
+RESERVED = frozenset(("", *map(destination_name, (*OWN, *ADDED))))  # "": what is nothing but an accent has no name there
 FIXED = frozenset(map(destination_name, ("id", "eventType", "occurredAt", "occurred")))  # what keys and cursors are made of
 
 

@@ -59,6 +59,7 @@ def declared(settings: Settings, columns: Iterable[str]) -> dict[str, str]:
     """These columns as text, by their new names, each once for the destination, without those that are dropped."""
     dropped = matcher(settings.drop_columns)
     once = {destination_name(column): column for column in reversed(list(columns)) if not dropped(column)}
+    once.pop("", None)
     return dict.fromkeys(new_names(settings.rename_columns, tuple(reversed(once.values()))), "STRING")
 
 

@@ -41,6 +41,13 @@ def test_no_two_values_have_one_name_for_the_destination(own, properties):
 
 @law
 @given(OWNS, PROPERTIES)
+@example(OWN, ("", "\u0301", ("", "")))
+def test_no_value_is_without_a_name_for_the_destination(own, properties):
+    assert all(map(RULE, column_names(own, properties)))
+
+
+@law
+@given(OWNS, PROPERTIES)
 def test_own_fields_keep_their_names_and_nobody_takes_those_that_are_added(own, properties):
     columns = column_names(own, properties)
     by_path = dict(zip(own, columns, strict=False))
