@@ -16,6 +16,7 @@ import orjson
 import requests
 from requests.packages.urllib3.exceptions import HTTPError as TransportError  # what reading a body raises
 
+from pipeline.blot import blotter
 from pipeline.errors import BadAnswer, HubSpotError, QuotaSpent, Refused, Stopped, Unauthorized, Unavailable
 from pipeline.interruptible import InterruptibleAdapter, interrupted_by
 from pipeline.moments import local_now, to_text
@@ -86,7 +87,7 @@ class Client:
         reserve: float = 0.1,
         log: Callable[[str], None] = lambda sentence: None,
     ):
-        self._token = token
+        self._blot = blotter(token)
         events = "/events/v3/events" if version == "v3" else f"/events/event-occurrences/{version}"
         self._events_url = base_url + events
         self._max_outage = max_outage / 1000
@@ -243,8 +244,7 @@ class Client:
 
     def _failure(self, response: requests.Response, body: bytearray) -> Exception:
         """What an answer other than 200 is raised as."""
-        token = self._token.encode()  # taken out before anything is cut to length, lest a part of it is left
-        status, said = response.status_code, _error_body(body.replace(token, b"<api_token>"))
+        status, said = response.status_code, _error_body(body, self._blot)
         text = _what_hubspot_said(status, said)
         wait = _retry_after(response.headers.get("Retry-After"), self.now())
         if status in (401, 530):
@@ -272,7 +272,7 @@ class Client:
         self._told = int(told * 1000), time.monotonic()
 
     def _safe(self, text: str) -> str:
-        return text.replace(self._token, "<api_token>")[:500]
+        return self._blot(text)[:500]
 
 
 def _delays() -> Iterator[float]:
@@ -356,11 +356,12 @@ def _retry_after(text: str | None, now: int) -> float | None:
     return min(max(0.0, seconds), LONGEST_WAIT) if math.isfinite(seconds) else None
 
 
-def _error_body(body: bytes | bytearray) -> dict[str, Any]:
-    """HubSpot's error object; each of its fields is optional, and so is the object."""
+def _error_body(body: bytes | bytearray, blot: Callable[[str], str]) -> dict[str, Any]:
+    """HubSpot's error object; each of its fields is optional, and so is the object. The token is blotted out before anything is
+    cut to length, lest a part of it is left; written anew, JSON escapes no character that may stand as it is."""
     try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        said = orjson.loads(blot(orjson.dumps(orjson.loads(body)).decode()))
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return {}
     return said if isinstance(said, dict) else {}
 
