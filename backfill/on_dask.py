@@ -38,6 +38,7 @@ from pipeline.deliver import ask, question
 from pipeline.errors import SettingsError
 from pipeline.event_types import NONE_CHOSEN, choose_asking
 from pipeline.moments import DAY, to_ms, to_text
+from pipeline.names import table_name
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.rejects import rejected_row
 from pipeline.stages import Event
@@ -107,18 +108,19 @@ def plan(event_types: Iterable[str], start: int, end: int, hours: int = 24) -> l
 
 
 def file_of(window: Window, folder: Path) -> Path:
-    """Where a window's rows go. The name depends on the window alone: one that is done twice replaces itself.
+    """Where a window's rows go. The name depends on the window alone: one that is done twice replaces itself. It stays below the
+    folder whatever HubSpot calls the event type.
 
     >>> file_of(Window("e_visited_page", 0, HOUR), Path("history")).as_posix()
     'history/e_visited_page/day=1970-01-01/1970-01-01T000000.000Z_1970-01-01T010000.000Z.parquet'
     """
     start, end = to_text(window.start), to_text(window.end)
-    return folder / window.event_type / f"day={start[:10]}" / f"{start}_{end}.parquet".replace(":", "")
+    return folder / table_name(window.event_type) / f"day={start[:10]}" / f"{start}_{end}.parquet".replace(":", "")
 
 
 def rejects_of(window: Window, folder: Path) -> Path:
     file = file_of(window, folder)
-    return folder / REJECTED / file.parent.name / f"{window.event_type}_{file.name}"
+    return folder / REJECTED / file.parent.name / f"{table_name(window.event_type)}_{file.name}"
 
 
 def check(folder: Path, windows: Iterable[Window]) -> None:

@@ -14,7 +14,7 @@ from dask.distributed import Client as Dask
 from dask.distributed import LocalCluster
 
 from backfill import backfill, on_dask, parquet
-from backfill.on_dask import HOUR, Window, file_of, read_window
+from backfill.on_dask import HOUR, Window, file_of, read_window, rejects_of
 from pipeline import read_settings
 from pipeline.errors import SettingsError, Unauthorized
 from pipeline.moments import to_ms
@@ -113,6 +113,29 @@ def test_a_day_of_an_event_type_is_a_folder(dask, tmp_path):
     for day in set(days):
         dates = duckdb.sql("SELECT DISTINCT left(occurred, 10) FROM read_parquet(?)", params=[f"{day}/*.parquet"]).fetchall()
         assert dates in ([], [(day.name.removeprefix("day="),)])
+
+
+ODD = ["..", "../..", "/elsewhere", "a/b", "a\x00b", ".unfinished", REJECTED, "", "x" * 300, "E_A"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_window_has_a_file_of_its_own_below_the_folder_whatever_its_event_type_is_called(name, tmp_path):
+    window = Window(name, to_ms("2026-03-02"), to_ms("2026-03-03"))
+    file, rejects = file_of(window, tmp_path), rejects_of(window, tmp_path)
+    for path in (file, rejects):
+        assert path.resolve().parents[2] == path.parents[2] == tmp_path and path.parent.name == "day=2026-03-02"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert file.parents[1].name not in (REJECTED, on_dask.UNFINISHED) and rejects.parents[1].name == REJECTED
+
+
+def test_a_type_with_a_name_that_leads_elsewhere_is_written_below_the_folder(dask, tmp_path):
+    folder, names = tmp_path / "history" / "below", ("..", "../../x", "E_Visited_Page", TYPE)
+    with hubspot(*names, events=100) as sim:
+        left = backfill(dask, settings_of(sim, event_types="*"), folder)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file() and folder not in path.parents] == []
+    assert len(list(folder.iterdir())) == len(names) and left.rows[TYPE] == len(rows_of(folder))
+    assert all(0 < left.rows[name] < 101 for name in names)
 
 
 def test_a_window_done_several_times_at_once_is_there_once(dask, tmp_path):
