@@ -6,6 +6,7 @@ The backfill is responsible for [start, end), and the connector, from the state 
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -89,8 +90,8 @@ def backfill(dask: Dask, settings: Settings, folder: Path, hours: int = 24) -> B
         dask.cancel(tasks)
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)  # what lost workers left
     upto, start = to_text(max(end, settings.start)), to_text(settings.start)
-    progress = Progress(upto, read_at=to_text(began), start_date=start, made_under=settings.made_under())
-    return Backfilled(write_state(dict.fromkeys(event_types, progress)), rows)
+    begun = Progress(upto, read_at=to_text(began), start_date=start)
+    return Backfilled(write_state({name: replace(begun, made_under=settings.made_under(name)) for name in event_types}), rows)
 
 
 def plan(event_types: Iterable[str], start: int, end: int, hours: int = 24) -> list[Window]:

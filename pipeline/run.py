@@ -46,7 +46,7 @@ class Run:
         self.warnings[sentence] = about
 
     def cursor_of(self, event_type: str) -> Progress:
-        return self.progress.get(event_type) or Progress(made_under=self.settings.made_under())
+        return self.progress.get(event_type) or Progress(made_under=self.settings.made_under(event_type))
 
     def checkpoint(self) -> None:
         self.sink.checkpoint(write_state(self.progress, self.under_way))

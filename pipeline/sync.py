@@ -9,6 +9,7 @@ from pipeline.memory import give_back
 from pipeline.metrics import TABLE as SYNC_RUN
 from pipeline.metrics import first_row, last_row, summary
 from pipeline.moments import local_now, to_text
+from pipeline.names import destination_name
 from pipeline.run import CHANGED, FAILED, Run, Sink, connect, say_warnings
 from pipeline.settings import Settings
 from pipeline.shaping import protection
@@ -98,20 +99,41 @@ def choose_event_types(run: Run, declared: Collection[str] | None) -> tuple[list
     if late:
         run.warn(CHANGED, f"Event types that were not known when the tables were declared join with the next sync: {late}.")
     mistakes = [sentence for name in chosen.unknown for sentence in unknown(run, name)]
-    return [name for name in chosen.names if name not in late], mistakes
+    return one_a_table(run, [name for name in chosen.names if name not in late]), mistakes
+
+
+def one_a_table(run: Run, names: list[str]) -> list[str]:
+    """The event types without those whose table would be another's at the destination. The one that had it before keeps it, of
+    new ones the first by name. Says which are left out, and which new ones have a table that is not called like them."""
+    if run.settings.table_layout == "single":
+        return names
+    tables = {name: run.settings.table_of(name) for name in names}
+    owners: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: (name not in run.seen, name)):
+        owner = owners.setdefault(destination_name(tables[name]), name)
+        if owner != name:
+            run.warn(
+                FAILED,
+                f"{name} is not synced: at the destination it and {owner} are one table, and rows would overwrite each other. "
+                f"Cure: table_layout = single, or a connection of its own for {name}.",
+            )
+    if renamed := [f"{name} in {table}" for name, table in tables.items() if name not in (table, *run.seen)]:
+        run.warn(CHANGED, f"Event types whose names the destination may change have tables of other names: {', '.join(renamed)}.")
+    return [name for name in names if name in owners.values()]
 
 
 def start_again(run: Run, names: Collection[str]) -> None:
     """Forgets the cursors that were made under another layout or other filters, and says so."""
-    under = run.settings.made_under()
-    others = [name for name in names if name in run.progress and run.progress[name].made_under != under]
+    under = {name: run.settings.made_under(name) for name in names}
+    others = [name for name in names if name in run.progress and run.progress[name].made_under != under[name]]
     before = " and ".join(sorted({run.progress[name].made_under or "the defaults" for name in others}))
-    run.progress |= {name: Progress(made_under=under) for name in others}
+    now = " and ".join(sorted({under[name] or "the defaults" for name in others}))
+    run.progress |= {name: Progress(made_under=under[name]) for name in others}
     if others:
         types = ", ".join(others[:10]) + " and others" * (len(others) > 10)
         run.warn(
             CHANGED,
-            f"The layout or filters have changed (from {before} to {under or 'the defaults'}): the history of {types} is read "
+            f"The layout or filters have changed (from {before} to {now}): the history of {types} is read "
             f"again from {to_text(run.settings.start)}. Rows that are there already stay.",
         )
 

@@ -51,7 +51,7 @@ def tables(settings: Settings, event_types: Iterable[str], sample: Sample) -> li
         of_events = [{"table": SINGLE, "primary_key": ["id", "eventType"], "columns": own | {"properties": "JSON"}}]
     else:
         columns = {name: declared(settings, [*COLUMNS, *text_columns(settings, name, sample)]) for name in event_types}
-        of_events = [{"table": name, "primary_key": ["id"], "columns": columns[name]} for name in columns]
+        of_events = [{"table": settings.table_of(name), "primary_key": ["id"], "columns": columns[name]} for name in columns]
     return [*of_events, REJECTED_EVENT, *([SYNC_RUN] if settings.sync_metrics else [])]
 
 
