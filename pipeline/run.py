@@ -9,9 +9,10 @@ from pipeline.metrics import Tally
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.settings import Settings
 from pipeline.state import Progress, write_state
+from pipeline.unmatched import future_start, unmatched
 
 MOST_WARNINGS = 10  # of one sync: the dashboard shows no more
-FAILED, REJECTS, CHANGED, ORDER, QUOTA = range(5)  # what warnings are about, the important first
+FAILED, REJECTS, UNMATCHED, CHANGED, ORDER, QUOTA = range(6)  # what warnings are about, the important first
 
 
 class Sink(NamedTuple):
@@ -37,6 +38,7 @@ class Run:
     protection: Callable[[Any], Any] | None
     tallies: dict[str, Tally] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
+    columns: Collection[str] = ()  # of the events that this sync has seen, if the configuration names any
     warnings: dict[str, int] = field(default_factory=dict)
     _account: list[str] | None = None
 
@@ -76,6 +78,10 @@ def say_warnings(run: Run) -> None:
         run.warn(REJECTS, f"Events set aside ({reason}): {times}. They are kept in the table {REJECTED}.")
     if replaced := run.client.counts()["replaced"]:
         run.warn(REJECTS, f"Values that cannot be represented and were replaced: {replaced}.")
+    for sentence in unmatched(run.settings, run.columns):
+        run.warn(UNMATCHED, sentence)
+    if run.settings.start > run.client.now():
+        run.warn(UNMATCHED, future_start(run.settings.start))
     if run.client.quota.nearly_spent():
         run.warn(QUOTA, "Less than a tenth of the account's daily quota of requests is left. Cure: sync less often.")
     for sentence in sorted(run.warnings, key=lambda sentence: run.warnings[sentence])[:MOST_WARNINGS]:

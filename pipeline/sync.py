@@ -14,6 +14,7 @@ from pipeline.run import CHANGED, FAILED, Run, Sink, connect, say_warnings
 from pipeline.settings import Settings
 from pipeline.shaping import protection
 from pipeline.state import Progress, read_state, read_under_way
+from pipeline.unmatched import named, note_columns
 
 NONE = "No event type could be synced:"
 
@@ -26,9 +27,11 @@ def sync(settings: Settings, state: Mapping[str, Any], sink: Sink, declared: Col
     the end, ten sentences at most and the important first.
     """
     give_back()
-    cursors, protected = read_state(state), protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)
+    cursors, columns = read_state(state), set[str]()
+    note = note_columns(columns) if any(named(settings).values()) else None
+    protected = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt, note)
     with connect(settings, sink.log) as client:
-        run = Run(settings, client, sink, cursors, read_under_way(state), frozenset(cursors), protected)
+        run = Run(settings, client, sink, cursors, read_under_way(state), frozenset(cursors), protected, columns=columns)
         row = first_row(local_now())
         if settings.sync_metrics:
             sink.upsert(SYNC_RUN, row)
