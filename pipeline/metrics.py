@@ -84,8 +84,8 @@ def last_row(
         **requests,
         "seconds": seconds,
         "seconds_in_pipeline": round(max(0.0, seconds - sum(tally.waited for tally in totals)), 3),
-        "cursor_before": min((tally.cursor_before for tally in totals if tally.cursor_before), default=None),
-        "cursor_after": min((tally.cursor_after for tally in totals if tally.cursor_after), default=None),
+        "cursor_before": min((tally.cursor_before for tally in totals if tally.cursor_before), key=to_ms, default=None),
+        "cursor_after": min((tally.cursor_after for tally in totals if tally.cursor_after), key=to_ms, default=None),
         "lag_seconds": max(lags, default=None),
         "event_types": {name: tally.told() for name, tally in tallies.items()},
     }

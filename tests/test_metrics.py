@@ -59,13 +59,24 @@ def test_the_figures_of_a_good_sync_are_true(keys):
     assert (row["outcome"], row["error"], row["version"], row["rejected"], row["replaced"]) == ("complete", None, VERSION, 0, 0)
     assert row["pages"] <= row["requests"] and row["cursor_before"] is None
     assert row["event_types"][TYPE]["cursor_after"] == newest == delivered.state["event_types"][TYPE]["occurred"]
-    assert row["cursor_after"] == min(each["occurred"] for each in delivered.state["event_types"].values())
+    assert row["cursor_after"] == min((each["occurred"] for each in delivered.state["event_types"].values()), key=to_ms)
     began, ended = to_ms(row["started_at"]), to_ms(row["ended_at"])
     assert began <= ended and row["seconds"] * 1000 == ended - began
     assert row["seconds_waiting_for_http"] > 0 and 0 <= row["seconds_in_pipeline"] <= row["seconds"]
     for figure in ("events", "pages", "rejected"):
         assert row[figure] == sum(each[figure] for each in row["event_types"].values())
     assert set(row) == set(SCHEMA["columns"])
+
+
+@pytest.mark.parametrize("earlier, later", [
+    ("2026-05-21T01:36:04Z", "2026-05-21T01:36:04.500Z"), ("2026-05-21T23:00:00+02:00", "2026-05-21T22:00:00Z"),
+    ("2026-05-21T01:36:04.5Z", "2026-05-21T01:36:04.501Z"), ("2026-05-20T23:59:59-01:00", "2026-05-21T01:00:00Z"),
+])  # fmt: skip
+def test_the_cursors_of_a_sync_are_the_earliest_moments_however_they_are_written(earlier, later):
+    for pair in ((earlier, later), (later, earlier)):
+        tallies = {name: Tally(cursor, cursor) for name, cursor in zip((TYPE, OTHER), pair, strict=True)}
+        row = metrics.last_row(metrics.first_row(0), 1, None, tallies | {"pe1_new": Tally(None)}, {})
+        assert (row["cursor_before"], row["cursor_after"]) == (earlier, earlier)
 
 
 def test_the_next_sync_has_a_row_of_its_own_that_begins_where_the_first_ended():
