@@ -26,6 +26,7 @@ from pipeline.settings import is_loopback
 
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
 ANSWER_SECONDS = 60.0  # a whole answer, from connecting on: one that drips never runs into the time-out between two pieces
+STOP_SECONDS = 1.0  # what an answer under way may still take when the sync is stopped
 ANSWER_BYTES = 256 * 1024 * 1024  # far above any page; what is larger is no answer to our question
 PIECE = 256 * 1024  # bytes read at once: fewer cost calls, more leave the processor's cache before they are put together
 LONGEST_WAIT = 1e9  # seconds; a header that says more says the same
@@ -222,7 +223,7 @@ class Client:
         sent = time.monotonic()
         try:
             with (
-                interrupted_by(partial(_check_time, sent + ANSWER_SECONDS, stop)),
+                interrupted_by(partial(_check_time, sent, stop)),
                 self._session.get(
                     url, params=dict(query), auth=self._auth, timeout=TIMEOUTS, allow_redirects=False, stream=True
                 ) as response,
@@ -283,11 +284,13 @@ def _delays() -> Iterator[float]:
         yield backoff.full_jitter(most)
 
 
-def _check_time(deadline: float, stop: threading.Event) -> None:
-    """Whether an answer may go on arriving: raises if not."""
-    if stop.is_set():
+def _check_time(sent: float, stop: threading.Event) -> None:
+    """Raises if the answer to what was sent then (monotonic seconds) may not go on arriving. One that comes at once is read,
+    though the sync is stopped, so that it is counted."""
+    took = time.monotonic() - sent
+    if took > STOP_SECONDS and stop.is_set():
         raise Stopped(_STOPPED)
-    if time.monotonic() > deadline:
+    if took > ANSWER_SECONDS:
         raise _Passing(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
 
 
