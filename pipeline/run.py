@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pipeline.client import Client
-from pipeline.metrics import Tally
+from pipeline.metrics import TABLE as SYNC_RUN
+from pipeline.metrics import Tally, row_so_far
+from pipeline.moments import local_now
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.settings import Settings
 from pipeline.state import Progress, write_state
@@ -40,6 +42,7 @@ class Run:
     rejected: Counter[str] = field(default_factory=Counter)
     columns: Collection[str] = ()  # of the events that this sync has seen, if the configuration names any
     warnings: dict[str, int] = field(default_factory=dict)
+    unfinished: dict[str, Any] | None = None  # the row of this sync in sync_run, or of one before it that was killed
     _account: list[str] | None = None
 
     def warn(self, about: int, sentence: str) -> None:
@@ -51,7 +54,17 @@ class Run:
         return self.progress.get(event_type) or Progress(made_under=self.settings.made_under(event_type))
 
     def checkpoint(self) -> None:
-        self.sink.checkpoint(write_state(self.progress, self.under_way))
+        state = write_state(self.progress, self.under_way)
+        if self.unfinished is not None:
+            state[SYNC_RUN] = self.unfinished = self._row_so_far(self.unfinished)
+        self.sink.checkpoint(state)
+
+    def _row_so_far(self, row: dict[str, Any]) -> dict[str, Any]:
+        if not self.settings.sync_metrics:
+            return row
+        if self.under_way in self.tallies:
+            self.tallies[self.under_way].cursor_after = self.cursor_of(self.under_way).occurred
+        return row_so_far(row, local_now(), self.tallies, self.client.counts())
 
     def account(self) -> list[str]:
         """The event types that HubSpot knows in this account, asked for once a sync."""

@@ -7,7 +7,7 @@ from pipeline.errors import ConnectorError, HubSpotError, QuotaSpent, Refused, S
 from pipeline.event_types import NONE_CHOSEN, choose_asking, waiting_longest, whats_nearest
 from pipeline.memory import give_back
 from pipeline.metrics import TABLE as SYNC_RUN
-from pipeline.metrics import first_row, last_row, summary
+from pipeline.metrics import first_row, interrupted, last_row, summary
 from pipeline.moments import local_now, to_text
 from pipeline.names import destination_name
 from pipeline.run import CHANGED, FAILED, Run, Sink, connect, say_warnings
@@ -32,9 +32,12 @@ def sync(settings: Settings, state: Mapping[str, Any], sink: Sink, declared: Col
     protected = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt, note)
     with connect(settings, sink.log) as client:
         run = Run(settings, client, sink, cursors, read_under_way(state), frozenset(cursors), protected, columns=columns)
-        row = first_row(local_now())
+        row, run.unfinished = first_row(local_now()), interrupted(state)
         if settings.sync_metrics:
+            if run.unfinished is not None:
+                sink.upsert(SYNC_RUN, run.unfinished)
             sink.upsert(SYNC_RUN, row)
+            run.unfinished = row
         try:
             sync_event_types(run, declared)
         except ConnectorError as error:
@@ -50,6 +53,7 @@ def end(run: Run, row: dict[str, Any], error: str | None) -> None:
         run.sink.log(summary(run.tallies))
     if run.settings.sync_metrics:
         run.sink.upsert(SYNC_RUN, last_row(row, local_now(), error, run.tallies, run.client.counts()))
+        run.unfinished = None
     run.checkpoint()
 
 
