@@ -1,5 +1,5 @@
 """One sync: which event types, in which order, what each one's failure means, and what is told at the end."""
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from pipeline.deliver import sync_event_type
@@ -19,9 +19,15 @@ from pipeline.unmatched import named, note_columns
 NONE = "No event type could be synced:"
 
 
-def sync(settings: Settings, state: Mapping[str, Any], sink: Sink, declared: Collection[str] | None = None) -> None:
+def sync(
+    settings: Settings,
+    state: Mapping[str, Any],
+    sink: Sink,
+    declared: Collection[str] | None = None,
+    warnings: Iterable[str] = (),
+) -> None:
     """Delivers every event since the saved cursors, event type by event type, and saves the cursors. `declared` are the tables
-    that the destination was told of; None: all.
+    that the destination was told of; None: all. `warnings` are sentences that are to be told with its own.
 
     Raises ConnectorError; what was delivered until then is saved. What a person should know besides goes to `sink.warn`, at
     the end, ten sentences at most and the important first.
@@ -32,6 +38,8 @@ def sync(settings: Settings, state: Mapping[str, Any], sink: Sink, declared: Col
     protected = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt, note)
     with connect(settings, sink.log) as client:
         run = Run(settings, client, sink, cursors, read_under_way(state), frozenset(cursors), protected, columns=columns)
+        for sentence in warnings:
+            run.warn(CHANGED, sentence)
         row, run.unfinished = first_row(local_now()), interrupted(state)
         if settings.sync_metrics:
             if run.unfinished is not None:

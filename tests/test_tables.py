@@ -132,6 +132,57 @@ def test_a_sync_behind_a_schema_that_could_not_ask_is_no_silent_success():
     assert error or len(delivered.ids(TYPE)) == 20
 
 
+PATTERNS = {"string_columns": "z?p*, hs_version", "max_outage_minutes": "0.001"}
+ODD_TEXT = {"zip": "00420", "zip_4": "1.10", "hs_version": "1.10"}
+
+
+def run_whose_sample_fails(project, sim, capsys, **given):  # noqa: F811
+    """What a run says whose schema() has no answer to its questions for events, though update() then has."""
+    failing = iter((True,))
+    sim.behaviour.fault = lambda request: "500" if "eventType" in request.query and next(failing, False) else None
+    run(project, configuration(sim, **PATTERNS | given))
+    assert any(request.fault == "500" for request in sim.requests)
+    return capsys.readouterr().out
+
+
+def test_patterns_that_could_not_be_held_against_events_are_told(project, capsys):  # noqa: F811
+    with served(event(**ODD_TEXT)) as sim:
+        printed = run_whose_sample_fails(project, sim, capsys)
+        assert "WARNING" in printed and f"string_columns: z?p* could not be held against the events of {TYPE}" in printed
+        assert "500" in printed and "hs_version could" not in printed
+        run(project, configuration(sim, **PATTERNS))
+        assert "could not be held" not in capsys.readouterr().out
+
+
+def test_columns_that_are_text_stay_so_where_patterns_could_not_be_held_against_events(project, capsys):  # noqa: F811
+    with served(event(**ODD_TEXT)) as sim:
+        run(project, configuration(sim, **PATTERNS))
+        sim.histories[TYPE] = listed([event(n, **ODD_TEXT) for n in range(2)])
+        assert "could not be held" in run_whose_sample_fails(project, sim, capsys)
+    assert rows(project, "zip, zip_4, hs_version") == [("00420", "1.10", "1.10")] * 2
+
+
+@pytest.mark.parametrize("given", [{}, {"string_columns": "zip, zip_4"}], ids=str)
+def test_where_there_are_no_patterns_nothing_is_held_against_events(given):
+    said = []
+    with served(event(**ODD_TEXT), fault=lambda request: "500") as sim:
+        declare(configuration(sim, max_outage_minutes="0.001", **given), said.append)
+    assert said == []
+
+
+def test_a_sentence_names_every_type_whose_events_could_not_be_had_but_not_those_that_are_refused():
+    said = []
+    with both((5, 5)) as sim:
+        sim.histories["pe2_x"] = listed([event(0, "pe2_x")])
+        sim.behaviour.fault = lambda request: {TYPE: "500", OTHER: "403"}.get(*request.query.get("eventType", [""]))
+        declare(configuration(sim, event_types="*", **PATTERNS), said.append)
+        (sentence,) = said
+        assert TYPE in sentence and OTHER not in sentence and "pe2_x" not in sentence
+        sim.behaviour.fault = lambda request: "500"
+        declare(configuration(sim, event_types=f"{TYPE}, {OTHER}", **PATTERNS), said.append)
+    assert TYPE in said[1] and OTHER in said[1]
+
+
 @pytest.mark.parametrize("given", [
     {"string_columns": "hs_ip, hsIp, HS_IP"}, {"string_columns": "object_id, eventType, occurred"},
     {"string_columns": "hs_url, *url", "rename_columns": "hs_url=link"},
