@@ -3,6 +3,7 @@
 For each event type: pages of the time range, unwrapped, flattened, lists serialized, deduplicated by id, upserted, and every
 N records the last-occurred cursor is saved. The sentence itself is `deliver` in pipeline/deliver.py.
 """
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -16,14 +17,19 @@ from pipeline.checks import CHECKS
 from pipeline.settings import KEYS, REQUIRED, SECRETS, Key, unknown_keys
 from pipeline.tables import declare
 
-_told: dict[str, set[str]] = {}  # the tables that schema() told of, for the update() with the same configuration
+if hasattr(sys, "set_int_max_str_digits"):  # from Python 3.10.7 on
+    sys.set_int_max_str_digits(0)  # the SDK makes a number of a text of digits to infer its type, however many there are
+
+# For the update() with the same configuration: the tables that schema() told of, and what it has to say but cannot.
+_told: dict[str, tuple[set[str], list[str]]] = {}
 
 
 def schema(configuration: dict[str, str]) -> list[dict[str, Any]]:
     """The tables of the event types, of events that cannot be rows, and of the syncs. update() reports whatever is wrong."""
-    tables = declare(configuration)
+    warnings: list[str] = []
+    tables = declare(configuration, warnings.append)
     _told.clear()
-    _told[repr(configuration)] = {table["table"] for table in tables}
+    _told[repr(configuration)] = {table["table"] for table in tables}, warnings
     return tables
 
 
@@ -33,7 +39,7 @@ def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
         log.warning(sentence)
     try:
         sink = Sink(op.upsert, op.checkpoint, op.warning, log.info)
-        sync(read_settings(configuration), state, sink, declared=_told.get(repr(configuration)))
+        sync(read_settings(configuration), state, sink, *_told.get(repr(configuration), ()))
     except ConnectorError as error:
         op.error(str(error))
 

@@ -8,24 +8,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import backoff
 import orjson
 import requests
-from requests.adapters import HTTPAdapter
 from requests.packages.urllib3.exceptions import HTTPError as TransportError  # what reading a body raises
 
+from pipeline.blot import blotter
 from pipeline.clock import Clock
 from pipeline.errors import BadAnswer, HubSpotError, QuotaSpent, Refused, Stopped, Unauthorized, Unavailable
+from pipeline.interruptible import InterruptibleAdapter, interrupted_by
 from pipeline.moments import to_text
 from pipeline.quota import Quota
 from pipeline.repair import repair
 from pipeline.settings import is_loopback
 
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
-ANSWER_SECONDS = 60.0  # a whole answer: one that drips never runs into the time-out between two pieces
+ANSWER_SECONDS = 60.0  # a whole answer, from connecting on: one that drips never runs into the time-out between two pieces
+STOP_SECONDS = 1.0  # what an answer under way may still take when the sync is stopped
 ANSWER_BYTES = 256 * 1024 * 1024  # far above any page; what is larger is no answer to our question
 PIECE = 256 * 1024  # bytes read at once: fewer cost calls, more leave the processor's cache before they are put together
 LONGEST_WAIT = 1e9  # seconds; a header that says more says the same
@@ -89,7 +92,7 @@ class Client:
         reserve: float = 0.1,
         log: Callable[[str], None] = lambda sentence: None,
     ):
-        self._token = token
+        self._blot = blotter(token)
         events = "/events/v3/events" if version == "v3" else f"/events/event-occurrences/{version}"
         self._events_url = base_url + events
         self._max_outage = max_outage / 1000
@@ -100,7 +103,7 @@ class Client:
         # A proxy named in the environment sees nothing through TLS, but it would see a token sent to loopback.
         self._session.trust_env = not is_loopback(urlsplit(base_url).hostname or "")
         self._session.headers.update({"Accept": "application/json", "User-Agent": "fivetran-hubspot-events"})
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        self._adapter = InterruptibleAdapter(pool_connections=1, pool_maxsize=connections)
         self._session.mount(base_url, self._adapter)
         self._never = threading.Event()
         self._lock = threading.Lock()
@@ -220,13 +223,16 @@ class Client:
             raise Stopped(_STOPPED)
         sent = time.monotonic()
         try:
-            with self._session.get(
-                url, params=dict(query), auth=self._auth, timeout=TIMEOUTS, allow_redirects=False, stream=True
-            ) as response:
+            with (
+                interrupted_by(partial(_check_time, sent, stop)),
+                self._session.get(
+                    url, params=dict(query), auth=self._auth, timeout=TIMEOUTS, allow_redirects=False, stream=True
+                ) as response,
+            ):
                 self.clock.hear(response.headers.get("Date"))
                 self.quota.note(response.headers)
                 self._count(rate_limited=response.status_code == 429)
-                body = _read_body(response, stop)
+                body = _read_body(response)
         except (requests.RequestException, TransportError, OSError) as error:
             raise _Passing(self._safe(f"{type(error).__name__} ({error}).")) from None
         finally:
@@ -240,8 +246,7 @@ class Client:
 
     def _failure(self, response: requests.Response, body: bytearray) -> Exception:
         """What an answer other than 200 is raised as."""
-        token = self._token.encode()  # taken out before anything is cut to length, lest a part of it is left
-        status, said = response.status_code, _error_body(body.replace(token, b"<api_token>"))
+        status, said = response.status_code, _error_body(body, self._blot)
         text = _what_hubspot_said(status, said)
         wait = _retry_after(response.headers.get("Retry-After"), self.now())
         if status in (401, 530):
@@ -262,7 +267,7 @@ class Client:
         return Refused(f"{text} Cure: {_cure(status, said, location)}")
 
     def _safe(self, text: str) -> str:
-        return text.replace(self._token, "<api_token>")[:500]
+        return self._blot(text)[:500]
 
 
 def _delays() -> Iterator[float]:
@@ -273,16 +278,21 @@ def _delays() -> Iterator[float]:
         yield backoff.full_jitter(most)
 
 
-def _read_body(response: requests.Response, stop: threading.Event) -> bytearray:
-    """The whole body; requests would let an answer that drips go on for ever, and hide one that is cut short."""
-    deadline = time.monotonic() + ANSWER_SECONDS
+def _check_time(sent: float, stop: threading.Event) -> None:
+    """Raises if the answer to what was sent then (monotonic seconds) may not go on arriving. One that comes at once is read,
+    though the sync is stopped, so that it is counted."""
+    took = time.monotonic() - sent
+    if took > STOP_SECONDS and stop.is_set():
+        raise Stopped(_STOPPED)
+    if took > ANSWER_SECONDS:
+        raise _Passing(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
+
+
+def _read_body(response: requests.Response) -> bytearray:
+    """The whole body; requests would hide one that is cut short."""
     body = bytearray()
     while piece := response.raw.read1(PIECE, decode_content=True):
         body += piece
-        if stop.is_set():
-            raise Stopped(_STOPPED)
-        if time.monotonic() > deadline:
-            raise _Passing(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
         if len(body) > ANSWER_BYTES:
             raise BadAnswer(f"HubSpot's answer is larger than {ANSWER_BYTES} bytes. Cure: lower page_size.")
     return body
@@ -344,11 +354,12 @@ def _retry_after(text: str | None, now: int) -> float | None:
     return min(max(0.0, seconds), LONGEST_WAIT) if math.isfinite(seconds) else None
 
 
-def _error_body(body: bytes | bytearray) -> dict[str, Any]:
-    """HubSpot's error object; each of its fields is optional, and so is the object."""
+def _error_body(body: bytes | bytearray, blot: Callable[[str], str]) -> dict[str, Any]:
+    """HubSpot's error object; each of its fields is optional, and so is the object. The token is blotted out before anything is
+    cut to length, lest a part of it is left; written anew, JSON escapes no character that may stand as it is."""
     try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        said = orjson.loads(blot(orjson.dumps(orjson.loads(body)).decode()))
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return {}
     return said if isinstance(said, dict) else {}
 

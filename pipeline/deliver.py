@@ -64,7 +64,7 @@ def deliver(run: Run, event_type: str, span: Span, advance: Callable[[int], None
     """Delivers one span of time of one event type. `advance` gets the position of the source (ms) before each checkpoint, and at
     the end: everything of the span before it is delivered then."""
     settings, sink, tally = run.settings, run.sink, run.tallies[event_type]
-    reject = partial(keep_rejected, run, event_type)
+    table, reject = settings.table_of(event_type), partial(keep_rejected, run, event_type)
     sink.log(f"{event_type}: reading from {to_text(span[0])} {'on' if span[1] is None else 'to ' + to_text(span[1])}.")
     fetch = partial(ask, run.client, question(settings, event_type))
     with Reader(fetch, run.client.clock.later, settings.concurrency, settings.start, partial(run.warn, ORDER)) as source:
@@ -73,6 +73,10 @@ def deliver(run: Run, event_type: str, span: Span, advance: Callable[[int], None
         def note(page: dict[str, Any]) -> None:
             tally.pages += 1
             tell()
+
+        def upsert(row: dict[str, Any]) -> None:
+            sink.upsert(table, row)
+            tally.events += 1
 
         def advance_to_position() -> None:
             if source.position > span[0]:
@@ -96,12 +100,12 @@ def deliver(run: Run, event_type: str, span: Span, advance: Callable[[int], None
             rename_columns(settings.rename_columns),
             # A stage of your own, from rows to rows, goes here: docs/extending.md
             dedupe_by_id(settings.dedupe_window),
-            emit_upserts(partial(sink.upsert, settings.table_of(event_type))),
+            emit_upserts(upsert),
             checkpoint_every(settings.checkpoint_interval, save),
         )
         try:
             for _ in stream:
-                tally.events += 1
+                pass
         finally:
             tally.waited += source.waited
             advance_to_position()

@@ -61,7 +61,7 @@ class Tally:
 
 
 def first_row(now: int) -> dict[str, Any]:
-    """The row of a sync that begins (local clock, ms): one that is killed leaves it so."""
+    """The row of a sync that begins (local clock, ms): one that is killed leaves it so, until the next one marks it."""
     return {"id": uuid.uuid4().hex, "started_at": to_text(now), "outcome": "running", "version": VERSION}
 
 
@@ -84,11 +84,34 @@ def last_row(
         **requests,
         "seconds": seconds,
         "seconds_in_pipeline": round(max(0.0, seconds - sum(tally.waited for tally in totals)), 3),
-        "cursor_before": min((tally.cursor_before for tally in totals if tally.cursor_before), default=None),
-        "cursor_after": min((tally.cursor_after for tally in totals if tally.cursor_after), default=None),
+        "cursor_before": min((tally.cursor_before for tally in totals if tally.cursor_before), key=to_ms, default=None),
+        "cursor_after": min((tally.cursor_after for tally in totals if tally.cursor_after), key=to_ms, default=None),
         "lag_seconds": max(lags, default=None),
         "event_types": {name: tally.told() for name, tally in tallies.items()},
     }
+
+
+def row_so_far(
+    first: Mapping[str, Any], now: int, tallies: Mapping[str, Tally], requests: Mapping[str, float]
+) -> dict[str, Any]:
+    """The same row as it stands: saved with each checkpoint, so that the next sync can say how far this one came if it is killed.
+    What only the end of an event type tells is not in it."""
+    row = last_row(first, now, None, tallies, requests)
+    return {name: row[name] for name in row if name not in _AT_THE_END} | {"outcome": "interrupted"}
+
+
+_AT_THE_END = ("seconds_in_pipeline", "lag_seconds", "event_types")
+
+
+def interrupted(state: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The row of a sync that was killed, out of the state it left; None if it came to its end.
+
+    >>> interrupted({"version": 1, "event_types": {}})
+    """
+    row = state.get(TABLE)
+    if not isinstance(row, Mapping) or row.get("outcome") != "interrupted" or not isinstance(row.get("id"), str):
+        return None
+    return {name: row[name] for name in SCHEMA["columns"] if name in row}
 
 
 @curry

@@ -1,5 +1,6 @@
-"""Column names: when two of them are one for the destination, and what the second is called then."""
+"""Names of columns and tables: when two of them are one for the destination, and what the second is called then."""
 import fnmatch
+import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -8,6 +9,9 @@ from functools import lru_cache
 PREFIX = "properties_"
 OWN = ("id", "eventType", "occurredAt", "objectId", "objectType")  # an event's own fields, which always keep their names
 ADDED = ("occurred", "_fivetran_id", "_fivetran_deleted", "_fivetran_synced", "_fivetran_file_path")
+
+LONGEST_TABLE = 100  # characters, without the letters
+OWN_TABLES = ("event", "rejected_event", "sync_run")  # the connector's
 
 Path = str | tuple[str, ...]  # where a value stands in an event: its name, or the names down to it
 
@@ -30,6 +34,24 @@ def destination_name(name: str) -> str:
     return re.sub("_+", "_", name.lower())
 
 
+def table_name(event_type: str) -> str:
+    """The table and the folder of an event type: its own name if it is in lower-case words, as HubSpot makes them. Any other, and
+    one that is a table of the connector, gets letters that no other type has, since the destination might make one name of two.
+
+    It depends on nothing but the event type, so it is the same whichever others there are.
+
+    >>> table_name("pe1_form_v2"), table_name("E_A_B"), table_name("e_a__b"), table_name("../sync_run"), table_name("sync_run")
+    ('pe1_form_v2', 'e_a_b_zmjyor', 'e_a_b_tavkuv', 'sync_run_ovlxhr', 'sync_run_ogfpyf')
+    """
+    name = destination_name(event_type)
+    in_words = re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", event_type)
+    if in_words and len(event_type) <= LONGEST_TABLE and name not in OWN_TABLES:
+        return event_type
+    digest = hashlib.sha256(event_type.encode(errors="replace")).digest()
+    letters = "".join(chr(ord("a") + byte % 26) for byte in digest[:6])  # digits would be split off by the destination
+    return f"{name[:LONGEST_TABLE].strip('_') or 'unnamed'}_{letters}"
+
+
 @lru_cache(maxsize=1024)
 def star(name: str) -> re.Pattern[str]:
     """What a name with at most one * matches among the names of the destination, and what the * stands for.
@@ -40,7 +62,7 @@ def star(name: str) -> re.Pattern[str]:
     return re.compile("(.+)".join(re.escape(destination_name(piece)) for piece in name.split("*")))
 
 
-RESERVED = frozenset(map(destination_name, (*OWN, *ADDED)))
+RESERVED = frozenset(("", *map(destination_name, (*OWN, *ADDED))))  # "": what is nothing but an accent has no name there
 FIXED = frozenset(map(destination_name, ("id", "eventType", "occurredAt", "occurred")))  # what keys and cursors are made of
 
 

@@ -6,14 +6,16 @@ from typing import Any, NamedTuple
 
 from pipeline.client import Client
 from pipeline.connection.state import Progress, write_state
-from pipeline.metrics import Tally, span_of_time
-from pipeline.moments import MINUTE
+from pipeline.metrics import TABLE as SYNC_RUN
+from pipeline.metrics import Tally, row_so_far, span_of_time
+from pipeline.moments import MINUTE, local_now
 from pipeline.rejects import TABLE as REJECTED
 from pipeline.settings import Settings
+from pipeline.unmatched import future_start, unmatched
 
 MOST_APART = 10 * MINUTE
 MOST_WARNINGS = 10  # of one sync: the dashboard shows no more
-FAILED, REJECTS, CHANGED, ORDER, QUOTA = range(5)  # what warnings are about, the important first
+FAILED, REJECTS, UNMATCHED, CHANGED, ORDER, QUOTA = range(6)  # what warnings are about, the important first
 
 
 class Sink(NamedTuple):
@@ -39,7 +41,9 @@ class Run:
     protection: Callable[[Any], Any] | None
     tallies: dict[str, Tally] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
+    columns: Collection[str] = ()  # of the events that this sync has seen, if the configuration names any
     warnings: dict[str, int] = field(default_factory=dict)
+    unfinished: dict[str, Any] | None = None  # the row of this sync in sync_run, or of one before it that was killed
     _account: list[str] | None = None
 
     def warn(self, about: int, sentence: str) -> None:
@@ -48,10 +52,20 @@ class Run:
         self.warnings[sentence] = about
 
     def cursor_of(self, event_type: str) -> Progress:
-        return self.progress.get(event_type) or Progress(made_under=self.settings.made_under())
+        return self.progress.get(event_type) or Progress(made_under=self.settings.made_under(event_type))
 
     def checkpoint(self) -> None:
-        self.sink.checkpoint(write_state(self.progress, self.under_way))
+        state = write_state(self.progress, self.under_way)
+        if self.unfinished is not None:
+            state[SYNC_RUN] = self.unfinished = self._row_so_far(self.unfinished)
+        self.sink.checkpoint(state)
+
+    def _row_so_far(self, row: dict[str, Any]) -> dict[str, Any]:
+        if not self.settings.sync_metrics:
+            return row
+        if self.under_way in self.tallies:
+            self.tallies[self.under_way].cursor_after = self.cursor_of(self.under_way).occurred
+        return row_so_far(row, local_now(), self.tallies, self.client.counts())
 
     def account(self) -> list[str]:
         """The event types that HubSpot knows in this account, asked for once a sync."""
@@ -78,6 +92,10 @@ def say_warnings(run: Run) -> None:
         run.warn(REJECTS, f"Events set aside ({reason}): {times}. They are kept in the table {REJECTED}.")
     if replaced := run.client.counts()["replaced"]:
         run.warn(REJECTS, f"Values that cannot be represented and were replaced: {replaced}.")
+    for sentence in unmatched(run.settings, run.columns):
+        run.warn(UNMATCHED, sentence)
+    if run.settings.start > run.client.now():
+        run.warn(UNMATCHED, future_start(run.settings.start))
     if abs(apart := run.client.clock.apart()) > MOST_APART:
         run.warn(
             QUOTA,

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import SettingsError
 from pipeline.moments import DAY, MINUTE, to_ms
-from pipeline.names import RESERVED, destination_name, is_fixed, matcher, star
+from pipeline.names import RESERVED, destination_name, is_fixed, matcher, star, table_name
 
 HUBSPOT = "https://api.hubapi.com"
 API_VERSIONS = ("2026-03", "2026-09", "2025-09", "v3")
@@ -52,13 +52,15 @@ class Settings:
 
     def table_of(self, event_type: str) -> str:
         """The table that an event type's rows go to."""
-        return SINGLE if self.table_layout == "single" else event_type
+        return SINGLE if self.table_layout == "single" else table_name(event_type)
 
-    def made_under(self) -> str | None:
+    def made_under(self, event_type: str) -> str | None:
         """What rows and cursors depend on besides the event type, None for the defaults: a cursor made under something else
         tells nothing."""
+        table = self.table_of(event_type)
         chosen = {
             "table_layout": "" if self.table_layout == LAYOUTS[0] else self.table_layout,
+            "table": "" if table in (event_type, SINGLE) else table,
             "object_type": self.object_type,
             "object_id": self.object_id,
             "property_filters": self.property_filters and f"#{_digest(sorted(self.property_filters))}",  # they may name a person

@@ -26,9 +26,12 @@ def protect(protection: Callable[[Any], Any] | None, events: Iterable[Event]) ->
     return iter(events) if protection is None else map(protection, events)
 
 
-def protection(drop: tuple[str, ...] = (), hashed: tuple[str, ...] = (), salt: str = "") -> Callable[[Any], Any] | None:
+def protection(
+    drop: tuple[str, ...] = (), hashed: tuple[str, ...] = (), salt: str = "", note: Callable[[Iterable[str]], None] | None = None
+) -> Callable[[Any], Any] | None:
     """A function from an event to the same without what is in the columns `drop`, and with salted SHA-256 (hexadecimal) of what
     is in the columns `hashed`: names and patterns; None if there are none. It takes what is no event too: that is kept as well.
+    `note` is told the names of an event's columns, but seldom those that it was told before.
 
     The columns are those the event would have (pipeline/names.py), so that a table and the raw text of a rejected event are
     protected alike; objects in lists, which are no columns, by their own names. An empty text tells nothing and stays.
@@ -36,9 +39,9 @@ def protection(drop: tuple[str, ...] = (), hashed: tuple[str, ...] = (), salt: s
     >>> protection((), ("email",), "salt")({"properties": {"email": "a@b.c"}})["properties"]["email"][:8]
     '64e00aee'
     """
-    if not drop and not hashed:
+    if not drop and not hashed and note is None:
         return None
-    changes = lru_cache(maxsize=512)(partial(_changes, matcher(drop), matcher(hashed)))
+    changes = lru_cache(maxsize=512)(partial(_changes, matcher(drop), matcher(hashed), note))
     digest = partial(_digest, salt.encode(errors="replace"))
 
     def protected(event: Any, level: int = 0) -> Any:
@@ -47,10 +50,14 @@ def protection(drop: tuple[str, ...] = (), hashed: tuple[str, ...] = (), salt: s
         own, properties = event.copy(), {}
         has_properties = type(event.get("properties")) is dict
         if has_properties:
-            properties = own.pop("properties").copy()
+            properties = own.pop("properties")
         is_flat = NESTED.isdisjoint(map(type, chain(own.values(), properties.values())))
         paths = (own, properties) if is_flat else (leaves(own), leaves(properties))
-        for is_property, path, is_hash in changes(*map(tuple, paths)):
+        places = changes(*map(tuple, paths))
+        if is_flat and not places:
+            return event
+        properties = properties.copy()
+        for is_property, path, is_hash in places:
             _change(properties if is_property else own, path, digest if is_hash else None)
         for fields in () if is_flat else (own, properties):
             for path in [path for path, value in leaves(fields).items() if type(value) is list]:
@@ -68,13 +75,19 @@ def _protected_list(items: list[Any], protected: Callable[[Any, int], Any], leve
 
 
 def _changes(
-    is_dropped: Callable[[str], bool], is_hashed: Callable[[str], bool], own: tuple[Path, ...], properties: tuple[Path, ...]
+    is_dropped: Callable[[str], bool],
+    is_hashed: Callable[[str], bool],
+    note: Callable[[Iterable[str]], None] | None,
+    own: tuple[Path, ...],
+    properties: tuple[Path, ...],
 ) -> tuple[Place, ...]:
     """Where an event with these paths holds what must change."""
     places: list[Place] = []
     whose = [*((False, path) for path in own), *((True, path) for path in properties)]
     for (is_property, path), column in zip(whose, column_names(own, properties), strict=True):
         names = (column, path if isinstance(path, str) else "_".join(path))  # of two with one name either might keep it
+        if note is not None:
+            note(names)
         if any(map(is_dropped, names)):
             places.append((is_property, path, False))
         elif any(map(is_hashed, names)):

@@ -1,5 +1,5 @@
 """One sync: which event types, in which order, what each one's failure means, and what is told at the end."""
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from pipeline.connection.state import Progress, migrate, read_state, read_under_way
@@ -8,31 +8,46 @@ from pipeline.errors import ConnectorError, HubSpotError, QuotaSpent, Refused, S
 from pipeline.event_types import NONE_CHOSEN, choose_asking, waiting_longest, whats_nearest
 from pipeline.memory import give_back
 from pipeline.metrics import TABLE as SYNC_RUN
-from pipeline.metrics import first_row, last_row, summary
+from pipeline.metrics import first_row, interrupted, last_row, summary
 from pipeline.moments import local_now, to_text
+from pipeline.names import destination_name
 from pipeline.run import CHANGED, FAILED, Run, Sink, connect, say_warnings
 from pipeline.settings import Settings
 from pipeline.shaping import protection
+from pipeline.unmatched import named, note_columns
 
 NONE = "No event type could be synced:"
 
 
-def sync(settings: Settings, state: Mapping[str, Any], sink: Sink, declared: Collection[str] | None = None) -> None:
+def sync(
+    settings: Settings,
+    state: Mapping[str, Any],
+    sink: Sink,
+    declared: Collection[str] | None = None,
+    warnings: Iterable[str] = (),
+) -> None:
     """Delivers every event since the saved cursors, event type by event type, and saves the cursors. `declared` are the tables
-    that the destination was told of; None: all.
+    that the destination was told of; None: all. `warnings` are sentences that are to be told with its own.
 
     Raises ConnectorError; what was delivered until then is saved. What a person should know besides goes to `sink.warn`, at
     the end, ten sentences at most and the important first.
     """
     give_back()
-    cursors, protected = read_state(state), protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)
+    cursors, columns = read_state(state), set[str]()
+    note = note_columns(columns) if any(named(settings).values()) else None
+    protected = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt, note)
     for sentence in migrate(state)[1]:
         sink.log(sentence)
     with connect(settings, sink.log) as client:
-        run = Run(settings, client, sink, cursors, read_under_way(state), frozenset(cursors), protected)
-        row = first_row(local_now())
+        run = Run(settings, client, sink, cursors, read_under_way(state), frozenset(cursors), protected, columns=columns)
+        for sentence in warnings:
+            run.warn(CHANGED, sentence)
+        row, run.unfinished = first_row(local_now()), interrupted(state)
         if settings.sync_metrics:
+            if run.unfinished is not None:
+                sink.upsert(SYNC_RUN, run.unfinished)
             sink.upsert(SYNC_RUN, row)
+            run.unfinished = row
         try:
             sync_event_types(run, declared)
         except ConnectorError as error:
@@ -48,6 +63,7 @@ def end(run: Run, row: dict[str, Any], error: str | None) -> None:
         run.sink.log(summary(run.tallies))
     if run.settings.sync_metrics:
         run.sink.upsert(SYNC_RUN, last_row(row, local_now(), error, run.tallies, run.client.counts()))
+        run.unfinished = None
     run.checkpoint()
 
 
@@ -100,20 +116,41 @@ def choose_event_types(run: Run, declared: Collection[str] | None) -> tuple[list
     if late:
         run.warn(CHANGED, f"Event types that were not known when the tables were declared join with the next sync: {late}.")
     mistakes = [sentence for name in chosen.unknown for sentence in unknown(run, name)]
-    return [name for name in chosen.names if name not in late], mistakes
+    return one_a_table(run, [name for name in chosen.names if name not in late]), mistakes
+
+
+def one_a_table(run: Run, names: list[str]) -> list[str]:
+    """The event types without those whose table would be another's at the destination. The one that had it before keeps it, of
+    new ones the first by name. Says which are left out, and which new ones have a table that is not called like them."""
+    if run.settings.table_layout == "single":
+        return names
+    tables = {name: run.settings.table_of(name) for name in names}
+    owners: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: (name not in run.seen, name)):
+        owner = owners.setdefault(destination_name(tables[name]), name)
+        if owner != name:
+            run.warn(
+                FAILED,
+                f"{name} is not synced: at the destination it and {owner} are one table, and rows would overwrite each other. "
+                f"Cure: table_layout = single, or a connection of its own for {name}.",
+            )
+    if renamed := [f"{name} in {table}" for name, table in tables.items() if name not in (table, *run.seen)]:
+        run.warn(CHANGED, f"Event types whose names the destination may change have tables of other names: {', '.join(renamed)}.")
+    return [name for name in names if name in owners.values()]
 
 
 def start_again(run: Run, names: Collection[str]) -> None:
     """Forgets the cursors that were made under another layout or other filters, and says so."""
-    under = run.settings.made_under()
-    others = [name for name in names if name in run.progress and run.progress[name].made_under != under]
+    under = {name: run.settings.made_under(name) for name in names}
+    others = [name for name in names if name in run.progress and run.progress[name].made_under != under[name]]
     before = " and ".join(sorted({run.progress[name].made_under or "the defaults" for name in others}))
-    run.progress |= {name: Progress(made_under=under) for name in others}
+    now = " and ".join(sorted({under[name] or "the defaults" for name in others}))
+    run.progress |= {name: Progress(made_under=under[name]) for name in others}
     if others:
         types = ", ".join(others[:10]) + " and others" * (len(others) > 10)
         run.warn(
             CHANGED,
-            f"The layout or filters have changed (from {before} to {under or 'the defaults'}): the history of {types} is read "
+            f"The layout or filters have changed (from {before} to {now}): the history of {types} is read "
             f"again from {to_text(run.settings.start)}. Rows that are there already stay.",
         )
 

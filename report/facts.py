@@ -56,7 +56,7 @@ FROM rejected GROUP BY ALL ORDER BY events DESC, event_type, reason LIMIT $most
 """
 RUN_TOTALS = """
 SELECT count(*) AS runs, count(*) FILTER (outcome = 'complete') AS complete, count(*) FILTER (outcome = 'failed') AS failed,
-    count(*) FILTER (outcome = 'running') AS unended, sum(events)::BIGINT AS events, min(started_at) AS first,
+    count(*) FILTER (outcome IN ('running', 'interrupted')) AS unended, sum(events)::BIGINT AS events, min(started_at) AS first,
     sum(seconds) AS seconds, sum(seconds_waiting_for_quota) AS quota, sum(seconds_waiting_for_http) AS http
 FROM run
 """

@@ -1,12 +1,17 @@
 """A history read on a Dask cluster (real processes), and the connector that goes on from the state it leaves."""
 import doctest
 import itertools
+import json
 import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -14,11 +19,11 @@ from dask.distributed import Client as Dask
 from dask.distributed import LocalCluster
 
 from backfill import backfill, on_dask, parquet
-from backfill.on_dask import HOUR, Window, file_of, read_window
+from backfill.on_dask import HOUR, Window, file_of, read_window, rejects_of
 from pipeline import read_settings
 from pipeline.connection.state import main_span, read_state
 from pipeline.errors import SettingsError, Unauthorized
-from pipeline.moments import to_ms
+from pipeline.moments import DAY, to_ms
 from pipeline.names import destination_name
 from pipeline.rejects import TABLE as REJECTED
 from simulator import Behaviour, Simulator, generated
@@ -30,6 +35,7 @@ TYPE, SIGNUP = "e_visited_page", "pe1_signup"
 FROM, NOW = "2026-03-01T05:30:00Z", "2026-03-20T06:30:00Z"  # the configured start, and the moment of the backfill
 END = "2026-03-20T00:00:00.000Z"  # where it ends
 WORKERS = 3
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +121,29 @@ def test_a_day_of_an_event_type_is_a_folder(dask, tmp_path):
         assert dates in ([], [(day.name.removeprefix("day="),)])
 
 
+ODD = ["..", "../..", "/elsewhere", "a/b", "a\x00b", ".unfinished", REJECTED, "", "x" * 300, "E_A"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_window_has_a_file_of_its_own_below_the_folder_whatever_its_event_type_is_called(name, tmp_path):
+    window = Window(name, to_ms("2026-03-02"), to_ms("2026-03-03"))
+    file, rejects = file_of(window, tmp_path), rejects_of(window, tmp_path)
+    for path in (file, rejects):
+        assert path.resolve().parents[2] == path.parents[2] == tmp_path and path.parent.name == "day=2026-03-02"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert file.parents[1].name not in (REJECTED, on_dask.UNFINISHED) and rejects.parents[1].name == REJECTED
+
+
+def test_a_type_with_a_name_that_leads_elsewhere_is_written_below_the_folder(dask, tmp_path):
+    folder, names = tmp_path / "history" / "below", ("..", "../../x", "E_Visited_Page", TYPE)
+    with hubspot(*names, events=100) as sim:
+        left = backfill(dask, settings_of(sim, event_types="*"), folder)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file() and folder not in path.parents] == []
+    assert len(list(folder.iterdir())) == len(names) and left.rows[TYPE] == len(rows_of(folder))
+    assert all(0 < left.rows[name] < 101 for name in names)
+
+
 def test_a_window_done_several_times_at_once_is_there_once(dask, tmp_path):
     window = Window(TYPE, to_ms("2026-03-02"), to_ms("2026-03-03"))
     with hubspot() as sim:
@@ -185,3 +214,50 @@ def test_a_file_that_fails_leaves_what_was_there(tmp_path):
 def test_patterns_that_match_nothing_are_a_mistake_that_is_told(dask, tmp_path):
     with hubspot(TYPE) as sim, pytest.raises(SettingsError, match="chooses none of this account"):
         backfill(dask, settings_of(sim, event_types="nothing_like_*"), tmp_path)
+
+
+def pasted_into_a_file(sim, folder):
+    """What the documentation's way to start a backfill does as a script: its output and the files it leaves."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(), re.DOTALL)
+    (folder / "history.py").write_text(code)
+    (folder / "configuration.json").write_text(json.dumps(configuration(sim, initial_sync_start_date=FROM)))
+    command = [sys.executable, "history.py"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, sorted(folder.glob(f"*/{TYPE}/**/*.parquet"))
+
+
+def test_the_way_to_start_it_in_the_documentation_runs_from_a_file_and_shows_how_far_it_is(tmp_path):
+    offset = to_ms("2026-07-20T00:00:00Z") - time.time_ns() // 1_000_000
+    history = generated(1_271, "2026-03-01T00:00:00Z", "2026-06-28T00:00:00Z")
+    with Simulator({TYPE: history}, Behaviour(clock=lambda: time.time_ns() // 1_000_000 + offset)) as sim:
+        printed, files = pasted_into_a_file(sim, tmp_path)
+        state = json.loads((tmp_path / "state.json").read_text())
+        sync_into(Delivered(), sim, state, initial_sync_start_date=FROM)
+    assert 1 <= len(files) <= 10
+    lines = printed.splitlines()
+    assert f"0 of {len(files)} windows" in lines[0] and f"{len(files)} of {len(files)} windows" in lines[-1]
+    assert read_state(state)[TYPE].occurred is not None
+
+
+@pytest.mark.parametrize("hours", [24 * 7, 24 * 5])
+def test_longer_windows_are_fewer_files_with_the_same_rows(dask, tmp_path, hours):
+    said = []
+    with hubspot() as sim:
+        by_day = backfill(dask, settings_of(sim), tmp_path / "day")
+        longer = backfill(dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours, tell=said.append)
+        end = to_ms(read_state(longer.state)[TYPE].occurred)
+        again = backfill(dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours)
+    assert again == longer and end % (hours * HOUR) == 0
+    rows = [row for row in rows_of(tmp_path / "day") if to_ms(row["occurred"]) < end]
+    assert by_id(rows) == by_id(rows_of(tmp_path / "longer")) and longer.rows[TYPE] == len(rows) <= by_day.rows[TYPE]
+    files = list((tmp_path / "longer" / TYPE).rglob("*.parquet"))
+    assert len(files) <= 4 and {path.parent.name.partition("=")[0] for path in files} == {"from"}
+    assert said and said[-1].startswith(f"{len(files)} of {len(files)} windows, {len(rows):,} rows")
+
+
+@pytest.mark.parametrize("hours", [0, 5, 36, -24, 25])
+def test_windows_that_would_not_fit_into_days_are_refused(hours):
+    with pytest.raises(ValueError, match="hours"):
+        on_dask.plan([TYPE], 0, 10 * DAY, hours)

@@ -1,5 +1,6 @@
 """The client against a HubSpot that fails in every way it can: what is tried again, what is raised, what is never shown."""
 import gzip
+import html
 import json
 import re
 import socketserver
@@ -8,6 +9,7 @@ import time
 from contextlib import suppress
 from email.utils import formatdate
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given, settings
@@ -268,11 +270,16 @@ def dripping(head=b"HTTP/1.1 200 OK\r\n\r\n", step=lambda: time.sleep(0.01)):
         step()
 
 
-def test_a_dripping_answer_ends_at_a_deadline_and_is_asked_again(monkeypatch):
+DRIPS = {"status line": b"HTTP/1.1 200 ", "headers": b"HTTP/1.1 200 OK\r\nX-Slow: ", "body": b"HTTP/1.1 200 OK\r\n\r\n"}
+
+
+@pytest.mark.parametrize("part", DRIPS)
+def test_a_dripping_answer_ends_at_a_deadline_and_is_asked_again(part, monkeypatch):
     monkeypatch.setattr(module, "ANSWER_SECONDS", 0.1)
-    with Wire(dripping(), GOOD) as wire, client_of(wire) as client:
+    began = time.monotonic()
+    with Wire(dripping(DRIPS[part]), GOOD) as wire, client_of(wire) as client:
         assert client.page(QUERY).results == [{"id": "a"}]
-    assert len(wire.heads) == 2
+    assert len(wire.heads) == 2 and time.monotonic() - began < 5
 
 
 def test_a_body_beyond_all_pages_is_given_up(monkeypatch):
@@ -474,11 +481,28 @@ def test_a_wait_for_the_rate_limit_ends_without_a_request_when_it_is_stopped(clo
     assert len(clock.waits) == 1 and len(sim.requests) == 1
 
 
-def test_a_dripping_answer_ends_as_soon_as_it_is_stopped(monkeypatch):
-    monkeypatch.setattr(module, "ANSWER_BYTES", 10_000)  # where it would end otherwise
+def stopped_after(seconds, sim):
+    """How long a request went on that was stopped after some seconds."""
     stop = threading.Event()
-    with Wire(dripping(step=stop.set)) as wire, client_of(wire) as client, pytest.raises(Stopped):
+    stopper = threading.Timer(seconds, stop.set)
+    began = time.monotonic()
+    with client_of(sim) as client, pytest.raises(Stopped):
+        stopper.start()
         client.page(QUERY, stop)
+    stopper.join()
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("part", DRIPS)
+def test_a_dripping_answer_ends_as_soon_as_it_is_stopped(part):
+    with Wire(dripping(DRIPS[part])) as wire:
+        assert stopped_after(0.1, wire) < 3
+
+
+@pytest.mark.parametrize("fault", ["hang", "drip"])
+def test_an_answer_that_hardly_comes_ends_soon_when_it_is_stopped(fault):
+    with served(faults={1: fault}) as sim:
+        assert stopped_after(0.1, sim) < 3
 
 
 # The token
@@ -492,6 +516,70 @@ def test_a_token_that_hubspot_echoes_is_not_repeated(status, clock):
     with Wire(http(body, status)) as wire:
         _, text = failed(wire, clock, max_outage=60_000, log=said.append)
     assert "<api_token>" in text and not any(TOKEN in sentence for sentence in said)
+
+
+def each(write, text=TOKEN):
+    return "".join(map(write, text))
+
+
+ESCAPED = {  # as it stands in the JSON
+    "all as JSON": each(lambda c: f"\\u{ord(c):04x}"),
+    "some as JSON": "\\u0070at\\u002D" + TOKEN[4:],
+    "JSON in JSON": each(lambda c: f"\\\\u{ord(c):04X}"),
+    "beside half an emoji": f"\\ud83d\\ude00\\u0070{TOKEN[1:]}\\ud83d\\ude00",
+    "hexadecimal": each(lambda c: f"\\\\x{ord(c):02x}"),
+    "in braces": each(lambda c: f"\\\\u{{{ord(c):x}}}"),
+    "percent": each(lambda c: f"%{ord(c):02x}"),
+    "percent of percent": each(lambda c: f"%25{ord(c):02X}"),
+    "percent in JSON": each(lambda c: f"\\u0025{ord(c):02x}"),
+    "entities": each(lambda c: f"&#{ord(c)};"),
+    "hexadecimal entities": each(lambda c: f"&#x{ord(c):04X};"),
+    "an entity without an end": "&#112" + TOKEN[1:],
+    "entities of entities": each(lambda c: f"&amp;#{ord(c)};"),
+    "some of each": each(lambda c: {"p": "%70", "a": "\\u0061", "-": "&#x2d;"}.get(c, c)),
+    "capitals": TOKEN.upper(),
+}  # fmt: skip
+
+
+def seen(text):
+    """The text as a reader may read it: with whatever is escaped in it decoded."""
+    for _ in range(3):
+        text = html.unescape(unquote(re.sub(r"\\+[ux]\{?([0-9a-fA-F]+)\}?", lambda code: chr(int(code[1], 16)), text)))
+    return text.lower()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 500])
+@pytest.mark.parametrize("escaped", ESCAPED)
+@pytest.mark.parametrize("padding", ["", "x" * 480])
+def test_a_token_that_is_echoed_in_another_spelling_is_not_repeated(status, escaped, padding, clock):
+    text = padding + ESCAPED[escaped]
+    body = f'{{"message": "{text}", "correlationId": "{text}", "errors": [{{"context": {{"missingScopes": ["{text}"]}}}}]}}'
+    assert TOKEN in seen(json.loads(body)["message"])
+    with Wire(http(body.encode(), status)) as wire:
+        said = seen(failed(wire, clock, max_outage=1_000)[1])
+    assert TOKEN[:9] not in said and TOKEN[-9:] not in said
+
+
+def test_a_slash_in_a_token_may_be_escaped_too(clock):
+    token = "key/with/slashes+and=more"
+    body = json.dumps({"message": token}).replace("/", "\\/")
+    with Wire(http(body.encode(), 400)) as wire, Client(token, wire.url, "2026-03") as client, pytest.raises(Refused) as raised:
+        client.page(QUERY, clock)
+    assert "with" not in str(raised.value)
+
+
+@pytest.mark.parametrize("header", ["percent", "entities", "capitals"])
+def test_an_escaped_token_in_a_location_is_not_repeated(header, clock):
+    with Wire(http(b"", 302, Location="http://127.0.0.1:1/" + "x" * 160 + ESCAPED[header])) as wire:
+        assert TOKEN[:9] not in seen(failed(wire, clock)[1])
+
+
+@pytest.mark.parametrize("piece", ["\\", "\\u", "%25", "&amp;", "&#0", "pat-na1", "\\u0070at"])
+def test_an_error_that_nearly_spells_the_token_a_million_times_is_read_soon(piece, clock):
+    began = time.monotonic()
+    with Wire(http({"message": piece * 200_000}, 400)) as wire:
+        failed(wire, clock)
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("padding", [470, 480, 490])

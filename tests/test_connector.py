@@ -16,7 +16,7 @@ from fivetran_connector_sdk_cli import core_adapter
 from fivetran_connector_sdk_common import constants
 
 import connector
-from simulator import Behaviour, Simulator, generated
+from simulator import Behaviour, Simulator, generated, listed
 from tests.support import configuration
 
 ROOT = Path(connector.__file__).parent
@@ -134,6 +134,36 @@ def test_every_event_type_has_its_table(project):
         run(project, configuration(sim, event_types=f"{TYPE},pe1_form_v2"))
     assert len(rows(project)) == 20
     assert len(rows(project, table="pe_1_form_v_2")) == 30
+
+
+def with_properties(**properties):
+    event = generated(1).event(0)
+    return Simulator({TYPE: listed([event | {"properties": properties}])})
+
+
+@pytest.mark.parametrize("digits", ["7" * 4_301, "-" + "7" * 65_536, "7" * 70_000 + ".5"], ids=len)
+def test_a_text_of_more_digits_than_python_counts_is_kept_as_it_is(project, digits):
+    with with_properties(hs_number=digits) as sim:
+        run(project, configuration(sim))
+    assert rows(project, "hs_number::VARCHAR") in ([(digits,)], [(str(float(digits)),)] if "." in digits else [])
+
+
+NAMELESS = ["", "\u0301", "\u0308\u0301"]
+ODD_NAMES = ["_", "!", "日本", "properties_", "rowid", "select", '"', "'", ";--", "a b", "A_b", "9", "9.9", "\x00", "x" * 300]
+
+
+@pytest.mark.parametrize("names", [*([name] for name in NAMELESS), [*NAMELESS, *ODD_NAMES]], ids=len)
+def test_every_property_has_a_column_whatever_it_is_called(project, names):
+    with with_properties(**{name: f"of {place}" for place, name in enumerate(names)}) as sim:
+        run(project, configuration(sim))
+    (values,) = rows(project, "COLUMNS(*)::VARCHAR")
+    assert {value for value in values if str(value).startswith("of ")} == {f"of {place}" for place in range(len(names))}
+
+
+def test_a_column_without_a_name_for_the_destination_can_be_declared(project):
+    with with_properties(**{"\u0301": "1.10"}) as sim:
+        run(project, configuration(sim, string_columns="\u0301, hs_form_id"))
+    assert len(rows(project)) == 1
 
 
 # Failures: what they name, and what they must not

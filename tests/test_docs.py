@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 from pipeline.settings import KEYS
-from simulator import Simulator, generated
+from simulator import Simulator, generated, listed
+from tests.support import Delivered, sync_into
 
+TYPE = "e_visited_page"
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SYNC = """
@@ -51,3 +53,25 @@ def test_readme_names_each_key_with_its_default():
     for name, key in KEYS.items():
         row = next(row for row in README.splitlines() if row.startswith("| ") and f"`{name}`" in row.split("|")[1])
         assert len(key.default) > 30 or f"`{key.default}`" in row or not key.default
+
+
+def as_the_example(events):
+    """The rows that the published example makes of events: properties beside the own fields, over those of the same name."""
+    rows = ({**event, **event["properties"]} for event in events)
+    return {row["id"]: row for row in rows}
+
+
+def test_what_the_published_example_lost_is_there_after_the_steps_that_the_documentation_names():
+    history = generated(400)
+    half = history.event(200)["occurredAt"]
+    events = [event | {"properties": event["properties"] | {"id": f"property {number % 7}"}} if number % 2 else event
+              for number, event in enumerate(history.event(n) for n in range(400))]  # fmt: skip
+    delivered = Delivered(rows={TYPE: as_the_example(events[:200])})
+    assert len(delivered.ids()) < 200
+    with Simulator({TYPE: listed(events)}) as sim:
+        sync_into(delivered, sim, {"start_date": half}, initial_sync_start_date=half)
+        sync_into(delivered, sim)
+    (delete,) = re.findall(r"DELETE FROM (\w+) WHERE (\w+) IS NULL", (ROOT / "docs" / "moving.md").read_text(encoding="utf-8"))
+    assert delete == (TYPE, "occurred")
+    kept = {key for key, row in delivered.rows[TYPE].items() if row.get("occurred") is not None}
+    assert kept == {event["id"] for event in events}

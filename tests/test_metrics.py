@@ -1,4 +1,5 @@
 """What a sync tells of itself is true: the row in sync_run, the lines of the log, the summary."""
+import importlib
 import json
 import re
 import threading
@@ -59,13 +60,24 @@ def test_the_figures_of_a_good_sync_are_true(keys):
     assert (row["outcome"], row["error"], row["version"], row["rejected"], row["replaced"]) == ("complete", None, VERSION, 0, 0)
     assert row["pages"] <= row["requests"] and row["cursor_before"] is None
     assert row["event_types"][TYPE]["cursor_after"] == newest == delivered.state["event_types"][TYPE]["occurred"]
-    assert row["cursor_after"] == min(each["occurred"] for each in delivered.state["event_types"].values())
+    assert row["cursor_after"] == min((each["occurred"] for each in delivered.state["event_types"].values()), key=to_ms)
     began, ended = to_ms(row["started_at"]), to_ms(row["ended_at"])
     assert began <= ended and row["seconds"] * 1000 == ended - began
     assert row["seconds_waiting_for_http"] > 0 and 0 <= row["seconds_in_pipeline"] <= row["seconds"]
     for figure in ("events", "pages", "rejected"):
         assert row[figure] == sum(each[figure] for each in row["event_types"].values())
     assert set(row) == set(SCHEMA["columns"])
+
+
+@pytest.mark.parametrize("earlier, later", [
+    ("2026-05-21T01:36:04Z", "2026-05-21T01:36:04.500Z"), ("2026-05-21T23:00:00+02:00", "2026-05-21T22:00:00Z"),
+    ("2026-05-21T01:36:04.5Z", "2026-05-21T01:36:04.501Z"), ("2026-05-20T23:59:59-01:00", "2026-05-21T01:00:00Z"),
+])  # fmt: skip
+def test_the_cursors_of_a_sync_are_the_earliest_moments_however_they_are_written(earlier, later):
+    for pair in ((earlier, later), (later, earlier)):
+        tallies = {name: Tally(cursor, cursor) for name, cursor in zip((TYPE, OTHER), pair, strict=True)}
+        row = metrics.last_row(metrics.first_row(0), 1, None, tallies | {"pe1_new": Tally(None)}, {})
+        assert (row["cursor_before"], row["cursor_after"]) == (earlier, earlier)
 
 
 def test_the_next_sync_has_a_row_of_its_own_that_begins_where_the_first_ended():
@@ -148,13 +160,71 @@ def test_what_is_set_aside_and_what_is_replaced_is_counted():
     assert (row["rejected"], row["events"], row["replaced"]) == (3, 1, 1) and len(delivered.rows["rejected_event"]) == 3
 
 
-def test_a_killed_sync_leaves_a_row_that_says_it_was_running():
+def outcomes(destination):
+    return sorted(row["outcome"] for row in destination.rows["sync_run"].values())
+
+
+SMALL = {"page_size": "20", "checkpoint_interval": "50"}
+
+
+def test_a_killed_sync_leaves_a_row_that_says_it_was_running_until_the_next_one_says_how_far_it_came():
     with served() as sim:
         destination = Destination()
-        assert not destination.sync(sim, fuse=250, page_size="20", checkpoint_interval="50")
-        assert [row["outcome"] for row in destination.rows["sync_run"].values()] == ["running"]
-        assert destination.sync(sim, page_size="20")
-    assert sorted(row["outcome"] for row in destination.rows["sync_run"].values()) == ["complete", "running"]
+        assert not destination.sync(sim, fuse=250, **SMALL)
+        (running,), landed = destination.rows["sync_run"].values(), len(destination.ids())
+        saved = destination.state["event_types"][TYPE]["occurred"]
+        assert running["outcome"] == "running" and landed > 0
+        assert destination.sync(sim, **SMALL)
+        assert outcomes(destination) == ["complete", "interrupted"] and "sync_run" not in destination.state
+        interrupted = destination.rows["sync_run"][running["id"]]
+    assert landed - interrupted["events"] in (0, 1)  # a row is counted behind its checkpoint
+    assert (interrupted["cursor_after"], interrupted["error"]) == (saved, None)
+    assert 0 < interrupted["pages"] <= interrupted["requests"] and interrupted["cursor_before"] is None
+    assert to_ms(interrupted["started_at"]) <= to_ms(interrupted["ended_at"]) and set(interrupted) <= set(SCHEMA["columns"])
+    assert interrupted["started_at"] == running["started_at"]
+
+
+def test_each_of_several_killed_syncs_is_marked_and_those_that_ended_are_not():
+    with served(900) as sim:
+        destination = Destination()
+        for fuse in (120, 120, 1, 0, 120):  # two that save nothing: they leave no row either
+            assert not destination.sync(sim, fuse=fuse, **SMALL)
+        assert outcomes(destination) == ["interrupted", "interrupted", "running"]
+        sim.behaviour.fault = lambda request: "401"
+        with pytest.raises(ConnectorError):
+            destination.sync(sim, **SMALL)
+        sim.behaviour.fault = None
+        for _ in range(2):
+            assert destination.sync(sim, **SMALL)
+    assert outcomes(destination) == ["complete", "complete", "failed", "interrupted", "interrupted", "interrupted"]
+
+
+def test_a_killed_sync_is_marked_though_metrics_were_off_in_between():
+    with served() as sim:
+        destination = Destination()
+        assert not destination.sync(sim, fuse=250, **SMALL)
+        assert not destination.sync(sim, fuse=60, sync_metrics="false", **SMALL)
+        assert outcomes(destination) == ["running"]
+        assert destination.sync(sim, **SMALL)
+    assert outcomes(destination) == ["complete", "interrupted"]
+
+
+@pytest.mark.parametrize("broken", [7, {}, {"id": 7}, {"id": ""}, [], {"id": "a", "strange": 1}], ids=str)
+def test_what_is_no_row_in_a_state_marks_none(broken):
+    with served(30) as sim:
+        delivered = sync_into(Delivered(), sim, {"version": 1, "event_types": {}, "sync_run": broken})
+    assert outcomes(delivered) == ["complete"] and "sync_run" not in delivered.state
+
+
+def test_a_sync_that_ended_in_a_bug_is_marked_in_the_warehouse(project, monkeypatch):  # noqa: F811
+    with served(30) as sim:
+        with monkeypatch.context() as broken, pytest.raises(BaseException, match="ZeroDivisionError"):
+            broken.setattr(importlib.import_module("pipeline.sync"), "end", lambda *_: 1 / 0)
+            run(project, configuration(sim))
+        run(project, configuration(sim))
+    with duckdb.connect(str(project / "files" / "warehouse.db"), read_only=True) as database:
+        found = database.table("tester.sync_run").project("outcome, events >= 30, epoch_ms(ended_at) > 0").fetchall()
+    assert sorted(found) == [("complete", False, True), ("interrupted", True, True)]
 
 
 def test_without_metrics_there_is_no_table_and_no_row():

@@ -1,14 +1,19 @@
 """Column names: Fivetran's own rule, and no two values under one name."""
 import random
+import re
 
 import pytest
 from fivetran_connector_sdk_core.renaming import Renaming
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.names import ADDED, OWN, column_names, destination_name
+from pipeline.metrics import TABLE as SYNC_RUN
+from pipeline.names import ADDED, OWN, OWN_TABLES, column_names, destination_name, table_name
+from pipeline.rejects import TABLE as REJECTED_EVENT
+from pipeline.settings import SINGLE
 
 RULE = Renaming(True).column
+TABLE_RULE = Renaming(True).table
 TRICKY = [
     *OWN, *ADDED, "event_type", "EventType", "eventTYPE", "EVENT_TYPE", "object_id", "occurred_at", "ID", "Id", "_id", "__id",
     "i_d", "properties_id", "propertiesId", "properties__id", "properties_properties_id", "Properties_Id", "properties", "_", "",
@@ -37,6 +42,13 @@ def test_no_two_values_have_one_name_for_the_destination(own, properties):
     columns = column_names(own, properties)
     assert len(columns) == len(own) + len(properties)
     assert len(set(map(RULE, columns))) == len(columns)
+
+
+@law
+@given(OWNS, PROPERTIES)
+@example(OWN, ("", "\u0301", ("", "")))
+def test_no_value_is_without_a_name_for_the_destination(own, properties):
+    assert all(map(RULE, column_names(own, properties)))
 
 
 @law
@@ -102,3 +114,35 @@ def test_a_long_dead_end_of_prefixes_ends():
     nested = [("properties",) * n + ("a",) for n in range(1, 30)]
     columns = column_names(OWN, (*names, *nested))
     assert len(set(map(RULE, columns))) == len(columns)
+
+
+# Tables
+
+EVENT_TYPES = st.text(max_size=12) | st.text("aA_-./\\1\x00é ", max_size=8) | st.text("a1_.", min_size=200, max_size=300)
+ODD = ["", ".", "..", "../..", "a/b", "/etc", "a\\b", "C:", "\x00", "a\x00", ".unfinished", "日本", "\u0301", "_", "x" * 300,
+       *OWN_TABLES, "rejected-event", "Sync_Run", "EVENT"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["e_visited_page", "pe1_form_v2", "pe123_step_2", "ae2_x", "pe1_my-event", "e_a_b", "a"])
+def test_a_table_is_called_like_its_event_type_where_that_is_in_lower_case_words(name):
+    assert table_name(name) == name
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_no_event_type_has_a_table_of_the_connector_or_a_name_that_leads_elsewhere(name):
+    table = table_name(name)
+    assert re.fullmatch(r"[a-z0-9][a-z0-9_]{0,149}", table) and TABLE_RULE(table) not in OWN_TABLES
+
+
+def test_the_connectors_own_tables_are_these():
+    assert {SYNC_RUN, REJECTED_EVENT, SINGLE} == set(OWN_TABLES) == set(map(TABLE_RULE, OWN_TABLES))
+
+
+@law
+@given(st.lists(EVENT_TYPES | st.sampled_from(ODD), unique=True, max_size=8))
+@example(["e_a_b", "E_A_B", "e_a__b", "e_a_b_", "e.a.b", "e a b"])
+def test_two_event_types_are_two_tables_unless_both_are_called_like_their_table(names):
+    tables = [TABLE_RULE(table_name(name)) for name in names if table_name(name) != name]
+    plain = {TABLE_RULE(name) for name in names if table_name(name) == name}
+    assert len(set(tables)) == len(tables) and not plain & set(tables)
+    assert not plain & set(OWN_TABLES)

@@ -132,6 +132,57 @@ def test_a_sync_behind_a_schema_that_could_not_ask_is_no_silent_success():
     assert error or len(delivered.ids(TYPE)) == 20
 
 
+PATTERNS = {"string_columns": "z?p*, hs_version", "max_outage_minutes": "0.001"}
+ODD_TEXT = {"zip": "00420", "zip_4": "1.10", "hs_version": "1.10"}
+
+
+def run_whose_sample_fails(project, sim, capsys, **given):  # noqa: F811
+    """What a run says whose schema() has no answer to its questions for events, though update() then has."""
+    failing = iter((True,))
+    sim.behaviour.fault = lambda request: "500" if "eventType" in request.query and next(failing, False) else None
+    run(project, configuration(sim, **PATTERNS | given))
+    assert any(request.fault == "500" for request in sim.requests)
+    return capsys.readouterr().out
+
+
+def test_patterns_that_could_not_be_held_against_events_are_told(project, capsys):  # noqa: F811
+    with served(event(**ODD_TEXT)) as sim:
+        printed = run_whose_sample_fails(project, sim, capsys)
+        assert "WARNING" in printed and f"string_columns: z?p* could not be held against the events of {TYPE}" in printed
+        assert "500" in printed and "hs_version could" not in printed
+        run(project, configuration(sim, **PATTERNS))
+        assert "could not be held" not in capsys.readouterr().out
+
+
+def test_columns_that_are_text_stay_so_where_patterns_could_not_be_held_against_events(project, capsys):  # noqa: F811
+    with served(event(**ODD_TEXT)) as sim:
+        run(project, configuration(sim, **PATTERNS))
+        sim.histories[TYPE] = listed([event(n, **ODD_TEXT) for n in range(2)])
+        assert "could not be held" in run_whose_sample_fails(project, sim, capsys)
+    assert rows(project, "zip, zip_4, hs_version") == [("00420", "1.10", "1.10")] * 2
+
+
+@pytest.mark.parametrize("given", [{}, {"string_columns": "zip, zip_4"}], ids=str)
+def test_where_there_are_no_patterns_nothing_is_held_against_events(given):
+    said = []
+    with served(event(**ODD_TEXT), fault=lambda request: "500") as sim:
+        declare(configuration(sim, max_outage_minutes="0.001", **given), said.append)
+    assert said == []
+
+
+def test_a_sentence_names_every_type_whose_events_could_not_be_had_but_not_those_that_are_refused():
+    said = []
+    with both((5, 5)) as sim:
+        sim.histories["pe2_x"] = listed([event(0, "pe2_x")])
+        sim.behaviour.fault = lambda request: {TYPE: "500", OTHER: "403"}.get(*request.query.get("eventType", [""]))
+        declare(configuration(sim, event_types="*", **PATTERNS), said.append)
+        (sentence,) = said
+        assert TYPE in sentence and OTHER not in sentence and "pe2_x" not in sentence
+        sim.behaviour.fault = lambda request: "500"
+        declare(configuration(sim, event_types=f"{TYPE}, {OTHER}", **PATTERNS), said.append)
+    assert TYPE in said[1] and OTHER in said[1]
+
+
 @pytest.mark.parametrize("given", [
     {"string_columns": "hs_ip, hsIp, HS_IP"}, {"string_columns": "object_id, eventType, occurred"},
     {"string_columns": "hs_url, *url", "rename_columns": "hs_url=link"},
@@ -209,6 +260,84 @@ def test_two_events_with_one_id_in_two_types_are_two_rows_of_the_single_table(pr
     with Simulator({TYPE: listed([event()]), OTHER: listed([event(0, OTHER)])}) as sim:
         run(project, configuration(sim, event_types="*", table_layout="single"))
     assert sorted(rows(project, "id, event_type", "event")) == [("id-0", TYPE), ("id-0", OTHER)]
+
+
+# Event types whose names the destination makes one
+
+
+def tables_in(project):  # noqa: F811
+    """The tables of a warehouse: name to event types and number of rows."""
+    with duckdb.connect(str(project / "files" / "warehouse.db"), read_only=True) as database:
+        names = database.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'tester'").fetchall()
+        counted = {name: database.execute(f"SELECT event_type, count(*) FROM tester.{name} GROUP BY ALL").fetchall()  # noqa: S608
+                   for (name,) in names if name not in ("sync_run", "rejected_event")}  # fmt: skip
+    return {name: counts for name, counts in counted.items() if counts}
+
+
+def rivals(*names):
+    """An account whose event types have events with the same ids."""
+    return Simulator({name: listed([event(n, name) for n in range(size)]) for size, name in enumerate(names, 3)})
+
+
+ALIKE = ["e_a_b", "E_A_B", "e_a__b", "e_a.b", "sync_run", "rejected_event", "event", "Event"]
+
+
+@pytest.mark.parametrize("chosen", ["*", ",".join(reversed(ALIKE))])
+def test_event_types_alike_and_those_called_like_the_connector_s_tables_have_a_table_each(project, chosen, capsys):  # noqa: F811
+    with rivals(*ALIKE) as sim:
+        for _ in range(2):
+            run(project, configuration(sim, event_types=chosen))
+    found = tables_in(project)
+    assert sorted(counts for ((_, counts),) in found.values()) == list(range(3, 3 + len(ALIKE)))
+    assert found["e_a_b"] == [("e_a_b", 3)]
+    assert len(rows(project, "id", "sync_run")) == 2
+    printed = capsys.readouterr().out
+    assert all(f"{name} in {table}" in printed for table, ((name, _),) in found.items() if name != "e_a_b")
+
+
+def test_a_table_of_an_event_type_does_not_depend_on_which_others_are_chosen():
+    with rivals(*ALIKE) as sim:
+        together = sync_into(Delivered(), sim, event_types="*")
+        alone = [sync_into(Delivered(), sim, event_types=name) for name in ALIKE]
+    assert {table for each in alone for table in each.rows} == set(together.rows)
+
+
+TWINS = ["e_form_v2", "e_form_v_2", "e_form-v2"]
+
+
+@pytest.mark.parametrize("first", TWINS)
+def test_of_two_names_for_one_table_the_one_that_has_it_keeps_it_and_the_other_is_told(project, first):  # noqa: F811
+    with rivals(*TWINS) as sim:
+        run(project, configuration(sim, event_types=first))
+        with_first = tables_in(project)
+        delivered = sync_into(Delivered(), sim, event_types=first)
+        sync_into(delivered, sim, event_types="*")
+        run(project, configuration(sim, event_types="*"))
+        assert tables_in(project) == with_first == {"e_form_v_2": [(first, 3 + TWINS.index(first))]}
+        assert set(delivered.rows) == {first, "sync_run"}
+        for name in set(TWINS) - {first}:
+            (said,) = [warning for warning in delivered.warnings if warning.startswith(f"{name} is not synced")]
+            assert first in said and "table_layout" in said
+        single_layout = sync_into(Delivered(), sim, event_types="*", table_layout="single")
+        assert set(single_layout.rows) == {"event", "sync_run"} and not single_layout.warnings
+
+
+def test_of_two_new_names_for_one_table_the_same_one_has_it_in_any_order():
+    with rivals(*TWINS) as sim:
+        found = [sync_into(Delivered(), sim, event_types=",".join(names)) for names in (TWINS, reversed(TWINS))]
+    assert found[0].rows.keys() == found[1].rows.keys() and len(found[0].rows) == 2
+
+
+def test_a_type_that_had_another_table_before_is_read_again_into_its_own():
+    with rivals("E_A_B") as sim:
+        delivered = sync_into(Delivered(), sim, event_types="E_A_B")
+        (table,) = set(delivered.rows) - {"sync_run"}
+        old = json.loads(json.dumps(delivered.state))
+        del old["event_types"]["E_A_B"]["made_under"]
+        again = sync_into(Delivered(), sim, old, event_types="E_A_B")
+        assert len(again.ids(table)) == 3 and any("read again" in warning and table in warning for warning in again.warnings)
+        later = sync_into(Delivered(), sim, again.state, event_types="E_A_B")
+        assert not later.warnings
 
 
 # A change of layout or filters
@@ -304,7 +433,7 @@ def test_what_a_cursor_was_made_under_cannot_be_two_things():
         {"property_filters": "a=1, properties b"}, {"property_filters": "a=1", "properties": "b"}, {"properties": "a,b"}, {},
         {"property_filters": "a=1; b=2"}, {"property_filters": "a=1, b=2"}, {"properties": "ab"},
     ]  # fmt: skip
-    under = [read_settings(base | given).made_under() for given in texts]
+    under = [read_settings(base | given).made_under(TYPE) for given in texts]
     assert len(set(under)) == len(texts)
 
 

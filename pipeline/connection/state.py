@@ -85,7 +85,7 @@ def migrate(state: Mapping[str, Any]) -> Migrated:
     for step in MIGRATIONS[version:]:
         current, said = step(current)
         sentences += said
-    unknown = [str(key) for key in current if key not in ("version", "event_types", "under_way")]
+    unknown = [str(key) for key in current if key not in ("version", "event_types", "under_way", "sync_run")]
     unknown += [f"{key} of {name}" for name, saved in current["event_types"].items() for key in saved if key not in FIELDS]
     if unknown:
         sentences.append(f"The saved state holds what this version does not know and leaves out: {', '.join(unknown)[:500]}.")
