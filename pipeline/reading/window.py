@@ -12,7 +12,7 @@ from pipeline.client import Page
 from pipeline.errors import Refused
 from pipeline.moments import SECOND, to_ms
 
-MOST_OUTSIDE = 2  # pages in a row from outside the bounds that were asked for
+MOST_OUTSIDE = 2  # pages from outside the bounds that were asked for, with none of the window's own between them
 MOST_STALE = 6  # pages in a row without a new event; one that holds events, all known, counts twice
 RECENT_IDS = 20_000  # among which an event is not new, at least: no circle of fewer events is walked for long
 
@@ -107,7 +107,7 @@ def walk(
         part, ids = _sort_out(page, window, question.asked)
         part = part._replace(new=known.learns(ids))
         events, last = events + len(ids), part.full or last
-        outside = 0 if part.events or not part.strays else outside + 1
+        outside = 0 if part.events else outside + bool(part.strays)
         proved = before is not None and before.ended and before.events == events and limit is not None and last < limit
         if page.after is None and (proved or not _is_doubtful(page, question)):
             yield part._replace(more=False)
