@@ -140,7 +140,9 @@ def test_after_many_syncs_there_are_no_more_than_after_one(served):
 
 @pytest.mark.parametrize("kind", ["503", "423", "429", "477", "reset"])
 def test_a_destination_that_fails_ends_waits_of_every_kind(served, kind):
-    served.behaviour.fault = lambda asked: kind if asked.number > 1 else None
+    def behind_the_head(asked):
+        begin = served.requests[0].query["occurredAfter"]
+        return kind if asked.number > 2 and ("after" in asked.query or asked.query["occurredAfter"] != begin) else None
 
     def upsert(table, row):
         deadline = time.monotonic() + 5
@@ -148,7 +150,8 @@ def test_a_destination_that_fails_ends_waits_of_every_kind(served, kind):
             time.sleep(0.001)
         raise Full
 
-    patient = read_settings(configuration(served, **{**KEYS, "max_outage_minutes": "15"}))
+    served.behaviour.fault = behind_the_head
+    patient = read_settings(configuration(served, **{**KEYS, "max_outage_minutes": "0.2"}))
     with pytest.raises(Full):
         sync(patient, {}, Sink(upsert, *[lambda _: None] * 3))
     assert len(served.requests) < 30
