@@ -268,7 +268,8 @@ def test_the_package_holds_what_it_needs_and_nothing_else(staged, tmp_path):
         with zipfile.ZipFile(package) as archive:
             archive.extractall(elsewhere)
         held = {str(path.relative_to(elsewhere)) for path in elsewhere.rglob("*") if path.is_file()}
-        needed = {"connector.py", "requirements.txt", *(f"pipeline/{path.name}" for path in (ROOT / "pipeline").glob("*.py"))}
+        modules = {str(path.relative_to(ROOT)) for path in (ROOT / "pipeline").rglob("*.py")}
+        needed = {"connector.py", "requirements.txt"} | modules
         assert needed <= held and held - needed <= {"configuration_form.pb"}
         assert TOKEN.encode() not in everything_left(elsewhere)
         command = [sys.executable, "-c", SYNC, json.dumps(configuration(sim))]
