@@ -52,6 +52,7 @@ class Place:
     pages: int = 0  # those that brought something new
     events: int = 0
     first: int | None = None  # the earliest moment, ms
+    middle: int | None = None  # the median of the last page
     last: int | None = None
     full: int = 0  # its largest page, in events
     local: float = 0.0  # density of the last page
@@ -62,6 +63,10 @@ class Place:
     def is_ready(self) -> bool:
         """Whether a job may be started on it."""
         return self.job is None and not self.whole and self.error is None
+
+    def is_empty(self) -> bool:
+        """Whether the window is known to hold no event."""
+        return self.whole and not self.events
 
     def finish(self) -> Brought:
         """What the job under way brought; there is none any more."""
@@ -76,7 +81,7 @@ class Place:
         self.full = max(self.full, part.full)
         if part.first is not None and part.last is not None:
             self.ascending &= part.ascending and (self.last is None or part.first >= self.last)
-            self.first = part.first if self.first is None else min(self.first, part.first)
+            self.first, self.middle = part.first if self.first is None else min(self.first, part.first), part.middle
             self.last = part.last if self.last is None else max(self.last, part.last)
             if 2 * len(part.events) > self.full:  # a few events tell nothing
                 self.local = (len(part.events) - 1) / max(1, part.last - part.first)
@@ -104,16 +109,18 @@ class Plan:
     ascending: bool = True  # whether every answer was, so far
     full: int = 1  # the largest page, in events
     size: int = 1  # the same in bytes
-    seen: int = 0  # the latest moment of any page, ms
+    horizon: int = 0  # ms: now, or the latest moment of any page; it never moves back, whatever the clocks do
     densities: deque[float] = field(default_factory=lambda: deque(maxlen=3))  # of the windows last handed on
+    silent: bool = False  # whether the last of them was empty
 
     def learn(self, part: Part) -> None:
-        self.full, self.size, self.seen = max(self.full, part.full), max(self.size, part.size), max(self.seen, part.last or 0)
+        self.full, self.size = max(self.full, part.full), max(self.size, part.size)
+        self.horizon = max(self.horizon, (part.last or 0) + 1)
 
     def end(self, window: Window) -> int:
         """Where a window's events end, as far as is known: now, if nowhere before."""
-        now = max(self.now(), self.seen + 1)
-        return now if window.end is None else min(window.end, max(now, window.start))
+        self.horizon = max(self.horizon, self.now())
+        return self.horizon if window.end is None else min(window.end, max(self.horizon, window.start))
 
     def is_divisible(self, window: Window) -> bool:
         """Whether a window holds a whole second to cut at: nobody knows whether bounds are finer than that."""
@@ -143,7 +150,8 @@ class Plan:
 
     def recut(self, place: Place, smaller: bool = False) -> tuple[Place, Place]:
         """Two windows in the place of one. Where answers ascend, it is cut behind what was read of it (or, `smaller`, before its
-        first page ends); where what was read lies together, before that; elsewhere, nothing tells but that it is too full."""
+        first page ends); where what was read lies together, before that; where the windows before it foretold fewer events, in
+        the middle of what was read. Elsewhere, nothing tells but that it is too full."""
         start, end, pages = place.window.start, self.end(place.window), max(1, place.pages)
         first, last = (start, start) if place.first is None or place.last is None else (place.first, place.last)
         piece = rest = None
@@ -153,6 +161,8 @@ class Plan:
         elif (last - first) * GROWTH < end - start and first > next_second(start) and not smaller:
             at, rest = first, place.density_ahead()
             piece = place.guess or rest
+        elif place.guess and place.middle is not None and not smaller:
+            at = place.middle
         else:
             piece = max(GROWTH * pages * self.full / (end - start), max(self.densities, default=0))
             at = start + int(self.full / piece)
@@ -170,7 +180,7 @@ class Plan:
         most = min(self.most, max(2, share))
         if place.before is not None or place.guess * (end - start) / self.full <= most:
             return None
-        aim = most - 0.1 - math.sqrt(most / self.full)  # a page that holds a few events costs as much as a full one
+        aim = most - 0.1 - math.sqrt(most / self.full) / 2  # a page that holds a few events costs as much as a full one
         at = next_second(start + max(0, int(aim * self.full / place.guess) - 500))
         if at >= end:
             return None
@@ -179,13 +189,21 @@ class Plan:
 
     def density_at(self, line: Sequence[Place], position: int) -> float:
         """How densely events lie at a place in the line, as far as that or the windows before it tell: the nearest, evened out
-        over a few where they are alike."""
+        over a few where they are alike. Behind an empty one, each that is not read yet is wider than the one before."""
         if (known := line[position].density) is not None:
             return known
-        before = [place.density for place in line[:position] if place.density is not None]
-        nearest, *others = [*reversed(before), *reversed(self.densities)] or [0.0]
+        before = [place for place in line[:position] if place.density is not None]
+        nearest, *others = [*(place.density or 0.0 for place in reversed(before)), *reversed(self.densities)] or [0.0]
+        if before[-1].is_empty() if before else self.silent:
+            unread = position - (line.index(before[-1]) + 1 if before else 0)
+            return float(nearest / GROWTH**unread)
         alike = [density for density in others[:2] if nearest / ALIKE < density < nearest * ALIKE]
         return sum(alike, nearest) / (1 + len(alike))
+
+    def pass_by(self, place: Place) -> None:
+        """Remembers what a window held that is handed on."""
+        self.densities.append(place.density or 0.0)
+        self.silent = place.is_empty()
 
     def job_pages(self, place: Place, is_head: bool) -> int:
         """The pages that one job takes: all that are expected, as far as memory allows. One where the consumer waits for it, and

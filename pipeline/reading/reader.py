@@ -92,7 +92,7 @@ class Reader:
                 raise head.error
             elif head.whole:
                 self._line.pop(0)
-                self._plan.densities.append(head.density or 0.0)
+                self._plan.pass_by(head)
                 self._frontier = math.inf if head.window.end is None else head.window.end
             else:
                 self._wait()
@@ -132,7 +132,7 @@ class Reader:
 
     def _wait(self) -> None:
         since = time.monotonic()
-        wait([place.job for place in self._line if place.job and not place.job.done()], return_when=FIRST_COMPLETED)
+        wait([place.job for place in self._line if place.job], return_when=FIRST_COMPLETED)
         self.waited += time.monotonic() - since
 
     def _look(self) -> None:

@@ -55,14 +55,15 @@ class Part(NamedTuple):
     """What one page holds of its window.
 
     `events` are the window's own (those without a readable moment too), in HubSpot's order; `strays` are from outside the bounds
-    that were asked for. `first` and `last` are the earliest and latest moment of the own events (ms, None: there is none),
-    `crowd` how many share the latest second; `ascending` says whether they are in the order of time. `full` is the page in
-    events, `size` in bytes, `new` whether one of its events was not known yet; `more`: another page follows.
+    that were asked for. `first`, `middle` and `last` are the earliest, the median and the latest moment of the own events (ms,
+    None: there is none), `crowd` how many share the latest second; `ascending` says whether they are in the order of time. `full`
+    is the page in events, `size` in bytes, `new` whether one of its events was not known yet; `more`: another page follows.
     """
 
     events: list[Any]
     strays: list[Any]
     first: int | None
+    middle: int | None
     last: int | None
     crowd: int
     ascending: bool
@@ -201,8 +202,8 @@ def _sort_out(page: Page, window: Window, asked: tuple[int, int | None]) -> tupl
             elif moment < low - SECOND or (high is not None and moment > high + SECOND):
                 strays.append(event)
     ordered = sorted(moments)
-    first, last = (ordered[0], ordered[-1]) if ordered else (None, None)
-    return Part(events, strays, first, last, crowd(ordered), moments == ordered, len(results), page.size), ids
+    first, middle, last = (ordered[0], ordered[len(ordered) // 2], ordered[-1]) if ordered else (None, None, None)
+    return Part(events, strays, first, middle, last, crowd(ordered), moments == ordered, len(results), page.size), ids
 
 
 def crowd(ordered: list[int]) -> int:
