@@ -16,7 +16,7 @@ from pipeline.moments import DAY, SECOND, to_ms
 from pipeline.reading import reader as module
 from simulator import Behaviour, Simulator, generated, listed
 from simulator.history import SHAPES
-from tests.pages import ORDERS, Memory, at, event, ids
+from tests.pages import ORDERS, Memory, Overrun, at, event, ids
 from tests.support import END, START, jumping
 
 TYPE = "e_visited_page"
@@ -100,8 +100,14 @@ def simulated(sim):
         if history is not None:
             sim.histories = {TYPE: history}
         clients.append(Client("pat-na1-x", sim.url, "2026-03", connections=concurrency))
-        fixed = {"eventType": TYPE, "limit": limit}
-        return Reader(lambda question, stop: ask(clients[-1], fixed, question, stop), clients[-1].clock.later, concurrency)
+        client, fixed = clients[-1], {"eventType": TYPE, "limit": limit}
+
+        def fetch(question, stop):
+            if len(sim.requests) > 3_000:
+                raise Overrun("more than 3,000 requests")
+            return ask(client, fixed, question, stop)
+
+        return Reader(fetch, client.clock.later, concurrency)
 
     kept = sim.histories
     yield reader
@@ -334,6 +340,14 @@ def test_a_busy_second_whose_cursors_are_refused_now_and_then_is_walked_again(or
     times = range(BASE, BASE + SECOND, 10)
     memory = Memory(times, 12, (order,), odd=lambda step: "refused" if step in refused else None)
     assert set(ids(read_checked(reader_of(memory, 2), (BASE, None), memory.events))) == set(ids(memory.events))
+
+
+@pytest.mark.parametrize("order", SIMULATED)
+def test_a_busy_second_whose_cursors_live_for_one_request_is_read_with_nothing_else_under_way(simulated, order):
+    busy = [event(BASE + 500 * SECOND + n, n) for n in range(100)]
+    events = [event(BASE + n * SECOND, n) for n in range(1000)] + [{**each, "id": f"busy {each['id']}"} for each in busy]
+    found = read_checked(simulated(12, 4, listed(events), order=order, cursor_ttl_requests=1), (BASE, None), events)
+    assert set(ids(found)) == set(ids(events))
 
 
 @pytest.mark.parametrize("kind", ["empty", "refused", "repeat", "first", "unclear"])
