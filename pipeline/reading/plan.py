@@ -14,7 +14,8 @@ from pipeline.reading.window import Astray, Part, Window, next_second, whole_sec
 
 FIRST_PAGES = 2  # of the whole range, before anything is decided: a sync of two pages costs two requests
 UNCUT = 6  # pages of a range that is not worth cutting
-MOST_PAGES = 4  # of a window, as planned
+MOST_PAGES = 4  # of a window, as planned: what a worker takes
+MOST_ALONE = 6  # with one worker, which nobody waits for
 LONGEST_WALK = 12  # pages of a window that turns out fuller: walking on costs no page twice, but a kill repeats them all
 GROWTH = 8  # by how much an empty window is widened, and a full one narrowed, where nothing tells more
 BURST = 4  # times as dense as usual
@@ -105,13 +106,16 @@ class Plan:
 
     now: Callable[[], int]
     concurrency: int
-    most: int = MOST_PAGES  # of a window; fewer once page cursors have failed
     ascending: bool = True  # whether every answer was, so far
     full: int = 1  # the largest page, in events
     size: int = 1  # the same in bytes
     horizon: int = 0  # ms: now, or the latest moment of any page; it never moves back, whatever the clocks do
     densities: deque[float] = field(default_factory=lambda: deque(maxlen=3))  # of the windows last handed on
+    most: int = field(init=False)  # pages of a window, as planned; fewer once page cursors have failed
     silent: bool = False  # whether the last of them was empty
+
+    def __post_init__(self) -> None:
+        self.most = MOST_PAGES if self.concurrency > 1 else MOST_ALONE
 
     def learn(self, part: Part) -> None:
         self.full, self.size = max(self.full, part.full), max(self.size, part.size)
