@@ -23,7 +23,7 @@ from backfill.on_dask import HOUR, Window, file_of, read_window, rejects_of
 from pipeline import read_settings
 from pipeline.connection.state import main_span, read_state
 from pipeline.errors import SettingsError, Unauthorized
-from pipeline.moments import DAY, to_ms
+from pipeline.moments import DAY, local_now, to_ms
 from pipeline.names import destination_name
 from pipeline.rejects import TABLE as REJECTED
 from simulator import Behaviour, Simulator, generated
@@ -102,7 +102,7 @@ def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_k
 
     for name in (TYPE, SIGNUP):
         written, went_on = rows_of(tmp_path, name), list(map(as_written, after.rows[name].values()))
-        assert main_span(read_state(left.state)[name], to_ms(FROM), HOUR)[0] == to_ms(END)
+        assert main_span(read_state(left.state)[name], to_ms(FROM), HOUR, local_now())[0] == to_ms(END)
         assert max(row["occurred"] for row in written) < END <= min(row["occurred"] for row in went_on)
         assert by_id([*written, *went_on]) == by_id(map(as_written, truth.rows[name].values()))
         assert left.rows[name] == len(written)
