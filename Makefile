@@ -11,8 +11,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: $(READY)  ## a simulated HubSpot, a real sync, a look at the table
 	@python -m simulator.demo
 
-report: $(READY)  ## files/report.html: what the warehouse holds and how the syncs went
-	@python -m report files/warehouse.db
+report: $(READY)  ## report.html beside the warehouse (the demo's where there is no other): what it holds, how the syncs went
+	@python -m report $(firstword $(wildcard files/warehouse.db build/demo/files/warehouse.db) files/warehouse.db)
 
 test: $(READY)  ## the tests, but those of make long
 	@python -m pytest -n auto -m "not long"

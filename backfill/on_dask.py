@@ -97,7 +97,8 @@ def backfill(
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)  # what lost workers left
     upto, start = to_text(max(end, settings.start)), to_text(settings.start)
     begun = Progress(upto, read_at=to_text(began), start_date=start)
-    return Backfilled(write_state({name: replace(begun, made_under=settings.made_under(name)) for name in event_types}), rows)
+    progress = {name: replace(begun, made_under=settings.made_under(name)) for name in event_types}
+    return Backfilled(write_state(progress, made_against=settings.api_base_url), rows)
 
 
 def together(tasks: list[Any], tell: Callable[[str], Any]) -> Counter[str]:

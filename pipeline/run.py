@@ -55,7 +55,7 @@ class Run:
         return self.progress.get(event_type) or Progress(made_under=self.settings.made_under(event_type))
 
     def checkpoint(self) -> None:
-        state = write_state(self.progress, self.under_way)
+        state = write_state(self.progress, self.under_way, self.settings.api_base_url)
         if self.unfinished is not None:
             state[SYNC_RUN] = self.unfinished = self._row_so_far(self.unfinished)
         self.sink.checkpoint(state)

@@ -2,6 +2,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from pipeline.connection.account import adopted, moved, portals_apart
 from pipeline.connection.state import Progress, migrate, read_state, read_under_way
 from pipeline.deliver import sync_event_type
 from pipeline.errors import ConnectorError, HubSpotError, QuotaSpent, Refused, SettingsError, Unauthorized, Unavailable
@@ -34,13 +35,15 @@ def sync(
     """
     give_back()
     cursors, columns = read_state(state), set[str]()
+    current, said = migrate(state)
+    elsewhere = moved(current, settings.api_base_url)
     note = note_columns(columns) if any(named(settings).values()) else None
     protected = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt, note)
-    for sentence in migrate(state)[1]:
+    for sentence in [*said, *adopted(current, settings.api_base_url)]:
         sink.log(sentence)
     with connect(settings, sink.log) as client:
         run = Run(settings, client, sink, cursors, read_under_way(state), frozenset(cursors), protected, columns=columns)
-        for sentence in warnings:
+        for sentence in [*elsewhere, *warnings]:
             run.warn(CHANGED, sentence)
         row, run.unfinished = first_row(local_now()), interrupted(state)
         if settings.sync_metrics:
@@ -72,6 +75,8 @@ def sync_event_types(run: Run, declared: Collection[str] | None = None) -> None:
     sync: it is a warning, and the error only if every one fails. A name that the account does not know is a mistake in the
     configuration: the error, once the others are synced."""
     names, mistakes = choose_event_types(run, declared)
+    for sentence in portals_apart(run.seen, names):
+        run.warn(CHANGED, sentence)
     start_again(run, names)
     failures: dict[str, HubSpotError] = {}
     synced = 0

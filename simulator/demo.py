@@ -1,12 +1,13 @@
 """`python -m simulator.demo`: a simulated HubSpot, a real `fivetran debug` against it, and a look at what it made.
 
-The sync runs in the project's folder as any local one does: its table is in files/warehouse.db, its cursor in
-files/state.json. Run it again and it goes on from there.
+The sync runs in a folder of its own, build/demo, on a fresh copy of the connector: its table is in build/demo/files/warehouse.db,
+its cursor in build/demo/files/state.json, apart from those of a real account. Run it again and it goes on from there.
 """
 
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,24 +15,23 @@ from pathlib import Path
 import duckdb
 
 from simulator import Simulator, generated
+from simulator.server import HOST
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = ROOT / "files"
-MARK = FILES / "demo"  # says that what is in files/ came from here
-LOG = ROOT / "build" / "demo" / "debug.log"
+PLACE = ROOT / "build" / "demo"
+FILES = PLACE / "files"
+PORT = PLACE / "port"  # the simulated account's, kept: its cursors say which address they were made against
+LOG = PLACE / "debug.log"
 EVENTS = 30_000
 TOKEN = "pat-na1-demo-0000"  # noqa: S105 (the simulator takes any)
 
 
 def main() -> int:
-    """Sync the simulated account into files/warehouse.db and show it; 0 if the sync succeeded."""
-    if (FILES / "warehouse.db").exists() and not MARK.exists():
-        print("files/ holds the result of another sync, which the demo would mix with its own: run `fivetran reset` first.")
-        return 1
-    FILES.mkdir(exist_ok=True)
-    MARK.touch()
+    """Sync the simulated account into build/demo/files/warehouse.db and show it; 0 if the sync succeeded."""
+    _stage()
     history = generated(events=EVENTS, start="2026-01-01T00:00:00Z", end="2026-05-01T00:00:00Z")
-    with Simulator({"e_visited_page": history}) as hubspot:
+    with Simulator({"e_visited_page": history}, port=_port()) as hubspot:
+        PORT.write_text(str(hubspot.port), encoding="utf-8")
         print(f"A simulated HubSpot at {hubspot.url} holds {EVENTS:,} page visits of January to April.")
         print("Syncing them with `fivetran debug` (without internet its dependency check takes 12 s) ...", flush=True)
         succeeded = _debug(hubspot.url)
@@ -45,9 +45,26 @@ def main() -> int:
     return 0
 
 
+def _stage() -> None:
+    """Copy the connector as it is now into the demo's place."""
+    shutil.rmtree(PLACE / "pipeline", ignore_errors=True)
+    shutil.copytree(ROOT / "pipeline", PLACE / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("connector.py", "requirements.txt"):
+        shutil.copy(ROOT / name, PLACE / name)
+
+
+def _port() -> int:
+    """The port of the last demo if it is free; 0, which is any free one, if not."""
+    try:
+        port = int(PORT.read_text(encoding="utf-8"))
+        with socket.create_server((HOST, port)):
+            return port
+    except (OSError, ValueError, OverflowError):
+        return 0
+
+
 def _debug(url: str) -> bool:
     """Run `fivetran debug` against a base URL, its output into LOG; whether it succeeded."""
-    LOG.parent.mkdir(parents=True, exist_ok=True)
     configuration = LOG.with_name("configuration.json")
     configuration.write_text(
         json.dumps({"api_token": TOKEN, "initial_sync_start_date": "2026-01-01T00:00:00Z", "api_base_url": url}),
@@ -60,7 +77,7 @@ def _debug(url: str) -> bool:
     with LOG.open("w", encoding="utf-8") as log:
         finished = subprocess.run(  # noqa: S603 (our own command)
             [fivetran, "debug", "--configuration", str(configuration)],
-            cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False,
+            cwd=PLACE, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
     return finished.returncode == 0
 
@@ -71,14 +88,18 @@ def _look() -> None:
         rows, ids, first, last = warehouse.execute(
             "SELECT count(*), count(DISTINCT id), min(occurred), max(occurred) FROM tester.e_visited_page"
         ).fetchone() or (0, 0, None, None)
-        print(f"files/warehouse.db, table tester.e_visited_page: {rows:,} rows, {ids:,} ids, from {first} to {last}")
+        print(f"{_shown('warehouse.db')}, table tester.e_visited_page: {rows:,} rows, {ids:,} ids, from {first} to {last}")
         pages = warehouse.execute(
             "SELECT hs_url, count(*) AS visits FROM tester.e_visited_page GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 3"
         ).fetchall()
     for url, visits in pages:
         print(f"  {visits:>6,} visits  {url[:80]}")
-    print("files/state.json, from which the next sync goes on:")
+    print(f"{_shown('state.json')}, from which the next sync goes on:")
     print(f"  {(FILES / 'state.json').read_text(encoding='utf-8')}")
+
+
+def _shown(name: str) -> str:
+    return (FILES / name).relative_to(ROOT).as_posix()
 
 
 if __name__ == "__main__":

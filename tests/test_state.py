@@ -59,6 +59,7 @@ BROKEN = {
     "event types in a list": {"version": 2, "event_types": [TYPE]},
     "progress no object": {"version": 2, "event_types": {TYPE: "2026-05-21"}},
     "old progress no object": {"version": 1, "event_types": {TYPE: "2026-05-21"}},
+    "made_against no text": {"version": 2, "event_types": {}, "made_against": 5},
     "made_under no text": {"version": 2, "event_types": {TYPE: {"made_under": 5}}},
     "the example with more": {"start_date": "2026-05-21T01:36:04Z", "end_date": "2026-05-21T01:36:04Z"},
     "the example without a date": {"start_date": "yesterday"},
@@ -94,7 +95,7 @@ SAVED = st.dictionaries(st.sampled_from(MOMENTS) | st.text(max_size=3), SCALARS)
 
 STATES = st.dictionaries(st.text(max_size=3), JSON) | st.fixed_dictionaries(
     {"version": st.integers(-1, 4) | st.none(), "event_types": st.dictionaries(st.text(max_size=3), SAVED | SCALARS)},
-    optional={"under_way": JSON, "else": JSON},
+    optional={"under_way": JSON, "made_against": JSON, "else": JSON},
 )
 
 

@@ -11,6 +11,7 @@ from pipeline.moments import DAY, to_ms, to_text
 
 VERSION = 2
 EXAMPLE_EVENT_TYPE = "e_visited_page"  # the one table of the published example, whose state was {"start_date": …}
+KEYS = ("version", "event_types", "made_against", "under_way", "sync_run")
 
 Span = tuple[int, "int | None"]  # half-open, milliseconds UTC; None: up to now and beyond
 Migrated = tuple[dict[str, Any], list[str]]  # a state of the next version, and what a person should know of the change
@@ -61,8 +62,12 @@ def read_under_way(state: Mapping[str, Any]) -> str | None:
     return under_way if isinstance(under_way, str) else None
 
 
-def write_state(progress: Mapping[str, Progress], under_way: str | None = None) -> dict[str, Any]:
-    """The state as it is saved, what is unset left out.
+def write_state(
+    progress: Mapping[str, Progress],
+    under_way: str | None = None,
+    made_against: str | None = None,
+) -> dict[str, Any]:
+    """The state as it is saved, what is unset left out. `made_against` is the base URL of the account that was read.
 
     >>> write_state({"e_visited_page": Progress(occurred="2026-05-21T01:36:04.329Z")})
     {'version': 2, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
@@ -70,6 +75,7 @@ def write_state(progress: Mapping[str, Progress], under_way: str | None = None) 
     return {
         "version": VERSION,
         "event_types": {name: {k: v for k, v in vars(p).items() if v is not None} for name, p in progress.items()},
+        **({} if made_against is None else {"made_against": made_against}),
         **({} if under_way is None else {"under_way": under_way}),
     }
 
@@ -85,7 +91,7 @@ def migrate(state: Mapping[str, Any]) -> Migrated:
     for step in MIGRATIONS[version:]:
         current, said = step(current)
         sentences += said
-    unknown = [str(key) for key in current if key not in ("version", "event_types", "under_way", "sync_run")]
+    unknown = [str(key) for key in current if key not in KEYS]
     unknown += [f"{key} of {name}" for name, saved in current["event_types"].items() for key in saved if key not in FIELDS]
     if unknown:
         sentences.append(f"The saved state holds what this version does not know and leaves out: {', '.join(unknown)[:500]}.")
@@ -103,6 +109,8 @@ def _version_of(state: Mapping[str, Any]) -> int:
         )
     if type(version) is not int or version < 1 or not isinstance(event_types, Mapping):
         raise _broken("it has no version and event_types")
+    if not isinstance(state.get("made_against"), (str, type(None))):
+        raise _broken("made_against is no text")
     for name, saved in event_types.items():
         if not isinstance(saved, Mapping):
             raise _broken(f"{name!r} is no object")
