@@ -180,7 +180,7 @@ class Chaos:
         """Every cursor saved, ms, in the order of time."""
         with (self.folder / "states").open() as file:
             states = [json.loads(line) for line in file if line.endswith("\n")]
-        saved = [state["event_types"][TYPE] for state in states]
+        saved = [state["event_types"].get(TYPE, {}) for state in states]
         return [to_ms(progress["occurred"]) for progress in saved if "occurred" in progress]
 
     def lost_and_doubled(self):
