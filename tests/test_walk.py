@@ -254,9 +254,10 @@ def test_a_second_walk_has_pages_of_another_size_all_along():
     assert [question.limit for question in answers.asked] == [7] * 3
 
 
-@given(st.integers(1, 10_000))
-def test_another_size_is_another(limit):
-    assert 0 < module.another_size(limit) != limit
+@given(st.integers(1, 10_000), st.integers(1, 10_000))
+def test_another_size_is_another_and_a_smaller_one_where_there_is_one(limit, known):
+    size = module.another_size(limit, known)
+    assert 0 < size != min(limit, known) and (known <= 2 or size <= known)
 
 
 def test_an_event_twice_on_a_page_is_counted_once():
@@ -406,6 +407,6 @@ def test_an_end_after_the_same_page_of_two_walks_is_believed_only_if_it_is_true(
         try:
             parts = list(walk(memory, window, STOP, before, limit))
         except Astray as error:
-            before, limit = error, module.another_size(memory.size)
+            before, limit = error, module.another_size(memory.size, memory.size)
         else:
             assert {event["id"] for part in parts for event in part.events} == set(ids(memory.events))

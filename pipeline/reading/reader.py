@@ -198,7 +198,7 @@ class Reader:
         """What to do about a walk that led nowhere: an end that was not plain is proved by a second walk; a window is cut
         smaller; a second is walked again, with nothing else under way, since cursors may live for a few requests only."""
         self._lost += place.asked + 2  # what cannot be believed was asked for twice
-        limit = another_size(place.limit or self._plan.full)
+        limit = another_size(place.limit or self._plan.full, self._plan.full)
         again = Place(place.window, place.density, place.guess, astray, limit, place.repeats + 1)
         if self._lost > LOST + 8 * self.concurrency + 4 * self._kept:
             place.fail(_no_end(place.window, astray))

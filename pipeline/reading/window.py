@@ -123,13 +123,17 @@ def walk(
         after = page.after
 
 
-def another_size(limit: int) -> int:
-    """Another number of events a page, which shifts what page cursors point at.
+def another_size(limit: int, known: int) -> int:
+    """Another number of events a page, which shifts what page cursors point at: a smaller one than was `known` to be granted, for
+    a larger one may be cut down to what it was.
 
-    >>> another_size(1000), another_size(1)
-    (999, 4)
+    >>> another_size(1000, 1000), another_size(2, 50), another_size(1, 1)
+    (999, 50, 4)
     """
-    return limit - 1 if limit > 3 else limit + 3
+    limit = min(limit, known)
+    if limit > 2:
+        return limit - 1
+    return known if limit < known else limit + 3
 
 
 def _ask(fetch: Fetch, question: Question, stop: threading.Event) -> Page:
