@@ -34,8 +34,8 @@ def sync(
     the end, ten sentences at most and the important first.
     """
     give_back()
-    cursors, columns = read_state(state), set[str]()
     current, said = migrate(state)
+    cursors, columns = read_state(current), set[str]()
     elsewhere = moved(current, settings.api_base_url)
     note = note_columns(columns) if any(named(settings).values()) else None
     protected = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt, note)

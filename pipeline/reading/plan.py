@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pipeline.moments import SECOND
 from pipeline.reading.window import Astray, Part, Window, next_second, whole_second
 
 FIRST_PAGES = 2  # of the whole range, before anything is decided: a sync of two pages costs two requests
@@ -185,7 +186,7 @@ class Plan:
         if place.before is not None or place.guess * (end - start) / self.full <= most:
             return None
         aim = most - 0.1 - math.sqrt(most / self.full) / 2  # a page that holds a few events costs as much as a full one
-        at = next_second(start + max(0, int(aim * self.full / place.guess) - 500))
+        at = next_second(start + max(0, int(aim * self.full / place.guess) - SECOND // 2))
         if at >= end:
             return None
         place.window = Window(start, at)
