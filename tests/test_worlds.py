@@ -121,3 +121,12 @@ def test_the_first_page_for_ever_always_under_a_new_cursor(stage, concurrency, o
     nature = {"order": order, "cursor_loop": loop, "cursor_loop_after": after, "cursor_fresh": True}
     ends = stage.live(World(tuple(steady(300)), nature=nature, keys={"concurrency": concurrency}), must=False)
     assert after or "complete" not in ends
+
+
+@pytest.mark.parametrize("concurrency", ["1", "4"])
+@pytest.mark.parametrize("size", ["1", "2", "3", "5"])
+def test_each_end_that_has_to_be_proved(stage, concurrency, size):
+    """A proof is no loss: a sync of many small windows, each with an end that is not plain, is followed."""
+    keys = {"page_size": size, "concurrency": concurrency}
+    world = World(tuple(steady(17, width=HOUR)), nature={"open_end": True}, keys=keys)
+    assert stage.live(world, must=True)[0] == "complete"

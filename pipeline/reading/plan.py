@@ -45,6 +45,7 @@ class Place:
     before: Astray | None = None  # a walk through the same window that led nowhere
     limit: int | None = None  # events a page; None: as configured
     repeats: int = 0  # how many did
+    lost: int = 0  # the requests that they took
     walk: Iterator[Part] | None = None
     job: "Future[Brought] | None" = None
     job_pages: int = 0

@@ -59,7 +59,7 @@ class Reader:
     _latest: int = field(default=0, init=False)  # the latest moment handed on that is not of the future, ms
     _crowd: int = field(default=0, init=False)  # events in its second
     _hollow: bool = field(default=False, init=False)
-    _lost: int = field(default=0, init=False)  # requests of walks that led nowhere
+    _lost: int = field(default=0, init=False)  # requests of walks that led nowhere, through windows that are not whole yet
     _kept: int = field(default=0, init=False)  # pages of whole windows
     _workers: int = field(default=1, init=False)
     _started: float = field(default=0.0, init=False)  # monotonic seconds
@@ -181,6 +181,7 @@ class Reader:
         elif not parts[-1].more:
             place.whole = True
             self._kept += place.pages
+            self._lost -= place.lost  # a proof, not a loss
             self._plan.count(place)
         elif self._plan.is_too_full(place):
             self._replace(place, *self._plan.recut(place))
@@ -197,9 +198,10 @@ class Reader:
     def _lose(self, place: Place, astray: Astray) -> None:
         """What to do about a walk that led nowhere: an end that was not plain is proved by a second walk; a window is cut
         smaller; a second is walked again, with nothing else under way, since cursors may live for a few requests only."""
-        self._lost += place.asked + 2  # what cannot be believed was asked for twice
+        lost = place.asked + 2  # what cannot be believed was asked for twice
+        self._lost += lost
         limit = another_size(place.limit or self._plan.full, self._plan.full)
-        again = Place(place.window, place.density, place.guess, astray, limit, place.repeats + 1)
+        again = Place(place.window, place.density, place.guess, astray, limit, place.repeats + 1, place.lost + lost)
         if self._lost > LOST + 8 * self.concurrency + 4 * self._kept:
             place.fail(_no_end(place.window, astray))
         elif astray.ended and not (place.before and place.before.ended):
