@@ -33,7 +33,7 @@ SECONDS = 20  # that a sync may take by the clock on the wall
 
 
 TROUBLES = ("cursor_ttl_requests", "cursor_ttl_ms", "refuse_every", "ends_every", "ends_once", "empty_page_every", "open_end",
-            "fault_rate")  # fmt: skip
+            "fault_rate", "after_ignored", "before_ignored", "cursor_loop")  # fmt: skip
 
 
 class Happening(NamedTuple):
