@@ -21,7 +21,7 @@ long: $(READY)  ## the tests that take minutes: memory, kills, generated promise
 	@python -m pytest -n auto -m long
 
 chaos: $(READY)  ## syncs killed 1,000 times (KILLS=…), and nothing lost, in under half an hour
-	@python -m tests.chaos --kills $(or $(KILLS),1000)
+	@python -m tests.promises.chaos --kills $(or $(KILLS),1000)
 
 lint: $(READY)
 	@ruff check --quiet .

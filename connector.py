@@ -1,7 +1,7 @@
 """HubSpot events for Fivetran: every event type a table, every event once, resumable at any moment.
 
 For each event type: pages of the time range, unwrapped, flattened, lists serialized, deduplicated by id, upserted, and every
-N records the last-occurred cursor is saved. The sentence itself is `deliver` in pipeline/deliver.py.
+N records the last-occurred cursor is saved. The sentence itself is `deliver` in pipeline/connection/event_type.py.
 """
 import sys
 from collections.abc import Callable
@@ -13,33 +13,36 @@ from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
 
 from pipeline import ConnectorError, Sink, read_settings, sync
-from pipeline.checks import CHECKS
-from pipeline.settings import KEYS, REQUIRED, SECRETS, Key, unknown_keys
-from pipeline.tables import declare
+from pipeline.config.keys import KEYS, REQUIRED, SECRETS, Key
+from pipeline.config.settings import unknown_keys
+from pipeline.connection.setup_tests import SETUP_TESTS
+from pipeline.tables.schema import declare
 
 if hasattr(sys, "set_int_max_str_digits"):  # from Python 3.10.7 on
     sys.set_int_max_str_digits(0)  # the SDK makes a number of a text of digits to infer its type, however many there are
 
-# For the update() with the same configuration: the tables that schema() told of, and what it has to say but cannot.
-_told: dict[str, tuple[set[str], list[str]]] = {}
+# The configuration that schema() last saw, the tables it declared, and what it has to say but cannot, for update(). It has to be
+# a global: the SDK calls both in one process and passes nothing on, and a row for a table not declared would have no key.
+_declared: tuple[dict[str, str], set[str], list[str]] | None = None
 
 
 def schema(configuration: dict[str, str]) -> list[dict[str, Any]]:
-    """The tables of the event types, of events that cannot be rows, and of the syncs. update() reports whatever is wrong."""
+    """The tables of the event types, of rejected events, and of syncs. Whatever is wrong is reported by update()."""
+    global _declared
     warnings: list[str] = []
     tables = declare(configuration, warnings.append)
-    _told.clear()
-    _told[repr(configuration)] = {table["table"] for table in tables}, warnings
+    _declared = dict(configuration), {table["table"] for table in tables}, warnings
     return tables
 
 
 def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
-    """Delivers every event since the saved state. Ends in op.error, with the cure, when it cannot go on."""
+    """Delivers every event since the saved state. Ends in op.error, with the cure, when it cannot continue."""
     for sentence in unknown_keys(configuration):
         log.warning(sentence)
     try:
         sink = Sink(op.upsert, op.checkpoint, op.warning, log.info)
-        sync(read_settings(configuration), state, sink, *_told.get(repr(configuration), ()))
+        declared = _declared[1:] if _declared and _declared[0] == configuration else ()
+        sync(read_settings(configuration), state, sink, *declared)
     except ConnectorError as error:
         op.error(str(error))
 
@@ -49,7 +52,7 @@ def configuration_form() -> ConfigurationForm:
     form = ConfigurationForm()
     for name, key in KEYS.items():
         form.add_field(_field(name, key))
-    for label, check in CHECKS.items():
+    for label, check in SETUP_TESTS.items():
         form.add_test(label=label, func=_setup_test(check))
     return form
 

@@ -1,4 +1,5 @@
-"""The same stages past one machine: a long history read on a Dask cluster into Parquet, and the state to go on from."""
+"""Beyond one machine: read a long history on a Dask cluster into Parquet, with the connector's stages, and leave the state that
+the connector resumes from."""
 from backfill.on_dask import Backfilled, backfill
 
 __all__ = ["Backfilled", "backfill"]

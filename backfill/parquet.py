@@ -1,9 +1,9 @@
-"""Rows into one Parquet file: every column text, in memory that does not grow with the rows, there only when it is whole.
+"""Rows to one Parquet file, in memory that does not grow with their number. The file appears only when it is complete.
 
-Every column is STRING, since HubSpot's properties are text and each file sees only its own rows: a type inferred from them
-would be a number in one file and a text in the next, and "007" a 7. Text loses nothing, and never disagrees between files, so
-readers may unite them by name however the columns vary. What is no text (numbers, true) is written as its JSON; null is null.
-Columns are called what Fivetran calls them in the destination, so the files and the connector's table unite as well.
+Every column is text, since HubSpot's properties are text and a file sees only its own rows: an inferred type could be a number
+in one file and text in the next, and "007" would become 7. Text loses nothing and never differs between files, so readers can
+unite them by name. Other values (numbers, true) are written as JSON; null stays null. Columns have the names that Fivetran gives
+them in the destination, so the files also unite with the connector's table.
 """
 import os
 import shutil
@@ -14,24 +14,24 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.names import destination_name
-from pipeline.stages import json_text
+from pipeline.names.destination import destination_name
+from pipeline.stages.serialize import json_text
 
-ROWS = 20_000  # held as Python objects; a row group of the file
+ROWS = 20_000  # held as Python objects, and in a row group of the file
 
 
 class RowFile:
-    """A Parquet file under way, in a folder of its own below `unfinished`; a context manager. Left without an error, it takes
-    its place at `path` at once and whole; left with one, nothing of it stays.
+    """A context manager that writes rows to a Parquet file, in a folder below `unfinished`. On exit the complete file is moved to
+    `path`; on an error nothing is kept.
 
-    `columns` are always in the file. With none of them and no rows there is no file.
+    The file always has `columns`. Without `columns` and rows there is no file.
     """
 
     def __init__(self, path: Path, unfinished: Path, columns: tuple[str, ...] = ()):
         self.rows = 0
         self._path, self._columns = path, columns
         self._folder = unfinished / uuid.uuid4().hex
-        self._waiting: list[dict[str, Any]] = []
+        self._pending: list[dict[str, Any]] = []
         self._pieces: list[Path] = []
 
     def __enter__(self) -> "RowFile":
@@ -43,37 +43,37 @@ class RowFile:
             if error is None and (self.rows or self._columns):
                 self._flush()
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(self._whole(), self._path)
+                os.replace(self._join(), self._path)
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, row: dict[str, Any]) -> None:
         self.rows += 1
-        self._waiting.append({destination_name(name): value for name, value in row.items()})
-        if len(self._waiting) == ROWS:
+        self._pending.append({destination_name(name): value for name, value in row.items()})
+        if len(self._pending) == ROWS:
             self._flush()
 
     def _flush(self) -> None:
-        """The rows that wait, as a piece: which columns the file has is known only once all rows are seen."""
-        if self._waiting or not self._pieces:
+        """Writes the pending rows as a piece: the columns of the file are known only after the last row."""
+        if self._pending or not self._pieces:
             piece = self._folder / str(len(self._pieces))
-            pq.write_table(as_table(self._waiting, self._columns), piece, compression="zstd")
+            pq.write_table(as_table(self._pending, self._columns), piece, compression="zstd")
             self._pieces.append(piece)
-            self._waiting = []
+            self._pending = []
 
-    def _whole(self) -> Path:
-        """The pieces as one file that has the columns of all."""
+    def _join(self) -> Path:
+        """Joins the pieces into one file with the columns of all of them."""
         if len(self._pieces) == 1:
             return self._pieces[0]
-        schema, whole = pa.unify_schemas([pq.read_schema(piece) for piece in self._pieces]), self._folder / "whole"
-        with pq.ParquetWriter(whole, schema, compression="zstd") as writer:
+        schema, joined = pa.unify_schemas([pq.read_schema(piece) for piece in self._pieces]), self._folder / "joined"
+        with pq.ParquetWriter(joined, schema, compression="zstd") as writer:
             for piece in self._pieces:
                 writer.write_table(pq.read_table(piece, schema=schema))
-        return whole
+        return joined
 
 
 def as_table(rows: list[dict[str, Any]], columns: tuple[str, ...] = ()) -> pa.Table:
-    """Rows as a table of text, null where a row has no such column.
+    """Rows as a table of text, null where a row lacks a column.
 
     >>> as_table([{"id": "a", "n": 1.5}, {"id": "b", "ok": True}]).to_pylist()
     [{'id': 'a', 'n': '1.5', 'ok': None}, {'id': 'b', 'n': None, 'ok': 'true'}]

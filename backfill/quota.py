@@ -1,10 +1,10 @@
-"""One quota for all workers: the account's limit does not grow with the machines that ask.
+"""One rate limit for all workers, since an account's limit does not grow with the machines that use it.
 
-The one Quota lives in Dask's scheduler: each request of each worker is granted there, and what HubSpot's answers say of the limit
-goes back there. What is simpler does less. A Quota in each worker sees the others only in headers that are a request old: twelve
-of them at a limit of 30 a second had a fifth of their requests refused. A share of the limit for each: it takes the others for
-strangers and leaves the limit to them, which halved what they got together. A semaphore bounds how many ask at once, not in ten
-seconds. A Dask actor lives, and dies, with one of the workers.
+It lives in Dask's scheduler: every request of every worker is granted there, and the headers of HubSpot's answers are sent there.
+Simpler designs do less. With a rate limit in each worker, the others show up only in headers that are a request old: twelve
+workers at a limit of 30 a second had a fifth of their requests refused. With a share of the limit for each, workers take each
+other for other integrations and leave the limit to them, which halved their throughput. A semaphore bounds concurrency, not
+requests in ten seconds. A Dask actor dies with its worker.
 """
 import hashlib
 import threading
@@ -16,37 +16,39 @@ from dask.distributed import Scheduler, SchedulerPlugin
 from requests.structures import CaseInsensitiveDict
 
 from pipeline import Settings
-from pipeline.quota import Quota
+from pipeline.hubspot.rate_limit import RateLimit
 
 
-class Grants(SchedulerPlugin):
-    """The Quota of one account in the scheduler, for as long as that runs: whatever reads the account there shares it."""
+class RateLimitPlugin(SchedulerPlugin):
+    """The rate limit of one account, in the scheduler for as long as it runs: every backfill of the account shares it."""
 
-    idempotent = True  # it stays if it is there already
+    idempotent = True  # registering it again keeps the one that is there
 
     def __init__(self, name: str, reserve: float):
         self.name = name
         self._reserve = reserve
 
     def start(self, scheduler: Scheduler) -> None:
-        self._quota = Quota(self._reserve)
-        scheduler.handlers.update({f"{self.name}_{ask.__name__}": ask for ask in (self.take, self.note, self.pause)})
+        self._rate_limit = RateLimit(self._reserve)
+        handlers = (self.acquire, self.update, self.pause)
+        scheduler.handlers.update({f"{self.name}_{handler.__name__}": handler for handler in handlers})
 
-    def take(self) -> float:
-        """0 if one more request may go, which is then counted, or after how many seconds to ask again: nothing waits here."""
-        waiting = _Waiting()
-        self._quota.take(waiting)
-        return waiting.seconds
+    def acquire(self) -> float:
+        """Grants one more request and returns 0, or the seconds after which to ask again. It does not wait: that would block the
+        scheduler."""
+        stop = _StopInsteadOfWaiting()
+        self._rate_limit.acquire(stop)
+        return stop.seconds
 
-    def note(self, headers: Mapping[str, str]) -> None:
-        self._quota.note(CaseInsensitiveDict(headers))
+    def update(self, headers: Mapping[str, str]) -> None:
+        self._rate_limit.update(CaseInsensitiveDict(headers))
 
     def pause(self, seconds: float) -> None:
-        self._quota.pause(seconds)
+        self._rate_limit.pause(seconds)
 
 
-class _Waiting:
-    """In the place of the event that stops whoever waits for a Quota: it stops them at once, and keeps how long they would."""
+class _StopInsteadOfWaiting:
+    """A stop event for RateLimit.acquire that is set as soon as it is waited for, and keeps for how long."""
 
     seconds = 0.0
 
@@ -57,26 +59,26 @@ class _Waiting:
         self.seconds = seconds
 
 
-class Granted:
-    """What a HubSpot client has in the place of its Quota, wherever it runs: it asks the scheduler. For any thread."""
+class SharedRateLimit:
+    """Takes the place of a client's RateLimit on any worker, and asks the scheduler. Safe for several threads."""
 
     def __init__(self, dask: Dask, settings: Settings):
         account = hashlib.sha256(f"{settings.api_base_url} {settings.api_token}".encode()).hexdigest()
         self._dask, self._name = dask, f"hubspot_quota_{account[:16]}"
-        dask.register_plugin(Grants(self._name, settings.quota_reserve / 100))
+        dask.register_plugin(RateLimitPlugin(self._name, settings.quota_reserve / 100))
 
-    def take(self, stop: threading.Event) -> None:
+    def acquire(self, stop: threading.Event) -> None:
         """Waits until one more request may go; returns at once when `stop` is set."""
-        while not stop.is_set() and (seconds := self._ask("take")):
+        while not stop.is_set() and (seconds := self._call("acquire")):
             stop.wait(seconds)
 
-    def note(self, headers: Mapping[str, str]) -> None:
+    def update(self, headers: Mapping[str, str]) -> None:
         limits = {name: value for name, value in headers.items() if name.lower().startswith("x-hubspot-ratelimit-")}
         if limits:
-            self._ask("note", headers=limits)
+            self._call("update", headers=limits)
 
     def pause(self, seconds: float) -> None:
-        self._ask("pause", seconds=seconds)
+        self._call("pause", seconds=seconds)
 
-    def _ask(self, what: str, **arguments: Any) -> Any:
-        return self._dask.sync(getattr(self._dask.scheduler, f"{self._name}_{what}"), **arguments)
+    def _call(self, handler: str, **arguments: Any) -> Any:
+        return self._dask.sync(getattr(self._dask.scheduler, f"{self._name}_{handler}"), **arguments)

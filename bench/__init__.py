@@ -1,1 +1,1 @@
-"""How fast the pipeline is and how much memory it takes, beside the SDK's own floor, a sequential walk and dlt: `make bench`."""
+"""`make bench`: the speed and memory of the pipeline, compared with the SDK's own floor, a sequential walk and dlt."""

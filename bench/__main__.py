@@ -1,4 +1,4 @@
-"""`make bench`, or `python -m bench [--full] [TABLE …]`: measure everything (or those tables) and write bench/results.*"""
+"""`make bench`, or `python -m bench [--full] [TABLE …]`: measure everything, or the named tables, and write bench/results.*"""
 import argparse
 import os
 import platform
@@ -13,10 +13,10 @@ from bench.figures import ALL, ANY_LOAD
 
 
 def main() -> int:
-    """Measures, writes and prints the figures. 0 whatever they are: the machine is not known."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures, and writes bench/results.*")
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(ALL)}; all when none is named")
-    parser.add_argument("--full", action="store_true", help="10,000,000 events too (a quarter of an hour more)")
+    """Measures, writes and prints the figures. Returns 0 whatever they are, since they depend on the machine."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, and write bench/results.*")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"one of {', '.join(ALL)} (default: all)")
+    parser.add_argument("--full", action="store_true", help="also measure 10,000,000 events (a quarter of an hour more)")
     options = parser.parse_args()
     if unknown := set(options.tables) - set(ALL):
         parser.error(f"no such table: {', '.join(unknown)}")
@@ -26,8 +26,8 @@ def main() -> int:
     measured = partial(_measured, full=options.full, earlier=earlier)
     tables = {name: measured(name) for name in wanted if name not in ANY_LOAD}
     with ThreadPoolExecutor() as pool:
-        at_once = [name for name in wanted if name in ANY_LOAD]
-        tables |= zip(at_once, pool.map(measured, at_once), strict=True)
+        together = [name for name in wanted if name in ANY_LOAD]
+        tables |= zip(together, pool.map(measured, together), strict=True)
     tables = {name: {**earlier, **tables}[name] for name in ALL if name in tables or name in earlier}
     report.write({"command": "make bench", "machine": _machine(), "tables": tables})
     for table in tables.values():
@@ -37,6 +37,7 @@ def main() -> int:
 
 
 def _measured(name: str, full: bool, earlier: dict[str, Any]) -> dict[str, Any]:
+    """A measured table, with where and when. `earlier` holds the tables of the last run."""
     print(f"measuring: {name} …", flush=True)
     table = ALL[name]({"full": full, "earlier": earlier.get(name, {})})
     when = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,4 +1,4 @@
-"""`python -m bench.backfill` (needs backfill/requirements.txt): four workers against one, no quota, 250 ms a request."""
+"""`python -m bench.backfill` (needs backfill/requirements.txt): four workers against one, at 250 ms per request and no quota."""
 import time
 from pathlib import Path
 from statistics import median
@@ -7,19 +7,19 @@ from tempfile import TemporaryDirectory
 from dask.distributed import Client, LocalCluster
 
 from backfill import backfill
-from backfill.on_dask import HOUR
+from backfill.windows import HOUR
 from bench.harness import EVENT_TYPE, START, simulated
 from pipeline import read_settings
-from pipeline.moments import local_now, to_ms
+from pipeline.timestamps import local_now, to_ms
 
-EVENTS, END, HOURS, LATENCY = 60_000, "2026-01-31T00:00:00Z", 12, 250  # 60 windows of a page and more
+EVENTS, END, HOURS, LATENCY = 60_000, "2026-01-31T00:00:00Z", 12, 250  # 60 windows of a page or more
 ROUNDS = 3
 WANTED = 3.2
 
 
 def main() -> None:
-    """Prints the median seconds of each number of workers, and how many times as fast they are as one in the same round."""
-    soon_after = to_ms(END) + 2 * HOUR - local_now()  # by the simulator's clock, or the years since would be windows too
+    """Prints the median seconds for each number of workers, and their speedup over one worker in the same round."""
+    soon_after = to_ms(END) + 2 * HOUR - local_now()  # sets the simulator's clock; else the time since END would be windows too
     with simulated(EVENTS, end=END, latency_ms=LATENCY, clock_offset_ms=soon_after) as url:
         rounds = [{workers: measured(workers, url) for workers in (1, 2, 4)} for _ in range(ROUNDS)]
     for workers in rounds[0]:
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def measured(workers: int, url: str) -> float:
-    """Seconds of one backfill on a cluster that is up already."""
+    """The seconds of one backfill, without the start of the cluster."""
     settings = read_settings({"api_token": "pat-na1-bench", "initial_sync_start_date": START, "api_base_url": url})
     with (
         TemporaryDirectory() as folder,

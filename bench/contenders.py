@@ -1,7 +1,7 @@
-"""`python -m bench.contenders JOB`: one measured run in a process of its own; the last line printed is its result as JSON.
+"""`python -m bench.contenders JOB`: one measured run in its own process. The last line it prints is the result as JSON.
 
-Contenders: the SDK's floor, this connector, and a walk that asks for one page after another. Sinks: "duckdb" and "counter"
-are the SDK's, "plain" counts rows without the SDK.
+Contenders: the SDK's floor, this connector, and a walk that requests one page after another. Sinks: "duckdb" and "counter" go
+through the SDK, "plain" counts rows without it.
 """
 import json
 import sys
@@ -25,8 +25,8 @@ from pipeline import (
     emit_upserts,
     flatten,
     read_settings,
+    reject_malformed,
     serialize_lists,
-    set_aside,
     sync,
     unwrap_results,
 )
@@ -36,14 +36,14 @@ CHECKPOINT = 10_000
 
 
 def ready_rows(configuration: dict[str, str]) -> list[dict[str, Any]]:
-    """The very rows that the pipeline emits."""
+    """The rows that the pipeline emits."""
     rows: list[dict[str, Any]] = []
     sync(read_settings(configuration), {}, Sink(lambda table, row: rows.append(row), len, print, print))
     return rows
 
 
 def floor(rows: list[dict[str, Any]], sink: Sink) -> None:
-    """Ready-made rows straight into the operations: less than this no connector can take."""
+    """Passes finished rows straight to the operations: no connector can take less."""
     for number, row in enumerate(rows, start=1):
         sink.upsert(harness.EVENT_TYPE, row)
         if number % CHECKPOINT == 0:
@@ -52,11 +52,11 @@ def floor(rows: list[dict[str, Any]], sink: Sink) -> None:
 
 
 def walk(configuration: dict[str, str], sink: Sink) -> None:
-    """The published example's loop, one request after another, through this project's stages."""
+    """The loop of the published example, one request after another, with this project's stages."""
     rows = pipe(
         _walked_pages(configuration),
         unwrap_results,
-        set_aside(lambda event, reason: None),
+        reject_malformed(lambda event, reason: None),
         flatten,
         serialize_lists,
         dedupe_by_id(20_000),
@@ -67,6 +67,7 @@ def walk(configuration: dict[str, str], sink: Sink) -> None:
 
 
 def _walked_pages(configuration: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """The pages, each requested when the one before it has been consumed."""
     query = {
         "eventType": harness.EVENT_TYPE, "limit": configuration["page_size"],
         "occurredAfter": configuration["initial_sync_start_date"],
@@ -87,7 +88,7 @@ def _walked_pages(configuration: dict[str, str]) -> Iterator[dict[str, Any]]:
 
 
 def work(job: dict[str, Any]) -> Callable[[], int]:
-    """What is measured: a callable without arguments that returns the number of records."""
+    """The work to measure: a function without arguments that returns the number of records."""
     configuration = {
         "api_token": "pat-na1-bench", "initial_sync_start_date": harness.FROM, "api_base_url": job["url"], "page_size": "1000",
         "sync_metrics": "false", **{name: str(value) for name, value in job["configuration"].items()},

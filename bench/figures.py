@@ -1,7 +1,7 @@
-"""What is measured: each function is one table of the report, with the figures that this project is held to.
+"""The measurements: each function measures one table of the report, with the figures that have limits.
 
-Every run is a process of its own. A figure is (name, value, the limit, "at least" or "at most"); a table's rows start with
-what was varied and put ratios before absolute numbers.
+Every run is its own process. A figure is (name, value, limit, "at least" or "at most"). A table's rows start with what was varied
+and put ratios before absolute numbers.
 """
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +11,9 @@ from typing import Any
 from bench.harness import ROOT, Result, run, side_by_side, simulated
 
 PEER = ROOT / ".venv-dlt" / "bin" / "python"
-LATENCIES = {0: 80, 50: 80, 250: 80, 1000: 16}  # ms a request: pages of 1,000 (fewer where they take too long)
+LATENCIES = {0: 80, 50: 80, 250: 80, 1000: 16}  # ms per request: pages of 1,000 events (fewer where they take too long)
 CONCURRENCIES = (1, 2, 4, 8, 16)
-SPANS = {"4 months": "2026-01", "2 years": "2024-05", "6 years": "2020-05"}  # to the end of the histories
+SPANS = {"4 months": "2026-01", "2 years": "2024-05", "6 years": "2020-05"}  # from here to the end of the histories
 
 Table = dict[str, Any]
 
@@ -23,7 +23,7 @@ def _table(title: str, columns: str, rows: list[list[Any]], figures: list[tuple[
 
 
 def floor(_: Mapping[str, Any]) -> Table:
-    """Against the least that any connector can take: ready-made rows straight into op.upsert."""
+    """Against the least that any connector can take: finished rows straight into op.upsert."""
     events, counted = 30_000, 50_000
     with simulated(events) as url:
         whole = side_by_side(3, {
@@ -65,7 +65,7 @@ def floor(_: Mapping[str, Any]) -> Table:
 
 
 def latency(_: Mapping[str, Any]) -> Table:
-    """Against a walk that asks for one page after another."""
+    """Against a walk that requests one page after another."""
     rows, key = [], 0.0
     for ms, pages in LATENCIES.items():
         with simulated(pages * 1000, latency_ms=ms) as url:
@@ -107,7 +107,7 @@ def burst(_: Mapping[str, Any]) -> Table:
 
 
 def memory(options: Mapping[str, Any]) -> Table:
-    """Peak memory by the size of the history; the largest only when asked for, else its last result is kept."""
+    """Peak memory by the size of the history. The largest is measured only with --full; else its last result is kept."""
     sizes = [10_000, 100_000, 1_000_000, *([10_000_000] if options["full"] else [])]
     rows = [row for row in options["earlier"].get("rows", []) if row[0] not in sizes and row[1] == 8]
     for events in sizes:
@@ -140,7 +140,7 @@ def _memory(measured: Result, workers: int, page_size: int) -> list[Any]:
 
 
 def quota(_: Mapping[str, Any]) -> Table:
-    """How much of the account's rate limit, less the reserve of 10 %, a backfill of more than a minute uses."""
+    """The share of the account's rate limit, less the reserve of 10%, that a backfill of more than a minute uses."""
 
     def one(most: int) -> list[Any]:
         allowed = int(most * 0.9)
@@ -164,22 +164,22 @@ def quota(_: Mapping[str, Any]) -> Table:
 
 
 def shapes(_: Mapping[str, Any]) -> Table:
-    """Requests that the windows cost, by how events spread over time: 100 full pages, 20 ms a request."""
+    """The requests that windows cost, by the distribution of events over time: 100 full pages, at 20 ms per request."""
     limits = {"uniform": 120, "rhythm": 135, "bursty": 135, "sparse": 135}
     cases = [(shape, span, workers) for shape in limits for span in SPANS for workers in (4, 8)]
 
     def requests(case: tuple[str, str, int]) -> list[Any]:
         shape, span, workers = case
-        asked = []
+        sent = []
         for seed in range(3):
             start = f"{SPANS[span]}-01T{7 * seed:02}:{11 * seed:02}:{13 * seed:02}Z"
-            asked_from = f"{SPANS[span]}-01T00:00:00Z"
+            start_date = f"{SPANS[span]}-01T00:00:00Z"
             with simulated(10_000, shape=shape, start=start, seed=seed, latency_ms=20) as url:
                 measured = run(
-                    "connector", "plain", url, concurrency=workers, page_size=100, initial_sync_start_date=asked_from
+                    "connector", "plain", url, concurrency=workers, page_size=100, initial_sync_start_date=start_date
                 )
-                asked.append(measured["requests"])
-        return [shape, span, workers, max(asked) / 100, *asked]
+                sent.append(measured["requests"])
+        return [shape, span, workers, max(sent) / 100, *sent]
 
     with ThreadPoolExecutor(2) as pool:
         rows = list(pool.map(requests, cases))
@@ -197,7 +197,7 @@ def shapes(_: Mapping[str, Any]) -> Table:
 
 
 def shaping(_: Mapping[str, Any]) -> Table:
-    """What all transformations at once cost."""
+    """The cost of all transformations at once."""
     every = {
         "drop_columns": "hs_ip*, *screen*", "hash_columns": "*email*, hs_user_agent, hs_session_id", "hash_salt": "salt",
         "rename_columns": "hs_url=page_url, hs_utm_*=utm_*", "string_columns": "hs_page_id, hs_session_id, hs_utm_campaign",
@@ -220,7 +220,7 @@ def shaping(_: Mapping[str, Any]) -> Table:
 
 
 def peer(_: Mapping[str, Any]) -> Table:
-    """dlt's rest_api source of the same endpoint into DuckDB."""
+    """Against dlt's rest_api source for the same endpoint, into DuckDB."""
     events = 30_000
     with simulated(events) as url:
         measured = {
@@ -244,4 +244,4 @@ ALL = {
     "floor": floor, "latency": latency, "burst": burst, "memory": memory, "quota": quota, "shapes": shapes, "shaping": shaping,
     "peer": peer,
 }  # fmt: skip
-ANY_LOAD = ("memory", "quota", "shapes")  # these count requests and memory, so they may run at once
+ANY_LOAD = ("memory", "quota", "shapes")  # these measure requests and memory, so they may run at the same time

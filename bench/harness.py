@@ -1,6 +1,6 @@
-"""What every measured run shares: a simulator in a process of its own, a fresh process for each run, and the SDK's insides.
+"""Shared by all measured runs: a simulator in its own process, a fresh process per run, and the internals of the SDK.
 
-Nothing else in the project names a module of the SDK that is not public.
+Nothing else in the project but the tests uses modules of the SDK that are not public.
 """
 import gc
 import json
@@ -22,18 +22,18 @@ import requests
 ROOT = Path(__file__).resolve().parent.parent
 EVENT_TYPE = "e_visited_page"
 START, END = "2026-01-01T00:00:00Z", "2026-05-01T00:00:00Z"  # of the histories
-FROM = "2025-12-31T00:00:00Z"  # what is asked for: a day more
+FROM = "2025-12-31T00:00:00Z"  # the start date of the runs: a day earlier
 MB = 1_000_000
 
 Result = dict[str, Any]
 
 
-# -- in the process that measures
+# -- in the measuring process
 
 
 @contextmanager
 def simulated(events: int, **options: Any) -> Iterator[str]:
-    """The base URL of a simulator in its own process; its options are those of `python -m simulator`, `-` written `_`."""
+    """The base URL of a simulator in its own process. The options are those of `python -m simulator`, with _ for -."""
     options = {"events": events, "start": START, "end": END, **options}
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     command = [sys.executable, "-m", "simulator", *words]
@@ -46,7 +46,7 @@ def simulated(events: int, **options: Any) -> Iterator[str]:
 
 
 def run(contender: str, sink: str, url: str, python: str = sys.executable, **configuration: Any) -> Result:
-    """One run of a contender (bench/contenders.py) in a fresh process: what it says it took."""
+    """The result of one run of a contender (bench/contenders.py) in a fresh process."""
     job = {"contender": contender, "sink": sink, "url": url, "configuration": configuration}
     module = "bench.peer" if contender == "dlt" else "bench.contenders"
     environment = {**os.environ, "DO_NOT_TRACK": "1", "RUNTIME__DLTHUB_TELEMETRY": "false"}
@@ -56,13 +56,13 @@ def run(contender: str, sink: str, url: str, python: str = sys.executable, **con
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{job} failed:\n{done.stdout[-3000:]}")
-    line = next(line for line in reversed(done.stdout.splitlines()) if line.startswith('{"events"'))  # the SDK logs after it
+    line = next(line for line in reversed(done.stdout.splitlines()) if line.startswith('{"events"'))  # the SDK may log after it
     result: Result = json.loads(line)
     return result
 
 
 def side_by_side(rounds: int, contenders: Mapping[str, Callable[[], Result]]) -> dict[str, Result]:
-    """The median of each number over some rounds, in each of which every contender runs once."""
+    """The median of each number over several rounds. Every contender runs once per round, so that load affects all alike."""
     results: dict[str, list[Result]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, once in contenders.items():
@@ -70,31 +70,31 @@ def side_by_side(rounds: int, contenders: Mapping[str, Callable[[], Result]]) ->
     return {name: {key: statistics.median(one[key] for one in many) for key in many[0]} for name, many in results.items()}
 
 
-# -- in the process that is measured
+# -- in the measured process
 
 
 def measure(work: Callable[[], int]) -> Result:
-    """What `work` took, which returns how many records it delivered: seconds by the clock and of this process's CPU, peak
-    memory, requests, those answered 429, and the most that complete intervals of ten seconds held on average."""
-    asked: list[tuple[float, int]] = []
+    """What `work` took, a function that returns how many records it delivered: seconds of wall time and of this process's CPU,
+    peak memory, requests, requests refused with 429, and good answers per complete interval of ten seconds."""
+    sent: list[tuple[float, int]] = []
     lock, send = threading.Lock(), requests.adapters.HTTPAdapter.send
 
     def counted(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
         at = time.monotonic()
         response = send(self, request, *arguments, **options)
         with lock:
-            asked.append((at, response.status_code))
+            sent.append((at, response.status_code))
         return response
 
     requests.adapters.HTTPAdapter.send = counted
     gc.collect()
-    gc.freeze()  # what is there before is nobody's cost
+    gc.freeze()  # what exists before the run is not part of its cost
     base, began, cpu = _peak(), time.perf_counter(), _cpu()
     events = work()
     wall, cpu = time.perf_counter() - began, _cpu() - cpu
     return {
-        "events": events, "wall": wall, "cpu": cpu, "base_mb": base, "peak_mb": _peak(), "requests": len(asked),
-        "refused": sum(status == 429 for _, status in asked), "per_interval": _per_interval(sorted(asked)),
+        "events": events, "wall": wall, "cpu": cpu, "base_mb": base, "peak_mb": _peak(), "requests": len(sent),
+        "refused": sum(status == 429 for _, status in sent), "per_interval": _per_interval(sorted(sent)),
     }  # fmt: skip
 
 
@@ -104,23 +104,23 @@ def _cpu() -> float:
 
 
 def _peak() -> float:
-    """The most memory this process has held until now (resident, MB)."""
-    if sys.platform == "linux":  # its ru_maxrss begins with what the process held that started this one
+    """The peak resident memory of this process so far, MB."""
+    if sys.platform == "linux":  # where ru_maxrss starts at the memory of the parent process
         status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
         return int(status["VmHWM"].split()[0]) * 1024 / MB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MB
 
 
-def _per_interval(asked: list[tuple[float, int]], seconds: float = 10.0) -> float:
-    """Good answers in an interval, over the complete ones since the first request."""
-    first = asked[0][0] if asked else 0.0
-    complete = int((asked[-1][0] - first) / seconds) if asked else 0
-    good = sum(status == 200 and at < first + complete * seconds for at, status in asked)
+def _per_interval(sent: list[tuple[float, int]], seconds: float = 10.0) -> float:
+    """The average number of good answers in the complete intervals since the first request."""
+    first = sent[0][0] if sent else 0.0
+    complete = int((sent[-1][0] - first) / seconds) if sent else 0
+    good = sum(status == 200 and at < first + complete * seconds for at, status in sent)
     return good / complete if complete else 0.0
 
 
 class CountingSink:
-    """Takes what the operations of the SDK emit and keeps the count."""
+    """Counts the records that the SDK's operations emit."""
 
     def __init__(self) -> None:
         self.records = 0
@@ -142,7 +142,7 @@ class CountingSink:
 
 
 def into_counter(update: Callable[..., None], configuration: dict[str, str]) -> int:
-    """Runs update() with the SDK's encoding, as in production, and nothing behind it. Returns the records."""
+    """Runs update() with the SDK's encoding, as in production, and discards the records. Returns their number."""
     from fivetran_connector_sdk_cli import runtime, schema_processing
 
     from connector import schema
@@ -155,7 +155,7 @@ def into_counter(update: Callable[..., None], configuration: dict[str, str]) -> 
 
 
 def into_duckdb(update: Callable[..., None], configuration: dict[str, str]) -> int:
-    """Runs update() as `fivetran debug` does, into a DuckDB file of its own. Returns the records."""
+    """Runs update() as `fivetran debug` does, into a temporary DuckDB file. Returns the number of records."""
     from fivetran_connector_sdk import Connector
     from fivetran_connector_sdk_cli import core_adapter
     from fivetran_connector_sdk_core import runner

@@ -1,4 +1,4 @@
-"""`python -m bench.peer JOB` in .venv-dlt: dlt's own rest_api source of the same endpoint into DuckDB, as its users write it."""
+"""`python -m bench.peer JOB`, in .venv-dlt: dlt's rest_api source for the same endpoint into DuckDB, as its users write it."""
 import json
 import os
 import sys
@@ -13,7 +13,7 @@ from bench.harness import EVENT_TYPE, FROM, measure
 
 
 class Cursor(JSONResponseCursorPaginator):
-    """HubSpot's cursor comes percent-encoded already; requests would encode it twice."""
+    """Decodes HubSpot's cursor, which is percent-encoded already: requests would encode it twice."""
 
     def update_state(self, response: Any, data: Any = None) -> None:
         super().update_state(response, data)
@@ -22,7 +22,7 @@ class Cursor(JSONResponseCursorPaginator):
 
 
 def load(url: str, page_size: int) -> int:
-    """Loads every event into a DuckDB file; returns the number of rows in it."""
+    """Loads every event into a DuckDB file. Returns its number of rows."""
     source = rest_api_source(
         {
             "client": {"base_url": url, "auth": {"type": "bearer", "token": "pat-na1-bench"}},

@@ -1,4 +1,4 @@
-"""The results as a table (results.md), as data (results.json) and as a picture (results.svg)."""
+"""The results as tables (results.md), as data (results.json) and as charts (results.svg)."""
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ BLUE, ORANGE, GREEN, PINK, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#5
 
 
 def read() -> dict[str, Any]:
-    """The results of earlier runs, none if there are none."""
+    """The results of the last run; no tables if there is none."""
     path = HERE / "results.json"
     return json.loads(path.read_text("utf-8")) if path.exists() else {"tables": {}}
 
@@ -22,7 +22,7 @@ def write(results: Mapping[str, Any]) -> None:
 
 
 def holds(value: float, limit: float, sense: str) -> bool:
-    """Whether a figure is where it should be.
+    """Whether a figure is within its limit.
 
     >>> holds(0.94, 0.9, "at least"), holds(151, 150, "at most")
     (True, False)
@@ -31,7 +31,7 @@ def holds(value: float, limit: float, sense: str) -> bool:
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """The report: the figures first, then each table."""
+    """The report as Markdown: the figures, then each table."""
     lines = ["# Measured by `make bench`", "", "![The figures as a picture](results.svg)", ""]
     lines += ["| figure | measured | wanted | |", "|---|---:|---:|---|"]
     for table in results["tables"].values():
@@ -52,7 +52,7 @@ def _text(value: Any) -> str:
 
 
 def picture(tables: Mapping[str, Any]) -> None:
-    """Six small charts of the tables that there are."""
+    """Draws six small charts, blank where a table is missing."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -72,7 +72,7 @@ def picture(tables: Mapping[str, Any]) -> None:
 
 
 def _bars(axis: Any, names: list[str], values: list[float], color: str, limits: list[float], title: str) -> None:
-    """Bars with their numbers, and the limit of each as a dashed line, if there are limits."""
+    """Draws labeled bars, and a dashed line at the limit of each, if there are limits."""
     bars = axis.bar(names, values, color=color, width=0.55)
     axis.bar_label(bars, [f"{value:.3g}" for value in values], padding=2)
     for place, limit in enumerate(limits):

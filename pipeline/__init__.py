@@ -1,10 +1,10 @@
 """HubSpot events as a stream: the stages, and what they are composed of. `from pipeline import flatten, serialize_lists`."""
-from pipeline.client import Client
+from pipeline.config.settings import Settings, read_settings
+from pipeline.connection.sink import Sink
+from pipeline.connection.sync import sync
 from pipeline.errors import ConnectorError
+from pipeline.hubspot.client import Client
 from pipeline.reading.reader import Reader
-from pipeline.run import Sink
-from pipeline.settings import Settings, read_settings
-from pipeline.shaping import keep_whole, protect, protection, rename_columns
 from pipeline.stages import (
     checkpoint_every,
     dedupe_by_id,
@@ -12,11 +12,15 @@ from pipeline.stages import (
     fetch_pages,
     flatten,
     keep_type,
+    properties_as_json,
+    protect,
+    protection,
+    reject_malformed,
+    rename_columns,
     serialize_lists,
-    set_aside,
+    tap,
     unwrap_results,
 )
-from pipeline.sync import sync
 
 __all__ = [
     "Client",
@@ -30,13 +34,14 @@ __all__ = [
     "fetch_pages",
     "flatten",
     "keep_type",
-    "keep_whole",
+    "properties_as_json",
     "protect",
     "protection",
     "read_settings",
+    "reject_malformed",
     "rename_columns",
     "serialize_lists",
-    "set_aside",
     "sync",
+    "tap",
     "unwrap_results",
 ]

@@ -30,7 +30,7 @@ class BadAnswer(HubSpotError):
 
 
 class Unavailable(HubSpotError):
-    """No good answer for too long, or a wait demanded that is too long: the next sync goes on from the checkpoint."""
+    """No good answer for too long, or a wait demanded that is too long: the next sync resumes from the checkpoint."""
 
 
 class QuotaSpent(Unavailable):

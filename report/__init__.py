@@ -1,1 +1,1 @@
-"""A warehouse file as one HTML page: `python -m report files/warehouse.db`. No part of what Fivetran runs."""
+"""A report on a local warehouse file: `python -m report files/warehouse.db`. Fivetran does not run it."""

@@ -1,4 +1,4 @@
-"""`python -m report files/warehouse.db`: the warehouse as one HTML page, for a browser, without a server."""
+"""`python -m report files/warehouse.db`: write an HTML report on a warehouse file, to open in a browser without a server."""
 import argparse
 import sys
 from datetime import datetime, timezone
@@ -9,12 +9,14 @@ import duckdb
 from report.facts import gather
 from report.page import render
 
+DESCRIPTION = "Write an HTML report on a warehouse file, to open in a browser without a server."
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Writes the page and says where; 0 if it could."""
-    parser = argparse.ArgumentParser(prog="python -m report", description=__doc__)
+    """Writes the page and prints its path. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m report", description=DESCRIPTION)
     parser.add_argument("warehouse", type=Path, help="the file that `fivetran debug` wrote")
-    parser.add_argument("--out", type=Path, help="the page (default: report.html beside the warehouse)")
+    parser.add_argument("--out", type=Path, help="where to write the page (default: report.html beside the warehouse)")
     options = parser.parse_args(arguments)
     out = options.out or options.warehouse.with_name("report.html")
     try:

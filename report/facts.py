@@ -1,18 +1,18 @@
-"""Everything the page says, as plain dicts and lists. Whatever the size of the warehouse, it is no more than fits on a page."""
+"""The contents of the page, as plain dicts and lists. They fit on a page whatever the size of the warehouse."""
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from report.warehouse import REJECTED, RUNS, Row, event_tables, opened, rows
+from report.warehouse import REJECTED, RUNS, Row, event_tables, open_warehouse, rows
 
-MOST_TYPES = 500  # event types listed
-MOST_PICTURES = 24  # event types with a picture
-MOST_BARS = 400  # of one picture: more run together
-MOST_LINES, ALL_LINES = 1_100, 12_000  # of one table of days, of all of them
-RARE = 0.25  # gaps to days with events: where they are usual, marking them says nothing
-MOST_ROWS = 200  # of any other table
+MOST_TYPES = 500  # event types in the tables
+MOST_CHARTS = 24  # event types with a chart
+MOST_BARS = 400  # in one chart; more would run together
+MOST_LINES, ALL_LINES = 1_100, 12_000  # in one table of days, and in all of them
+RARE = 0.25  # days in gaps per day with events: of a rarer type, gaps are normal and not marked
+MOST_ROWS = 200  # in any other table
 
 COUNT_TYPES = """
 CREATE TEMP TABLE type_count AS
@@ -68,16 +68,16 @@ LAST_RUN_OF_TYPE = """
 SELECT event_type, arg_max(outcome, started_at) AS outcome, arg_max(lag_seconds, started_at) AS lag, max(started_at) AS run_at
 FROM type_run GROUP BY ALL ORDER BY event_type LIMIT $most
 """
-DAYS_OF = {"day": 1, "week": 7, "month": 28, "year": 365}  # at least
+SHORTEST = {"day": 1, "week": 7, "month": 28, "year": 365}  # days in a step, at least
 
 
 def gather(path: Path, now: datetime) -> dict[str, Any]:
-    """The facts of a warehouse file and of the state beside it, as of `now` (UTC). Raises duckdb.Error as `opened` does."""
-    with opened(path, now) as (con, tables):
+    """The facts about a warehouse file and the state beside it, as of `now` (UTC). Raises as `open_warehouse` does."""
+    with open_warehouse(path, now) as (con, tables):
         con.execute(COUNT_TYPES, {"now": now})
         con.execute(FIND_GAPS, {"now": now})
         types = rows(con, TYPES, most=MOST_TYPES)
-        pictured = [each for each in types if each["last"]][:MOST_PICTURES]
+        pictured = [each for each in types if each["last"]][:MOST_CHARTS]
         step, drawn_step = step_for(pictured, MOST_LINES), step_for(pictured, MOST_BARS)
         for each in pictured:
             which = {"now": now, "source": each["source"], "event_type": each["event_type"]}
@@ -108,17 +108,17 @@ def gather(path: Path, now: datetime) -> dict[str, Any]:
 
 
 def step_for(types: list[Row], most: int) -> str:
-    """The finest step of time of which the whole history has at most so many, and all types together ALL_LINES."""
+    """The finest step that gives each type at most `most` lines, and all types together ALL_LINES."""
     if not types:
         return "day"
     days = (max(each["last"] for each in types) - min(each["first"] for each in types)).days + 1
     most = min(most, ALL_LINES // len(types))
-    return next((step for step, length in DAYS_OF.items() if days / length <= most), "year")
+    return next((step for step, length in SHORTEST.items() if days / length <= most), "year")
 
 
 def _freshness(state: Path, types: list[Row], last_runs: list[Row]) -> tuple[list[Row], str | None]:
-    """How far each event type is read, by the state, by its newest event and by the last sync that had it; and why there are
-    no cursors, if so."""
+    """How far each event type is delivered, by the state, by its newest event and by its last sync; and, if there are no cursors,
+    why."""
     cursors, trouble = read_state(state)
     newest = {each["event_type"]: {"last": each["last"], "written": each["written"]} for each in reversed(types)}
     synced = {each["event_type"]: each for each in last_runs}
@@ -131,7 +131,7 @@ def _freshness(state: Path, types: list[Row], last_runs: list[Row]) -> tuple[lis
 
 
 def read_state(path: Path) -> tuple[dict[str, Row], str | None]:
-    """The cursors of a state file ({event type: {"cursor": …, "read_at": …}}, both text or None), and why there are none."""
+    """The cursors in a state file, {event type: {"cursor": …, "read_at": …}} with text or None; and, if there are none, why."""
     try:
         state = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -149,5 +149,3 @@ def read_state(path: Path) -> tuple[dict[str, Row], str | None]:
 def _text(saved: Any, key: str) -> str | None:
     value = saved.get(key) if isinstance(saved, Mapping) else None
     return value[:40] if isinstance(value, str) else None
-
-

@@ -1,6 +1,6 @@
-"""Small inline pictures: matplotlib's SVG, cut down to what a page needs and coloured by the page's own CSS, light or dark.
+"""Small inline charts: matplotlib's SVG, reduced to what the page needs and colored by the page's CSS, light or dark.
 
-No text from the warehouse is drawn, only numbers and dates.
+They show numbers and dates, and no text from the warehouse.
 """
 import io
 import re
@@ -16,22 +16,22 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from report.warehouse import Row
 
-# Okabe and Ito's colours, for any eye. Each stands for a CSS variable of the page, which has another in the dark.
-COLOURS = {"bar": "#0072b2", "second": "#009e73", "third": "#cc79a7", "alert": "#d55e00", "ink": "#101112", "line": "#c0c1c2"}
-MOST_RUNS = 60  # drawn
+# Okabe and Ito's colors: safe for color-blind readers. Each stands for a CSS variable of the page.
+COLORS = {"bar": "#0072b2", "second": "#009e73", "third": "#cc79a7", "alert": "#d55e00", "ink": "#101112", "line": "#c0c1c2"}
+MOST_RUNS = 60  # in a chart
 SETTINGS = {
     "svg.fonttype": "none", "svg.hashsalt": "report", "font.size": 12.5, "font.sans-serif": ["DejaVu Sans"],
-    "text.color": COLOURS["ink"],
-    "axes.edgecolor": COLOURS["line"], "axes.labelcolor": COLOURS["ink"], "xtick.color": COLOURS["line"],
-    "ytick.color": COLOURS["line"], "xtick.labelcolor": COLOURS["ink"], "ytick.labelcolor": COLOURS["ink"],
+    "text.color": COLORS["ink"],
+    "axes.edgecolor": COLORS["line"], "axes.labelcolor": COLORS["ink"], "xtick.color": COLORS["line"],
+    "ytick.color": COLORS["line"], "xtick.labelcolor": COLORS["ink"], "ytick.labelcolor": COLORS["ink"],
     "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False, "ytick.left": False,
-    "axes.grid": True, "axes.grid.axis": "y", "grid.color": COLOURS["line"], "grid.linewidth": 0.6, "axes.axisbelow": True,
+    "axes.grid": True, "axes.grid.axis": "y", "grid.color": COLORS["line"], "grid.linewidth": 0.6, "axes.axisbelow": True,
     "hatch.linewidth": 1.0,
 }  # fmt: skip
 
 
 def history(name: str, bars: Sequence[Row], step: str, first: date, last: date, gaps: Sequence[Row]) -> str:
-    """Events in each step of time as an outline filled in, and days without any as hatched bands."""
+    """The events in each step of time as a filled outline, and the gaps as hatched bands."""
     edges, heights = [first], []
     for bar in bars:
         if bar["start"] > edges[-1]:
@@ -41,10 +41,10 @@ def history(name: str, bars: Sequence[Row], step: str, first: date, last: date, 
         heights.append(bar["events"])
 
     def draw(axis: Axes) -> None:
-        axis.stairs(heights, edges, fill=True, color=COLOURS["bar"], linewidth=0.5)
+        axis.stairs(heights, edges, fill=True, color=COLORS["bar"], linewidth=0.5)
         for gap in gaps:
             end = gap["last"] + timedelta(days=1)
-            axis.axvspan(gap["first"], end, facecolor="none", edgecolor=COLOURS["alert"], hatch="////", linewidth=0.8)
+            axis.axvspan(gap["first"], end, facecolor="none", edgecolor=COLORS["alert"], hatch="////", linewidth=0.8)
         axis.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
         axis.set_xlim(first, step_after(last, "day"))
         locator = AutoDateLocator(minticks=3, maxticks=6)
@@ -55,7 +55,7 @@ def history(name: str, bars: Sequence[Row], step: str, first: date, last: date, 
 
 
 def step_after(start: date, step: str) -> date:
-    """The day on which the step of time after this one begins.
+    """The first day of the next step.
 
     >>> step_after(date(2026, 12, 1), "month"), step_after(date(2026, 12, 28), "week")
     (datetime.date(2027, 1, 1), datetime.date(2027, 1, 4))
@@ -68,25 +68,25 @@ def step_after(start: date, step: str) -> date:
 
 
 def runs(runs: Sequence[Row]) -> dict[str, str]:
-    """Rate, where the time went, and lag of the latest runs (given newest first), each a picture."""
+    """Charts of the rate, the waiting times and the lag of the latest runs, which are given newest first."""
     shown = list(reversed(runs[:MOST_RUNS]))
     parts = ("seconds_in_pipeline", "seconds_waiting_for_http", "seconds_waiting_for_quota")
 
     def rate(axis: Axes) -> None:
-        axis.bar(range(len(shown)), _numbers(shown, "rate"), color=COLOURS["bar"], width=0.8)
+        axis.bar(range(len(shown)), _numbers(shown, "rate"), color=COLORS["bar"], width=0.8)
         _mark_runs(axis, shown)
 
     def waiting(axis: Axes) -> None:
         below = [0.0] * len(shown)
-        for part, colour in zip(parts, ("bar", "second", "third"), strict=True):
+        for part, color in zip(parts, ("bar", "second", "third"), strict=True):
             heights = _numbers(shown, part)
-            axis.bar(range(len(shown)), heights, bottom=below, color=COLOURS[colour], width=0.8)
+            axis.bar(range(len(shown)), heights, bottom=below, color=COLORS[color], width=0.8)
             below = [low + height for low, height in zip(below, heights, strict=True)]
         _mark_runs(axis, shown)
 
     def lag(axis: Axes) -> None:
         known = [(place, run["lag_seconds"]) for place, run in enumerate(shown) if run["lag_seconds"] is not None]
-        axis.plot([place for place, _ in known], [value for _, value in known], color=COLOURS["bar"], marker="o", markersize=3.5)
+        axis.plot([place for place, _ in known], [value for _, value in known], color=COLORS["bar"], marker="o", markersize=3.5)
         axis.set_ylim(bottom=0)
         _mark_runs(axis, shown)
 
@@ -99,24 +99,24 @@ def _numbers(runs: Sequence[Row], key: str) -> list[float]:
 
 
 def _mark_runs(axis: Axes, runs: Sequence[Row]) -> None:
-    """A cross under each run that is not complete, and the moments of a few runs below."""
-    amiss = [place for place, run in enumerate(runs) if run["outcome"] != "complete"]
-    marks = {"color": COLOURS["alert"], "marker": "x", "markersize": 8, "markeredgewidth": 2}
-    axis.plot(amiss, [0] * len(amiss), linestyle="", clip_on=False, zorder=5, **marks)
+    """Marks each run that is not complete with a cross, and labels a few with their times."""
+    incomplete = [place for place, run in enumerate(runs) if run["outcome"] != "complete"]
+    marks = {"color": COLORS["alert"], "marker": "x", "markersize": 8, "markeredgewidth": 2}
+    axis.plot(incomplete, [0] * len(incomplete), linestyle="", clip_on=False, zorder=5, **marks)
     axis.set_xlim(-0.7, max(len(runs), 8) - 0.3)
     shown = sorted({0, len(runs) // 2, len(runs) - 1} if len(runs) > 8 else {0, len(runs) - 1})
-    axis.set_xticks(shown, [_when(runs[place]["started_at"]) for place in shown])
+    axis.set_xticks(shown, [_time_label(runs[place]["started_at"]) for place in shown])
     if len(runs) > 8:
         for label, side in zip(axis.get_xticklabels(), ("left", "center", "right"), strict=True):
             label.set_horizontalalignment(side)
 
 
-def _when(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment.day} {moment:%b %H:%M}"
+def _time_label(at: datetime | None) -> str:
+    return "" if at is None else f"{at.day} {at:%b %H:%M}"
 
 
 def _svg(name: str, draw: Callable[[Axes], None], width: int = 440) -> str:
-    """A picture as an SVG element whose ids begin with `name`; its width in CSS pixels where nothing is scaled."""
+    """A chart as an SVG element whose ids begin with `name`. `width` is in CSS pixels, unscaled."""
     with rc_context(SETTINGS), io.StringIO() as text:
         figure = Figure(figsize=(width / 72, 165 / 72))
         axis = figure.add_axes((42 / width, 0.15, 1 - 50 / width, 0.8))
@@ -129,8 +129,8 @@ def _svg(name: str, draw: Callable[[Axes], None], width: int = 440) -> str:
 
 
 def _for_page(svg: str, name: str) -> str:
-    """Without what a page has no use for (declarations, sizes, metadata, unused ids), ids made unique, colours made variables,
-    coordinates rounded."""
+    """The SVG element for the page: without declarations, sizes, metadata and unused ids; with unique ids, CSS variables for
+    colors, and rounded coordinates."""
     root = ElementTree.fromstring(svg)  # noqa: S314 (matplotlib's own)
     for parent in list(root.iter()):
         for child in list(parent):
@@ -141,7 +141,7 @@ def _for_page(svg: str, name: str) -> str:
         element.tag = element.tag.rpartition("}")[2]
         element.text, element.tail = (element.text or "").strip() or None, None
         element.attrib = {
-            key.rpartition("}")[2]: _tidy(key, value, name)
+            key.rpartition("}")[2]: _rewrite(key, value, name)
             for key, value in element.attrib.items()
             if key != "id" or value in used
         }
@@ -149,13 +149,13 @@ def _for_page(svg: str, name: str) -> str:
     return ElementTree.tostring(root, "unicode", short_empty_elements=True)
 
 
-def _tidy(key: str, value: str, name: str) -> str:
+def _rewrite(key: str, value: str, name: str) -> str:
     if key == "id":
         return f"{name}-{value}"
     if key.endswith("href"):
         return value.replace("#", f"#{name}-", 1)
     value = value.replace("url(#", f"url(#{name}-")
-    for variable, colour in COLOURS.items():
-        value = value.replace(colour, f"var(--{variable})")
+    for variable, color in COLORS.items():
+        value = value.replace(color, f"var(--{variable})")
     value = re.sub(r"\s+", " ", value.strip())
     return re.sub(r"\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), value)

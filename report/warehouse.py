@@ -1,7 +1,7 @@
-"""The warehouse file, opened to be read, and the two small tables that every question is asked of: one row a day, one a run.
+"""The warehouse file, opened read-only, and the small temporary tables that all queries use: a row per day, a row per run.
 
-The events themselves are read once, by DuckDB, in one pass that keeps nothing but those days: memory does not grow with them.
-All moments are UTC without saying so (TIMESTAMP).
+DuckDB reads the events once and keeps only the days, so memory does not grow with the events. All times are UTC, stored without
+a time zone (TIMESTAMP).
 """
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ import duckdb
 
 SCHEMA = "tester"  # where `fivetran debug` writes
 RUNS, REJECTED = "sync_run", "rejected_event"
-MEMORY = "128MB"  # for DuckDB, its share of the file included; what needs more goes to disk
+MEMORY = "128MB"  # for DuckDB, its cache of the file included; anything larger spills to disk
 
 RUN_COLUMNS = {
     "id": "VARCHAR", "started_at": "TIMESTAMP", "ended_at": "TIMESTAMP", "outcome": "VARCHAR", "error": "VARCHAR",
@@ -25,10 +25,10 @@ RUN_COLUMNS = {
 REJECTED_COLUMNS = {"event_type": "VARCHAR", "reason": "VARCHAR", "rejected_at": "TIMESTAMP"}
 
 Row = dict[str, Any]
-Columns = dict[str, str]  # a table's columns and the types they are stored as
+Columns = dict[str, str]  # the columns of a table and their types
 
-# Which complete sync of its type an event written in this hour would have been seen by, had it been visible: of the syncs that
-# had ended complete, the last to start before the one that wrote it. Kept by the hour, so that the join is one of equals.
+# For events written in an hour, the complete sync that would have read them had they been visible: the last complete sync of
+# their type that started before the one that wrote them. By the hour, so that the join is an equijoin.
 RUN_HOURS = """
 CREATE TEMP TABLE run_hour AS
 WITH span AS (
@@ -66,10 +66,10 @@ SELECT NULL::VARCHAR AS source, NULL::VARCHAR AS event_type, NULL::TIMESTAMP AS 
 
 
 @contextmanager
-def opened(path: Path, now: datetime) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, Columns]]]:
-    """The file with the tables day_count, run, type_run and rejected ready, and what tables it holds itself.
+def open_warehouse(path: Path, now: datetime) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, Columns]]]:
+    """A connection that has the temporary tables day_count, run, type_run and rejected, and the tables of the file itself.
 
-    Raises duckdb.Error when the file is no DuckDB database, or another process is writing it.
+    Raises duckdb.Error if the file is not a DuckDB database, or another process has it open for writing.
     """
     with duckdb.connect(str(path), read_only=True, config={"memory_limit": MEMORY}) as con:
         con.execute("SET TimeZone = 'UTC'")
@@ -88,14 +88,15 @@ def opened(path: Path, now: datetime) -> Iterator[tuple[duckdb.DuckDBPyConnectio
         yield con, tables
 
 
-def rows(con: duckdb.DuckDBPyConnection, question: str, **values: Any) -> list[Row]:
-    """What a question answers, a dict a row; `values` are its $parameters."""
-    answer = con.execute(question, values)
-    names = [column[0] for column in answer.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+def rows(con: duckdb.DuckDBPyConnection, query: str, **values: Any) -> list[Row]:
+    """The rows of a query, as dicts; `values` are its $parameters."""
+    result = con.execute(query, values)
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def tables_of(con: duckdb.DuckDBPyConnection) -> dict[str, Columns]:
+    """The tables of the file, with their columns."""
     found: dict[str, Columns] = {}
     for row in rows(con, "FROM duckdb_columns() WHERE schema_name = $schema AND NOT internal ORDER BY table_name", schema=SCHEMA):
         found.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"]
@@ -103,7 +104,7 @@ def tables_of(con: duckdb.DuckDBPyConnection) -> dict[str, Columns]:
 
 
 def event_tables(tables: Mapping[str, Columns]) -> list[str]:
-    """The tables that hold events, one an event type or one for all: known by their columns, whatever they are called.
+    """The tables of events, one per event type or one for all. They are recognized by their columns, not by their names.
 
     >>> event_tables({"event": {"id": "", "event_type": "", "occurred": ""}, "rejected_event": {"id": "", "event_type": ""}})
     ['event']
@@ -115,10 +116,10 @@ def event_tables(tables: Mapping[str, Columns]) -> list[str]:
 
 
 def _events(table: str, columns: Columns) -> str:
-    """A table's events as (source, event_type, occurred, written). A moment that cannot be read is NULL.
+    """A SELECT of a table's events as (source, event_type, occurred, written). A time that cannot be read is NULL.
 
-    `occurred_at` is inferred, so it is trusted only where it is a timestamp, and the text beside it fills in: as a part of its
-    own, since the text is slow to read.
+    The type of `occurred_at` is inferred, so it is used only if it is a timestamp. Where it is missing, the text in `occurred` is
+    parsed, in a separate SELECT, since parsing is slow.
     """
     kept = "_fivetran_deleted IS NOT TRUE" if columns.get("_fivetran_deleted") == "BOOLEAN" else "true"
     written = "_fivetran_synced" if columns.get("_fivetran_synced", "").startswith("TIMESTAMP") else "NULL"
@@ -127,29 +128,30 @@ def _events(table: str, columns: Columns) -> str:
     if columns.get("occurred_at", "").startswith("TIMESTAMP"):
         parts = [("occurred_at", "occurred_at IS NOT NULL"), (text, "occurred_at IS NULL")]
     return " UNION ALL ".join(
-        f"SELECT {_text(table)} AS source, coalesce(event_type::VARCHAR, {_text(table)}) AS event_type, "  # noqa: S608 (quoted)
-        f"{_moment(occurred)} AS occurred, {_moment(written)} AS written FROM {SCHEMA}.{_name(table)} WHERE {kept} AND {these}"
+        f"SELECT {_literal(table)} AS source, coalesce(event_type::VARCHAR, {_literal(table)}) AS event_type, "  # noqa: S608 (quoted)
+        f"{_timestamp(occurred)} AS occurred, {_timestamp(written)} AS written "
+        f"FROM {SCHEMA}.{_identifier(table)} WHERE {kept} AND {these}"
         for occurred, these in parts
     )
 
 
-def _moment(column: str) -> str:
-    """A moment as a TIMESTAMP, by its microseconds: a cast goes through the calendar of the time zone. NULL for years that
-    Python has not."""
+def _timestamp(column: str) -> str:
+    """A time as a TIMESTAMP, by way of microseconds, since a cast would depend on the time zone. NULL for years that Python
+    cannot represent."""
     at = f"{column}::TIMESTAMPTZ"
     return f"CASE WHEN {at} BETWEEN '0001-01-02 00:00:00Z' AND '9999-12-30 00:00:00Z' THEN make_timestamp(epoch_us({at})) END"
 
 
 def _select(tables: Mapping[str, Columns], table: str, wanted: Columns) -> str:
-    """The wanted columns of a table as the types wanted: NULL where it lacks one, no row where there is no table."""
+    """A SELECT of the wanted columns, cast to the wanted types: NULL for a missing column, no rows for a missing table."""
     present = tables.get(table, {})
     columns = ", ".join(f"try_cast({name if name in present else 'NULL'} AS {kind}) AS {name}" for name, kind in wanted.items())
     return f"SELECT {columns} FROM {SCHEMA}.{table}" if present else f"SELECT {columns} WHERE false"  # noqa: S608 (our names)
 
 
-def _name(text: str) -> str:
+def _identifier(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def _text(text: str) -> str:
+def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"

@@ -1,7 +1,7 @@
-"""A HubSpot to try against: its Events API on loopback, with every doubt and fault of it switchable."""
+"""A simulated HubSpot: its Events API on loopback, with every undocumented behavior and every fault as an option."""
 
-from simulator.behaviour import Asked, Behaviour
+from simulator.behaviour import Behaviour, Request
 from simulator.history import History, generated, listed
 from simulator.server import Simulator
 
-__all__ = ["Asked", "Behaviour", "History", "Simulator", "generated", "listed"]
+__all__ = ["Behaviour", "History", "Request", "Simulator", "generated", "listed"]

@@ -15,7 +15,7 @@ from simulator.history import SHAPES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the base URL as the first line, then serve; 0 when stopped by a signal."""
+    """Prints the base URL as the first line, then serves until a signal arrives. Returns the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
     stop = threading.Event()
@@ -23,52 +23,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(name, lambda *_: stop.set())
     try:
         simulator = Simulator(_histories(options), _behaviour(options), options.port)
-    except ValueError as mistake:
-        parser.error(str(mistake))
+    except ValueError as error:
+        parser.error(str(error))
     with simulator:
         print(simulator.url, flush=True)
         print(f"{sum(map(len, simulator.histories.values()))} events of {', '.join(simulator.histories)}", flush=True)
-        while not stop.wait(0.5):  # an endless wait would not notice Ctrl-C on Windows
+        while not stop.wait(0.5):  # on Windows, Ctrl-C does not interrupt a wait without a timeout
             pass
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    """The options: those of the history, then one for each plain field of Behaviour, then the rest of it."""
+    """The command line: the history, then the fields of Behaviour."""
     parser = argparse.ArgumentParser(
         prog="python -m simulator", allow_abbrev=False,
-        description="A HubSpot Events API to try against, on loopback. The first line printed is its base URL.",
-        epilog="Faults: " + ", ".join(kinds()) + '; a status may have options, as in "429:daily", '
-        '"429:no-retry-after" or "477:retry-after=86400".',
+        description="Serve a simulated HubSpot Events API on loopback. The first line of output is its base URL.",
+        epilog="Faults: " + ", ".join(kinds()) + '. Statuses take options: "429:daily", "429:no-retry-after", '
+        '"477:retry-after=86400".',
     )  # fmt: skip
-    parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; 0 takes a free one (default)")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 (default) picks a free one")
     _add_history(parser.add_argument_group("history"))
-    group = parser.add_argument_group("behaviour")
+    group = parser.add_argument_group("API")
     for option in dataclasses.fields(Behaviour):
         if option.metadata:
             _add_field(group, option)
-    _add_rest(group)
+    _add_others(group)
     return parser
 
 
 def _add_history(group: "argparse._ArgumentGroup") -> None:
+    """Adds the options of the generated histories."""
     group.add_argument(
         "--event-type", metavar="NAME=EVENTS", action="append", type=_event_type,
-        help="a type and how many events it has (repeatable; default e_visited_page with --events)",
+        help="an event type and its number of events (repeatable; default: e_visited_page with --events)",
     )  # fmt: skip
-    group.add_argument("--events", type=int, default=100_000, help="events of a type without a number (%(default)s)")
-    group.add_argument("--start", default="2026-01-01T00:00:00Z", help="of the history (%(default)s)")
-    group.add_argument("--end", default="2026-05-01T00:00:00Z", help="of the history (%(default)s)")
-    group.add_argument("--shape", choices=SHAPES, default="rhythm", help="how events spread over time (%(default)s)")
-    group.add_argument("--seed", type=int, default=0, help="another seed, another history")
-    group.add_argument("--malformed-every", type=int, default=0, metavar="N", help="every Nth event is broken")
-    group.add_argument("--seconds-only", action="store_true", help="no milliseconds in occurredAt")
+    group.add_argument("--events", type=int, default=100_000, help="events of a type without a number (default %(default)s)")
+    group.add_argument("--start", default="2026-01-01T00:00:00Z", help="start of the history (default %(default)s)")
+    group.add_argument("--end", default="2026-05-01T00:00:00Z", help="end of the history (default %(default)s)")
+    group.add_argument("--shape", choices=SHAPES, default="rhythm", help="distribution of events over time (default %(default)s)")
+    group.add_argument("--seed", type=int, default=0, help="seed of the history (default %(default)s)")
+    group.add_argument("--malformed-every", type=int, default=0, metavar="N", help="make every Nth event malformed")
+    group.add_argument("--seconds-only", action="store_true", help="omit milliseconds in occurredAt")
 
 
 def _add_field(group: "argparse._ArgumentGroup", option: "dataclasses.Field[Any]") -> None:
-    """The option of one field: a flag for a bool that is False, --no-… for one that is True, else its value."""
+    """Adds the option of one field: for a bool a flag, with --no-… if it defaults to True; else a value."""
     flag = "--" + option.name.replace("_", "-")
-    text = f"{option.metadata['help']} (default {option.default})"
+    text = option.metadata["help"] + (f" (default {option.default})" if option.default is not None else "")
     choices = option.metadata["choices"]
     if isinstance(option.default, bool) and not choices:
         action = argparse.BooleanOptionalAction if option.default else "store_true"
@@ -84,41 +85,49 @@ def _add_field(group: "argparse._ArgumentGroup", option: "dataclasses.Field[Any]
 
 
 def _type(option: "dataclasses.Field[Any]") -> type:
-    """What the text of a field's option is read as."""
+    """The type of a field's option."""
     kinds = [kind for kind in typing.get_args(option.type) if kind is not type(None)] or [option.type]
     return typing.cast(type, kinds[0])
 
 
-def _add_rest(group: "argparse._ArgumentGroup") -> None:
-    """The options of Behaviour that are more than one value."""
-    group.add_argument("--quota", type=int, metavar="N", help="requests in ten seconds, rolling (default no limit)")
-    group.add_argument("--quota-interval-ms", type=int, default=10_000, metavar="X", help="another window than that")
-    group.add_argument("--fault-kinds", type=_faults, default=(), metavar="A,B,…", help="the random faults; see below")
+def _add_others(group: "argparse._ArgumentGroup") -> None:
+    """Adds the options of the fields that are not a single value."""
+    group.add_argument("--quota", type=int, metavar="N", help="requests per rolling interval (default: no limit)")
+    group.add_argument(
+        "--quota-interval-ms", type=int, default=10_000, metavar="X", help="interval of --quota (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument("--fault-kinds", type=_faults, default=(), metavar="A,B,…", help="the random faults (listed below)")
     group.add_argument(
         "--fault", type=_numbered, action="append", default=[], metavar="NUMBER=FAULT",
         help="the fault of one request, counted from 1 (repeatable)",
     )  # fmt: skip
-    group.add_argument("--forbid", action="append", default=[], metavar="TYPE", help="answer 403 to an event type")
-    group.add_argument("--extra-event-type", action="append", default=[], metavar="TYPE", help="listed, never received")
-    group.add_argument("--late-ms", type=int, default=0, metavar="X", help="events become visible that much later")
+    group.add_argument("--forbid", action="append", default=[], metavar="TYPE", help="answer 403 to an event type (repeatable)")
     group.add_argument(
-        "--ingested-late", type=_late_among_many, metavar="N=MS", help="in the order `ingested`, every Nth event is so much later"
-    )
+        "--extra-event-type", action="append", default=[], metavar="TYPE",
+        help="list an event type that is unknown to queries (repeatable)",
+    )  # fmt: skip
+    group.add_argument("--late-ms", type=int, default=0, metavar="X", help="milliseconds until an event is visible")
+    group.add_argument(
+        "--ingested-late", type=_delay_of_every_nth, metavar="N=MS",
+        help="in the order `ingested`, list every Nth event that many milliseconds late",
+    )  # fmt: skip
     group.add_argument(
         "--date-offset-ms", type=int, action="append", default=[], metavar="X",
-        help="Date is ahead of the clock (repeatable: answer after answer, round and round)",
+        help="milliseconds that Date is ahead of the clock (repeatable: one per answer, in rotation)",
     )  # fmt: skip
-    group.add_argument("--clock-offset-ms", type=int, default=0, metavar="X", help="the simulator's clock is ahead")
+    group.add_argument(
+        "--clock-offset-ms", type=int, default=0, metavar="X", help="milliseconds that the simulator's clock is ahead",
+    )  # fmt: skip
 
 
 def _event_type(text: str) -> tuple[str, int | None]:
-    """"pe1_signup=500" to its name and number of events; None for the number of --events."""
+    """The name and number of events in "pe1_signup=500"; None without a number."""
     name, _, events = text.partition("=")
     return name, int(events) if events else None
 
 
 def _faults(text: str) -> tuple[str, ...]:
-    """"500,reset" to its faults."""
+    """The faults in "500,reset"."""
     names = tuple(text.split(","))
     for name in names:
         check(name)
@@ -126,20 +135,20 @@ def _faults(text: str) -> tuple[str, ...]:
 
 
 def _numbered(text: str) -> tuple[int, str]:
-    """"3=429:daily" to 3 and the fault."""
+    """The request number and the fault in "3=429:daily"."""
     number, _, name = text.partition("=")
     check(name)
     return int(number), name
 
 
-def _late_among_many(text: str) -> Callable[[int, int], int]:
-    """"500=600000": of each 500 events the last is listed 600,000 ms late."""
+def _delay_of_every_nth(text: str) -> Callable[[int, int], int]:
+    """The delays that "500=600000" describes: 600,000 ms for every 500th event."""
     every, ms = map(int, text.split("="))
     return lambda index, occurred: ms if (index + 1) % every == 0 else 0
 
 
 def _histories(options: argparse.Namespace) -> dict[str, History]:
-    """One generated history for each event type."""
+    """A generated history for each event type."""
     return {
         name: generated(
             options.events if events is None else events, options.start, options.end, options.shape, options.seed,
@@ -150,7 +159,7 @@ def _histories(options: argparse.Namespace) -> dict[str, History]:
 
 
 def _behaviour(options: argparse.Namespace) -> Behaviour:
-    """The behaviour that the options describe."""
+    """The Behaviour that the options describe."""
     plain = {option.name for option in dataclasses.fields(Behaviour) if option.metadata}
     behaviour = Behaviour(**{name: value for name, value in vars(options).items() if name in plain})
     behaviour.quota = (options.quota, options.quota_interval_ms) if options.quota is not None else None

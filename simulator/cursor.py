@@ -6,44 +6,43 @@ from urllib.parse import quote
 from zlib import crc32
 
 
-class Place(NamedTuple):
-    """The event after which a page begins."""
+class Position(NamedTuple):
+    """The event that a page follows."""
 
-    millis: int  # its time, milliseconds UTC
-    tie: int  # what orders it among those of the same millisecond
-    made_for: int  # checksum of the query that it was issued for
-    walked: int = 1  # pages of the walk before it; 0: it names the beginning
-    lead: int = 0  # what an order that does not go by time goes by
-    floor_millis: int = 0  # the event behind which the order of the walk broke
+    millis: int  # its time, ms UTC
+    tie: int  # orders it among the events of its millisecond
+    query: int  # checksum of the query the cursor was issued for
+    walked: int = 1  # pages of the walk before this position; 0: this is the beginning
+    rank: int = 0  # its place in an order that is not by time
+    floor_millis: int = 0  # time and tie of the event after which the order `breaking` broke
     floor_tie: int = 0
-    issued: int = 0  # number of the request that issued it; 0 when nobody asks
-    at: int = 0  # when that was, by the simulator's clock; 0 when nobody asks
+    issued: int = 0  # number of the request that issued the cursor; 0 if no option depends on it
+    issued_at: int = 0  # when, by the simulator's clock; 0 if no option depends on it
 
     @property
     def floor(self) -> tuple[int, int]:
-        """Time and tie of the event behind which the order of the walk broke."""
         return self.floor_millis, self.floor_tie
 
 
-def encode(place: Place, object_id: str = "", event_type: str = "") -> str:
-    """The cursor as it stands in the JSON: already percent-encoded, its padding `%3D`."""
-    kind = f"4-{crc32(event_type.encode('utf-8', 'replace')) % 10**7}"
-    mark = ".".join(f"{number:x}" for number in place[1:])
-    text = f"{place.millis}|0-1|{object_id}|{kind}|{mark}".encode("ascii", "replace")
-    text += b"|" * (len(text) % 3 == 0)  # so that there is padding always: that is what clients get wrong
+def encode(position: Position, object_id: str = "", event_type: str = "") -> str:
+    """The cursor as it appears in the JSON: percent-encoded, its padding as `%3D`."""
+    type_id = f"4-{crc32(event_type.encode('utf-8', 'replace')) % 10**7}"
+    numbers = ".".join(f"{number:x}" for number in position[1:])
+    text = f"{position.millis}|0-1|{object_id}|{type_id}|{numbers}".encode("ascii", "replace")
+    text += b"|" * (len(text) % 3 == 0)  # forces padding, which is what clients get wrong
     return quote(b64encode(text), safe="")
 
 
-def decode(text: str) -> Place:
-    """The cursor as it arrives, percent-decoded once; ValueError when it is none."""
-    millis, _, _, _, mark, *_ = b64decode(text, validate=True).decode("ascii").split("|")
-    numbers = [int(number, 16) for number in mark.split(".")]
-    if len(numbers) != len(Place._fields) - 1:
-        raise ValueError("a cursor of other numbers")
-    return Place(int(millis), *numbers)
+def decode(text: str) -> Position:
+    """The position in a cursor that was percent-decoded once. Raises ValueError if it is not a cursor."""
+    millis, _, _, _, numbers, *_ = b64decode(text, validate=True).decode("ascii").split("|")
+    values = [int(number, 16) for number in numbers.split(".")]
+    if len(values) != len(Position._fields) - 1:
+        raise ValueError("unexpected fields in the cursor")
+    return Position(int(millis), *values)
 
 
 def checksum(query: dict[str, list[str]]) -> int:
-    """The same number for the same query, paging and limit aside."""
-    asked = sorted((name, values) for name, values in query.items() if name not in ("after", "limit"))
-    return crc32(repr(asked).encode())
+    """A number that identifies a query, whatever its cursor and limit."""
+    parameters = sorted((name, values) for name, values in query.items() if name not in ("after", "limit"))
+    return crc32(repr(parameters).encode())

@@ -1,7 +1,7 @@
-"""`python -m simulator.demo`: a simulated HubSpot, a real `fivetran debug` against it, and a look at what it made.
+"""`python -m simulator.demo`: sync a simulated HubSpot with a real `fivetran debug` and show the result.
 
-The sync runs in a folder of its own, build/demo, on a fresh copy of the connector: its table is in build/demo/files/warehouse.db,
-its cursor in build/demo/files/state.json, apart from those of a real account. Run it again and it goes on from there.
+The sync runs on a copy of the connector in build/demo, apart from the files of a real account: its table is in
+build/demo/files/warehouse.db, its cursor in build/demo/files/state.json. Run it again and it resumes from there.
 """
 
 import json
@@ -20,14 +20,14 @@ from simulator.server import HOST
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "build" / "demo"
 FILES = PLACE / "files"
-PORT = PLACE / "port"  # the simulated account's, kept: its cursors say which address they were made against
+PORT = PLACE / "port"  # kept from run to run, since the state names the address that its cursors were made at
 LOG = PLACE / "debug.log"
 EVENTS = 30_000
-TOKEN = "pat-na1-demo-0000"  # noqa: S105 (the simulator takes any)
+TOKEN = "pat-na1-demo-0000"  # noqa: S105 (the simulator accepts any)
 
 
 def main() -> int:
-    """Sync the simulated account into build/demo/files/warehouse.db and show it; 0 if the sync succeeded."""
+    """Syncs the simulated account into build/demo/files/warehouse.db and shows it. Returns the exit status."""
     _stage()
     history = generated(events=EVENTS, start="2026-01-01T00:00:00Z", end="2026-05-01T00:00:00Z")
     with Simulator({"e_visited_page": history}, port=_port()) as hubspot:
@@ -41,12 +41,12 @@ def main() -> int:
         print("\n".join(LOG.read_text(encoding="utf-8").splitlines()[-5:]))
         return 1
     print(f"Done with {requests} request{'s' * (requests != 1)}; the log is {LOG.relative_to(ROOT)}.\n")
-    _look()
+    _show()
     return 0
 
 
 def _stage() -> None:
-    """Copy the connector as it is now into the demo's place."""
+    """Copies the connector into build/demo."""
     shutil.rmtree(PLACE / "pipeline", ignore_errors=True)
     shutil.copytree(ROOT / "pipeline", PLACE / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("connector.py", "requirements.txt"):
@@ -54,7 +54,7 @@ def _stage() -> None:
 
 
 def _port() -> int:
-    """The port of the last demo if it is free; 0, which is any free one, if not."""
+    """The port of the last demo if it is free; else 0, which picks a free one."""
     try:
         port = int(PORT.read_text(encoding="utf-8"))
         with socket.create_server((HOST, port)):
@@ -64,13 +64,13 @@ def _port() -> int:
 
 
 def _debug(url: str) -> bool:
-    """Run `fivetran debug` against a base URL, its output into LOG; whether it succeeded."""
+    """Runs `fivetran debug` at a base URL, with its output in LOG. Returns whether it succeeded."""
     configuration = LOG.with_name("configuration.json")
     configuration.write_text(
         json.dumps({"api_token": TOKEN, "initial_sync_start_date": "2026-01-01T00:00:00Z", "api_base_url": url}),
         encoding="utf-8",
     )
-    # The SDK looks for its helper programs on the PATH, which an environment that is not activated is not on.
+    # The SDK looks for its helper programs on the PATH, which lacks them in an environment that is not activated.
     path = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", "")))
     environment = {**os.environ, "PATH": path, "DO_NOT_TRACK": "1", "PYTHONUTF8": "1"}
     fivetran = shutil.which("fivetran", path=path) or "fivetran"
@@ -82,23 +82,24 @@ def _debug(url: str) -> bool:
     return finished.returncode == 0
 
 
-def _look() -> None:
-    """Print a short look at the table and the saved cursor."""
+def _show() -> None:
+    """Prints a summary of the table, and the saved state."""
     with duckdb.connect(str(FILES / "warehouse.db"), read_only=True) as warehouse:
         rows, ids, first, last = warehouse.execute(
             "SELECT count(*), count(DISTINCT id), min(occurred), max(occurred) FROM tester.e_visited_page"
         ).fetchone() or (0, 0, None, None)
-        print(f"{_shown('warehouse.db')}, table tester.e_visited_page: {rows:,} rows, {ids:,} ids, from {first} to {last}")
+        print(f"{_path('warehouse.db')}, table tester.e_visited_page: {rows:,} rows, {ids:,} ids, from {first} to {last}")
         pages = warehouse.execute(
             "SELECT hs_url, count(*) AS visits FROM tester.e_visited_page GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 3"
         ).fetchall()
     for url, visits in pages:
         print(f"  {visits:>6,} visits  {url[:80]}")
-    print(f"{_shown('state.json')}, from which the next sync goes on:")
+    print(f"{_path('state.json')}, from which the next sync resumes:")
     print(f"  {(FILES / 'state.json').read_text(encoding='utf-8')}")
 
 
-def _shown(name: str) -> str:
+def _path(name: str) -> str:
+    """A file of the sync, as a path in the project."""
     return (FILES / name).relative_to(ROOT).as_posix()
 
 

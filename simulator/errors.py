@@ -1,4 +1,4 @@
-"""Answers, and the errors among them with the bodies that HubSpot and the proxy in front of it give."""
+"""Answers, and errors with the bodies that HubSpot, or the proxy in front of it, sends."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from uuid import uuid4
 import orjson
 
 JSON = "application/json;charset=utf-8"
-KNOWN: dict[int, dict[str, Any]] = {
+BODIES: dict[int, dict[str, Any]] = {
     400: {"message": "Invalid input", "category": "VALIDATION_ERROR"},
     401: {
         "message": "Authentication credentials not found. This API supports OAuth 2.0 authentication.",
@@ -29,7 +29,7 @@ SCOPES = ("business-intelligence",)
 
 @dataclass
 class Answer:
-    """A status, the body's bytes and the headers beside those of every answer."""
+    """A status, a body, and the headers specific to this answer."""
 
     status: int
     body: bytes
@@ -37,7 +37,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """Raised where a request turns out to be wrong; holds the answer to it."""
+    """Raised for an invalid request; holds the error to answer with."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -45,31 +45,31 @@ class Refused(Exception):
 
 
 def error(status: int, **fields: Any) -> Answer:
-    """HubSpot's error of that status; fields are added to its body, or replace what is usual there."""
+    """HubSpot's error for a status. `fields` add to its body, or replace what is there."""
     if status in (502, 503, 504) or status > 504:
         return _proxy_error(status)
-    usual = {"status": "error", "message": "error", "correlationId": str(uuid4())}
-    return Answer(status, orjson.dumps(usual | KNOWN.get(status, {}) | fields))
+    body = {"status": "error", "message": "error", "correlationId": str(uuid4())}
+    return Answer(status, orjson.dumps(body | BODIES.get(status, {}) | fields))
 
 
 def invalid(message: str, parameter: str) -> Refused:
-    """400 VALIDATION_ERROR about one query parameter, to be raised."""
+    """A 400 VALIDATION_ERROR about one query parameter, to be raised."""
     errors = [{"message": message, "in": parameter}]
     return Refused(error(400, message=message, errors=errors, context={"parameter": [parameter]}))
 
 
 def forbidden(types: Collection[str], event_type: str) -> Answer:
-    """403 that names the missing scopes: those of a dict's entry (or its entry as the context), else the usual."""
+    """A 403 with the missing scopes: those that `types` maps the event type to (or the context it maps it to), else SCOPES."""
     scopes = types.get(event_type, SCOPES) if isinstance(types, Mapping) else SCOPES
-    named = [scopes] if isinstance(scopes, str) else list(scopes)
-    context = scopes if isinstance(scopes, Mapping) else {"requiredScopes": named, "requiredGranularScopes": named}
+    names = [scopes] if isinstance(scopes, str) else list(scopes)
+    context = scopes if isinstance(scopes, Mapping) else {"requiredScopes": names, "requiredGranularScopes": names}
     message = "This app hasn't been granted all required scopes to make this call."
     detail = {"message": "One or more of the following scopes are required.", "context": context}
     return error(403, message=message, category="MISSING_SCOPES", context=context, errors=[detail])
 
 
 def rate_limited(policy: str, wait_ms: int | None) -> Answer:
-    """429 of the policy TEN_SECONDLY_ROLLING or DAILY; Retry-After in whole seconds unless wait_ms is None."""
+    """A 429 for a policy, with Retry-After in whole seconds unless `wait_ms` is None."""
     answer = error(429, message=LIMITS[policy], errorType="RATE_LIMIT", policyName=policy)
     if wait_ms is not None:
         answer.headers["Retry-After"] = str(max(1, -(-wait_ms // 1000)))
@@ -77,7 +77,7 @@ def rate_limited(policy: str, wait_ms: int | None) -> Answer:
 
 
 def _proxy_error(status: int) -> Answer:
-    """What the proxy in front of the API says by itself: no JSON."""
+    """An error of the proxy in front of the API, which does not send JSON."""
     if status >= 520:
         return Answer(status, f"error code: {status}".encode(), {"Content-Type": "text/plain; charset=UTF-8"})
     body = f"<html><head><title>{status}</title></head><body>The server is not available.</body></html>"

@@ -1,4 +1,4 @@
-"""Faults: what can go wrong on the way to an answer, in it, or with it, each named by a string."""
+"""Faults: everything that can go wrong with an answer or its transport, each with a name."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import orjson
 
-from simulator.behaviour import Asked, Behaviour
+from simulator.behaviour import Behaviour, Request
 from simulator.errors import Answer, error, forbidden, rate_limited
 from simulator.instants import DAY_MS, iso, milliseconds
 from simulator.pages import Page
@@ -17,40 +17,40 @@ STATUSES = (400, 401, 403, 404, 423, 429, 477, 500, 502, 503, 504, *range(520, 5
 TRANSPORT = ("cut", "cut_clean", "reset", "hang", "drip")
 
 
-def chosen(asked: Asked, behaviour: Behaviour) -> list[str]:
-    """The faults of this request: those scripted by number, else the callable's, else random ones."""
-    scripted = behaviour.faults.get(asked.number)
-    if scripted is None and behaviour.fault:
-        scripted = behaviour.fault(asked)
-    if scripted is None:
-        scripted = _random(asked.number, behaviour)
-    kinds = [scripted] if isinstance(scripted, str) else list(scripted or [])
+def faults_of(request: Request, behaviour: Behaviour) -> list[str]:
+    """The faults that a request gets: those set for its number, else the callable's, else random ones."""
+    found = behaviour.faults.get(request.number)
+    if found is None and behaviour.fault:
+        found = behaviour.fault(request)
+    if found is None:
+        found = _random(request.number, behaviour)
+    kinds = [found] if isinstance(found, str) else list(found or [])
     for kind in kinds:
         check(kind)
     return kinds
 
 
 def check(kind: str) -> None:
-    """ValueError when there is no such fault."""
+    """Raises ValueError if there is no such fault."""
     name, *options = kind.split(":")
-    known = name in TRANSPORT or name in CONTENT or name in WHOLE or name in SHAPES
-    if not known and name not in map(str, STATUSES):
-        raise ValueError(f"no such fault: {kind!r}; there are {', '.join(kinds())}")
+    is_known = name in TRANSPORT or name in CONTENT or name in REPLACEMENTS or name in SHAPES
+    if not is_known and name not in map(str, STATUSES):
+        raise ValueError(f"no such fault: {kind!r}; the faults are {', '.join(kinds())}")
     for option in options:
         if option not in ("daily", "no-retry-after") and not option.startswith("retry-after="):
-            raise ValueError(f"no such option of a fault: {option!r} in {kind!r}")
+            raise ValueError(f"no such fault option: {option!r} in {kind!r}")
 
 
 def kinds() -> list[str]:
     """The names of all faults."""
-    return [*map(str, STATUSES), *WHOLE, *TRANSPORT, *CONTENT, *SHAPES]
+    return [*map(str, STATUSES), *REPLACEMENTS, *TRANSPORT, *CONTENT, *SHAPES]
 
 
-def instead(kind: str, behaviour: Behaviour) -> Answer | None:
-    """The answer given in place of the real one; None if this fault leaves one to be given."""
+def replacement(kind: str, behaviour: Behaviour) -> Answer | None:
+    """The answer that a fault puts in place of the real one; None if it does not replace it."""
     name, *options = kind.split(":")
-    if name in WHOLE:
-        return WHOLE[name](behaviour)
+    if name in REPLACEMENTS:
+        return REPLACEMENTS[name](behaviour)
     if not name.isdigit():
         return None
     answer = _error(int(name), options, behaviour)
@@ -62,17 +62,17 @@ def instead(kind: str, behaviour: Behaviour) -> Answer | None:
     return answer
 
 
-def alter(kind: str, page: Page, first_after: Callable[[], str | None]) -> Page:
-    """The page with a fault of content in it; first_after gives the first page's next cursor."""
+def alter(kind: str, page: Page, second_cursor: Callable[[], str | None]) -> Page:
+    """The page with a fault in its content. `second_cursor()` returns the cursor of the walk's second page."""
     if kind == "backward_cursor":
-        return page._replace(after=first_after() or page.after)
+        return page._replace(after=second_cursor() or page.after)
     if kind in SHAPES:
         return page._replace(paging=kind)
     return CONTENT[kind](page) if kind in CONTENT else page
 
 
 def _random(number: int, behaviour: Behaviour) -> str | None:
-    """The same fault for the same request number and seed, for fault_rate of the numbers."""
+    """The random fault of a request number, if it gets one: the same for the same seed."""
     dice = mix(number * 1_000_003 + behaviour.fault_seed)
     if not behaviour.fault_kinds or dice >= behaviour.fault_rate * 2**64:
         return None
@@ -80,7 +80,7 @@ def _random(number: int, behaviour: Behaviour) -> str | None:
 
 
 def _error(status: int, options: Sequence[str], behaviour: Behaviour) -> Answer:
-    """The plain error of a status, as the behaviour has it."""
+    """The error of a status."""
     if status == 403:
         return forbidden(behaviour.forbidden, "")
     if status == 429 and "daily" in options:
@@ -102,7 +102,7 @@ def _redirect(behaviour: Behaviour) -> Answer:
     return Answer(302, b"", {"Location": behaviour.redirect_to})
 
 
-WHOLE: dict[str, Callable[[Behaviour], Answer]] = {
+REPLACEMENTS: dict[str, Callable[[Behaviour], Answer]] = {
     "html": _html,
     "empty": lambda _: Answer(200, b""),
     "redirect": _redirect,
@@ -110,41 +110,41 @@ WHOLE: dict[str, Callable[[Behaviour], Answer]] = {
 
 
 def _repeat_cursor(page: Page) -> Page:
-    """The next cursor is the one asked with, encoded again as HubSpot writes cursors."""
-    asked = page.query.get("after")
-    return page._replace(after=quote(asked[0], safe="")) if asked else page
+    """The page with the cursor that it was requested by as its next one."""
+    cursor = page.query.get("after")
+    return page._replace(after=quote(cursor[0], safe="")) if cursor else page
 
 
 def _foreign_type(page: Page) -> Page:
-    return _with_stranger(page, eventType="e_foreign", id="leviathan-foreign-0")
+    return _with_extra_event(page, eventType="e_foreign", id="leviathan-foreign-0")
 
 
 def _outside(page: Page) -> Page:
-    """An event a day before occurredAfter, or else a day after occurredBefore, or else of 2001."""
+    """The page with an event out of range: a day before occurredAfter, else a day after occurredBefore, else in 2001."""
     after = milliseconds(page.query.get("occurredAfter", [None])[0])
     before = milliseconds(page.query.get("occurredBefore", [None])[0])
     ms = after - DAY_MS if after is not None else before + DAY_MS if before is not None else 1_000_000_000_000
-    return _with_stranger(page, occurredAt=iso(ms).decode(), id=f"leviathan-outside-{ms}")
+    return _with_extra_event(page, occurredAt=iso(ms).decode(), id=f"leviathan-outside-{ms}")
 
 
-def _with_stranger(page: Page, **fields: str) -> Page:
-    """The page with one event more in its middle."""
-    usual = {
+def _with_extra_event(page: Page, **fields: str) -> Page:
+    """The page with one more event in its middle."""
+    defaults = {
         "objectType": "CONTACT", "objectId": "1", "eventType": page.query.get("eventType", ["e_foreign"])[0],
         "occurredAt": "2026-01-01T00:00:00Z", "properties": {},
     }  # fmt: skip
     middle = len(page.bodies) // 2
-    stranger = orjson.dumps(usual | _example(page) | fields)
-    return page._replace(bodies=[*page.bodies[:middle], stranger, *page.bodies[middle:]])
+    extra = orjson.dumps(defaults | _first_object(page) | fields)
+    return page._replace(bodies=[*page.bodies[:middle], extra, *page.bodies[middle:]])
 
 
-def _example(page: Page) -> dict[str, Any]:
-    """The first event of the page that is an object; {} when there is none."""
+def _first_object(page: Page) -> dict[str, Any]:
+    """The first event of the page that is an object; {} if none is."""
     return next((event for event in map(_loads, page.bodies) if isinstance(event, dict)), {})
 
 
 def _loads(body: bytes) -> Any:
-    """The event parsed; None for one that orjson could not write again either (large whole numbers and the like)."""
+    """The event parsed; None if orjson cannot read it (very large integers, for example)."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -156,12 +156,12 @@ def _unordered(page: Page) -> Page:
 
 
 def _duplicate(page: Page) -> Page:
-    """Every third event twice."""
+    """The page with every third event twice."""
     return page._replace(bodies=[body for n, body in enumerate(page.bodies) for _ in range(1 + (n % 3 == 0))])
 
 
 def _with_property(page: Page, value: bytes) -> Page:
-    """The first whole event of the page gets one property more, of that JSON."""
+    """The page with one more property, of that JSON, in its first event that has properties."""
     bodies = list(page.bodies)
     for n, body in enumerate(bodies):
         event = _loads(body)
@@ -175,7 +175,7 @@ def _with_property(page: Page, value: bytes) -> Page:
 DEEP = b'{"a":' * 2000 + b"1" + b"}" * 2000
 CONTENT: dict[str, Callable[[Page], Page]] = {
     "repeat_cursor": _repeat_cursor,
-    "backward_cursor": lambda page: page,  # see alter
+    "backward_cursor": lambda page: page,  # handled by alter
     "foreign_type": _foreign_type,
     "outside": _outside,
     "unordered": _unordered,

@@ -1,4 +1,4 @@
-"""Histories: the events of one type in the order of time, by ordinal; generated on the fly or listed."""
+"""Histories: the events of one type in order of time, by index; computed on demand, or listed."""
 
 import json
 from array import array
@@ -14,7 +14,7 @@ from simulator.instants import DAY_MS, iso, milliseconds
 from simulator.visits import POOL, mix, template, visits
 
 HOUR_MS = 3_600_000
-UNREADABLE = -(2**53)  # the time of an event whose occurredAt cannot be read: before all others
+UNREADABLE = -(2**53)  # time of an event whose occurredAt cannot be read: before all others
 SHAPES = ("uniform", "rhythm", "bursty", "sparse", "one_ms", "one_second")
 DAY_RHYTHM = (2, 1, 1, 1, 2, 3, 6, 12, 22, 34, 40, 42, 38, 40, 44, 42, 38, 32, 26, 24, 22, 16, 9, 4)
 WEEK_RHYTHM = (10, 11, 11, 10, 9, 4, 3)  # Monday first
@@ -22,28 +22,28 @@ CLUSTERS = 5
 
 
 class History(Protocol):
-    """Events in ascending order of time; `always` of them, the first ones, have no readable time."""
+    """Events in ascending order of time. The first `undated` of them have no readable time."""
 
-    always: int
+    undated: int
 
     def __len__(self) -> int: ...
 
-    def __hash__(self) -> int: ...  # by identity: a history never changes
+    def __hash__(self) -> int: ...  # by identity, since a history is immutable
 
     def time(self, i: int) -> int:
-        """Milliseconds UTC of event i; never less than that of event i - 1."""
+        """The time of event i, ms UTC; never before that of event i - 1."""
 
     def tie(self, i: int) -> int:
-        """What orders event i among those of its millisecond: a number that no other of them has."""
+        """A number that orders event i among the events of its millisecond, unique there."""
 
     def rank(self, ms: int, tie: int = 0) -> int:
-        """How many events have a time before ms, or that time and a lesser tie."""
+        """How many events are before `ms`, or at `ms` with a lower tie."""
 
     def body(self, i: int) -> bytes:
         """The JSON of event i."""
 
     def event(self, i: int) -> Any:
-        """Event i parsed: the truth for tests."""
+        """Event i, parsed."""
 
 
 def generated(
@@ -51,11 +51,11 @@ def generated(
     shape: str = "rhythm", seed: int = 0, event_type: str = "e_visited_page", malformed_every: int = 0,
     seconds_only: bool = False,
 ) -> History:  # fmt: skip
-    """A history of that many page visits in [start, end), the same for the same arguments, kept in no memory.
+    """A history of page visits in [start, end): the same for the same arguments, and computed on demand, not held in memory.
 
-    shape is one of SHAPES: "rhythm" has days and weeks, "bursty" half of the events in one hour, "sparse" five hours
-    with silence between, "one_ms" and "one_second" everything in the middle. Every malformed_every-th event is broken:
-    in turn no object, no id, no occurredAt, an unreadable occurredAt. seconds_only leaves no milliseconds.
+    `shape` is one of SHAPES: "rhythm" follows days and weeks, "bursty" has half of its events in one hour, "sparse" has five
+    hours with events, "one_ms" and "one_second" have all events in the middle. Every `malformed_every`th event is malformed, in
+    turn: not an object, no id, no occurredAt, an unreadable occurredAt. `seconds_only` rounds times down to seconds.
     """
     first, last = milliseconds(start), milliseconds(end)
     if first is None or last is None or first >= last:
@@ -69,18 +69,18 @@ def generated(
 
 
 def listed(events: Iterable[Any]) -> History:
-    """A history of these events, any JSON values; sorted by occurredAt, unreadable ones first, ties by id (a shorter one
-    first, so that id-9 comes before id-10; without one as given)."""
+    """A history of these events, any JSON values, sorted by occurredAt (unreadable ones first), then by id (shorter ones first,
+    so that id-9 comes before id-10), then as given."""
     return _Listed(events)
 
 
 def merged(histories: Mapping[str, History]) -> History:
-    """All these histories as one in the order of time: slow, but without memory."""
+    """These histories as one, in order of time: slow, but computed on demand."""
     return _Merged(histories)
 
 
 class _Generated:
-    always = 0
+    undated = 0
 
     def __init__(
         self, events: int, start: int, end: int, shape: str, seed: int, event_type: str, malformed_every: int,
@@ -120,14 +120,14 @@ class _Generated:
 
     def body(self, i: int) -> bytes:
         ms = self.time(i)
-        chance = mix(i + self.salt)
-        uuid_end, event_end = self.visits[chance % POOL]
+        number = mix(i + self.salt)
+        uuid_end, event_end = self.visits[number % POOL]
         body = self.template % (
-            221_000_000_000 + chance % self.people, iso(ms),
-            chance >> 32, chance >> 16 & 0xFFFF, chance & 0xFFFF, uuid_end, ms,
+            221_000_000_000 + number % self.people, iso(ms),
+            number >> 32, number >> 16 & 0xFFFF, number & 0xFFFF, uuid_end, ms,
         ) + event_end  # fmt: skip
         if self.malformed_every and i % self.malformed_every == self.malformed_every - 1:
-            return _broken(body, i // self.malformed_every)
+            return _malformed(body, i // self.malformed_every)
         return body
 
     def event(self, i: int) -> Any:
@@ -136,11 +136,11 @@ class _Generated:
 
 class _Listed:
     def __init__(self, events: Iterable[Any]) -> None:
-        keyed = sorted(((_occurred(event), _named(event), event) for event in events), key=lambda each: each[:2])
+        keyed = sorted(((_occurred(event), _id_number(event), event) for event in events), key=lambda each: each[:2])
         self.times = array("q", (ms for ms, _, _ in keyed))
         self.ties = [tie << 32 | nth for _, same in groupby(keyed, lambda each: each[:2]) for nth, (_, tie, _) in enumerate(same)]
         self.bodies = [dumps(event) for _, _, event in keyed]
-        self.always = bisect_right(self.times, UNREADABLE)
+        self.undated = bisect_right(self.times, UNREADABLE)
 
     def __len__(self) -> int:
         return len(self.bodies)
@@ -159,20 +159,20 @@ class _Listed:
         return self.bodies[i]
 
     def event(self, i: int) -> Any:
-        return json.loads(self.bodies[i])  # json: orjson refuses lone surrogates and large whole numbers
+        return json.loads(self.bodies[i])  # orjson refuses lone surrogates and very large integers
 
 
 class _Merged:
     def __init__(self, histories: Mapping[str, History]) -> None:
         self.parts = list(histories.values())
-        self.always = sum(part.always for part in self.parts)
+        self.undated = sum(part.undated for part in self.parts)
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
 
     def time(self, i: int) -> int:
-        history, ordinal = self._place(i)
-        return history.time(ordinal)
+        history, index = self._locate(i)
+        return history.time(index)
 
     def tie(self, i: int) -> int:
         return i
@@ -182,15 +182,15 @@ class _Merged:
         return first if tie <= first else min(tie, self.rank(ms + 1))
 
     def body(self, i: int) -> bytes:
-        history, ordinal = self._place(i)
-        return history.body(ordinal)
+        history, index = self._locate(i)
+        return history.body(index)
 
     def event(self, i: int) -> Any:
-        history, ordinal = self._place(i)
-        return history.event(ordinal)
+        history, index = self._locate(i)
+        return history.event(index)
 
-    def _place(self, i: int) -> tuple[History, int]:
-        """The history that holds event i, and its ordinal there: the parts' ties follow one another."""
+    def _locate(self, i: int) -> tuple[History, int]:
+        """The history that holds event i, and the event's index there. Events of one time are in the order of their histories."""
         times = range(UNREADABLE, -UNREADABLE)
         ms = times[bisect_right(times, i, key=lambda ms: self.rank(ms + 1))]
         rest = i - self.rank(ms)
@@ -216,19 +216,19 @@ def _weights(shape: str, start: int, end: int) -> list[int]:
 
 
 def _rhythm(ms: int) -> int:
-    """How busy that hour is: working days more than weekends, afternoons more than nights."""
-    weekday = (ms // DAY_MS + 3) % 7  # 1970 began on a Thursday
+    """How busy an hour is: working days more than weekends, afternoons more than nights."""
+    weekday = (ms // DAY_MS + 3) % 7  # 1970-01-01 was a Thursday
     return WEEK_RHYTHM[weekday] * DAY_RHYTHM[ms % DAY_MS // HOUR_MS]
 
 
 def _events_before(events: int, weights: list[int]) -> list[int]:
-    """How many of the events lie before each hour, and before the end: one number more than weights."""
+    """How many of the events are before each hour, and before the end: one number more than there are weights."""
     total = sum(weights)
     return [events * weight // total for weight in accumulate(weights, initial=0)]
 
 
-def _broken(body: bytes, turn: int) -> bytes:
-    """The event malformed, in one of four ways by turn."""
+def _malformed(body: bytes, turn: int) -> bytes:
+    """The event, malformed in one of four ways by turn."""
     event = orjson.loads(body)
     if turn % 4 == 0:
         return b'"not an object"'
@@ -239,15 +239,15 @@ def _broken(body: bytes, turn: int) -> bytes:
 
 
 def _occurred(event: Any) -> int:
-    """Milliseconds of an event's occurredAt, UNREADABLE without one."""
+    """The time of an event, ms UTC; UNREADABLE if it has none."""
     ms = milliseconds(event.get("occurredAt")) if isinstance(event, dict) else None
     return UNREADABLE if ms is None else ms
 
 
-def _named(event: Any) -> int:
-    """An event's id as a number, a shorter id the lesser one; 0 without one."""
-    name = event.get("id", "") if isinstance(event, dict) else ""
-    return int.from_bytes(str(name).encode("utf-8", "surrogatepass")[:64], "big")
+def _id_number(event: Any) -> int:
+    """An event's id as a number, lower for a shorter id; 0 without one."""
+    id_ = event.get("id", "") if isinstance(event, dict) else ""
+    return int.from_bytes(str(id_).encode("utf-8", "surrogatepass")[:64], "big")
 
 
 def dumps(value: Any) -> bytes:
@@ -255,4 +255,4 @@ def dumps(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
-        return json.dumps(value).encode()  # lone surrogates and whole numbers beyond 64 bits
+        return json.dumps(value).encode()  # lone surrogates, and integers beyond 64 bits

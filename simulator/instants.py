@@ -1,4 +1,4 @@
-"""Instants: ISO 8601 text to milliseconds since 1970 UTC, and back as HubSpot writes them."""
+"""Timestamps: ISO 8601 text to milliseconds since 1970 UTC, and back as HubSpot writes them."""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -12,7 +12,11 @@ ISO = re.compile(
 
 
 def milliseconds(text: object) -> int | None:
-    """"2026-05-21T01:36:04.329Z" to 1779327364329; None when it is no ISO 8601 date or date-time; UTC if unsaid."""
+    """The milliseconds of an ISO 8601 date or date-time, UTC if it has no offset; None if it is neither.
+
+    >>> milliseconds("2026-05-21T01:36:04.329Z"), milliseconds("yesterday")
+    (1779327364329, None)
+    """
     match = ISO.fullmatch(text) if isinstance(text, str) else None
     if not match:
         return None
@@ -26,7 +30,7 @@ def milliseconds(text: object) -> int | None:
 
 
 def _offset_ms(zone: str) -> int:
-    """"+02:00", "+0200" or "Z" to the milliseconds it lies east of UTC."""
+    """The milliseconds that an offset ("+02:00", "+0200" or "Z") is ahead of UTC."""
     if zone in "Zz":
         return 0
     minutes = int(zone[1:3]) * 60 + int(zone[-2:])
@@ -34,7 +38,11 @@ def _offset_ms(zone: str) -> int:
 
 
 def iso(ms: int) -> bytes:
-    """1779327364329 to b"2026-05-21T01:36:04.329Z"; a whole second has no fraction, as Java's Instant prints it."""
+    """Milliseconds as ISO 8601 text. Like Java's Instant, it omits the fraction of a whole second.
+
+    >>> iso(1779327364329), iso(1779327364000)
+    (b'2026-05-21T01:36:04.329Z', b'2026-05-21T01:36:04Z')
+    """
     day, rest = divmod(ms, DAY_MS)
     minute, rest = divmod(rest, 60_000)
     if rest % 1000:
@@ -47,5 +55,5 @@ MINUTES = [b"T%02d:%02d" % divmod(minute, 60) for minute in range(24 * 60)]
 
 @lru_cache(maxsize=4096)
 def _date(day: int) -> bytes:
-    """Days since 1970 to b"2026-05-21"."""
+    """Days since 1970 as b"2026-05-21"."""
     return (EPOCH + timedelta(days=day)).date().isoformat().encode()

@@ -1,4 +1,4 @@
-"""Pages: which events of a history a query covers, the slice of them that is one page, and its JSON."""
+"""Pages: the events a query selects, the slice of them that is one page, and its JSON."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -9,46 +9,45 @@ from urllib.parse import urlencode
 import orjson
 
 from simulator.history import History, dumps
-from simulator.paging import shape
+from simulator.paging import paging_fields
 
 HUBSPOT = "https://api.hubapi.com"
 
 
+class Page(NamedTuple):
+    """A page before it becomes JSON."""
+
+    bodies: list[bytes]  # the JSON of its events
+    after: str | None  # cursor of the next page, percent-encoded
+    path: str
+    query: dict[str, list[str]]
+    results: bytes | None = None  # JSON in place of the list of bodies; b"": leave the field out
+    paging: str | None = None  # shape of `paging`
+
+
 def select(history: History, after: int | None, before: int | None, grain: int) -> range:
-    """The events with after <= time < before (ms, None for no bound), each rounded down to grain ms."""
-    low = history.always if after is None else history.rank(after - after % grain)
+    """The events with after <= time < before (ms; None: unbounded), both rounded down to a multiple of `grain` ms."""
+    low = history.undated if after is None else history.rank(after - after % grain)
     high = len(history) if before is None else history.rank(before - before % grain)
     return range(low, max(low, high))
 
 
 def cut(numbers: Iterable[int], limit: int, wanted: Callable[[int], bool] | None) -> tuple[list[int], bool]:
-    """The first `limit` of the events at most, those wanted only, and whether more follow."""
+    """The first `limit` wanted events, and whether more follow."""
     found = list(islice(filter(wanted, numbers) if wanted else numbers, limit + 1))
     return found[:limit], len(found) > limit
 
 
-class Page(NamedTuple):
-    """A page before it becomes JSON; `results` None stands for the list of bodies, b"" for no such field; `paging` names
-    the shape of what tells the next page."""
-
-    bodies: list[bytes]
-    after: str | None  # percent-encoded
-    path: str
-    query: dict[str, list[str]]
-    results: bytes | None = None
-    paging: str | None = None
-
-
 def render(page: Page) -> bytes:
-    """The JSON of a page; its link names HubSpot's own host and carries the cursor encoded once."""
+    """The JSON of a page. Its link names HubSpot's own host and carries the cursor encoded once."""
     results = b"[" + b",".join(page.bodies) + b"]" if page.results is None else page.results
     fields = [b'"results":' + results] if results else []
-    told = shape(page.paging, _following(page))
-    fields += [orjson.dumps(told)[1:-1]] if told else []
+    paging = paging_fields(page.paging, _next_page(page))
+    fields += [orjson.dumps(paging)[1:-1]] if paging else []
     return b"{" + b",".join(fields) + b"}"
 
 
-def _following(page: Page) -> dict[str, str]:
+def _next_page(page: Page) -> dict[str, str]:
     """The cursor of the next page and the link to it; {} on the last page."""
     if page.after is None:
         return {}
@@ -58,7 +57,7 @@ def _following(page: Page) -> dict[str, str]:
 
 
 def keep_properties(body: bytes, names: set[str]) -> bytes:
-    """The event with these properties alone."""
+    """The event with only these properties."""
     event: Any = json.loads(body)
     if not isinstance(event, dict) or not isinstance(event.get("properties"), dict):
         return body

@@ -1,4 +1,4 @@
-"""What may stand under `paging`: the shapes that a page can give it, each named by a string."""
+"""The shapes that `paging` can have on a page, each with a name."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,18 +15,18 @@ SHAPES: dict[str, Callable[[Mapping[str, str]], Any]] = {
     "after_null": lambda following: {"next": {"after": None}},
     "after_empty": lambda following: {"next": {"after": ""}},
     "link_only": lambda following: {"next": {"link": following.get("link", "")}},
-    "paging_extra": lambda following: {"next": following, "total": 7} if following else {"total": 7},  # harmless
+    "paging_extra": lambda following: {"next": following, "total": 7} if following else {"total": 7},  # valid
 }
 
 
-def shape(name: str | None, following: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of a page that tell what follows: of no name the documented ones. `following` is {} on the last page.
+def paging_fields(shape: str | None, following: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a page that name the next one (`following`; {} on the last page). No shape: as documented.
 
-    >>> shape(None, {}), shape(None, {"after": "MQ%3D%3D"})
+    >>> paging_fields(None, {}), paging_fields(None, {"after": "MQ%3D%3D"})
     ({}, {'paging': {'next': {'after': 'MQ%3D%3D'}}})
-    >>> shape("next_null", {"after": "MQ%3D%3D"})
+    >>> paging_fields("next_null", {"after": "MQ%3D%3D"})
     {'paging': {'next': None}}
     """
-    if name is not None:
-        return {"paging": SHAPES[name](following)}
+    if shape is not None:
+        return {"paging": SHAPES[shape](following)}
     return {"paging": {"next": following}} if following else {}

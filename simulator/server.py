@@ -1,4 +1,4 @@
-"""The simulator on a socket: HTTP/1.1 on loopback, one thread a connection, nothing left behind when it stops."""
+"""The simulator on a socket: HTTP/1.1 on loopback, one thread per connection. It leaves nothing behind when it stops."""
 
 import itertools
 import socket
@@ -14,10 +14,11 @@ from types import TracebackType
 from typing import BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from simulator.api import Account, answer
-from simulator.behaviour import Asked, Behaviour
+from simulator.account import Account
+from simulator.api import answer
+from simulator.behaviour import Behaviour, Request
 from simulator.errors import Answer, error
-from simulator.faults import TRANSPORT, check, chosen
+from simulator.faults import TRANSPORT, check, faults_of
 from simulator.history import History
 
 HOST = "127.0.0.1"
@@ -25,9 +26,9 @@ DRIP_SECONDS = 0.05
 
 
 class Simulator(Account):
-    """A HubSpot account served on loopback while its `with` block lasts.
+    """Serves a HubSpot account on loopback. A context manager.
 
-    histories: event type to History; port 0 takes a free one. `requests` lists what was asked, in order of arrival;
+    `histories` maps event types to their events; port 0 picks a free one. `requests` lists the requests in order of arrival.
     `behaviour` and `histories` may be changed while it runs.
     """
 
@@ -35,10 +36,10 @@ class Simulator(Account):
         self, histories: dict[str, History], behaviour: Behaviour | None = None, port: int = 0
     ) -> None:
         super().__init__(histories, behaviour or Behaviour())
-        scripted = [[kind] if isinstance(kind, str) else kind for kind in self.behaviour.faults.values()]
-        for kind in itertools.chain(self.behaviour.fault_kinds, *scripted):
+        by_number = [[kind] if isinstance(kind, str) else kind for kind in self.behaviour.faults.values()]
+        for kind in itertools.chain(self.behaviour.fault_kinds, *by_number):
             check(kind)
-        self.requests: list[Asked] = []
+        self.requests: list[Request] = []
         self.port = port
         self._stopping = Event()
         self._arrival = Lock()
@@ -47,7 +48,7 @@ class Simulator(Account):
 
     @property
     def url(self) -> str:
-        """Such as http://127.0.0.1:54321"""
+        """The base URL, such as http://127.0.0.1:54321."""
         return f"http://{HOST}:{self.port}"
 
     def __enter__(self) -> "Simulator":
@@ -62,15 +63,15 @@ class Simulator(Account):
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
-        socket.create_connection((HOST, self.port)).close()  # wakes accept(), on every system
+        socket.create_connection((HOST, self.port)).close()  # wakes accept() on every system
         self._acceptor.join()
         self._listener.close()
         for connection, thread in self._open.items():
-            _shut(connection)  # wakes whatever its thread reads or writes
+            _shut(connection)  # ends whatever its thread is reading or writing
             thread.join()
 
     def _accept(self) -> None:
-        """Start a thread for each connection until the simulator stops."""
+        """Starts a thread for each connection until the simulator stops."""
         while True:
             connection, _ = self._listener.accept()
             if self._stopping.is_set():
@@ -78,18 +79,18 @@ class Simulator(Account):
                 return
             thread = Thread(target=self._converse, args=(connection,), name="simulator-connection", daemon=True)
             thread.start()
-            self._open = {old: its for old, its in self._open.items() if its.is_alive()} | {connection: thread}
+            self._open = {open_: its for open_, its in self._open.items() if its.is_alive()} | {connection: thread}
 
     def _converse(self, connection: socket.socket) -> None:
-        """Answer the requests of one connection until either side leaves."""
+        """Answers the requests of one connection until either side closes it."""
         with suppress(OSError, ValueError), connection, connection.makefile("rb") as reader:
-            # OSError: a client may leave at any time; ValueError: what it says is no HTTP
+            # OSError: the client may disconnect at any time; ValueError: it does not speak HTTP
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            while (asked := self._read(reader)) and self._serve(asked, connection, reader):
+            while (request := self._read(reader)) and self._serve(request, connection, reader):
                 pass
 
-    def _read(self, reader: BinaryIO) -> Asked | None:
-        """The next request; None when the client is done, or what it says is no HTTP."""
+    def _read(self, reader: BinaryIO) -> Request | None:
+        """The next request; None if there is none, or it is not HTTP."""
         words = reader.readline(65_536).decode("latin-1").split()
         if len(words) != 3:
             return None
@@ -104,45 +105,45 @@ class Simulator(Account):
         parts = urlsplit(target)
         query = parse_qs(parts.query, keep_blank_values=True)
         with self._arrival:
-            asked = Asked(next(self._numbers), method, unquote(parts.path), query, headers)
-            self.requests.append(asked)
-        return asked
+            request = Request(next(self._numbers), method, unquote(parts.path), query, headers)
+            self.requests.append(request)
+        return request
 
-    def _serve(self, asked: Asked, connection: socket.socket, reader: BinaryIO) -> bool:
-        """Answer one request, faults and all; whether the connection can be used again."""
+    def _serve(self, request: Request, connection: socket.socket, reader: BinaryIO) -> bool:
+        """Answers one request, with its faults. Returns whether the connection can be used again."""
         if self._stopping.wait(self.behaviour.latency_ms / 1000):
             return False
-        faults, reply = self._reply(asked)
-        asked.fault = "+".join(faults) or None
+        faults, reply = self._reply(request)
+        request.fault = "+".join(faults) or None
         transport = next(filter(TRANSPORT.__contains__, faults), None)
         if transport == "hang":
-            reader.read()  # until the client leaves or the simulator shuts the connection
+            reader.read()  # until the client disconnects or the simulator stops
             return False
         if transport == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
-        asked.status = reply.status
-        body = b"" if asked.method == "HEAD" else reply.body
+        request.status = reply.status
+        body = b"" if request.method == "HEAD" else reply.body
         length = len(body)
         if transport in ("cut", "cut_clean"):
             body = body[: length // 2]
-        message = self._head(reply, len(body) if transport == "cut_clean" else length, asked.number) + body
+        message = self._head(reply, len(body) if transport == "cut_clean" else length, request.number) + body
         if transport == "drip":
             return self._drip(connection, message)
         connection.sendall(message)
-        return transport != "cut" and _stays_open(asked.headers)
+        return transport != "cut" and _stays_open(request.headers)
 
-    def _reply(self, asked: Asked) -> tuple[list[str], Answer]:
-        """The faults of a request and the answer to it; a mistake in the simulator or a test's callable is a 501."""
+    def _reply(self, request: Request) -> tuple[list[str], Answer]:
+        """The faults of a request and the answer to it; 501 if the simulator itself, or a callable it was given, fails."""
         try:
-            faults = chosen(asked, self.behaviour)
-            return faults, answer(self, asked, faults)
-        except Exception as mistake:
+            faults = faults_of(request, self.behaviour)
+            return faults, answer(self, request, faults)
+        except Exception as bug:
             traceback.print_exc(file=sys.stderr)
-            return [], error(501, message=f"The simulator failed: {mistake!r}")
+            return [], error(501, message=f"The simulator failed: {bug!r}")
 
     def _head(self, reply: Answer, length: int, number: int) -> bytes:
-        """Status line and headers of the answer to the request of that number."""
+        """The status line and headers of the answer to a request, by its number."""
         headers: dict[str, str] = reply.headers | {"Content-Length": str(length)}
         if self.behaviour.date_header:
             garbage = self.behaviour.date_header == "garbage"
@@ -153,13 +154,13 @@ class Simulator(Account):
         return "\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace")
 
     def _date(self, number: int) -> str:
-        """Now by the simulator's clock, or as far off as this answer is to be."""
+        """The Date header: now by the simulator's clock, plus this answer's offset."""
         offsets = self.behaviour.date_offsets
-        off = offsets[(number - 1) % len(offsets)] if offsets else 0
-        return formatdate((self.now() + off) / 1000, usegmt=True)
+        offset = offsets[(number - 1) % len(offsets)] if offsets else 0
+        return formatdate((self.now() + offset) / 1000, usegmt=True)
 
     def _drip(self, connection: socket.socket, message: bytes) -> bool:
-        """Send a byte at a time; whether all were sent before the simulator stopped."""
+        """Sends one byte at a time. Returns whether all were sent before the simulator stopped."""
         for byte in message:
             connection.sendall(bytes([byte]))
             if self._stopping.wait(DRIP_SECONDS):
@@ -168,18 +169,18 @@ class Simulator(Account):
 
 
 def _stays_open(headers: Mapping[str, str]) -> bool:
-    """Whether the client wants the connection kept."""
+    """Whether the client wants to keep the connection."""
     return headers.get("connection", "").lower() != "close"
 
 
 def _shut(connection: socket.socket) -> None:
-    """Shut a connection down both ways, if it still is one."""
+    """Shuts a connection down, if it is still open."""
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
 
 
 def _phrase(status: int) -> str:
-    """The status's name; empty for those that HTTP does not know."""
+    """The reason phrase of a status; empty if it is not a standard one."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -1,4 +1,4 @@
-"""Page visits: the JSON of an event, built from a pool of ready property fragments."""
+"""Page visits: the JSON of an event, assembled from a pool of serialized properties."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -9,7 +9,7 @@ import orjson
 Value = TypeVar("Value")
 POOL = 499
 MASK = 2**64 - 1
-PLACES = [
+CITIES = [
     ("portland", "oregon", "united states"), ("berlin", "berlin", "germany"), ("são paulo", "são paulo", "brazil"),
     ("paris", "île-de-france", "france"), ("tokyo", "tokyo", "japan"), ("pune", "maharashtra", "india"),
     ("dublin", "leinster", "ireland"), ("", "", "united kingdom"), ("sydney", "new south wales", "australia"),
@@ -28,20 +28,20 @@ REFERRERS = ["", "", "/blog/", "/newsletter?utm_source=spring"]
 
 
 def mix(number: int) -> int:
-    """Any whole number to 64 bits that look random; two numbers below 2**64 never meet."""
+    """A 64-bit hash of an integer, without collisions below 2**64."""
     number = number * 0x9E3779B97F4A7C15 & MASK
     number = (number ^ number >> 29) * 0xBF58476D1CE4E5B9 & MASK
     return number ^ number >> 32
 
 
 def _pick(choices: Sequence[Value], number: int, salt: int) -> Value:
-    """One of the choices, always the same for the same number and salt."""
+    """One of the choices: the same for the same number and salt."""
     return choices[mix(number * 31 + salt) % len(choices)]
 
 
 def _properties(number: int) -> dict[str, str]:
-    """The properties of one page visit; HubSpot's are strings all, "" among them."""
-    city, region, country = _pick(PLACES, number, 1)
+    """The properties of one page visit. As in HubSpot, all are strings, and some are empty."""
+    city, region, country = _pick(CITIES, number, 1)
     path, title = _pick(PAGES, number, 2)
     browser, agent, device = _pick(AGENTS, number, 3)
     return {
@@ -56,17 +56,17 @@ def _properties(number: int) -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def visits() -> list[tuple[bytes, bytes]]:
-    """A few hundred visits that events share, as visitors share pages: the end of a UUID, and the end of an event."""
+    """The pool that events share: pairs of the end of a UUID and the end of an event's JSON."""
     return [(_uuid_end(mix(number)), orjson.dumps(_properties(number)) + b"}") for number in range(POOL)]
 
 
-def _uuid_end(chance: int) -> bytes:
+def _uuid_end(number: int) -> bytes:
     """The last two groups of a UUID."""
-    return b"%04x-%012x" % (chance >> 48, chance & 0xFFFFFFFFFFFF)
+    return b"%04x-%012x" % (number >> 48, number & 0xFFFFFFFFFFFF)
 
 
 def template(event_type: str) -> bytes:
-    """A bytes %-format of an event up to its properties: objectId, occurredAt, a UUID in four parts, milliseconds."""
+    """A %-format of an event up to its properties. It takes objectId, occurredAt, a UUID in four parts, and milliseconds."""
     name = orjson.dumps(event_type).replace(b"%", b"%%")
     return (
         b'{"objectType":"CONTACT","objectId":"%d","eventType":' + name + b',"occurredAt":"%b",'

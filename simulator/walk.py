@@ -1,95 +1,96 @@
-"""A walk: the place that a request's cursor names, the events behind it, and the cursor of the page after them."""
+"""A walk through the pages of a query: from a request's cursor to the events after it and the cursor of the next page."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from simulator.behaviour import Asked, Behaviour
-from simulator.cursor import Place, checksum, decode, encode
+from simulator.behaviour import Behaviour, Request
+from simulator.cursor import Position, checksum, decode, encode
 from simulator.errors import invalid
 from simulator.history import History
-from simulator.orders import Delay, following, lead
+from simulator.orders import Delay, events_after, rank
 
-BEGINNING = Place(0, 0, 0, walked=0)
+BEGINNING = Position(0, 0, 0, walked=0)
 
 
 @dataclass(frozen=True)
 class Walk:
-    """One step of it: the page behind a place (None: no cursor was named), in an order."""
+    """A walk that has reached a position (None: the request has no cursor)."""
 
     history: History
     order: str
-    place: Place | None
-    asked: Asked
+    position: Position | None
+    request: Request
     behaviour: Behaviour
     now: int
 
-    def following(self, window: range) -> Iterable[int]:
-        """The events of the window that are behind the place, in their order."""
-        place = self.place if self._walked else None
-        return following(self.history, window, self.order, place, self._delay, self.behaviour.order_breaks_after)
+    def events(self, window: range) -> Iterable[int]:
+        """The events of the window after the position, in order."""
+        position = self.position if self._walked else None
+        return events_after(self.history, window, self.order, position, self._delay, self.behaviour.order_breaks_after)
 
-    def onward(self, page: list[int], more: bool) -> str | None:
-        """The percent-encoded cursor named by a page of these events; None on the last one."""
+    def next_cursor(self, page: list[int], more: bool) -> str | None:
+        """The percent-encoded cursor that a page of these events names; None on the last page."""
         behaviour = self.behaviour
         if behaviour.cursor_loop and page and self._walked >= behaviour.cursor_loop_after:
-            return self.name(self.place if self.place and behaviour.cursor_loop == "page" else BEGINNING)
+            return self._issue(self.position if self.position and behaviour.cursor_loop == "page" else BEGINNING)
         if page and (more or behaviour.open_end):
-            return self.name(self._behind(page[-1]))
+            return self._issue(self._position_after(page[-1]))
         return None
 
-    def name(self, place: Place) -> str:
-        """The percent-encoded cursor of a place, as this request is told it."""
-        behaviour, asked = self.behaviour, self.asked
-        told = place._replace(
-            made_for=checksum(asked.query),
-            issued=asked.number if behaviour.cursor_fresh or behaviour.cursor_ttl_requests is not None else 0,
-            at=self.now if behaviour.cursor_ttl_ms is not None else 0,
-        )
-        return encode(told, str(place.tie % 10**9), asked.query.get("eventType", [""])[0])
-
-    def beginning(self) -> "Walk":
-        """The first step of the same walk."""
-        return Walk(self.history, self.order, None, self.asked, self.behaviour, self.now)
+    def restart(self) -> "Walk":
+        """The same walk at its beginning."""
+        return Walk(self.history, self.order, None, self.request, self.behaviour, self.now)
 
     @property
     def _walked(self) -> int:
-        return self.place.walked if self.place else 0
+        return self.position.walked if self.position else 0
 
     @property
     def _delay(self) -> Delay | None:
         return self.behaviour.ingested or self.behaviour.late
 
-    def _behind(self, i: int) -> Place:
-        """The place behind an event."""
-        ms, tie, first = self.history.time(i), self.history.tie(i), lead(self.history, self.order, self._delay, i)
-        floor = self.place.floor if self.place else BEGINNING.floor
-        if self.place and self.order == "breaking" and self._walked == self.behaviour.order_breaks_after:
-            floor = self.place.millis, self.place.tie
-        return Place(ms, tie, 0, self._walked + 1, first, *floor)
+    def _issue(self, position: Position) -> str:
+        """The percent-encoded cursor of a position, issued to this request."""
+        behaviour, request = self.behaviour, self.request
+        issued = position._replace(
+            query=checksum(request.query),
+            issued=request.number if behaviour.cursor_fresh or behaviour.cursor_ttl_requests is not None else 0,
+            issued_at=self.now if behaviour.cursor_ttl_ms is not None else 0,
+        )
+        return encode(issued, str(position.tie % 10**9), request.query.get("eventType", [""])[0])
+
+    def _position_after(self, i: int) -> Position:
+        """The position after event i."""
+        ms, tie, first = self.history.time(i), self.history.tie(i), rank(self.history, self.order, self._delay, i)
+        floor = self.position.floor if self.position else BEGINNING.floor
+        if self.position and self.order == "breaking" and self._walked == self.behaviour.order_breaks_after:
+            floor = self.position.millis, self.position.tie
+        return Position(ms, tie, 0, self._walked + 1, first, *floor)
 
 
-def arrive(asked: Asked, behaviour: Behaviour, now: int, turn: int) -> Place:
-    """The place that the cursor of a request names, the `turn`th one that has a cursor."""
-    text = asked.query["after"][0]
+def read_cursor(request: Request, behaviour: Behaviour, now: int, turn: int) -> Position:
+    """The position in a request's cursor. `turn` counts the requests that have one. Raises Refused if it is not accepted."""
+    text = request.query["after"][0]
     try:
-        place = decode(unquote(text) if behaviour.cursor_decodes == "any" else text)
+        position = decode(unquote(text) if behaviour.cursor_decodes == "any" else text)
     except ValueError:
         raise invalid("Invalid cursor: after", "after") from None
-    if is_turn(turn, behaviour.refuse_every):
+    if is_nth(turn, behaviour.refuse_every):
         raise invalid("Invalid cursor: after", "after")
-    if behaviour.cursors == "strict" and place.made_for != checksum(asked.query):
+    if behaviour.cursors == "strict" and position.query != checksum(request.query):
         raise invalid("The cursor was issued for another query", "after")
     requests, ms = behaviour.cursor_ttl_requests, behaviour.cursor_ttl_ms
-    if (requests is not None and asked.number - place.issued > requests) or (ms is not None and now - place.at > ms):
+    is_old = requests is not None and request.number - position.issued > requests
+    if is_old or (ms is not None and now - position.issued_at > ms):
         raise invalid("The cursor has expired", "after")
-    return place
+    return position
 
 
-def is_turn(turn: int, every: int) -> bool:
-    """Whether this is one of each so many; none is when every is 0.
+def is_nth(number: int, n: int) -> bool:
+    """Whether a number is a multiple of n; never if n is 0.
 
-    >>> [is_turn(turn, 2) for turn in (1, 2, 3, 4)], is_turn(1, 0)
+    >>> [is_nth(number, 2) for number in (1, 2, 3, 4)], is_nth(1, 0)
     ([False, True, False, True], False)
     """
-    return every > 0 and turn % every == 0
+    return n > 0 and number % n == 0

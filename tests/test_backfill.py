@@ -1,4 +1,4 @@
-"""A history read on a Dask cluster (real processes), and the connector that goes on from the state it leaves."""
+"""A history read on a Dask cluster (real processes), and the connector that resumes from the state it leaves."""
 import doctest
 import itertools
 import json
@@ -18,21 +18,23 @@ import pytest
 from dask.distributed import Client as Dask
 from dask.distributed import LocalCluster
 
-from backfill import backfill, on_dask, parquet
-from backfill.on_dask import HOUR, Window, file_of, read_window, rejects_of
+from backfill import backfill, parquet, windows, worker
+from backfill.windows import HOUR, Window, file_of, rejects_of
+from backfill.worker import UNFINISHED, read_window
 from pipeline import read_settings
-from pipeline.connection.state import main_span, read_state
+from pipeline.connection.spans import main_span
+from pipeline.connection.state import read_state
 from pipeline.errors import SettingsError, Unauthorized
-from pipeline.moments import DAY, local_now, to_ms
-from pipeline.names import destination_name
-from pipeline.rejects import TABLE as REJECTED
+from pipeline.names.destination import destination_name
+from pipeline.names.tables import REJECTED_EVENT as REJECTED
+from pipeline.timestamps import DAY, local_now, to_ms
 from simulator import Behaviour, Simulator, generated
 from tests.support import Delivered, configuration, sync_into
 
 pytestmark = pytest.mark.long
 
 TYPE, SIGNUP = "e_visited_page", "pe1_signup"
-FROM, NOW = "2026-03-01T05:30:00Z", "2026-03-20T06:30:00Z"  # the configured start, and the moment of the backfill
+FROM, NOW = "2026-03-01T05:30:00Z", "2026-03-20T06:30:00Z"  # the configured start, and when the backfill runs
 END = "2026-03-20T00:00:00.000Z"  # where it ends
 WORKERS = 3
 ROOT = Path(__file__).parents[1]
@@ -62,7 +64,7 @@ def settings_of(sim, **keys):
 
 
 def rows_of(folder, table=TYPE):
-    """The rows of all files, as they are read by name, without what is null."""
+    """The rows of all files, read by column name, without nulls."""
     files = sorted(str(file) for file in folder.glob(f"{table}/*/*.parquet"))
     if not files:
         return []
@@ -79,7 +81,7 @@ def by_id(rows):
     return sorted(rows, key=lambda row: row["id"])
 
 
-@pytest.mark.parametrize("module", [on_dask, parquet])
+@pytest.mark.parametrize("module", [parquet, windows, worker])
 def test_the_examples_in_the_code_hold(module):
     assert doctest.testmod(module).failed == 0
 
@@ -101,10 +103,10 @@ def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_k
         after = sync_into(Delivered(), sim, left.state, **keys)
 
     for name in (TYPE, SIGNUP):
-        written, went_on = rows_of(tmp_path, name), list(map(as_written, after.rows[name].values()))
+        written, resumed = rows_of(tmp_path, name), list(map(as_written, after.rows[name].values()))
         assert main_span(read_state(left.state)[name], to_ms(FROM), HOUR, local_now())[0] == to_ms(END)
-        assert max(row["occurred"] for row in written) < END <= min(row["occurred"] for row in went_on)
-        assert by_id([*written, *went_on]) == by_id(map(as_written, truth.rows[name].values()))
+        assert max(row["occurred"] for row in written) < END <= min(row["occurred"] for row in resumed)
+        assert by_id([*written, *resumed]) == by_id(map(as_written, truth.rows[name].values()))
         assert left.rows[name] == len(written)
     rejected = rows_of(tmp_path, REJECTED) + list(after.rows[REJECTED].values())
     assert {row["id"] for row in rejected} == truth.ids(REJECTED)
@@ -125,14 +127,14 @@ ODD = ["..", "../..", "/elsewhere", "a/b", "a\x00b", ".unfinished", REJECTED, ""
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_window_has_a_file_of_its_own_below_the_folder_whatever_its_event_type_is_called(name, tmp_path):
+def test_a_window_has_its_own_file_below_the_folder_whatever_its_event_type_is_called(name, tmp_path):
     window = Window(name, to_ms("2026-03-02"), to_ms("2026-03-03"))
     file, rejects = file_of(window, tmp_path), rejects_of(window, tmp_path)
     for path in (file, rejects):
         assert path.resolve().parents[2] == path.parents[2] == tmp_path and path.parent.name == "day=2026-03-02"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert file.parents[1].name not in (REJECTED, on_dask.UNFINISHED) and rejects.parents[1].name == REJECTED
+    assert file.parents[1].name not in (REJECTED, UNFINISHED) and rejects.parents[1].name == REJECTED
 
 
 def test_a_type_with_a_name_that_leads_elsewhere_is_written_below_the_folder(dask, tmp_path):
@@ -152,7 +154,7 @@ def test_a_window_done_several_times_at_once_is_there_once(dask, tmp_path):
     assert list(tmp_path.glob(f"{TYPE}/*/*")) == [file_of(window, tmp_path)]
 
 
-def test_a_second_run_reads_what_is_missing_alone(dask, tmp_path):
+def test_a_second_run_reads_only_what_is_missing(dask, tmp_path):
     with hubspot() as sim:
         first = backfill(dask, settings_of(sim), tmp_path)
         missing = sorted(tmp_path.glob(f"{TYPE}/*/*"))[7]
@@ -165,7 +167,7 @@ def test_a_second_run_reads_what_is_missing_alone(dask, tmp_path):
             backfill(dask, settings_of(sim), tmp_path, hours=8)
 
 
-def test_all_workers_together_keep_the_one_quota(dask, tmp_path):
+def test_all_workers_share_one_quota(dask, tmp_path):
     with hubspot(events=3_000, quota=(30, 1000)) as sim:
         left = backfill(dask, settings_of(sim), tmp_path)
     refused = sum(asked.status == 429 for asked in sim.requests)
@@ -173,14 +175,14 @@ def test_all_workers_together_keep_the_one_quota(dask, tmp_path):
     assert left.rows[TYPE] == len(rows_of(tmp_path))
 
 
-def test_an_event_from_elsewhere_is_kept_but_not_as_a_row(dask, tmp_path):
+def test_an_event_out_of_its_window_is_rejected_and_kept(dask, tmp_path):
     with hubspot(faults={20: "outside"}) as sim:
         left = backfill(dask, settings_of(sim), tmp_path)
-    assert [row["reason"] for row in rows_of(tmp_path, REJECTED)] == ["from outside the time that was asked for"]
+    assert [row["reason"] for row in rows_of(tmp_path, REJECTED)] == ["out of the time range asked for"]
     assert left.rows[TYPE] == len({row["id"] for row in rows_of(tmp_path)})
 
 
-def test_what_stops_a_window_stops_the_backfill_and_leaves_whole_files(dask, tmp_path):
+def test_an_error_in_a_window_stops_the_backfill_and_leaves_only_complete_files(dask, tmp_path):
     with hubspot(fault=lambda asked: "401" if asked.number >= 30 else None) as sim:
         with pytest.raises(Unauthorized, match="api_token"):
             backfill(dask, settings_of(sim), tmp_path)
@@ -189,7 +191,7 @@ def test_what_stops_a_window_stops_the_backfill_and_leaves_whole_files(dask, tmp
         assert left.rows[TYPE] == len({row["id"] for row in rows_of(tmp_path)})
 
 
-def test_a_file_has_the_columns_of_all_its_rows_and_their_values_as_text(tmp_path, monkeypatch):
+def test_a_file_has_the_columns_of_all_its_rows_with_their_values_as_text(tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "ROWS", 2)
     with parquet.RowFile(tmp_path / TYPE / "day=x" / "a.parquet", tmp_path / "unfinished", ("id", "objectType")) as file:
         for number, value in enumerate(["007", 7, None, 1.5, True, "", "é\n\u0000"]):
@@ -200,7 +202,7 @@ def test_a_file_has_the_columns_of_all_its_rows_and_their_values_as_text(tmp_pat
     ]  # fmt: skip
 
 
-def test_a_file_that_fails_leaves_what_was_there(tmp_path):
+def test_a_file_that_fails_leaves_the_one_before(tmp_path):
     path = tmp_path / TYPE / "day=x" / "a.parquet"
     for error in (None, RuntimeError):
         with suppress(RuntimeError), parquet.RowFile(path, tmp_path / "unfinished") as file:
@@ -211,13 +213,13 @@ def test_a_file_that_fails_leaves_what_was_there(tmp_path):
     assert not list((tmp_path / "unfinished").iterdir())
 
 
-def test_patterns_that_match_nothing_are_a_mistake_that_is_told(dask, tmp_path):
+def test_patterns_that_match_nothing_are_an_error(dask, tmp_path):
     with hubspot(TYPE) as sim, pytest.raises(SettingsError, match="chooses none of this account"):
         backfill(dask, settings_of(sim, event_types="nothing_like_*"), tmp_path)
 
 
 def pasted_into_a_file(sim, folder):
-    """What the documentation's way to start a backfill does as a script: its output and the files it leaves."""
+    """The output of the documented backfill as a script, and the files it leaves."""
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(), re.DOTALL)
     (folder / "history.py").write_text(code)
     (folder / "configuration.json").write_text(json.dumps(configuration(sim, initial_sync_start_date=FROM)))
@@ -228,7 +230,7 @@ def pasted_into_a_file(sim, folder):
     return done.stdout, sorted(folder.glob(f"*/{TYPE}/**/*.parquet"))
 
 
-def test_the_way_to_start_it_in_the_documentation_runs_from_a_file_and_shows_how_far_it_is(tmp_path):
+def test_the_documented_backfill_runs_as_a_script_and_reports_its_progress(tmp_path):
     offset = to_ms("2026-07-20T00:00:00Z") - time.time_ns() // 1_000_000
     history = generated(1_271, "2026-03-01T00:00:00Z", "2026-06-28T00:00:00Z")
     with Simulator({TYPE: history}, Behaviour(clock=lambda: time.time_ns() // 1_000_000 + offset)) as sim:
@@ -243,21 +245,21 @@ def test_the_way_to_start_it_in_the_documentation_runs_from_a_file_and_shows_how
 
 @pytest.mark.parametrize("hours", [24 * 7, 24 * 5])
 def test_longer_windows_are_fewer_files_with_the_same_rows(dask, tmp_path, hours):
-    said = []
+    lines = []
     with hubspot() as sim:
         by_day = backfill(dask, settings_of(sim), tmp_path / "day")
-        longer = backfill(dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours, tell=said.append)
+        longer = backfill(dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours, tell=lines.append)
         end = to_ms(read_state(longer.state)[TYPE].occurred)
         again = backfill(dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours)
-    assert again == longer and end % (hours * HOUR) == 0
+    assert again.rows == longer.rows and to_ms(read_state(again.state)[TYPE].occurred) == end and end % (hours * HOUR) == 0
     rows = [row for row in rows_of(tmp_path / "day") if to_ms(row["occurred"]) < end]
     assert by_id(rows) == by_id(rows_of(tmp_path / "longer")) and longer.rows[TYPE] == len(rows) <= by_day.rows[TYPE]
     files = list((tmp_path / "longer" / TYPE).rglob("*.parquet"))
     assert len(files) <= 4 and {path.parent.name.partition("=")[0] for path in files} == {"from"}
-    assert said and said[-1].startswith(f"{len(files)} of {len(files)} windows, {len(rows):,} rows")
+    assert lines and lines[-1].startswith(f"{len(files)} of {len(files)} windows, {len(rows):,} rows")
 
 
 @pytest.mark.parametrize("hours", [0, 5, 36, -24, 25])
-def test_windows_that_would_not_fit_into_days_are_refused(hours):
+def test_windows_that_do_not_fit_into_days_are_refused(hours):
     with pytest.raises(ValueError, match="hours"):
-        on_dask.plan([TYPE], 0, 10 * DAY, hours)
+        windows.plan([TYPE], 0, 10 * DAY, hours)

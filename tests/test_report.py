@@ -1,4 +1,4 @@
-"""The report's page: its figures are those of the warehouse, whatever is missing or hostile there, and a browser is content."""
+"""The report's page: its figures are the warehouse's, whatever is missing or hostile there, and it works in a browser."""
 # ruff: noqa: S608 (the tables are our own)
 import json
 import re
@@ -27,7 +27,7 @@ BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 class Page(HTMLParser):
-    """What a test asks of a page: its tags, its tables by caption ({caption: [[cell, …], …]}, the head first), its text."""
+    """The tags of a page, its tables by caption ({caption: [[cell, …], …]}, the head first), and its text."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -66,7 +66,7 @@ class Page(HTMLParser):
         return self.tables[caption][1:]
 
     def column(self, caption: str, title: str) -> dict[str, int]:
-        """Figures of a table by the first cell of their rows."""
+        """The figures of a column, by the first cell of their rows."""
         place = self.tables[caption][0].index(title)
         return {row[0]: int(row[place].replace(",", "")) for row in self.rows(caption)}
 
@@ -80,7 +80,7 @@ def warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def add_events(con: duckdb.DuckDBPyConnection, table: str, events: list[tuple[str, str | None, str]]) -> None:
-    """Events as (id, occurred, written) into a table of the name."""
+    """Adds events, given as (id, occurred, written), to a new table."""
     con.execute(f"CREATE TABLE tester.{quoted(table)} ({EVENT_COLUMNS})")
     con.executemany(
         f"INSERT INTO tester.{quoted(table)} VALUES ($1, $2, '7', 'CONTACT', $3, try_cast($3 AS TIMESTAMPTZ), '/', false, $4)",
@@ -124,7 +124,7 @@ def page_of(path: Path) -> Page:
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
-    """A warehouse with something of everything, and its page."""
+    """A warehouse with some of everything, and its page."""
     path = tmp_path_factory.mktemp("full") / "warehouse.db"
     with warehouse(path) as con:
         for place, name in enumerate(("e_a", "e_b", HOSTILE)):
@@ -144,7 +144,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
         ])  # fmt: skip
         add_rejects(con, {"no id": 2, f"no occurredAt {SCRIPT}": 3})
     cursors = {name: {"occurred": "2026-02-19T23:59:59.000Z", "read_at": "2026-03-01T00:00:00.000Z"} for name in ("e_a", HOSTILE)}
-    path.with_name("state.json").write_text(json.dumps({"version": 1, "event_types": cursors}), "utf-8")
+    path.with_name("state.json").write_text(json.dumps({"version": 3, "event_types": cursors}), "utf-8")
     return path, page_of(path)
 
 
@@ -187,7 +187,7 @@ def test_cursors_come_from_the_state_and_lags_from_the_last_sync_of_the_type(ful
     assert rows[HOSTILE][3:6] == ["2026-02-19T23:59:59.000Z", "2026-03-01T00:00:00.000Z", "–"]
 
 
-def test_texts_from_the_data_stay_texts(full: tuple[Path, Page]) -> None:
+def test_texts_from_the_data_are_not_markup(full: tuple[Path, Page]) -> None:
     _, page = full
     assert not {"script", "b", "object", "iframe"} & {tag for tag, _ in page.tags}
     assert f"HubSpot answered 403 {SCRIPT}" in page.text
@@ -195,7 +195,7 @@ def test_texts_from_the_data_stay_texts(full: tuple[Path, Page]) -> None:
     assert HOSTILE in page.column("Event types", "Events")
 
 
-def test_the_page_needs_nothing_else_and_lets_nothing_run(full: tuple[Path, Page]) -> None:
+def test_the_page_loads_nothing_and_runs_no_script(full: tuple[Path, Page]) -> None:
     _, page = full
     assert not re.search(r"https?:|//\w|@import|url\((?!#)", page.html)
     links = [attributes["href"] or "" for _, attributes in page.tags if "href" in attributes]
@@ -205,7 +205,7 @@ def test_the_page_needs_nothing_else_and_lets_nothing_run(full: tuple[Path, Page
     assert "default-src 'none'" in str(policy[0])
 
 
-def test_the_page_is_built_for_those_who_do_not_see_it(full: tuple[Path, Page]) -> None:
+def test_the_page_is_accessible_to_screen_readers(full: tuple[Path, Page]) -> None:
     _, page = full
     ids = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)
     used = {(each[key] or "").lstrip("#") for _, each in page.tags for key in ("aria-labelledby", "href") if key in each}
@@ -252,7 +252,7 @@ def test_an_event_is_late_if_a_complete_sync_of_its_type_should_have_had_it(tmp_
     assert "Of 1 event written before the first sync" in page.text
 
 
-def test_dates_that_no_calendar_has_are_told_and_not_drawn(tmp_path: Path) -> None:
+def test_impossible_dates_are_counted_and_not_drawn(tmp_path: Path) -> None:
     with warehouse(tmp_path / "warehouse.db") as con:
         add_events(con, "e_a", [
             ("good", "2026-01-01T00:00:00Z", "2026-01-01 01:00:00Z"), ("soon", "9998-01-01T00:00:00Z", "2026-01-01 01:00:00Z"),
@@ -271,20 +271,20 @@ def test_dates_that_no_calendar_has_are_told_and_not_drawn(tmp_path: Path) -> No
     assert "Without rows: e_gone." in page.text
 
 
-@pytest.mark.parametrize(("state", "said"), [
+@pytest.mark.parametrize(("state", "sentence"), [
     (None, "There is no state.json beside the warehouse"),
     ("{", "state.json cannot be read"),
     ("[7]", "state.json holds no cursors"),
     ('{"version": 1, "event_types": {"e_a": 7, "<b>": {"occurred": []}}}', "Freshness"),
 ])  # fmt: skip
-def test_whatever_is_missing_is_said_in_a_sentence(tmp_path: Path, state: str | None, said: str) -> None:
+def test_whatever_is_missing_has_a_sentence(tmp_path: Path, state: str | None, sentence: str) -> None:
     path = tmp_path / "warehouse.db"
     with warehouse(path):
         pass
     if state is not None:
         path.with_name("state.json").write_text(state, "utf-8")
     bare = page_of(path)
-    assert said in bare.text
+    assert sentence in bare.text
     for sentence in ("no events yet", "No table holds an event", "no table sync_run", "no table rejected_event"):
         assert sentence in bare.text
     with warehouse(path) as con:
@@ -297,7 +297,7 @@ def test_whatever_is_missing_is_said_in_a_sentence(tmp_path: Path, state: str | 
         assert sentence in empty.text
 
 
-def test_a_run_that_knows_little_of_itself_is_shown_all_the_same(tmp_path: Path) -> None:
+def test_a_sync_with_few_figures_is_shown_too(tmp_path: Path) -> None:
     with warehouse(tmp_path / "warehouse.db") as con:
         con.execute(
             "CREATE TABLE tester.sync_run AS SELECT unnest(['a', 'b', 'c']) AS id, unnest([NULL, now(), now()]) AS started_at, "
@@ -307,7 +307,7 @@ def test_a_run_that_knows_little_of_itself_is_shown_all_the_same(tmp_path: Path)
     assert [row[1] for row in page.rows("Syncs, the newest first")] == ["unknown"] * 3
 
 
-def test_many_types_over_many_years_stay_a_small_page(tmp_path: Path) -> None:
+def test_many_types_over_many_years_are_still_a_small_page(tmp_path: Path) -> None:
     with warehouse(tmp_path / "warehouse.db") as con:
         con.execute(
             "CREATE TABLE tester.event AS SELECT type * 10000 + day AS id, 'pe' || type AS event_type, 'CONTACT' AS object_type, "
@@ -322,13 +322,13 @@ def test_many_types_over_many_years_stay_a_small_page(tmp_path: Path) -> None:
     assert "The 24 most frequent of 60 types are drawn, the table below has all." in page.text
 
 
-def test_what_is_no_warehouse_is_refused_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_a_warehouse_is_refused_with_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "notes.txt").write_text("no database", "utf-8")
     assert main([str(tmp_path / "notes.txt")]) == main([str(tmp_path / "nothing.db")]) == 1
     assert capsys.readouterr().err.count("No page: ") == 2
 
 
-def test_every_text_can_be_read_on_its_ground_in_both_themes() -> None:
+def test_every_text_has_enough_contrast_in_both_themes() -> None:
     css = Path(report.__file__).with_name("page.css").read_text("utf-8")
     light, dark = (dict(re.findall(r"--(\w+): #(\w{6})", block)) for block in re.findall(r":root \{([^}]*)\}", css))
     for theme in (light, dark):
@@ -339,7 +339,7 @@ def test_every_text_can_be_read_on_its_ground_in_both_themes() -> None:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast of two colours (RRGGBB) as WCAG 2 counts it."""
+    """The contrast of two colors (RRGGBB) by WCAG 2."""
 
     def luminance(colour: str) -> float:
         parts = [int(colour[place : place + 2], 16) / 255 for place in (0, 2, 4)]
@@ -374,7 +374,7 @@ def show(browser: Any, path: Path, width: int, theme: str) -> None:
     browser.get(path.with_name("report.html").as_uri())
 
 
-def test_a_browser_shows_it_on_a_phone_and_a_desk_in_light_and_dark(browser: Any, full: tuple[Path, Page]) -> None:
+def test_a_browser_shows_it_on_a_phone_and_on_a_desktop_in_light_and_dark(browser: Any, full: tuple[Path, Page]) -> None:
     path, page = full
     grounds = set()
     for width, theme in ((320, "light"), (390, "dark"), (1280, "light"), (1280, "dark")):

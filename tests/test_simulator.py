@@ -1,5 +1,4 @@
-"""The simulator does what it says: its histories, its paging, its errors, its faults, its end."""
-
+"""The simulator does what it claims: histories, paging, disorder, errors, faults, and a clean stop."""
 import json
 import os
 import signal
@@ -52,7 +51,7 @@ def get(session, sim, path=V3, timeout=5, **query):
 
 
 def pages(session, sim, path=V3, **query):
-    """All pages, the cursor decoded once as a right client does."""
+    """All pages, the cursor decoded once as a correct client does."""
     after = {}
     while True:
         page = get(session, sim, path, **query, **after).json()
@@ -84,7 +83,7 @@ def test_an_instant_survives_text_and_back(moment):
     assert iso(milliseconds(text)).decode() == text.replace(".000Z", "Z")
 
 
-def test_instants_in_other_zones_and_no_instants():
+def test_instants_in_other_zones_and_texts_that_are_not_instants():
     assert milliseconds("2026-05-21T03:36:04.329+02:00") == milliseconds("2026-05-21T01:36:04.329Z") == 1779327364329
     assert milliseconds("2026-05-21") == milliseconds("2026-05-21T00:00:00Z")
     for text in ("yesterday", "", "2026-13-01", "2026-05-21T25:00:00Z", None, 5, {}):
@@ -163,7 +162,7 @@ def test_malformed_events_take_turns():
     assert all("id" in history.event(i) for i in range(9))
 
 
-def test_listed_events_are_sorted_and_the_unreadable_always_returned(session):
+def test_listed_events_are_sorted_and_unreadable_ones_are_always_returned(session):
     odd = [5, {"id": "u"}, {"id": "\ud83d", "occurredAt": "2026-01-05T00:00:01Z", "properties": {"n": 10**40}}]
     events = [{"id": "b", "occurredAt": "2026-01-05T00:00:02Z"}, *odd, {"id": "a", "occurredAt": "2026-01-05"}]
     history = listed(events)
@@ -222,7 +221,7 @@ def history_ms(event):
 
 @pytest.fixture(scope="module")
 def shared():
-    """One simulator for all examples of a law: (simulator, its history, a session)."""
+    """One simulator for all examples of a property: (simulator, its history, a session)."""
     history = generated(60, START, "2026-01-05T00:00:20Z", shape="uniform")
     with Simulator({TYPE: history}) as sim, requests.Session() as session:
         session.trust_env = False
@@ -230,7 +229,7 @@ def shared():
         yield sim, history, session
 
 
-def test_the_cursor_is_encoded_base64_of_a_keyset_position(session):
+def test_the_cursor_is_a_keyset_position_in_percent_encoded_base64(session):
     with served() as sim:
         following = get(session, sim, limit=3).json()["paging"]["next"]
     assert following["after"].endswith("%3D")
@@ -278,7 +277,7 @@ def test_limits(session):
 
 
 @pytest.mark.parametrize("every", [1, 2, 3])
-def test_an_empty_page_in_the_middle_gives_the_data_when_asked_again(session, every):
+def test_an_empty_page_in_the_middle_has_the_events_when_asked_again(session, every):
     with served(empty_page_every=every) as sim:
         found = list(pages(session, sim, limit=20))
         assert ids(event for page in found for event in page["results"]) == ids(truth(small()))
@@ -303,7 +302,7 @@ def test_events_become_visible_late_by_the_simulators_clock(session):
         assert len(walk(session, sim)) == 250 - sum(1 for i in range(1, 250, 2) if history.time(i) > history.time(100))
 
 
-def test_a_descending_sort_messes_up_the_pagination(session):
+def test_a_descending_sort_breaks_the_paging(session):
     with served() as sim:
         newest = get(session, sim, sort="-occurredAt").json()["results"]
         assert newest == truth(small())[:-101:-1]
@@ -322,8 +321,8 @@ def test_filters_page_through_what_matches(session):
         theirs = [event for event in good if event["objectId"] == person]
         assert walk(session, sim, limit=1, objectType="contact", objectId=person) == theirs
         assert walk(session, sim, id=[good[1]["id"], good[2]["id"]]) == good[1:3]
-        chosen = walk(session, sim, properties=["hs_url", "hs_title"])
-        assert all(set(event["properties"]) == {"hs_url", "hs_title"} for event in chosen if isinstance(event, dict))
+        selected = walk(session, sim, properties=["hs_url", "hs_title"])
+        assert all(set(event["properties"]) == {"hs_url", "hs_title"} for event in selected if isinstance(event, dict))
         assert get(session, sim, objectId=person).status_code == 400
 
 
@@ -367,17 +366,17 @@ def test_each_order_gives_each_event_once(session, order, limit):
         assert sorted(ids(walk(session, sim, limit=limit))) == sorted(ids(truth(small(60))))
 
 
-def test_in_the_order_of_ingestion_a_few_are_late_among_many(session):
+def test_in_the_order_of_ingestion_a_few_events_are_listed_late(session):
     history = small()
     expected = sorted(range(250), key=lambda i: (history.time(i) + late_among_many(i, history.time(i)), history.time(i)))
     with served(history=history, order="ingested", ingested=late_among_many) as sim:
         found = ids(walk(session, sim, limit=20))
         assert found == [history.event(i)["id"] for i in expected] != ids(truth(history))
         sim.behaviour = Behaviour(order="ingested", late=late_among_many)
-        assert ids(walk(session, sim, limit=20)) == found, "unless told otherwise, an event is listed when it becomes visible"
+        assert ids(walk(session, sim, limit=20)) == found, "by default an event is listed when it becomes visible"
 
 
-def test_an_order_that_breaks_is_good_for_some_pages(session):
+def test_a_breaking_order_holds_for_some_pages(session):
     with served(order="breaking", order_breaks_after=3) as sim:
         found, expected = ids(walk(session, sim, limit=20)), ids(truth(small()))
     assert found[:60] == expected[:60] and found[60:80] != expected[60:80]
@@ -385,7 +384,7 @@ def test_an_order_that_breaks_is_good_for_some_pages(session):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_bounds_that_mean_nothing(session, order):
+def test_bounds_that_are_ignored(session, order):
     history, middle = small(), iso(small().time(125)).decode()
     with served(history=history, order=order, after_ignored=True, order_breaks_after=3) as sim:
         before = sorted(ids(truth(history)[: history.rank(history.time(125))]))
@@ -403,9 +402,9 @@ def test_bounds_that_mean_nothing(session, order):
     order=st.sampled_from(ORDERS[:4]),
 )  # fmt: skip
 @settings(deadline=None, max_examples=150)
-def test_a_walk_under_change_meets_every_event_that_was_there_all_the_time_once(shared, moments, late, order, data):
-    """Before and behind the cursor events appear, go and change between two requests: the cursor is a key, and names the event
-    after which its page begins."""
+def test_a_walk_through_a_changing_history_meets_every_lasting_event_once(shared, moments, late, order, data):
+    """Events appear, go and change on both sides of the cursor between two requests. The cursor is the key of the event after
+    which its page begins."""
     sim, _, session = shared
     events = {n: at(f"2026-01-05T00:00:0{moment}Z", n) for n, moment in enumerate(moments)}
     sim.behaviour = Behaviour(order=order, ingested=lambda index, occurred: occurred * 7 % 11_000)
@@ -421,7 +420,7 @@ def test_a_walk_under_change_meets_every_event_that_was_there_all_the_time_once(
     assert {f"id-{n}" for n in stay} <= set(found) and len(found) == len(set(found))
 
 
-def test_ties_go_by_id_so_that_a_deletion_moves_no_cursor(session):
+def test_ties_are_ordered_by_id_so_that_a_deletion_moves_no_cursor(session):
     same = [at("2026-01-05T00:00:00.500Z", n) for n in range(12)]
     with served(history=listed(same)) as sim:
         after = unquote(get(session, sim, limit=10).json()["paging"]["next"]["after"])
@@ -429,7 +428,7 @@ def test_ties_go_by_id_so_that_a_deletion_moves_no_cursor(session):
         assert ids(get(session, sim, after=after).json()["results"]) == ["id-10", "id-11"]
 
 
-def test_events_without_an_id_and_doubled_ones_are_all_paged_through(session):
+def test_paging_returns_events_without_an_id_and_doubled_ones_too(session):
     odd = [{"occurredAt": START, "properties": {}}] * 4 + [at(START, 1)] * 3 + [5, None]
     with served(history=listed(odd)) as sim:
         assert len(walk(session, sim, limit=1)) == 9
@@ -488,7 +487,7 @@ def first_pages(session, sim, number):
     ("first", 2, [0, 1, 2, 0, 1, 2]), ("page", 2, [0, 1, 2, 2, 2, 2]),
 ])  # fmt: skip
 @pytest.mark.parametrize("fresh", [True, False])
-def test_cursors_that_go_in_a_circle_under_one_name_or_ever_new_ones(session, order, loop, after, meets, fresh):
+def test_cursors_that_go_in_a_circle_under_the_same_name_or_new_ones(session, order, loop, after, meets, fresh):
     with served(order=order, cursor_loop=loop, cursor_loop_after=after, cursor_fresh=fresh) as sim:
         found = first_pages(session, sim, 6)
         sim.behaviour.cursor_loop = None
@@ -498,7 +497,7 @@ def test_cursors_that_go_in_a_circle_under_one_name_or_ever_new_ones(session, or
 
 
 @pytest.mark.parametrize("events", [250, 200, 0])
-def test_an_open_end_is_told_by_an_empty_page(session, events):
+def test_an_open_end_is_marked_by_an_empty_page(session, events):
     with served(history=small(events), open_end=True) as sim:
         found = list(pages(session, sim, limit=20))
     assert ids(event for page in found for event in page["results"]) == ids(truth(small(events)))
@@ -513,7 +512,7 @@ SHAPES_OF_PAGING = {
 
 
 @pytest.mark.parametrize("name", SHAPES_OF_PAGING)
-def test_paging_of_every_shape_on_one_answer_on_all_or_on_the_last(session, name):
+def test_paging_of_every_shape_on_one_answer_on_all_or_on_the_last_one(session, name):
     shape = SHAPES_OF_PAGING[name]
     assert faulty(session, name).json()["paging"] == shape
     with served(last_paging=name) as sim:
@@ -524,7 +523,7 @@ def test_paging_of_every_shape_on_one_answer_on_all_or_on_the_last(session, name
         assert [get(session, sim, limit=limit).json()["paging"] for limit in (200, 1000)] == [shape, shape]
 
 
-def test_paging_with_only_a_link_and_with_more_than_is_documented(session):
+def test_paging_with_a_link_alone_and_with_undocumented_fields(session):
     following = faulty(session, "link_only", limit=20).json()["paging"]["next"]
     assert list(following) == ["link"] and "&after=" in following["link"]
     with served(paging="paging_extra") as sim:
@@ -533,7 +532,7 @@ def test_paging_with_only_a_link_and_with_more_than_is_documented(session):
         assert get(session, sim, limit=1000).json()["paging"] == {"total": 7}
 
 
-def test_date_goes_its_own_way_and_visibility_by_the_clock(session):
+def test_the_date_header_may_differ_from_the_clock_that_decides_visibility(session):
     now = small().time(100)
     with served(clock=lambda: now, hide_future=True, date_offsets=(0, 86_400_000, -31_536_000_000)) as sim:
         dates = []
@@ -544,7 +543,7 @@ def test_date_goes_its_own_way_and_visibility_by_the_clock(session):
     assert dates == ["05 Jan 2026", "06 Jan 2026", "05 Jan 2025", "05 Jan 2026"]
 
 
-def test_disorder_has_its_options_on_the_command_line():
+def test_disorder_has_options_on_the_command_line():
     command = [
         "--order", "ingested", "--ingested-late", "50=600000", "--before-ignored", "--cursor-loop", "first", "--cursor-fresh",
         "--ends-every", "3", "--paging", "link_only", "--date-offset-ms", "5", "--date-offset-ms", "-7", "--cursor-ttl-ms", "9",
@@ -653,7 +652,7 @@ def test_options_of_a_status(session):
     assert faulty(session, "429:daily").json()["policyName"] == "DAILY"
 
 
-def test_answers_that_are_no_json(session):
+def test_answers_that_are_not_json(session):
     answer = faulty(session, "html")
     assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html")
     assert faulty(session, "empty").content == b""
@@ -665,7 +664,7 @@ def test_answers_that_are_no_json(session):
 
 
 @pytest.mark.parametrize("kind", ["cut", "reset"])
-def test_broken_connections_and_the_page_is_whole_when_asked_again(session, kind):
+def test_after_a_broken_connection_the_page_is_complete_when_asked_again(session, kind):
     with served(faults={1: kind}) as sim:
         with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
             get(session, sim)
@@ -685,7 +684,7 @@ def test_a_dripping_answer_comes_byte_by_byte():
 
 
 @pytest.mark.parametrize("kind", ["foreign_type", "outside", "unordered", "lone_surrogate", "huge_int", "duplicate"])
-def test_faults_of_content_that_lose_no_event(session, kind):
+def test_faults_in_content_that_lose_no_event(session, kind):
     answer = faulty(session, kind, limit=20, occurredAfter=START, occurredBefore=END)
     found = json.loads(answer.content)["results"]
     expected = truth(small())[:20]
@@ -702,7 +701,7 @@ def test_faults_of_content_that_lose_no_event(session, kind):
         assert found[0]["properties"].pop("hs_simulated") >= 10**39 and found == expected
 
 
-def test_faults_of_content_that_hide_the_results(session):
+def test_faults_in_content_that_hide_the_results(session):
     assert "results" not in faulty(session, "no_results").json()
     assert faulty(session, "results_null").json()["results"] is None
     assert faulty(session, "results_string").json()["results"] == "none"
@@ -719,7 +718,7 @@ def test_cursors_that_lead_nowhere(session):
 
 
 def _cursors(session, sim):
-    """Of the first page none; then the cursor of the first, asked for anew without a fault."""
+    """None for the first page; then three times the cursor of the first page, from a simulator without faults."""
     yield None
     history = small()
     with Simulator({TYPE: history}) as other:
@@ -739,14 +738,14 @@ def test_faults_by_callable_and_by_chance(session):
     assert 30 < statuses[0].count(200) < 55
 
 
-def test_a_fault_that_does_not_exist_is_said_at_once():
+def test_an_unknown_fault_is_an_error_at_once():
     with pytest.raises(ValueError, match="no such fault"):
         Simulator({}, Behaviour(faults={1: "501"}))
     with pytest.raises(ValueError, match="no such fault"):
         Simulator({}, Behaviour(fault_kinds=("explode",)))
 
 
-# The whole of it
+# From start to stop
 
 
 def test_the_official_client_sees_every_event():

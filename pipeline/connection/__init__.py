@@ -1,1 +1,1 @@
-"""What a connection keeps between two syncs: the saved state, and whose account it is of."""
+"""What a sync is: every event type, one event type (the sentence), the saved state, and what a person is shown."""

@@ -1,20 +1,20 @@
-"""The saved cursors: read (older shapes too), moved forward, written. The shape is a contract: docs/state.md has each field.
+"""The saved state: read (older shapes too) and written. Its shape is a contract: docs/state.md describes each field.
 
-A state of another version is brought to this one by one function a version, so a version 3 is one more function.
+A state of an older version is migrated by one function a version, so a version 4 is one more function.
 """
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pipeline.errors import StateError
-from pipeline.moments import DAY, to_ms, to_text
+from pipeline.names.tables import SYNC_RUN
+from pipeline.timestamps import to_ms
 
-VERSION = 2
+VERSION = 3
 EXAMPLE_EVENT_TYPE = "e_visited_page"  # the one table of the published example, whose state was {"start_date": …}
-KEYS = ("version", "event_types", "made_against", "under_way", "sync_run")
+KEYS = ("version", "event_types", "api_base_url", "under_way", SYNC_RUN)
 
-Span = tuple[int, "int | None"]  # half-open, milliseconds UTC; None: up to now and beyond
-Migrated = tuple[dict[str, Any], list[str]]  # a state of the next version, and what a person should know of the change
+Migrated = tuple[dict[str, Any], list[str]]  # a state of the next version, and sentences on what that changes
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,10 @@ class Progress:
     """How far one event type has been delivered. Moments are ISO 8601 text, as they are saved.
 
     `occurred` is the cursor: everything from `start_date` up to it is delivered. `read_at` is when the sync began that read up
-    to it, by the earlier of HubSpot's clock and this machine's. A start date moved earlier leaves a gap before `start_date`: of
-    that, `gap_start` up to `gap_occurred` is delivered. `deep_read_at` is when the deep re-read was last done, `finished_at` when
-    a sync last read everything there was. `made_under` is what else the cursor depends on (Settings.made_under; None: defaults).
+    to it, by the earlier of the clocks. A start date that was moved earlier leaves a gap before `start_date`: of that,
+    `gap_start` up to `gap_occurred` is delivered. `deep_read_at` is when the deep re-read was last done, `finished_at` when a
+    sync last read everything there was. `fingerprint` is that of the settings the cursor was made under (Settings.fingerprint;
+    None: the defaults).
     """
 
     occurred: str | None = None
@@ -34,28 +35,27 @@ class Progress:
     gap_occurred: str | None = None
     deep_read_at: str | None = None
     finished_at: str | None = None
-    made_under: str | None = None
+    fingerprint: str | None = None
 
 
 FIELDS = tuple(field.name for field in fields(Progress))
 
 
 def read_state(state: Mapping[str, Any]) -> dict[str, Progress]:
-    """The Progress of every event type the state knows, also of those no longer configured.
+    """The Progress of every event type in a state of this version, those no longer configured included.
 
-    Raises StateError for a state that is broken or written by a newer version: guessing would lose events.
+    Raises StateError if one is broken: guessing would lose events.
 
-    >>> read_state({"start_date": "2026-05-21T01:36:04.329Z"})["e_visited_page"].occurred
+    >>> read_state({"version": 3, "event_types": {"e_a": {"occurred": "2026-05-21T01:36:04.329Z"}}})["e_a"].occurred
     '2026-05-21T01:36:04.329Z'
     """
-    current, _ = migrate(state)
-    return {name: _read_progress(name, saved) for name, saved in current["event_types"].items()}
+    return {name: _read_progress(name, saved) for name, saved in state["event_types"].items()}
 
 
 def read_under_way(state: Mapping[str, Any]) -> str | None:
     """The event type that was under way when the state was saved, None if none was.
 
-    >>> read_under_way({"version": 2, "event_types": {}, "under_way": "pe1_signup"})
+    >>> read_under_way({"version": 3, "event_types": {}, "under_way": "pe1_signup"})
     'pe1_signup'
     """
     under_way = state.get("under_way")
@@ -65,26 +65,28 @@ def read_under_way(state: Mapping[str, Any]) -> str | None:
 def write_state(
     progress: Mapping[str, Progress],
     under_way: str | None = None,
-    made_against: str | None = None,
+    api_base_url: str | None = None,
 ) -> dict[str, Any]:
-    """The state as it is saved, what is unset left out. `made_against` is the base URL of the account that was read.
+    """The state as it is saved, without what is unset. `api_base_url` is where the cursors were made.
 
     >>> write_state({"e_visited_page": Progress(occurred="2026-05-21T01:36:04.329Z")})
-    {'version': 2, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
+    {'version': 3, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
     """
     return {
         "version": VERSION,
         "event_types": {name: {k: v for k, v in vars(p).items() if v is not None} for name, p in progress.items()},
-        **({} if made_against is None else {"made_against": made_against}),
+        **({} if api_base_url is None else {"api_base_url": api_base_url}),
         **({} if under_way is None else {"under_way": under_way}),
     }
 
 
 def migrate(state: Mapping[str, Any]) -> Migrated:
-    """Any state as one of this version, and a sentence on each thing that this changes or leaves out. Raises as read_state does.
+    """Any state as one of this version, and a sentence on each thing that this changes or leaves out.
+
+    Raises StateError for a state that is broken or was written by a newer version: guessing would lose events.
 
     >>> migrate({"version": 1, "event_types": {"e_a": {"occurred": "2026-05-21", "rest": {}}}})[0]
-    {'version': 2, 'event_types': {'e_a': {'occurred': '2026-05-21'}}}
+    {'version': 3, 'event_types': {'e_a': {'occurred': '2026-05-21'}}}
     """
     current, version = dict(state), _version_of(state)
     sentences: list[str] = []
@@ -109,11 +111,12 @@ def _version_of(state: Mapping[str, Any]) -> int:
         )
     if type(version) is not int or version < 1 or not isinstance(event_types, Mapping):
         raise _broken("it has no version and event_types")
-    if not isinstance(state.get("made_against"), (str, type(None))):
-        raise _broken("made_against is no text")
+    for key in ("api_base_url", "made_against"):
+        if not isinstance(state.get(key), (str, type(None))):
+            raise _broken(f"{key} is not a text")
     for name, saved in event_types.items():
         if not isinstance(saved, Mapping):
-            raise _broken(f"{name!r} is no object")
+            raise _broken(f"{name!r} is not an object")
     return version
 
 
@@ -130,127 +133,35 @@ def _from_example(state: dict[str, Any]) -> Migrated:
 
 def _from_version_1(state: dict[str, Any]) -> Migrated:
     """Version 1 could hold a page cursor, `rest`, that led on inside one moment. What has become visible there since would be
-    missed, so the moment is read again from its start, which `occurred` tells."""
+    missed, so that moment is read again from its start, which `occurred` holds."""
     event_types = {name: {k: v for k, v in saved.items() if k != "rest"} for name, saved in state["event_types"].items()}
     names = [name for name, saved in state["event_types"].items() if saved.get("rest") is not None]
     said = [f"The page cursors that version 1.0.0 saved are given up; that second is read again: {', '.join(names)[:500]}."]
     return {**state, "version": 2, "event_types": event_types}, said if names else []
 
 
-MIGRATIONS: tuple[Callable[[dict[str, Any]], Migrated], ...] = (_from_example, _from_version_1)  # from version 0, 1, …
+def _from_version_2(state: dict[str, Any]) -> Migrated:
+    """Version 2 had other names: `made_under` for `fingerprint`, `made_against` for `api_base_url`."""
+    names = {"made_under": "fingerprint", "made_against": "api_base_url"}
+    event_types = {name: {names.get(k, k): v for k, v in saved.items()} for name, saved in state["event_types"].items()}
+    return {names.get(k, k): v for k, v in state.items()} | {"version": 3, "event_types": event_types}, []
 
 
-def main_span(progress: Progress, start: int, lookback: int, now: int) -> Span:
-    """The time range from the cursor on, for the configured start (ms) and look-back (ms); `now` is the earlier clock (ms).
-
-    Events become visible late, so a sync that had come up to its own now reads the last `lookback` ms again; one that was
-    interrupted in old years goes on exactly where it was. A sync that began after now had a wrong clock.
-
-    >>> main_span(Progress(), 5000, 0, now=90_000)
-    (5000, None)
-    >>> done = Progress(occurred="1970-01-01T00:01:00Z", read_at="1970-01-01T00:01:10Z")
-    >>> main_span(done, 5000, lookback=30_000, now=90_000)
-    (40000, None)
-    """
-    if progress.occurred is None:
-        return start, None
-    resume = to_ms(progress.occurred)
-    if progress.read_at is not None:
-        resume = min(resume, min(to_ms(progress.read_at), now) - lookback)
-    return max(resume, start), None
-
-
-def gap_span(progress: Progress, start: int) -> Span | None:
-    """What a start date (ms) moved earlier leaves to read, None if nothing.
-
-    >>> gap_span(Progress("1970-01-01T00:00:09Z", start_date="1970-01-01T00:00:05Z"), 2000)
-    (2000, 5000)
-    """
-    if progress.occurred is None or progress.start_date is None or start >= to_ms(progress.start_date):
-        return None
-    begin = max(start, to_ms(progress.gap_occurred or "1970-01-01")) if _goes_on(progress, start) else start
-    return begin, to_ms(progress.start_date)
-
-
-def advance(progress: Progress, start: int, occurred: int, read_at: int) -> Progress:
-    """The progress when everything up to `occurred` (ms) is delivered by a sync that began at `read_at` (ms).
-
-    The cursor never moves back: behind it, in the look-back, nothing changes.
-    """
-    if progress.occurred is not None and occurred < to_ms(progress.occurred):
-        return progress
-    start_date = _start_date(progress, start)
-    return replace(progress, occurred=to_text(occurred), read_at=to_text(read_at), start_date=start_date)
-
-
-def finish(progress: Progress, start: int, read_at: int) -> Progress:
-    """The progress when a sync that began at `read_at` (ms) has read everything, new or not."""
-    at = to_text(read_at)
-    return replace(progress, read_at=at, start_date=_start_date(progress, start), finished_at=at)
-
-
-def deep_span(progress: Progress, start: int, days: int, now: int) -> Span | None:
-    """What the deep re-read reads at `now` (ms): the last `days` (ms) before the cursor, if a sync has come up to its own now
-    and a day has passed since the last one.
-
-    >>> deep_span(Progress("1970-01-05T00:00:00Z", read_at="1970-01-05T00:00:00Z"), 0, 2 * DAY, 4 * DAY)
-    (172800000, 345600000)
-    """
-    if not days or progress.occurred is None or progress.read_at is None:
-        return None
-    if progress.deep_read_at is not None and 0 <= now - to_ms(progress.deep_read_at) < DAY:
-        return None
-    span = max(start, now - days), to_ms(progress.occurred)
-    return span if span[0] < span[1] else None
-
-
-def finish_deep(progress: Progress, read_at: int) -> Progress:
-    """The progress when the deep re-read that began at `read_at` (ms) is done."""
-    return replace(progress, deep_read_at=to_text(read_at))
-
-
-def advance_gap(progress: Progress, start: int, occurred: int) -> Progress:
-    """The progress when the gap behind `start` (ms) is delivered up to `occurred` (ms); it never moves back either."""
-    if not _goes_on(progress, start):
-        return replace(progress, gap_start=to_text(start), gap_occurred=to_text(occurred))
-    if occurred < to_ms(progress.gap_occurred or ""):
-        return progress
-    return replace(progress, gap_occurred=to_text(occurred))
-
-
-def finish_gap(progress: Progress, start: int) -> Progress:
-    """The progress when the gap behind `start` (ms) is delivered: there is none any more."""
-    start_date = progress.gap_start if _goes_on(progress, start) else to_text(start)
-    return replace(progress, start_date=start_date, gap_start=None, gap_occurred=None)
-
-
-def _goes_on(progress: Progress, start: int) -> bool:
-    """Whether what is delivered of the gap reaches the configured start, so that reading can go on behind it."""
-    if progress.gap_start is None or progress.gap_occurred is None:
-        return False
-    return to_ms(progress.gap_start) <= start <= to_ms(progress.gap_occurred)
-
-
-def _start_date(progress: Progress, start: int) -> str:
-    """From when on everything up to the cursor is delivered: a start date moved behind the cursor left a hole there."""
-    kept = progress.start_date
-    if kept is None or progress.occurred is None or to_ms(progress.occurred) < start:
-        return to_text(start)
-    return kept
+MIGRATIONS: tuple[Callable[[dict[str, Any]], Migrated], ...] = (_from_example, _from_version_1, _from_version_2)  # from 0, 1, …
 
 
 def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
     known = {field: saved.get(field) for field in FIELDS}
-    made_under = known.pop("made_under")
+    fingerprint = known.pop("fingerprint")
     for key, text in known.items():
         try:
             if text is not None:
                 to_ms(text)
         except (ValueError, TypeError):
-            raise _broken(f"{key} of {name!r} is no ISO 8601 date: {str(text)[:60]!r}") from None
-    if made_under is not None and not isinstance(made_under, str):
-        raise _broken(f"made_under of {name!r} is no text")
-    return Progress(**known, made_under=made_under)
+            raise _broken(f"{key} of {name!r} is not an ISO 8601 date: {str(text)[:60]!r}") from None
+    if fingerprint is not None and not isinstance(fingerprint, str):
+        raise _broken(f"fingerprint of {name!r} is not a text")
+    return Progress(**known, fingerprint=fingerprint)
 
 
 def _broken(why: str) -> StateError:

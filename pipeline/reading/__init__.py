@@ -1,1 +1,1 @@
-"""A range of time, read concurrently and released in order: what a window is, and the reader that owns the watermark."""
+"""A range of time, read concurrently and released in order; the reader owns the watermark."""

@@ -14,24 +14,25 @@ from itertools import islice
 from typing import Any
 
 from pipeline.errors import BadAnswer, ConnectorError
-from pipeline.moments import to_text
-from pipeline.reading.plan import PARSED_AHEAD, Brought, Place, Plan
-from pipeline.reading.window import Astray, Fetch, Part, Window, another_size, crowd, moment_of, next_second, walk, whole_second
+from pipeline.hubspot.events import EVENTS, occurred_ms
+from pipeline.reading.plan import READ_AHEAD, Plan
+from pipeline.reading.task import Batch, Earlier, Task
+from pipeline.reading.walk import Inconclusive, another_size, walk
+from pipeline.reading.window import Fetch, Window, WindowPage, crowd, next_second, whole_second
+from pipeline.timestamps import Span, to_text
 
-Span = tuple[int, "int | None"]  # half-open, ms UTC; None: up to now and beyond
-
-MOST_REPEATS = 5  # walks through one second, which cannot be cut
-LOST = 32  # requests of walks that led nowhere: so many, eight more for each worker, and four for each page of a whole window
+MOST_WALKS = 5  # beyond the first, through one second, which cannot be cut
+MOST_WASTED = 32  # requests of inconclusive walks: so many, eight more a worker, and four a page of a whole window
 
 
-def bring(walking: Iterator[Part], most: int) -> Brought:
+def fetch_batch(walking: Iterator[WindowPage], most: int) -> Batch:
     """Up to `most` pages of a walk. Runs in a worker."""
-    parts: list[Part] = []
+    pages: list[WindowPage] = []
     try:
-        parts += islice(walking, most)
-    except (ConnectorError, Astray) as error:
-        return Brought(parts, error)
-    return Brought(parts)
+        pages += islice(walking, most)
+    except (ConnectorError, Inconclusive) as error:
+        return Batch(pages, error)
+    return Batch(pages)
 
 
 @dataclass
@@ -39,9 +40,8 @@ class Reader:
     """Reads a range of time with `concurrency` workers. A context manager: leaving it, in whatever way, ends the workers. Used
     from one thread, for one range.
 
-    `fetch(question, stop)` gives one page and raises when `stop` is set; `now` is the later of the clocks (ms): what is dated
-    after it does not move the watermark; events before `floor` (ms) are not handed on; `warn` is told in a sentence what a person
-    should know.
+    `fetch(request, stop)` returns one page and raises when `stop` is set; `now` is the later of the clocks (ms): what is dated
+    after it does not move the watermark; events before `floor` (ms) are not released; `warn` gets a sentence for a person.
     """
 
     fetch: Fetch
@@ -50,16 +50,16 @@ class Reader:
     floor: int = 0
     warn: Callable[[str], None] = lambda sentence: None
 
-    position: int = field(default=0, init=False)  # the watermark, ms: everything before it is delivered; a kill goes on from here
-    strays: int = field(default=0, init=False)
+    position: int = field(default=0, init=False)  # the watermark, ms: everything before it is delivered; a resume starts here
+    out_of_range: int = field(default=0, init=False)  # events that were released although nobody asked for their time
     waited: float = field(default=0.0, init=False)  # seconds the consumer waited for a page
 
-    _line: list[Place] = field(default_factory=list, init=False)  # the range as windows, in the order of time
-    _frontier: float = field(default=0, init=False)  # ms: every window before it is whole, and handed on
-    _latest: int = field(default=0, init=False)  # the latest moment handed on that is not of the future, ms
+    _queue: list[Task] = field(default_factory=list, init=False)  # the rest of the range as windows, in order
+    _frontier: float = field(default=0, init=False)  # ms: every window before it is whole, and released
+    _latest: int = field(default=0, init=False)  # the latest moment released that is not in the future, ms
     _crowd: int = field(default=0, init=False)  # events in its second
-    _hollow: bool = field(default=False, init=False)
-    _lost: int = field(default=0, init=False)  # requests of walks that led nowhere, through windows that are not whole yet
+    _empty_page: bool = field(default=False, init=False)  # whether one was warned of
+    _wasted: int = field(default=0, init=False)  # requests of inconclusive walks, through windows that are not whole yet
     _kept: int = field(default=0, init=False)  # pages of whole windows
     _workers: int = field(default=1, init=False)
     _started: float = field(default=0.0, init=False)  # monotonic seconds
@@ -75,157 +75,166 @@ class Reader:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def pages(self, span: Span) -> Iterator[dict[str, Any]]:
-        """The pages of a span as {"results": [event, …]}: window by window in the order of time, within one as HubSpot has them.
-        Raises what `fetch` raises, where the page would have come, and BadAnswer where no walk comes to an end."""
-        self._line = [Place(Window(*span))]
+        """The pages of a time range, as HubSpot sent them: window by window in order, within one as HubSpot lists them. Raises
+        what `fetch` raises, where the page would have come, and BadAnswer if no walk comes to an end."""
+        self._queue = [Task(Window(*span))]
         self.position = self._latest = span[0]
         self._frontier = span[0]
-        while self._line:
-            self._look()
-            head = self._line[0]
-            if head.parts and self._is_released(head):
-                part = head.parts.popleft()
-                self._look()  # so that workers read on while this page is emitted
-                yield {"results": self._events(part)}
-                self._note_latest(part)
+        while self._queue:
+            self._schedule()
+            head = self._queue[0]
+            if head.waiting and self._is_releasable(head):
+                page = head.waiting.popleft()
+                self._schedule()  # so that workers read on while this page is emitted
+                yield self._release(page)
+                self._note_latest(page)
             elif head.error is not None:
                 raise head.error
             elif head.whole:
-                self._line.pop(0)
-                self._plan.pass_by(head)
+                self._queue.pop(0)
+                self._plan.release(head)
                 self._frontier = math.inf if head.window.end is None else head.window.end
             else:
                 self._wait()
-            self._move()
+            self._advance()
 
-    def _is_released(self, place: Place) -> bool:
-        """Whether pages go out as they come. Where answers do not ascend, a window that is not whole may still be cut anew, and
-        its rows would go out twice for nothing."""
-        return self._plan.ascending or place.whole or place.error is not None or not self._plan.is_divisible(place.window)
+    def _is_releasable(self, task: Task) -> bool:
+        """Whether pages are released as they come. If answers are out of order, a window that is not whole may still be cut anew,
+        and its rows would be emitted twice for nothing."""
+        return self._plan.ascending or task.whole or task.error is not None or not self._plan.is_divisible(task.window)
 
-    def _events(self, part: Part) -> list[Any]:
-        strays = [event for event in part.strays if (moment_of(event) or 0) >= self.floor]
-        self.strays += len(strays)
-        return part.events + strays if strays else part.events
+    def _release(self, page: WindowPage) -> dict[str, Any]:
+        extra = [event for event in page.out_of_range if (occurred_ms(event) or 0) >= self.floor]
+        self.out_of_range += len(extra)
+        return page.answer | {EVENTS: page.events + extra} if extra else page.answer
 
     # -- the watermark
 
-    def _note_latest(self, part: Part) -> None:
-        """The latest moment that has gone out, the future aside."""
-        last, crowded, now = part.last, part.crowd, self.now()
+    def _note_latest(self, page: WindowPage) -> None:
+        """Notes the latest moment that has been released, the future excepted."""
+        last, crowded, now = page.last, page.crowd, self.now()
         if last is not None and last > now:
-            past = sorted(moment for moment in map(moment_of, part.events) if moment is not None and moment <= now)
+            past = sorted(moment for moment in map(occurred_ms, page.events) if moment is not None and moment <= now)
             last, crowded = (past[-1] if past else None), crowd(past)
         if last is not None and whole_second(last) >= whole_second(self._latest):
             self._crowd = crowded + (self._crowd if whole_second(last) == whole_second(self._latest) else 0)
             self._latest = max(self._latest, last)
 
-    def _move(self) -> None:
-        """Moves the watermark to the end of the whole windows, no further than events are known of: what becomes visible there is
-        still ahead. A second that fills pages is passed, or each sync would read them again until something follows."""
+    def _advance(self) -> None:
+        """Advances the watermark to the end of the whole windows, but no further than events are known: what becomes visible
+        beyond is still to come. A second that fills pages is passed, or each sync would read them again until something
+        follows."""
         latest = self._latest
-        if self._crowd > self._plan.full:
+        if self._crowd > self._plan.page_events:
             latest = max(latest, min(next_second(latest), self.now()))
         self.position = max(self.position, int(min(self._frontier, latest)))
 
-    # -- the line: what jobs brought, and which are started next
+    # -- the queue: what jobs brought, and which are started next
 
     def _wait(self) -> None:
         since = time.monotonic()
-        wait([place.job for place in self._line if place.job], return_when=FIRST_COMPLETED)
+        wait([task.job for task in self._queue if task.job], return_when=FIRST_COMPLETED)
         self.waited += time.monotonic() - since
 
-    def _look(self) -> None:
-        """Takes up the jobs that are done, then starts more from the head of the line on, until all workers are busy: a head that
-        takes long keeps no other waiting."""
-        for place in list(self._line):
-            if place.job is not None and place.job.done():
-                self._take_up(place)
-        running, position = sum(place.job is not None for place in self._line), 0
-        while position < len(self._line) and running < self._workers and (position == 0 or self._has_room()):
-            if self._line[position].is_ready():
+    def _schedule(self) -> None:
+        """Collects the jobs that are done, then starts more from the head of the queue on until all workers are busy: a head that
+        takes long keeps nobody else waiting."""
+        for task in list(self._queue):
+            if task.job is not None and task.job.done():
+                self._collect(task)
+        running, position = sum(task.job is not None for task in self._queue), 0
+        while position < len(self._queue) and running < self._workers and (position == 0 or self._has_room()):
+            if self._queue[position].is_ready():
                 self._start(position)
                 running += 1
             position += 1
 
     def _has_room(self) -> bool:
-        """Whether memory allows one more job beside those under way and done: a third of it for a consumer that never waits, all
-        of it for one that has waited a quarter of its time."""
-        pages = sum(len(place.parts) + (place.job_pages if place.job else 0) for place in self._line)
+        """Whether memory allows one more job besides those under way and done: a third of it for a consumer that never waits,
+        all of it for one that has waited a quarter of its time."""
+        pages = sum(len(task.waiting) + (task.job_pages if task.job else 0) for task in self._queue)
         elapsed = time.monotonic() - self._started + 3  # so that the first answer, which all wait for, does not decide it
         share = 1 / 3 + 3 * self.waited / elapsed
-        return pages * self._plan.size < PARSED_AHEAD * min(1.0, share)
+        return pages * self._plan.page_bytes < READ_AHEAD * min(1.0, share)
 
     def _start(self, position: int) -> None:
-        """Starts a job on a place in the line; the walk begins there if it has not, through as much as one walk can read."""
-        place = self._line[position]
-        if place.walk is None:
-            rest = self._plan.cut(self._line, position)
+        """Starts a job on a window in the queue. Its walk begins if it has not, through as much as one walk can read."""
+        task = self._queue[position]
+        if task.walk is None:
+            rest = self._plan.cut(self._queue, position)
             if rest is not None:
-                self._line.insert(position + 1, rest)
-            place.walk = walk(self.fetch, place.window, self._stop, place.before, place.limit)
-        place.job_pages = self._plan.job_pages(place, is_head=position == 0)
-        place.job = self._pool.submit(bring, place.walk, place.job_pages)
+                self._queue.insert(position + 1, rest)
+            earlier, limit = (task.earlier.last, task.earlier.limit) if task.earlier else (None, None)
+            task.walk = walk(self.fetch, task.window, self._stop, earlier, limit)
+        task.job_pages = self._plan.job_pages(task, is_head=position == 0)
+        task.job = self._pool.submit(fetch_batch, task.walk, task.job_pages)
 
-    def _take_up(self, place: Place) -> None:
-        """Takes up what a job brought: the window is whole, its walk goes on, or it is cut anew."""
-        parts, error = place.finish()
-        for part in parts:
-            self._plan.learn(part)
-            place.take(part)
-        self._say(place, parts)
-        if isinstance(error, Astray):
-            self._lose(place, error)
+    def _collect(self, task: Task) -> None:
+        """Takes what a job brought: the window is whole, its walk continues, or it is cut anew."""
+        pages, error = task.finish_job()
+        for page in pages:
+            self._plan.add(page)
+            task.add(page)
+        self._warn_of(task, pages)
+        if isinstance(error, Inconclusive):
+            self._try_again(task, error)
         elif error is not None:
-            place.fail(error)
-        elif not parts[-1].more:
-            place.whole = True
-            self._kept += place.pages
-            self._lost -= place.lost  # a proof, not a loss
-            self._plan.count(place)
-        elif self._plan.is_too_full(place):
-            self._replace(place, *self._plan.recut(place))
+            task.fail(error)
+        elif not pages[-1].more:
+            self._complete(task)
+        elif self._plan.is_too_full(task):
+            self._replace(task, *self._plan.recut(task))
 
-    def _say(self, place: Place, parts: list[Part]) -> None:
+    def _complete(self, task: Task) -> None:
+        task.whole = True
+        self._kept += min(task.found.pages, task.found.events)
+        if task.earlier:  # they were proofs, and not wasted; but proofs of silence must end too
+            self._wasted -= task.earlier.requests if task.found.events else task.earlier.requests * 2 // 3
+        self._plan.note_density(task)
+
+    def _warn_of(self, task: Task, pages: list[WindowPage]) -> None:
         """Warns, once, of answers that cost more requests, or that are hard to believe."""
-        if self._plan.ascending and not place.ascending:
+        if self._plan.ascending and not task.found.ascending:
             self._plan.ascending = False
-            self.warn("HubSpot's answers are not in the order of time: nothing is lost, but the sync takes more requests.")
-        if not self._hollow and any(part.more and not part.full for part in parts):
-            self._hollow = True
-            self.warn("HubSpot answered with an empty page, twice, although another named it or it names a next one.")
+            self.warn("HubSpot's answers are out of order: nothing is lost, but the sync takes more requests.")
+        if not self._empty_page and any(page.more and not page.fullness for page in pages):
+            self._empty_page = True
+            self.warn("HubSpot answered with an empty page, twice, although another page named it or it names a next one.")
 
-    def _lose(self, place: Place, astray: Astray) -> None:
-        """What to do about a walk that led nowhere: an end that was not plain is proved by a second walk; a window is cut
-        smaller; a second is walked again, with nothing else under way, since cursors may live for a few requests only."""
-        lost = place.asked + 2  # what cannot be believed was asked for twice
-        self._lost += lost
-        limit = another_size(place.limit or self._plan.full, self._plan.full)
-        again = Place(place.window, place.density, place.guess, astray, limit, place.repeats + 1, place.lost + lost)
-        if self._lost > LOST + 8 * self.concurrency + 4 * self._kept:
-            place.fail(_no_end(place.window, astray))
-        elif astray.ended and not (place.before and place.before.ended):
-            self._replace(place, again)
-        elif self._plan.is_divisible(place.window):
-            self._plan.most = max(1, self._plan.most // 2)
-            self._replace(place, *self._plan.recut(place, smaller=True))
-        elif place.repeats < MOST_REPEATS:
+    def _try_again(self, task: Task, inconclusive: Inconclusive) -> None:
+        """After an inconclusive walk: an unclear end is proved by a second walk; a window is cut smaller; a second is walked
+        again, with nothing else under way, since cursors may live for a few requests only."""
+        requests = task.found.asked + 2  # what is doubtful was asked for twice
+        self._wasted += requests
+        before = task.earlier
+        limit = another_size(before.limit if before else self._plan.page_events, self._plan.page_events)
+        walks, spent = (before.walks + 1, before.requests + requests) if before else (1, requests)
+        again = Task(task.window, task.density, task.expected, Earlier(inconclusive, walks, spent, limit))
+        if self._wasted > MOST_WASTED + 8 * self.concurrency + 4 * self._kept:
+            task.fail(_no_end(task.window, inconclusive))
+        elif inconclusive.ended and not (before and before.last.ended):
+            self._replace(task, again)
+        elif self._plan.is_divisible(task.window):
+            self._plan.most_pages = max(1, self._plan.most_pages // 2)
+            self._replace(task, *self._plan.recut(task, smaller=True))
+        elif walks <= MOST_WALKS:
             self._workers = 1
-            self._replace(place, again)
+            self._replace(task, again)
         else:
-            place.fail(_no_end(place.window, astray))
+            task.fail(_no_end(task.window, inconclusive))
 
-    def _replace(self, place: Place, *others: Place) -> None:
-        others[0].spare = place.parts
-        position = self._line.index(place)
-        self._line[position : position + 1] = others
+    def _replace(self, task: Task, *others: Task) -> None:
+        others[0].spare = task.waiting
+        position = self._queue.index(task)
+        self._queue[position : position + 1] = others
 
 
-def _no_end(window: Window, astray: Astray) -> BadAnswer:
-    """What a sync ends with where no walk through a window comes to an end that can be believed."""
+def _no_end(window: Window, inconclusive: Inconclusive) -> BadAnswer:
+    """What a sync ends with if no walk through a window comes to an end that can be believed."""
     end = "on" if window.end is None else f"to {to_text(window.end)}"
-    said = f" It said: {astray.cause}" if astray.cause else ""
+    said = f" It said: {inconclusive.cause}" if inconclusive.cause else ""
     return BadAnswer(
-        f"HubSpot's answers from {to_text(window.start)} {end} come to no end that can be believed: {astray}{said} What arrived "
-        "is saved. Start the sync again; if it ends here again, try another page_size, and show this to HubSpot's support."
+        f"HubSpot's answers from {to_text(window.start)} {end} come to no end that can be believed: {inconclusive}{said} "
+        "What arrived is saved. Start the sync again; if it ends here again, try another page_size, and show this to HubSpot's "
+        "support."
     )

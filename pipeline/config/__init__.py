@@ -1,0 +1,1 @@
+"""The configuration: its keys, what reads them, and what they mean."""

@@ -1,0 +1,70 @@
+"""The event types that names and patterns select among those of the account."""
+from collections.abc import Callable, Collection, Iterable
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from pipeline.config.suggest import nearest
+from pipeline.names.patterns import is_pattern
+
+NONE_SELECTED = "event_types chooses none of this account's event types."
+
+
+class Selection(NamedTuple):
+    """The event types to sync, the patterns that match none, and the names that the account does not know."""
+
+    names: tuple[str, ...]
+    unmatched: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def needs_list(items: Iterable[str]) -> bool:
+    """Whether it takes the account's list to know the event types.
+
+    >>> needs_list(("e_visited_page", "!pe*")), needs_list(("pe*_signup",))
+    (False, True)
+    """
+    return any(is_pattern(item) for item in items if not item.startswith("!"))
+
+
+def select_asking(items: Collection[str], ask: Callable[[], Collection[str]]) -> Selection:
+    """What `items` select in an account; `ask` returns its event types, and is called only if there are patterns.
+
+    >>> select_asking(("e_a",), lambda: print("asked")).names
+    ('e_a',)
+    """
+    return select(items, ask() if needs_list(items) else None)
+
+
+def select(items: Iterable[str], known: Collection[str] | None = None) -> Selection:
+    """What names, patterns and exclusions (!) select among the event types that an account knows; `known` None: the names alone.
+
+    >>> select(("e_a", "pe*", "!pe1_*", "ae*", "e_x"), ("e_a", "pe1_b", "pe2_c"))
+    Selection(names=('e_a', 'pe2_c'), unmatched=('ae*',), unknown=('e_x',))
+    >>> select(("e_a", "pe*")).names
+    ('e_a',)
+    """
+    items = tuple(items)
+    excluded = [item[1:] for item in items if item.startswith("!")]
+    wanted = [item for item in items if not item.startswith("!")]
+    patterns, plain = list(filter(is_pattern, wanted)), [item for item in wanted if not is_pattern(item)]
+    found = {pattern: [name for name in known or () if fnmatchcase(name, pattern)] for pattern in patterns}
+    names = dict.fromkeys(name for item in wanted for name in found.get(item, [item]))
+    names = {name: None for name in names if not any(fnmatchcase(name, pattern) for pattern in excluded)}
+    unknown = [name for name in plain if known is not None and name not in known and name in names]
+    return Selection(
+        tuple(name for name in names if name not in unknown),
+        tuple(pattern for pattern, matches in found.items() if known is not None and not matches),
+        tuple(unknown),
+    )
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A sentence on a name that the account does not know, with the nearest that it knows.
+
+    >>> suggest("e_visited_pag", ["e_visited_page", "e_clicked_link"])
+    "event_types: HubSpot knows no event type 'e_visited_pag' in this account; the nearest are e_visited_page, e_clicked_link."
+    """
+    names = nearest(name, sorted(known), most=3)
+    verb = "is" if len(names) == 1 else "are"
+    hint = f"; the nearest {verb} {', '.join(names)}." if names else "; it knows none."
+    return f"event_types: HubSpot knows no event type {name!r} in this account{hint}"

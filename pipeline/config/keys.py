@@ -1,0 +1,135 @@
+"""The keys of the configuration, one entry each: its default, its parser, and what the setup form says of it."""
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pipeline.config.parsers import (
+    SWITCH,
+    base_url,
+    columns,
+    date,
+    event_types,
+    minutes,
+    one_of,
+    patterns,
+    plain_names,
+    property_filters,
+    renames,
+    single_name,
+    switch,
+    token,
+    whole_number,
+)
+from pipeline.hubspot.address import HUBSPOT
+from pipeline.timestamps import DAY, MINUTE
+
+API_VERSIONS = ("2026-03", "2026-09", "2025-09", "v3")
+LAYOUTS = ("per_event_type", "single")
+SECRETS = ("api_token", "hash_salt")
+
+
+class Key(NamedTuple):
+    """One key: the field of Settings that it fills, its default, its parser, its label and help in the setup form, and the values
+    to choose from, if they are few."""
+
+    setting: str
+    default: str
+    parse: Callable[[str], Any]
+    label: str
+    help: str
+    choices: tuple[str, ...] = ()
+
+
+# In order of need, which is also that of the setup form.
+KEYS = {
+    "api_token": Key(
+        "api_token", "", token, "Access token",
+        "Of your HubSpot private app (Settings, Integrations, Private Apps); it begins with pat-.",
+    ),
+    "initial_sync_start_date": Key(
+        "start", "", date, "Sync events from",
+        "An ISO 8601 date such as 2026-01-01T00:00:00Z. Nothing older is delivered; moved earlier, the missing range is read.",
+    ),
+    "event_types": Key(
+        "event_types", "e_visited_page", event_types, "Event types",
+        "Names and patterns, separated by commas, such as e_visited_page, pe*_signup, !e_*_metadata; * is every type.",
+    ),
+    "table_layout": Key(
+        "table_layout", "per_event_type", one_of(LAYOUTS), "Tables",
+        "One per event type, or a single table, event, with the properties as one JSON column. A change re-reads the history.",
+        LAYOUTS,
+    ),
+    "drop_columns": Key(
+        "drop_columns", "", columns, "Columns to drop", "Names and patterns, separated by commas, such as hs_ip*."
+    ),
+    "hash_columns": Key(
+        "hash_columns", "", columns, "Columns to hash",
+        "Names and patterns, separated by commas, such as *email*: their values become salted SHA-256. Needs the salt.",
+    ),
+    "hash_salt": Key(
+        "hash_salt", "", str, "Salt for hashed columns", "Any long secret text; another one makes other hashes."
+    ),
+    "rename_columns": Key(
+        "rename_columns", "", renames, "Columns to rename",
+        "old=new, separated by commas, such as hs_url=page_url; one * may stand on both sides of a pair, as in hs_*=page_*.",
+    ),
+    "string_columns": Key(
+        "string_columns",
+        "hs_campaign_id, hs_element_id, hs_form_id, hs_operating_version, hs_page_id, hs_parent_module_id, hs_session_id",
+        patterns, "Columns that stay text",
+        "Names and patterns, separated by commas: 1.10 stays 1.10 there. A pattern costs one request per event type, and sees "
+        "only the columns of its first 100 events.",
+    ),
+    "object_type": Key("object_type", "", single_name, "Only events of this object type", "Such as CONTACT."),
+    "object_id": Key("object_id", "", single_name, "Only events of this object", "Its id; needs the object type."),
+    "property_filters": Key(
+        "property_filters", "", property_filters, "Only events with these properties",
+        "name=value, separated by semicolons, such as hs_city=portland; hs_country=us.",
+    ),
+    "properties": Key("properties", "", plain_names, "Only these properties", "Names, separated by commas; blank asks for all."),
+    "lookback_minutes": Key(
+        "lookback", "60", whole_number(0, 43_200, "minutes", MINUTE), "Look-back in minutes",
+        "Events can become visible late, so each sync re-reads this much. 0 to 43200.",
+    ),
+    "deep_reread_days": Key(
+        "deep_reread", "0", whole_number(0, 3650, "days", DAY), "Days to re-read once a day",
+        "For events reported days late, such as imports. 0 to 3650; 0 is off.",
+    ),
+    "page_size": Key(
+        "page_size", "1000", whole_number(1, 10_000, "events"), "Events per request",
+        "1 to 10000. Lower it if HubSpot refuses the limit."
+    ),
+    "checkpoint_interval": Key(
+        "checkpoint_interval", "10000", whole_number(1, 1_000_000, "records"), "Records between checkpoints",
+        "1 to 1000000. An interrupted sync repeats about this many.",
+    ),
+    "concurrency": Key(
+        "concurrency", "4", whole_number(1, 16, "requests at once"), "Concurrent requests",
+        "1 to 16. More helps if answers are slow."
+    ),
+    "quota_reserve_percent": Key(
+        "quota_reserve", "10", whole_number(0, 90, "percent"), "Share of the rate limit to reserve",
+        "Percent, for your other integrations. 0 to 90.",
+    ),
+    "max_outage_minutes": Key(
+        "max_outage", "15", minutes, "Longest outage in minutes",
+        "How long to keep trying without a good answer. Above 0, up to 1440."
+    ),
+    "dedupe_window": Key(
+        "dedupe_window", "20000", whole_number(0, 1_000_000, "ids"), "Recent ids to remember",
+        "To drop what HubSpot's API repeats. 0 to 1000000.",
+    ),
+    "sync_metrics": Key(
+        "sync_metrics", "true", switch, "Table of syncs", "Whether each sync adds a row about itself to the table sync_run.",
+        SWITCH,
+    ),
+    "api_version": Key(
+        "api_version", API_VERSIONS[0], one_of(API_VERSIONS), "API version", "Of HubSpot's Events API.", API_VERSIONS
+    ),
+    "api_base_url": Key(
+        "api_base_url", HUBSPOT, base_url, "API address", "Another one is for trials only: https, or http on this machine."
+    ),
+}  # fmt: skip
+REQUIRED = {
+    "api_token": "give the access token of your HubSpot private app (it begins with pat-)",
+    "initial_sync_start_date": "give the moment to sync from, such as 2026-01-01T00:00:00Z",
+}

@@ -1,0 +1,66 @@
+"""Columns that the configuration names and no event has: a name with a typo would protect nothing, in silence."""
+from collections.abc import Callable, Collection, Iterable
+
+from pipeline.config.keys import KEYS
+from pipeline.config.settings import Settings
+from pipeline.config.suggest import nearest
+from pipeline.names.columns import is_fixed
+from pipeline.names.destination import destination_name
+from pipeline.names.patterns import matcher
+
+MOST_COLUMNS = 10_000  # remembered
+NEAR = 0.8  # likeness from which on a name is taken for a misspelling
+
+
+def collect_into(columns: set[str]) -> Callable[[Iterable[str]], None]:
+    """A function that adds names to `columns`, up to MOST_COLUMNS of them."""
+
+    def collect(names: Iterable[str]) -> None:
+        if len(columns) < MOST_COLUMNS:
+            columns.update(names)
+
+    return collect
+
+
+def named_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The names and patterns of columns in the configuration, by key, without the defaults."""
+    by_default = KEYS["string_columns"].parse(KEYS["string_columns"].default)
+    return {
+        "drop_columns": settings.drop_columns,
+        "hash_columns": settings.hash_columns,
+        "rename_columns": tuple(old for old, _ in settings.rename_columns),
+        "string_columns": tuple(name for name in settings.string_columns if name not in by_default and not is_fixed(name)),
+        "properties": settings.properties,
+    }
+
+
+def unmatched(settings: Settings, columns: Collection[str], only_near: bool = False) -> list[str]:
+    """A sentence for each key that names what is not among `columns`, those of the events seen so far, with the nearest of them;
+    with `only_near`, only of names that are nearly one of them. Nothing if no event was seen, or too many columns to remember.
+
+    >>> from pipeline import read_settings
+    >>> given = {"api_token": "x", "initial_sync_start_date": "2026-01-01", "drop_columns": "hs_ipp, *mail"}
+    >>> unmatched(read_settings(given), ["id", "hs_ip"])
+    ['drop_columns: no event has hs_ipp (did you mean hs_ip?), *mail. Cure: correct drop_columns, unless they are still to come.']
+    """
+    if not columns or len(columns) >= MOST_COLUMNS:
+        return []
+    sentences = []
+    for key, names in named_columns(settings).items():
+        missing = {name: _meant(name, columns) for name in names if not any(map(_matches(key, name), columns))}
+        shown = {name: near for name, near in missing.items() if near or not only_near}
+        described = [f"{name} (did you mean {near}?)" if near else name for name, near in shown.items()]
+        if described:
+            sentences.append(f"{key}: no event has {', '.join(described)}. Cure: correct {key}, unless they are still to come.")
+    return sentences
+
+
+def _matches(key: str, name: str) -> Callable[[str], bool]:
+    return name.__eq__ if key == "properties" else matcher((name,))
+
+
+def _meant(name: str, columns: Collection[str]) -> str | None:
+    """The column that a name or pattern is a misspelling of; None if of none."""
+    spelled = {destination_name(column): column for column in columns}
+    bare = destination_name(name.replace("*", "").replace("?", ""))
+    return next((spelled[near] for near in nearest(bare, spelled, likeness=NEAR)), None)

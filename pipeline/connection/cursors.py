@@ -1,0 +1,41 @@
+"""The cursors of a connection while a sync moves them."""
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.config.settings import Settings
+from pipeline.connection.state import Progress, read_state, read_under_way, write_state
+from pipeline.names.tables import SYNC_RUN
+
+
+class Cursors:
+    """The progress of every event type, read from a state of this version; `save` passes the state on to `checkpoint`.
+
+    `known` are the event types that earlier syncs have read, `under_way` is the one that the next sync resumes with. `sync_run`
+    returns this sync's row so far, which is saved too; None: there is none.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        state: Mapping[str, Any],
+        checkpoint: Callable[[dict[str, Any]], Any],
+        sync_run: Callable[[], Mapping[str, Any] | None] = lambda: None,
+    ):
+        self._settings, self._checkpoint, self._sync_run = settings, checkpoint, sync_run
+        self._progress = read_state(state)
+        self.known = frozenset(self._progress)
+        self.under_way = read_under_way(state)
+
+    def of(self, event_type: str) -> Progress:
+        return self._progress.get(event_type) or Progress(fingerprint=self._settings.fingerprint(event_type))
+
+    def set(self, event_type: str, progress: Progress) -> None:
+        self._progress[event_type] = progress
+
+    def forget(self, event_type: str) -> None:
+        self._progress.pop(event_type, None)
+
+    def save(self) -> None:
+        state = write_state(self._progress, self.under_way, self._settings.api_base_url)
+        row = self._sync_run()
+        self._checkpoint(state if row is None else {**state, SYNC_RUN: row})

@@ -1,0 +1,154 @@
+"""One event type: the stages composed, over each time range that is to be read."""
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from toolz import pipe
+
+from pipeline.config.connect import query_for
+from pipeline.connection import spans
+from pipeline.connection.reporting import PROGRESS_SECONDS, duration, progress, rows, throttle
+from pipeline.connection.run import Run
+from pipeline.connection.state import Progress
+from pipeline.connection.warnings import About
+from pipeline.hubspot.client import Client, Page
+from pipeline.hubspot.events import CURSOR, LIMIT, Query, within
+from pipeline.names.tables import REJECTED_EVENT
+from pipeline.reading.reader import Reader
+from pipeline.reading.window import PageRequest
+from pipeline.stages import (
+    checkpoint_every,
+    dedupe_by_id,
+    emit_upserts,
+    fetch_pages,
+    flatten,
+    keep_type,
+    properties_as_json,
+    protect,
+    reject_malformed,
+    rename_columns,
+    serialize_lists,
+    tap,
+    unwrap_results,
+)
+from pipeline.tables.rejected_events import rejected_row
+from pipeline.tables.sync_run import Tally
+from pipeline.timestamps import Span, to_text
+
+
+def sync_event_type(run: Run, event_type: str) -> None:
+    """Delivers one event type: what a start date that was moved earlier left out, what follows the cursor, and once a day what
+    may have come days late."""
+    start, before, clock = run.settings.start, run.cursors.of(event_type), run.client.clock
+    tally = run.tallies[event_type] = Tally(before.occurred)
+    began, outcome = time.monotonic(), "failed"
+
+    def step(change: Callable[..., Progress], *arguments: Any) -> None:  # saved with the next checkpoint: many types are empty
+        run.cursors.set(event_type, change(run.cursors.of(event_type), *arguments))
+
+    try:
+        if gap := spans.gap_span(before, start):
+            deliver(run, event_type, gap, lambda position: step(spans.advance_gap, start, position))
+            step(spans.finish_gap, start)
+        main = spans.main_span(before, start, run.settings.lookback, clock.earlier())
+        deliver(run, event_type, main, lambda position: step(spans.advance, start, position, clock.earlier(began)))
+        step(spans.finish, start, clock.earlier(began))
+        if deep := spans.deep_span(before, start, run.settings.deep_reread, clock.earlier()):
+            deliver(run, event_type, deep, lambda position: None)
+            step(spans.finish_deep, clock.earlier(began))
+        outcome = "complete"
+    finally:
+        after = run.cursors.of(event_type)
+        tally.end(outcome, after.occurred, after.read_at if outcome == "complete" else after.occurred, clock.now())
+        cursor = after.occurred or "none yet"
+        run.sink.log(f"{event_type}: {outcome}, {rows(tally.events)} in {duration(tally.seconds)}, cursor {cursor}.")
+
+
+def deliver(run: Run, event_type: str, span: Span, advance: Callable[[int], None]) -> None:
+    """Delivers one time range of one event type. `advance` gets the position of the source (ms) before each checkpoint, and at
+    the end: everything of the range before it is delivered then."""
+    settings, fetch = run.settings, partial(fetch_page, run.client, query_for(run.settings, event_type))
+    warn = partial(run.warnings.add, About.ORDER)
+    with Reader(fetch, run.client.clock.later, settings.concurrency, settings.start, warn) as source:
+        delivery = Delivery(run, event_type, span, advance, source)
+        stream = pipe(
+            [span],
+            fetch_pages(source.pages),
+            tap(delivery.count_page),
+            unwrap_results,
+            reject_malformed(delivery.reject),
+            keep_type(event_type, delivery.reject),
+            # A stage of your own, from events to events, goes here: docs/extending.md
+            protect(run.protection),
+            properties_as_json(settings.table_layout == "single"),
+            flatten,
+            serialize_lists,
+            rename_columns(settings.rename_columns),
+            dedupe_by_id(settings.dedupe_window),
+            emit_upserts(delivery.upsert),
+            checkpoint_every(settings.checkpoint_interval, delivery.save),
+        )
+        with delivery:
+            for _ in stream:
+                pass
+
+
+class Delivery:
+    """What the stages of one time range are handed: where rows and rejected events go, and what a checkpoint saves. A context
+    manager, for what is to be done at its end, however it comes."""
+
+    def __init__(self, run: Run, event_type: str, span: Span, advance: Callable[[int], None], source: Reader):
+        self._run, self._event_type, self._span, self._advance, self._source = run, event_type, span, advance, source
+        self._tally, self._table = run.tallies[event_type], run.settings.table_of(event_type)
+        self._report = throttle(PROGRESS_SECONDS, lambda: run.sink.log(f"{event_type}: {self._how_far()}"))
+
+    def __enter__(self) -> "Delivery":
+        begin, end = self._span
+        until = "on" if end is None else f"to {to_text(end)}"
+        self._run.sink.log(f"{self._event_type}: reading from {to_text(begin)} {until}.")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tally.waited += self._source.waited
+        self._advance_to_position()
+        if self._source.out_of_range:
+            number = self._source.out_of_range
+            sentence = f"{self._event_type}: events out of the time range asked for: {number}. They are delivered."
+            self._run.warnings.add(About.ORDER, sentence)
+
+    def count_page(self, page: dict[str, Any]) -> None:
+        self._tally.pages += 1
+        self._report(page)
+
+    def reject(self, event: Any, reason: str) -> None:
+        self._tally.rejected[reason] += 1
+        (event,) = protect(self._run.protection, [event])
+        at = to_text(self._run.client.clock.now())
+        self._run.sink.upsert(REJECTED_EVENT, rejected_row(self._event_type, event, reason, at))
+
+    def upsert(self, row: dict[str, Any]) -> None:
+        self._run.sink.upsert(self._table, row)
+        self._tally.events += 1
+
+    def save(self, occurred: str) -> None:
+        """Saves where a resume starts. That is the source's to say: the latest row (`occurred`) may be ahead of others."""
+        self._advance_to_position()
+        self._run.cursors.save()
+
+    def _advance_to_position(self) -> None:
+        if self._source.position > self._span[0]:
+            self._advance(self._source.position)
+            self._tally.cursor_after = self._run.cursors.of(self._event_type).occurred
+
+    def _how_far(self) -> str:
+        begin, end = self._span
+        seconds = time.monotonic() - self._tally.started
+        return progress(self._tally.events, seconds, begin, self._source.position, self._source.now() if end is None else end)
+
+
+def fetch_page(client: Client, query: Query, request: PageRequest, stop: threading.Event) -> Page:
+    """One page of a window: `query` selects the events, `request` the page."""
+    place = {CURSOR: request.cursor, LIMIT: request.limit}
+    return client.page({**query, **within(request.bounds), **{k: v for k, v in place.items() if v is not None}}, stop)

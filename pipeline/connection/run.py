@@ -1,0 +1,25 @@
+"""What one sync works with."""
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.config.settings import Settings
+from pipeline.connection.cursors import Cursors
+from pipeline.connection.sink import Sink
+from pipeline.connection.warnings import Warnings
+from pipeline.hubspot.client import Client
+from pipeline.tables.sync_run import Tally
+
+
+@dataclass
+class Run:
+    """One sync: its settings, the client it asks, the sink it delivers to, and what it keeps while it runs. `protection` protects
+    an event; `tallies` are by event type."""
+
+    settings: Settings
+    client: Client
+    sink: Sink
+    cursors: Cursors
+    warnings: Warnings
+    protection: Callable[[Any], Any] | None
+    tallies: dict[str, Tally] = field(default_factory=dict)

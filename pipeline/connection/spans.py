@@ -1,0 +1,103 @@
+"""Which time ranges of an event type are to be read, and how its progress changes when one is delivered."""
+from dataclasses import replace
+
+from pipeline.connection.state import Progress
+from pipeline.timestamps import DAY, Span, to_ms, to_text
+
+
+def main_span(progress: Progress, start: int, lookback: int, now: int) -> Span:
+    """The time range from the cursor on, for the configured start (ms) and look-back (ms); `now` is the earlier clock (ms).
+
+    Events become visible late, so a sync that had caught up re-reads the last `lookback` ms; one that was interrupted in old
+    years resumes exactly where it was. A sync that began after now had a wrong clock.
+
+    >>> main_span(Progress(), 5000, 0, now=90_000)
+    (5000, None)
+    >>> caught_up = Progress(occurred="1970-01-01T00:01:00Z", read_at="1970-01-01T00:01:10Z")
+    >>> main_span(caught_up, 5000, lookback=30_000, now=90_000)
+    (40000, None)
+    """
+    if progress.occurred is None:
+        return start, None
+    resume = to_ms(progress.occurred)
+    if progress.read_at is not None:
+        resume = min(resume, min(to_ms(progress.read_at), now) - lookback)
+    return max(resume, start), None
+
+
+def gap_span(progress: Progress, start: int) -> Span | None:
+    """What a start date (ms) that was moved earlier leaves to read; None if nothing.
+
+    >>> gap_span(Progress("1970-01-01T00:00:09Z", start_date="1970-01-01T00:00:05Z"), 2000)
+    (2000, 5000)
+    """
+    if progress.occurred is None or progress.start_date is None or start >= to_ms(progress.start_date):
+        return None
+    begin = max(start, to_ms(progress.gap_occurred or "1970-01-01")) if _is_resumable(progress, start) else start
+    return begin, to_ms(progress.start_date)
+
+
+def deep_span(progress: Progress, start: int, days: int, now: int) -> Span | None:
+    """What the deep re-read covers at `now` (ms): the last `days` (ms) before the cursor, if a sync has caught up and the last
+    deep re-read is a day ago.
+
+    >>> deep_span(Progress("1970-01-05T00:00:00Z", read_at="1970-01-05T00:00:00Z"), 0, 2 * DAY, 4 * DAY)
+    (172800000, 345600000)
+    """
+    if not days or progress.occurred is None or progress.read_at is None:
+        return None
+    if progress.deep_read_at is not None and 0 <= now - to_ms(progress.deep_read_at) < DAY:
+        return None
+    span = max(start, now - days), to_ms(progress.occurred)
+    return span if span[0] < span[1] else None
+
+
+def advance(progress: Progress, start: int, occurred: int, read_at: int) -> Progress:
+    """The progress when everything up to `occurred` (ms) is delivered by a sync that began at `read_at` (ms).
+
+    The cursor never moves back: before it, within the look-back, nothing changes.
+    """
+    if progress.occurred is not None and occurred < to_ms(progress.occurred):
+        return progress
+    return replace(progress, occurred=to_text(occurred), read_at=to_text(read_at), start_date=_start_date(progress, start))
+
+
+def finish(progress: Progress, start: int, read_at: int) -> Progress:
+    """The progress when a sync that began at `read_at` (ms) has read everything there was."""
+    at = to_text(read_at)
+    return replace(progress, read_at=at, start_date=_start_date(progress, start), finished_at=at)
+
+
+def finish_deep(progress: Progress, read_at: int) -> Progress:
+    """The progress when the deep re-read that began at `read_at` (ms) is done."""
+    return replace(progress, deep_read_at=to_text(read_at))
+
+
+def advance_gap(progress: Progress, start: int, occurred: int) -> Progress:
+    """The progress when the gap after `start` (ms) is delivered up to `occurred` (ms); it never moves back either."""
+    if not _is_resumable(progress, start):
+        return replace(progress, gap_start=to_text(start), gap_occurred=to_text(occurred))
+    if occurred < to_ms(progress.gap_occurred or ""):
+        return progress
+    return replace(progress, gap_occurred=to_text(occurred))
+
+
+def finish_gap(progress: Progress, start: int) -> Progress:
+    """The progress when the gap after `start` (ms) is delivered: there is none any more."""
+    start_date = progress.gap_start if _is_resumable(progress, start) else to_text(start)
+    return replace(progress, start_date=start_date, gap_start=None, gap_occurred=None)
+
+
+def _is_resumable(progress: Progress, start: int) -> bool:
+    """Whether what is delivered of the gap reaches the configured start, so that reading can resume behind it."""
+    if progress.gap_start is None or progress.gap_occurred is None:
+        return False
+    return to_ms(progress.gap_start) <= start <= to_ms(progress.gap_occurred)
+
+
+def _start_date(progress: Progress, start: int) -> str:
+    """From when on everything up to the cursor is delivered. A start date that was moved behind the cursor left a hole there."""
+    kept = progress.start_date
+    if kept is None or progress.occurred is None or to_ms(progress.occurred) < start:
+        return to_text(start)
+    return kept

@@ -1,0 +1,31 @@
+"""The address of HubSpot, or of a stand-in for it on this machine."""
+import ipaddress
+from urllib.parse import urlsplit
+
+HUBSPOT = "https://api.hubapi.com"
+_PORTS = {"http": 80, "https": 443}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name means this machine.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("127.0.0.1.example.com")
+    (True, True, False)
+    """
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_and_port(url: str) -> tuple[str, int | None]:
+    """The host and the port of a base URL, however it is spelled; a text that is no URL stands for itself.
+
+    >>> host_and_port("https://API.hubapi.com/"), host_and_port("nowhere")
+    (('api.hubapi.com', 443), ('nowhere', None))
+    """
+    try:
+        parts = urlsplit(url)
+        return parts.hostname or url, parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return url, None

@@ -1,0 +1,226 @@
+"""A client of HubSpot's Events API: one HTTP session, one good answer at a time. It knows no windows and no rows."""
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import orjson
+import requests
+from requests.packages.urllib3.exceptions import HTTPError as TransportError  # what reading a body raises
+
+from pipeline.errors import BadAnswer, HubSpotError, Stopped, Unavailable
+from pipeline.hubspot.address import host_and_port, is_loopback
+from pipeline.hubspot.clock import Clock
+from pipeline.hubspot.events import EVENTS, TYPES, Query, event_types_path, events_path, next_cursor
+from pipeline.hubspot.failures import Transient, Unusable, failure
+from pipeline.hubspot.page_repair import repair
+from pipeline.hubspot.rate_limit import RateLimit
+from pipeline.hubspot.redact import redactor
+from pipeline.hubspot.retry import Attempt, Outage, delays
+from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
+
+TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
+ANSWER_SECONDS = 60.0  # for a whole answer, connecting included: one that drips never hits the time-out between two pieces
+STOP_SECONDS = 1.0  # that an answer under way may still take once the sync is stopped
+ANSWER_BYTES = 256 * 1024 * 1024  # far above any page; a larger answer is none to our request
+PIECE = 256 * 1024  # bytes read at once: smaller pieces cost calls, larger ones leave the cache before they are joined
+
+_STOPPED = "The sync was stopped while it waited for HubSpot."
+
+
+class Page(NamedTuple):
+    """One page of events.
+
+    `answer` is HubSpot's, `cursor` the next page's (decoded; None: this is the last), `size` its bytes. `unclear`: its paging
+    cannot be read, so it may not be the last page.
+    """
+
+    answer: dict[str, Any]
+    cursor: str | None
+    size: int
+    unclear: bool = False
+
+    @property
+    def events(self) -> list[Any]:
+        events: list[Any] = self.answer[EVENTS]
+        return events
+
+
+class _Bearer(requests.auth.AuthBase):
+    """The token on each request. Passed as auth=, since a .netrc entry would replace a header of the session."""
+
+    def __init__(self, token: str):
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class Client:
+    """HubSpot's Events API. Safe for several threads; use it as a context manager.
+
+    `max_outage` is how long (ms) it keeps trying without any good answer, `connections` how many requests run at once, `reserve`
+    the share (0 to 1) of the rate limit left to others; `log` gets a sentence when HubSpot stops answering.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        base_url: str,
+        version: str,
+        max_outage: int = 900_000,
+        connections: int = 1,
+        reserve: float = 0.1,
+        log: Callable[[str], None] = lambda sentence: None,
+    ):
+        self._redact = redactor(token)
+        self._events_url = base_url + events_path(version)
+        self._event_types_url = base_url + event_types_path(version)
+        self.clock = Clock()
+        self.rate_limit = RateLimit(reserve)
+        self._outage = Outage(max_outage, self.clock, log)
+        self._auth = _Bearer(token)
+        self._session = requests.Session()
+        # A proxy named in the environment sees nothing through TLS, but it would see a token sent to loopback.
+        self._session.trust_env = not is_loopback(host_and_port(base_url)[0])
+        self._session.headers.update({"Accept": "application/json", "User-Agent": "fivetran-hubspot-events"})
+        self._adapter = InterruptibleAdapter(pool_connections=1, pool_maxsize=connections)
+        self._session.mount(base_url, self._adapter)
+        self._never = threading.Event()
+        self._lock = threading.Lock()
+        self._counts = {"requests": 0, "retries": 0, "rate_limited": 0, "replaced": 0, "seconds_waiting_for_http": 0.0}
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pools = self._adapter.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 (it cannot be iterated over)
+            pools[key].close()  # closing the session would only forget them
+        self._session.close()
+
+    def page(self, query: Query, stop: threading.Event | None = None) -> Page:
+        """One page of events; `query` has HubSpot's own parameters (pipeline/hubspot/events.py).
+
+        Raises Unauthorized, Refused, Unavailable, BadAnswer; Stopped as soon as `stop` is set.
+        """
+        answer, size = self._ask(self._events_url, query, EVENTS, stop or self._never)
+        cursor, is_clear = next_cursor(answer)
+        return Page(answer, cursor, size, not is_clear)
+
+    def event_types(self, stop: threading.Event | None = None) -> list[str]:
+        """The name of every event type the account knows. Raises as page does."""
+        answer, _ = self._ask(self._event_types_url, {}, TYPES, stop or self._never)
+        return [name for name in answer[TYPES] if isinstance(name, str)]
+
+    def answers(self) -> bool:
+        """Whether HubSpot answers anything at all, asked once an outage has used up its time."""
+        try:
+            self.event_types()
+        except (Unavailable, BadAnswer):
+            return False
+        except HubSpotError:
+            pass
+        return True
+
+    def counts(self) -> dict[str, float]:
+        """What it has counted so far: requests, retries, 429s, replaced values, and the seconds all workers together waited."""
+        with self._lock:
+            return {**self._counts, "seconds_waiting_for_quota": self.rate_limit.waited}
+
+    def _count(self, **more: float) -> None:
+        with self._lock:
+            for name, number in more.items():
+                self._counts[name] += number
+
+    def _ask(self, url: str, query: Query, wanted: str, stop: threading.Event) -> tuple[dict[str, Any], int]:
+        """The answer as JSON with a list under `wanted`, and its bytes; asked for again while that may help."""
+        asked_at = time.monotonic()
+        for number, delay in enumerate(delays(), start=1):
+            if stop.is_set():
+                break
+            try:
+                body = self._attempt(url, query, stop)
+                answer, replaced = _json_with(body, wanted)
+            except Transient as transient:
+                self._pause(transient, Attempt(number, asked_at, delay), stop)
+            else:
+                self._outage.end()
+                self._count(replaced=replaced)
+                return answer, len(body)
+        raise Stopped(_STOPPED)
+
+    def _pause(self, transient: Transient, attempt: Attempt, stop: threading.Event) -> None:
+        """Waits before the next attempt. Raises Unavailable or BadAnswer instead where there will be none."""
+        wait = self._outage.wait_after(transient, attempt)
+        self._count(retries=1)
+        if transient.rate_limited:
+            self.rate_limit.pause(max(wait, 1.0))
+        else:
+            stop.wait(wait)
+
+    def _attempt(self, url: str, query: Query, stop: threading.Event) -> bytearray:
+        """The body of one 200 response; any other is raised as an error."""
+        self.rate_limit.acquire(stop)
+        if stop.is_set():
+            raise Stopped(_STOPPED)
+        sent = time.monotonic()
+        try:
+            with (
+                interrupted_by(partial(_check_time, sent, stop)),
+                self._session.get(
+                    url, params=dict(query), auth=self._auth, timeout=TIMEOUTS, allow_redirects=False, stream=True
+                ) as response,
+            ):
+                self.clock.update(response.headers.get("Date"))
+                self.rate_limit.update(response.headers)
+                self._count(rate_limited=response.status_code == 429)
+                body = _read_body(response)
+        except (requests.RequestException, TransportError, OSError) as error:
+            raise Transient(self._redact(f"{type(error).__name__} ({error}).")[:500]) from None
+        finally:
+            self._count(requests=1, seconds_waiting_for_http=time.monotonic() - sent)
+        if response.status_code == 200:
+            return body
+        failed = failure(response, body, self.clock.now(), self._redact)
+        if not isinstance(failed, Transient):
+            self._outage.end()
+        raise failed
+
+
+def _check_time(sent: float, stop: threading.Event) -> None:
+    """Raises if the answer to a request (sent then, monotonic seconds) may arrive no longer. One that comes at once is read
+    even if the sync is stopped, so that it is counted."""
+    took = time.monotonic() - sent
+    if took > STOP_SECONDS and stop.is_set():
+        raise Stopped(_STOPPED)
+    if took > ANSWER_SECONDS:
+        raise Transient(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
+
+
+def _read_body(response: requests.Response) -> bytearray:
+    """The whole body; requests would not notice one that is cut short."""
+    body = bytearray()
+    while piece := response.raw.read1(PIECE, decode_content=True):
+        body += piece
+        if len(body) > ANSWER_BYTES:
+            raise BadAnswer(f"HubSpot's answer is larger than {ANSWER_BYTES} bytes. Cure: lower page_size.")
+    return body
+
+
+def _json_with(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
+    """The answer's JSON, and how many values had to be replaced to read it. What is not an object with a list under `wanted`
+    came from something in between, and is transient."""
+    try:
+        answer, replaced = orjson.loads(body), 0
+    except orjson.JSONDecodeError as error:
+        repaired, replaced = repair(body)
+        try:
+            answer = orjson.loads(repaired)
+        except orjson.JSONDecodeError:
+            raise Transient(f"a 200 response that is not JSON ({len(body)} bytes: {error}).") from None
+    if not isinstance(answer, dict) or not isinstance(answer.get(wanted), list):
+        raise Unusable(f"a 200 response without a list of {wanted} ({len(body)} bytes).")
+    return answer, replaced

@@ -1,0 +1,106 @@
+"""The Events API as HubSpot spells it: paths, parameters, the fields of an event, the paging of an answer.
+
+They are spelled here and nowhere else, so a second endpoint is one more file like this.
+https://developers.hubspot.com/docs/api-reference/latest/events/retrieve-events/get-events
+"""
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from pipeline.timestamps import to_ms, to_text
+
+ID, EVENT_TYPE, OCCURRED_AT, PROPERTIES = "id", "eventType", "occurredAt", "properties"
+OBJECT_ID, OBJECT_TYPE = "objectId", "objectType"
+FIELDS = (ID, EVENT_TYPE, OCCURRED_AT, OBJECT_ID, OBJECT_TYPE)  # of every event, beside its properties
+
+EVENTS, TYPES = "results", "eventTypes"  # the lists in answers
+LIMIT, CURSOR = "limit", "after"
+
+Bounds = tuple[int, "int | None"]  # ms UTC; None: no upper bound
+Query = Mapping[str, "str | int | tuple[str, ...]"]
+
+
+def events_path(version: str) -> str:
+    """Where a version of the API lists events.
+
+    >>> events_path("2026-03"), events_path("v3")
+    ('/events/event-occurrences/2026-03', '/events/v3/events')
+    """
+    return "/events/v3/events" if version == "v3" else f"/events/event-occurrences/{version}"
+
+
+def event_types_path(version: str) -> str:
+    """Where it lists the event types of the account."""
+    return f"{events_path(version)}/event-types"
+
+
+def query(
+    event_type: str,
+    limit: int,
+    object_type: str = "",
+    object_id: str = "",
+    properties: tuple[str, ...] = (),
+    property_filters: tuple[tuple[str, str], ...] = (),
+) -> Query:
+    """The parameters that select events, whatever the time range; what is empty is left out.
+
+    >>> query("e_visited_page", 100, property_filters=(("hs_city", "portland"),))
+    {'eventType': 'e_visited_page', 'limit': 100, 'property.hs_city': 'portland'}
+    """
+    wanted: dict[str, str | int | tuple[str, ...]] = {
+        EVENT_TYPE: event_type,
+        LIMIT: limit,
+        OBJECT_TYPE: object_type,
+        OBJECT_ID: object_id,
+        PROPERTIES: properties,
+        **{f"property.{name}": value for name, value in property_filters},
+    }
+    return {name: value for name, value in wanted.items() if value}
+
+
+def within(bounds: Bounds) -> Query:
+    """The parameters of a time range. Nobody documents whether the bounds are inclusive, or compared to the millisecond.
+
+    >>> within((999, 3000))
+    {'occurredAfter': '1970-01-01T00:00:00.999Z', 'occurredBefore': '1970-01-01T00:00:03.000Z'}
+    """
+    after, before = bounds
+    upper = {} if before is None else {"occurredBefore": to_text(before)}
+    return {"occurredAfter": to_text(after), **upper}
+
+
+def occurred_ms(event: Any) -> int | None:
+    """When an event occurred, ms; None if that cannot be read.
+
+    >>> occurred_ms({"occurredAt": "1970-01-01T00:00:01Z"}), occurred_ms({"occurredAt": "yesterday"}), occurred_ms(7)
+    (1000, None, None)
+    """
+    try:
+        return to_ms(event[OCCURRED_AT])
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+
+
+def next_cursor(answer: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """The cursor of the next page (None: this is the last), and whether the answer says so clearly: a last page has no `paging`,
+    or one without `next`.
+
+    HubSpot percent-encodes the cursor. Sent back as it is, it would be encoded twice and answered with an empty page; a raw
+    cursor is base64, so decoding once is right for both.
+
+    >>> next_cursor({"paging": {"next": {"after": "MTc0Mw%3D%3D"}}}), next_cursor({}), next_cursor({"paging": {"next": {}}})
+    (('MTc0Mw==', True), (None, True), (None, False))
+    """
+    here: Any = answer
+    for name in ("paging", "next"):
+        here = here.get(name)
+        if here is None:
+            return None, True
+        if not isinstance(here, Mapping):
+            return None, False
+    cursor = here.get(CURSOR)
+    if type(cursor) not in (str, int) or cursor == "":  # the link, which is the same request with the cursor in it, may name one
+        in_link = re.search(rf"[?&]{CURSOR}=([^&#]+)", str(here.get("link")))
+        cursor = in_link and in_link[1]
+    return (None, False) if cursor is None else (unquote(str(cursor)), True)

@@ -1,0 +1,80 @@
+"""Names of columns: no value of an event is lost to a name."""
+from collections.abc import Iterable
+from functools import lru_cache
+
+from pipeline.hubspot.events import EVENT_TYPE, FIELDS, ID, OCCURRED_AT
+from pipeline.names.destination import destination_name
+
+PREFIX = "properties_"
+OCCURRED = "occurred"  # the column that every row gets: occurredAt as HubSpot wrote it, the cursor
+ADDED = (OCCURRED, "_fivetran_id", "_fivetran_deleted", "_fivetran_synced", "_fivetran_file_path")
+RESERVED = frozenset(("", *map(destination_name, (*FIELDS, *ADDED))))  # "": a name of nothing but accents is empty there
+FIXED = frozenset(map(destination_name, (ID, EVENT_TYPE, OCCURRED_AT, OCCURRED)))  # what keys and cursors are made of
+
+Path = str | tuple[str, ...]  # where a value stands in an event: its name, or the names down to it
+
+
+def is_fixed(name: str) -> bool:
+    """Whether a column must stay as it is, however it is spelled: rows are identified and ordered by it.
+
+    >>> is_fixed("eventType"), is_fixed("event_type"), is_fixed("objectId")
+    (True, True, False)
+    """
+    return destination_name(name) in FIXED
+
+
+def column_names(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...]:
+    """The column of each value of an event, for the paths of its own fields and then those of its properties.
+
+    The names down to a value are joined with "_". An event's own fields keep their names, whatever its properties are called. Of
+    other names that the destination makes one, the shallower keeps it, and the next is prefixed until it is free. It depends on
+    nothing but the paths, not even on their order, so it is the same for every event.
+
+    >>> column_names(("id", "objectId"), ("id", "hs_url", ("hs", "url")))
+    ('id', 'objectId', 'properties_id', 'hs_url', 'properties_hs_url')
+    """
+    columns: dict[tuple[bool, Path], str] = {(False, name): name for name in own if name in FIELDS}
+    taken = set(RESERVED)
+    for is_property, path in _by_precedence(own, properties):
+        if (is_property, path) in columns:
+            continue
+        name = path if isinstance(path, str) else "_".join(path)
+        if _is_reserved(name):
+            name = PREFIX + name
+        while destination_name(name) in taken:
+            name = PREFIX + name
+        taken.add(destination_name(name))
+        columns[is_property, path] = name
+    return (*(columns[False, path] for path in own), *(columns[True, path] for path in properties))
+
+
+@lru_cache(maxsize=512)
+def renamed(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...] | None:
+    """The same; None if each path is the name of its column, as it mostly is.
+
+    >>> renamed(("id",), ("hs_url",)) is None
+    True
+    """
+    names = column_names(own, properties)
+    return None if names == (*own, *properties) else names
+
+
+def _by_precedence(own: Iterable[Path], properties: Iterable[Path]) -> list[tuple[bool, Path]]:
+    def precedence(place: tuple[bool, Path]) -> tuple[bool, int, tuple[str, ...]]:
+        names = (place[1],) if isinstance(place[1], str) else place[1]
+        return place[0], len(names), names
+
+    return sorted([*((False, path) for path in own), *((True, path) for path in properties)], key=precedence)
+
+
+def _is_reserved(name: str) -> bool:
+    """Whether a name is that of an own field, or becomes it without prefixes: a property `id` is always `properties_id`, and one
+    called `properties_id` always `properties_properties_id`, whether or not an event has both."""
+    bare = destination_name(name)
+    if bare in RESERVED:
+        return True
+    while bare.startswith(PREFIX):
+        bare = bare[len(PREFIX) :]
+        if bare in RESERVED or f"_{bare}" in RESERVED:
+            return True
+    return False

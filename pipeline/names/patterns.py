@@ -1,0 +1,39 @@
+"""Patterns that stand for several columns, in the spelling of HubSpot or of the destination."""
+import fnmatch
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+from pipeline.names.columns import is_fixed
+from pipeline.names.destination import destination_name
+
+
+def is_pattern(name: str) -> bool:
+    return "*" in name or "?" in name
+
+
+def matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """A function that says whether a column matches one of these names and patterns (*, ?), in either spelling; a fixed column
+    never does.
+
+    >>> is_secret = matcher(("*email*", "hsIp"))
+    >>> is_secret("hs_email_domain"), is_secret("hs_ip"), is_secret("hs_url"), matcher(("*",))("id")
+    (True, True, False, False)
+    """
+    spellings = "|".join(fnmatch.translate(spelling) for pattern in patterns for spelling in (pattern, _as_destination(pattern)))
+    match = re.compile(spellings or r"(?!)").match
+    return lambda name: bool(match(name) or match(destination_name(name))) and not is_fixed(name)
+
+
+def _as_destination(pattern: str) -> str:
+    return "".join(piece if piece in "*?" else destination_name(piece) for piece in re.split(r"([*?])", pattern))
+
+
+@lru_cache(maxsize=1024)
+def star(name: str) -> re.Pattern[str]:
+    """What a name with at most one * matches among destination names, with what the * stands for as its group.
+
+    >>> star("hsUtm*").fullmatch("hs_utm_source")[1]
+    '_source'
+    """
+    return re.compile("(.+)".join(re.escape(destination_name(piece)) for piece in name.split("*")))

@@ -1,0 +1,28 @@
+"""The stages of the pipeline: each is a function from an iterator to an iterator, lazy, and bounded in memory.
+
+Whatever does I/O (fetch, upsert, save) is passed in, so that each stage runs in a notebook with lists and print. The data come
+last and the rest is curried, so that stages compose: `toolz.pipe(pages, unwrap_results, flatten, dedupe_by_id(20_000))`.
+"""
+from pipeline.stages.deliver import checkpoint_every, dedupe_by_id, emit_upserts, tap
+from pipeline.stages.events import fetch_pages, keep_type, reject_malformed, unwrap_results
+from pipeline.stages.flatten import flatten
+from pipeline.stages.protect import protect, protection
+from pipeline.stages.rename import rename_columns
+from pipeline.stages.serialize import properties_as_json, serialize_lists
+
+__all__ = [
+    "checkpoint_every",
+    "dedupe_by_id",
+    "emit_upserts",
+    "fetch_pages",
+    "flatten",
+    "keep_type",
+    "properties_as_json",
+    "protect",
+    "protection",
+    "reject_malformed",
+    "rename_columns",
+    "serialize_lists",
+    "tap",
+    "unwrap_results",
+]

@@ -1,0 +1,87 @@
+"""From rows to the destination: each row once, emitted, and a checkpoint every so many."""
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from toolz import curry
+
+from pipeline.hubspot.events import ID
+from pipeline.names.columns import OCCURRED
+from pipeline.stages.flatten import Row
+from pipeline.timestamps import to_ms
+
+Item = TypeVar("Item")
+
+
+@curry
+def dedupe_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows whose id is not among the last `window` ids; a row without one passes. Remembers `window` ids.
+
+    >>> [row["id"] for row in dedupe_by_id(2)([{"id": "a"}, {"id": "b"}, {"id": "a"}, {"id": "c"}, {"id": "a"}])]
+    ['a', 'b', 'c', 'a']
+    """
+    order: deque[Any] = deque()
+    recent: set[Any] = set()
+    for row in rows:
+        key = row.get(ID)
+        if key in recent:
+            continue
+        if key is not None and window > 0:
+            if len(order) >= window:
+                recent.discard(order.popleft())
+            order.append(key)
+            recent.add(key)
+        yield row
+
+
+@curry
+def emit_upserts(upsert: Callable[[Row], Any], rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows, each after `upsert(row)` has taken it.
+
+    >>> list(emit_upserts(print)([{"id": "a"}]))
+    {'id': 'a'}
+    [{'id': 'a'}]
+    """
+    for row in rows:
+        upsert(row)
+        yield row
+
+
+@curry
+def checkpoint_every(n: int, save: Callable[[str], Any], rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows; after every `n` of them, and at the end (also if the rows end in an error), `save(occurred)` gets the
+    last-occurred cursor: the latest `occurred` that has passed. It never moves back.
+
+    >>> rows = [{"occurred": f"2026-05-21T01:36:0{second}Z"} for second in (1, 3, 2)]
+    >>> len(list(checkpoint_every(2, print)(rows)))
+    2026-05-21T01:36:03Z
+    2026-05-21T01:36:03Z
+    3
+    """
+    unsaved, cursor, latest = 0, None, float("-inf")
+    try:
+        for row in rows:
+            occurred = row.get(OCCURRED)
+            if occurred is not None and (moment := to_ms(occurred)) >= latest:
+                cursor, latest = occurred, moment
+            unsaved += 1
+            if unsaved >= n and cursor is not None:
+                unsaved = 0  # first, or a save that fails would be tried again on the way out
+                save(cursor)
+            yield row
+    finally:
+        if unsaved and cursor is not None:
+            save(cursor)
+
+
+@curry
+def tap(observe: Callable[[Item], Any], items: Iterable[Item]) -> Iterator[Item]:
+    """The items, each after `observe(item)` has seen it.
+
+    >>> list(tap(print)(["a"]))
+    a
+    ['a']
+    """
+    for item in items:
+        observe(item)
+        yield item

@@ -1,0 +1,81 @@
+"""From pages to events: unwrap them, and reject what cannot become a row."""
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from toolz import concat, curry
+
+from pipeline.hubspot.events import EVENT_TYPE, EVENTS, ID, OCCURRED_AT, occurred_ms
+
+Page = dict[str, Any]
+Event = dict[str, Any]
+Reject = Callable[[Any, str], None]
+
+
+@curry
+def fetch_pages(fetch: Callable[[Any], Iterable[Page]], spans: Iterable[Any]) -> Iterator[Page]:
+    """The pages of each time range in turn: `fetch(span)` yields those of one, in order.
+
+    >>> list(fetch_pages(lambda span: [{"results": [n]} for n in range(*span)])([(0, 2), (5, 6)]))
+    [{'results': [0]}, {'results': [1]}, {'results': [5]}]
+    """
+    return concat(map(fetch, spans))  # type: ignore[no-any-return]
+
+
+def unwrap_results(pages: Iterable[Page]) -> Iterator[Event]:
+    """The events of each page, `{"results": [event, …]}`, in order.
+
+    >>> list(unwrap_results([{"results": [{"id": "a"}, {"id": "b"}]}, {"results": []}, {"results": [{"id": "c"}]}]))
+    [{'id': 'a'}, {'id': 'b'}, {'id': 'c'}]
+    """
+    for page in pages:
+        yield from page[EVENTS]
+
+
+@curry
+def reject_malformed(reject: Reject, events: Iterable[Any]) -> Iterator[Event]:
+    """The events that can become rows; `reject(event, reason)` gets each of the others.
+
+    >>> list(reject_malformed(lambda event, reason: print(reason, event))([{"id": "a"}, 7]))
+    no occurredAt {'id': 'a'}
+    not an object 7
+    []
+    """
+    for event in events:
+        reason = what_is_wrong(event)
+        if reason is None:
+            yield event
+        else:
+            reject(event, reason)
+
+
+def what_is_wrong(event: Any) -> str | None:
+    """Why an event cannot become a row; None if it can. It needs an id and a date, to be kept once and in order.
+
+    >>> what_is_wrong({"id": "a", "occurredAt": "yesterday"})
+    'unreadable occurredAt'
+    """
+    if not isinstance(event, dict):
+        return "not an object"
+    if not isinstance(event.get(ID), (str, int)) or event[ID] == "":
+        return "no id"
+    if event.get(OCCURRED_AT) in (None, ""):
+        return f"no {OCCURRED_AT}"
+    return f"unreadable {OCCURRED_AT}" if occurred_ms(event) is None else None
+
+
+@curry
+def keep_type(event_type: str, reject: Reject, events: Iterable[Event]) -> Iterator[Event]:
+    """The events of one type, those that do not name theirs included; `reject(event, reason)` gets each that names another.
+
+    >>> list(keep_type("e_a", lambda event, reason: print(reason))([{"id": "1"}, {"eventType": "e_b"}]))
+    another event type than was asked for
+    [{'id': '1', 'eventType': 'e_a'}]
+    """
+    for event in events:
+        named = event.get(EVENT_TYPE)
+        if named == event_type:
+            yield event
+        elif named is None:
+            yield event | {EVENT_TYPE: event_type}
+        else:
+            reject(event, "another event type than was asked for")

@@ -1,0 +1,55 @@
+"""From events to flat rows: one column a value."""
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from pipeline.hubspot.events import OCCURRED_AT, PROPERTIES
+from pipeline.names.columns import OCCURRED, renamed
+from pipeline.stages.events import Event
+
+MOST_LEVELS = 32  # an object nested deeper than this becomes JSON text, since no destination takes the name it would get
+
+Row = dict[str, Any]
+
+
+def flatten(events: Iterable[Event]) -> Iterator[Row]:
+    """Each event as one flat row: its properties beside its own fields, deeper objects joined with "_", and `occurred`, which is
+    occurredAt as HubSpot wrote it. No value is lost to a name (pipeline/names/columns.py).
+
+    >>> event = {"id": "a", "occurredAt": "2026-05-21T01:36:04Z", "properties": {"hs_url": "/", "id": "7", "geo": {"lat": 1}}}
+    >>> next(flatten([event]))  # doctest: +NORMALIZE_WHITESPACE
+    {'id': 'a', 'occurredAt': '2026-05-21T01:36:04Z', 'hs_url': '/', 'properties_id': '7', 'geo_lat': 1,
+     'occurred': '2026-05-21T01:36:04Z'}
+    """
+    shape = columns = None
+    for event in events:
+        row = event.copy()
+        properties = row.pop(PROPERTIES) if type(row.get(PROPERTIES)) is dict else {}
+        own, properties = leaves(row), leaves(properties)
+        if shape != (shape := (tuple(own), tuple(properties))):  # most events have the shape of the one before
+            columns = renamed(*shape)
+        if columns is None:  # nothing is nested, and each name is its column's
+            row.update(properties)
+        else:
+            row = dict(zip(columns, chain(own.values(), properties.values()), strict=True))
+        row[OCCURRED] = row.get(OCCURRED_AT)
+        yield row
+
+
+def leaves(fields: dict[str, Any]) -> dict[Any, Any]:
+    """The values of nested objects by their paths; an empty object is a value. Returns `fields` itself if nothing is nested."""
+    if _OBJECT.isdisjoint(map(type, fields.values())):
+        return fields
+    return dict(_walk(fields))
+
+
+_OBJECT = frozenset((dict,))
+
+
+def _walk(fields: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[Any, Any]]:
+    for name, value in fields.items():
+        path = (*above, name)
+        if type(value) is dict and value and len(path) < MOST_LEVELS:
+            yield from _walk(value, path)
+        else:
+            yield (path if above else name), value

@@ -1,0 +1,59 @@
+"""New names for columns."""
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
+
+from toolz import curry
+
+from pipeline.names.columns import PREFIX, RESERVED, is_fixed
+from pipeline.names.destination import destination_name
+from pipeline.names.patterns import star
+from pipeline.stages.flatten import Row
+
+Renames = tuple[tuple[str, str], ...]  # pairs of the old and the new name
+
+
+@curry
+def rename_columns(renames: Renames, rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows with new names for their columns; one * may stand on both sides of a pair. No value is lost to a name: a column
+    that already has another's new name is prefixed.
+
+    >>> rows = [{"id": "a", "hs_url": "/", "page_url": "?"}]
+    >>> list(rename_columns((("hs_*", "page_*"),))(rows))
+    [{'id': 'a', 'page_url': '/', 'properties_page_url': '?'}]
+    """
+    if not renames:
+        return iter(rows)
+    names = lru_cache(maxsize=512)(partial(new_names, renames))
+    return (dict(zip(names(tuple(row)), row.values(), strict=True)) for row in rows)
+
+
+def new_names(renames: Renames, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The new name of each column of a row, in its order.
+
+    >>> new_names((("hs_url", "url"),), ("id", "hs_url", "url"))
+    ('id', 'url', 'properties_url')
+    """
+    names = {column: _new_name(renames, column) for column in columns}
+    taken: set[str] = set()
+    for column in sorted(columns):  # for the rare patterns that make one name of two
+        while destination_name(names[column]) in taken:
+            names[column] = PREFIX + names[column]
+        taken.add(destination_name(names[column]))
+    return tuple(names.values())
+
+
+def _new_name(renames: Renames, column: str) -> str:
+    """A column's new name, the same whatever other columns there are: one that could be another's new name is prefixed, once more
+    if it is already. The names that every table has stay with their columns."""
+    name = destination_name(column)
+    if is_fixed(column):
+        return column
+    for old, new in renames:
+        if found := star(old).fullmatch(name):
+            renamed = new.replace("*", found[1]) if "*" in new else new
+            return PREFIX + renamed if destination_name(renamed) in RESERVED else renamed
+    bare = name
+    while bare.startswith(PREFIX):
+        bare = bare[len(PREFIX) :]
+    is_taken = name not in RESERVED and any(star(new).fullmatch(bare) for _, new in renames)
+    return PREFIX + column if is_taken else column

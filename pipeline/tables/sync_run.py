@@ -1,0 +1,146 @@
+"""The table sync_run: one row a sync, about itself."""
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.names.tables import SYNC_RUN
+from pipeline.timestamps import local_now, to_ms, to_text
+
+VERSION = "1.1.0"  # of the connector
+SCHEMA = {
+    "table": SYNC_RUN,
+    "primary_key": ["id"],
+    "columns": {
+        "id": "STRING", "started_at": "UTC_DATETIME", "ended_at": "UTC_DATETIME", "outcome": "STRING", "error": "STRING",
+        "version": "STRING", "events": "LONG", "pages": "LONG", "requests": "LONG", "retries": "LONG", "rate_limited": "LONG",
+        "rejected": "LONG", "replaced": "LONG", "seconds": "DOUBLE", "seconds_waiting_for_quota": "DOUBLE",
+        "seconds_waiting_for_http": "DOUBLE", "seconds_in_pipeline": "DOUBLE", "cursor_before": "STRING",
+        "cursor_after": "STRING", "lag_seconds": "DOUBLE", "event_types": "JSON",
+    },
+}  # fmt: skip
+
+
+@dataclass
+class Tally:
+    """What one event type's part of a sync came to. Cursors are ISO 8601 text, seconds are of this machine's clock."""
+
+    cursor_before: str | None
+    cursor_after: str | None = None
+    events: int = 0  # rows upserted
+    pages: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)  # events by reason
+    waited: float = 0.0  # seconds the pipeline waited for a page
+    lag_seconds: float | None = None  # from the time up to which everything is delivered to HubSpot's now
+    outcome: str = "running"
+    started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+
+    def end(self, outcome: str, cursor: str | None, delivered_until: str | None, now: int) -> None:
+        """Closes it. Everything that had occurred by `delivered_until` is delivered; `now` is HubSpot's clock (ms)."""
+        self.outcome, self.cursor_after = outcome, cursor
+        self.seconds = time.monotonic() - self.started
+        if delivered_until is not None:
+            self.lag_seconds = max(0, now - to_ms(delivered_until)) / 1000
+
+    def as_json(self) -> dict[str, Any]:
+        """Its part of the column event_types."""
+        return {
+            "events": self.events, "pages": self.pages, "rejected": self.rejected.total(), "seconds": round(self.seconds, 3),
+            "cursor_before": self.cursor_before, "cursor_after": self.cursor_after, "lag_seconds": self.lag_seconds,
+            "outcome": self.outcome,
+        }  # fmt: skip
+
+
+def first_row(now: int) -> dict[str, Any]:
+    """The row of a sync that begins (this machine's clock, ms). A sync that is killed leaves it so, until the next one marks
+    it."""
+    return {"id": uuid.uuid4().hex, "started_at": to_text(now), "outcome": "running", "version": VERSION}
+
+
+def last_row(
+    first: Mapping[str, Any], now: int, error: str | None, tallies: Mapping[str, Tally], requests: Mapping[str, float]
+) -> dict[str, Any]:
+    """The same row when the sync ends: one a sync, however many event types there are, since rows are billed. Its cursors are the
+    earliest of all types, its lag the longest; `requests` is what the client counted."""
+    seconds = (now - to_ms(first["started_at"])) / 1000
+    totals = list(tallies.values())
+    lags = [tally.lag_seconds for tally in totals if tally.lag_seconds is not None]
+    return {
+        **first,
+        "ended_at": to_text(now),
+        "outcome": "complete" if error is None else "failed",
+        "error": error,
+        "events": sum(tally.events for tally in totals),
+        "pages": sum(tally.pages for tally in totals),
+        "rejected": sum(tally.rejected.total() for tally in totals),
+        **requests,
+        "seconds": seconds,
+        "seconds_in_pipeline": round(max(0.0, seconds - sum(tally.waited for tally in totals)), 3),
+        "cursor_before": min((tally.cursor_before for tally in totals if tally.cursor_before), key=to_ms, default=None),
+        "cursor_after": min((tally.cursor_after for tally in totals if tally.cursor_after), key=to_ms, default=None),
+        "lag_seconds": max(lags, default=None),
+        "event_types": {name: tally.as_json() for name, tally in tallies.items()},
+    }
+
+
+def row_so_far(
+    first: Mapping[str, Any], now: int, tallies: Mapping[str, Tally], requests: Mapping[str, float]
+) -> dict[str, Any]:
+    """The same row so far: saved with each checkpoint, so that the next sync can say how far this one came if it is killed.
+    It lacks what is known only at the end of an event type."""
+    row = last_row(first, now, None, tallies, requests)
+    return {name: row[name] for name in row if name not in _AT_THE_END} | {"outcome": "interrupted"}
+
+
+_AT_THE_END = ("seconds_in_pipeline", "lag_seconds", "event_types")
+
+
+def interrupted(state: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The row of a sync that was killed, from the state it left; None if it came to its end.
+
+    >>> interrupted({"version": 1, "event_types": {}})
+    """
+    row = state.get(SYNC_RUN)
+    if not isinstance(row, Mapping) or row.get("outcome") != "interrupted" or not isinstance(row.get("id"), str):
+        return None
+    return {name: row[name] for name in SCHEMA["columns"] if name in row}
+
+
+class SyncRun:
+    """This sync's row while it runs.
+
+    `left` is the row of a sync before it that was killed, which this one marks as interrupted, if it is `enabled`; otherwise
+    the state keeps it. `tallies` are by event type, and grow while it runs; `counts` returns what the client counted.
+    """
+
+    def __init__(
+        self,
+        enabled: bool,
+        left: dict[str, Any] | None,
+        upsert: Callable[[dict[str, Any]], Any],
+        tallies: Mapping[str, Tally],
+        counts: Callable[[], Mapping[str, float]],
+    ):
+        self._enabled, self._upsert, self._tallies, self._counts = enabled, upsert, tallies, counts
+        self._row = left
+
+    def begin(self) -> None:
+        if self._enabled:
+            if self._row is not None:
+                self._upsert(self._row)
+            self._row = first_row(local_now())
+            self._upsert(self._row)
+
+    def so_far(self) -> dict[str, Any] | None:
+        """The row to save with the state; None if there is nothing to mark."""
+        if self._enabled and self._row is not None:
+            return row_so_far(self._row, local_now(), self._tallies, self._counts())
+        return self._row
+
+    def end(self, error: str | None) -> None:
+        if self._enabled and self._row is not None:
+            self._upsert(last_row(self._row, local_now(), error, self._tallies, self._counts()))
+            self._row = None

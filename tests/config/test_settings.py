@@ -1,0 +1,183 @@
+"""The configuration: its defaults, every mistake reported at once, no secret shown."""
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.config.keys import KEYS
+from pipeline.config.settings import read_settings, unknown_keys
+from pipeline.errors import SettingsError
+from pipeline.timestamps import to_ms
+
+TOKEN = "pat-na1-00000000-aaaa"
+REQUIRED = {"api_token": TOKEN, "initial_sync_start_date": "2026-01-01T00:00:00Z"}
+DEFAULTS = {
+    "event_types": ("e_visited_page",),
+    "page_size": 1000,
+    "checkpoint_interval": 10_000,
+    "dedupe_window": 20_000,
+    "lookback": 3_600_000,
+    "max_outage": 900_000,
+    "concurrency": 4,
+    "quota_reserve": 10,
+    "api_base_url": "https://api.hubapi.com",
+    "api_version": "2026-03",
+}
+
+
+def mistakes(**keys):
+    with pytest.raises(SettingsError) as raised:
+        read_settings(REQUIRED | keys)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("blank", [None, "", "  \n"])
+def test_a_blank_key_falls_back_to_its_default(blank):
+    given_keys = REQUIRED | {name: blank for name in KEYS if name not in REQUIRED} if blank is not None else REQUIRED
+    read = read_settings(given_keys)
+    assert {name: getattr(read, name) for name in DEFAULTS} == DEFAULTS
+    assert (read.api_token, read.start) == (TOKEN, to_ms(REQUIRED["initial_sync_start_date"]))
+
+
+@pytest.mark.parametrize(
+    "key, text, setting, value",
+    [
+        ("initial_sync_start_date", "2026-01-01", "start", to_ms("2026-01-01T00:00:00Z")),
+        ("initial_sync_start_date", "2026-01-01T02:00:00+02:00", "start", to_ms("2026-01-01T00:00:00Z")),
+        ("event_types", " b ,a,, b", "event_types", ("b", "a")),
+        ("page_size", " 1 ", "page_size", 1),
+        ("checkpoint_interval", "500", "checkpoint_interval", 500),
+        ("dedupe_window", "0", "dedupe_window", 0),
+        ("lookback_minutes", "0", "lookback", 0),
+        ("lookback_minutes", "90", "lookback", 5_400_000),
+        ("max_outage_minutes", "0.5", "max_outage", 30_000),
+        ("api_base_url", "https://api-eu1.hubapi.com/", "api_base_url", "https://api-eu1.hubapi.com"),
+        ("api_version", "v3", "api_version", "v3"),
+    ],
+)
+def test_a_key_is_parsed_into_its_setting(key, text, setting, value):
+    assert getattr(read_settings(REQUIRED | {key: text}), setting) == value
+
+
+WRONG = {
+    "initial_sync_start_date": ("soon", "2026-01-01T00:00:00Z"),
+    "event_types": ("e visited/page", "e_visited_page"),
+    "page_size": ("0", "from 1 to"),
+    "checkpoint_interval": ("-1", "from 1 to"),
+    "dedupe_window": ("many", "from 0 to"),
+    "lookback_minutes": ("1.5", "from 0 to"),
+    "deep_reread_days": ("often", "from 0 to"),
+    "max_outage_minutes": ("0", "minutes above 0"),
+    "concurrency": ("0", "from 1 to"),
+    "quota_reserve_percent": ("91", "from 0 to 90"),
+    "api_base_url": ("http://api.hubapi.com", "https://api.hubapi.com"),
+    "api_version": ("v4", "2026-03"),
+}
+
+
+def test_every_mistake_is_reported_at_once_with_its_key_the_value_and_the_cure():
+    lines = mistakes(api_token="two words", **{key: text for key, (text, _) in WRONG.items()}).splitlines()
+    assert f"{len(WRONG) + 1} mistakes" in lines[0] and len(lines) == len(WRONG) + 2
+    for key, (text, right) in WRONG.items():
+        line = next(line for line in lines if line.startswith(f"- {key}:"))
+        assert repr(text) in line and right in line.partition(repr(text))[2]
+
+
+@pytest.mark.parametrize("text", ["0", "17", "-4", "many", "4.0", "1e1", "٣"])
+def test_an_impossible_concurrency_is_reported_with_the_range(text):
+    assert f"- concurrency: given {text!r}; give" in mistakes(concurrency=text) and "from 1 to 16" in mistakes(concurrency=text)
+
+
+@pytest.mark.parametrize("key", REQUIRED)
+def test_a_required_key_is_reported_missing_by_name(key):
+    for blank in ({}, {key: " "}):
+        with pytest.raises(SettingsError, match=f"- {key}: missing; give"):
+            read_settings({name: text for name, text in REQUIRED.items() if name != key} | blank)
+
+
+@pytest.mark.parametrize("token", [f"Bearer {TOKEN}", f"{TOKEN}\n{TOKEN}", f"{TOKEN}é", f"{TOKEN}\0", f"{TOKEN} x"])
+def test_an_unusable_token_is_reported_but_never_shown(token):
+    message = mistakes(api_token=token, page_size="0")
+    assert "- api_token:" in message and "- page_size:" in message and TOKEN not in message
+
+
+def test_the_text_of_settings_does_not_contain_the_token():
+    read = read_settings(REQUIRED)
+    assert TOKEN not in repr(read) and TOKEN not in str(read)
+
+
+@pytest.mark.parametrize("value", [5, True, ["e"], {"a": 1}])
+def test_a_value_that_is_not_a_string_is_a_mistake(value):
+    assert "- page_size:" in mistakes(page_size=value) and "is a string" in mistakes(page_size=value)
+
+
+ALLOWED = ["http://127.0.0.1:8000", "http://127.9.9.9", "http://localhost:1", "http://LOCALHOST", "http://[::1]:8000", "https://x.y"]
+REFUSED = [
+    "http://127.0.0.1.example.com", "http://localhost.example.com", "http://api.hubapi.com", "http://10.0.0.1", "http://0.0.0.0",
+    "http://127.0.0.1@example.com", "https://user:password@api.hubapi.com", "https://api.hubapi.com/events", "ftp://127.0.0.1",
+    "https://api.hubapi.com?a=b", "https://api.hubapi.com#a", "api.hubapi.com", "https://", "https://[", "https://a:99999",
+    "//api.hubapi.com", "http:127.0.0.1", "https://a b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", ALLOWED)
+def test_https_and_loopback_are_allowed_as_the_api_address(url):
+    assert read_settings(REQUIRED | {"api_base_url": url}).api_base_url == url
+
+
+@pytest.mark.parametrize("url", REFUSED)
+def test_no_other_address_is_allowed(url):
+    assert "- api_base_url:" in mistakes(api_base_url=url)
+
+
+TEXTS = st.text() | st.sampled_from(
+    [text for text, _ in WRONG.values()]
+    + [*REFUSED, *ALLOWED, "5", "1e3", "٣", "https://a:٣", "1" * 13, "https://\u2100", "\ud800"]
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.dictionaries(st.sampled_from(sorted(KEYS)) | st.text(), TEXTS))
+@example({"api_base_url": "https://[::1%25eth0]"})
+def test_any_configuration_is_read_or_a_settings_error(configuration):
+    assert all(isinstance(sentence, str) for sentence in unknown_keys(configuration))
+    try:
+        assert read_settings(configuration).event_types
+    except SettingsError as error:
+        assert str(error)
+
+
+@settings(deadline=None)
+@given(st.text("!~ab\n é", min_size=9), st.fixed_dictionaries({}, optional=dict.fromkeys(WRONG, TEXTS)))
+def test_no_mistake_in_other_keys_reveals_the_token(token, others):
+    try:
+        read_settings(REQUIRED | others | {"api_token": token})
+    except SettingsError as error:
+        shown = str(error)
+        assert token not in shown or any(token in text for text in others.values())
+
+
+@pytest.mark.parametrize(
+    "wrong, nearest", [("page_sise", "page_size"), ("Api_Token", "api_token"), ("lookback", "lookback_minutes")]
+)
+def test_an_unknown_key_is_reported_with_the_nearest_one(wrong, nearest):
+    (sentence,) = unknown_keys(REQUIRED | {wrong: "x"})
+    assert repr(wrong) in sentence and repr(nearest) in sentence
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text(max_size=50), st.just("")))
+def test_exactly_the_unknown_keys_are_reported(configuration):
+    unknown = [name for name in configuration if name not in KEYS]
+    sentences = unknown_keys(REQUIRED | configuration)
+    assert len(sentences) == len(unknown)
+    shown = [repr(name) if "pat-" not in name else "(not shown)" for name in unknown]
+    assert all(name in sentence for name, sentence in zip(shown, sentences, strict=True))
+    assert all(any(f"'{key}'" in sentence for key in KEYS) for sentence in sentences)
+
+
+def test_the_example_configuration_is_valid():
+    example = json.loads((Path(__file__).parents[2] / "configuration.json.example").read_text())
+    assert set(example) <= set(KEYS) and read_settings(example)

@@ -1,0 +1,138 @@
+"""Columns that the configuration names and no event has are reported with the nearest one: a typo would protect nothing."""
+import pytest
+
+from pipeline import read_settings
+from pipeline.config import unmatched as module
+from pipeline.config.unmatched import collect_into, named_columns, unmatched
+from pipeline.stages.protect import protection
+from pipeline.timestamps import local_now, to_text
+from simulator import Behaviour, Simulator, generated, listed
+from tests.sdk import failures
+from tests.support import START, TYPE, Delivered, configuration, sync_into
+
+OTHER = "pe1_signup"
+SALT = {"hash_salt": "pepper"}
+
+
+def event(n=0, /, **properties):
+    own = {"id": f"id-{n}", "eventType": TYPE, "occurredAt": START, "objectId": "7", "objectType": "CONTACT"}
+    return {**own, "properties": {"hs_ip": "127.0.0.1", "hs_url": "/", "geo": {"city": "Berlin"}, **properties}}
+
+
+def served(*events, **behaviour):
+    return Simulator({TYPE: listed(events or [event()])}, Behaviour(**behaviour))
+
+
+def warnings(sim, **keys):
+    return sync_into(Delivered(), sim, **keys).warnings
+
+
+TYPOS = [
+    ({"drop_columns": "hs_ipp"}, "drop_columns", "hs_ipp", "hs_ip"),
+    ({"drop_columns": "hs_url, hs_ipp*"}, "drop_columns", "hs_ipp*", "hs_ip"),
+    ({"drop_columns": "goe_city"}, "drop_columns", "goe_city", "geo_city"),
+    ({"hash_columns": "hsIpp", **SALT}, "hash_columns", "hsIpp", "hs_ip"),
+    ({"rename_columns": "hs_ulr=url"}, "rename_columns", "hs_ulr", "hs_url"),
+    ({"string_columns": "hs_ulr"}, "string_columns", "hs_ulr", "hs_url"),
+]
+
+
+@pytest.mark.parametrize("keys, key, name, near", TYPOS, ids=str)
+@pytest.mark.parametrize("layout", ["per_event_type", "single"])
+def test_a_column_that_no_event_has_is_reported_with_the_nearest_one(keys, key, name, near, layout):
+    with served() as sim:
+        (message,) = warnings(sim, table_layout=layout, **keys)
+    assert message.startswith(f"{key}: ") and f"{name} (did you mean {near}?)" in message
+
+
+@pytest.mark.parametrize("keys, key, name", [
+    ({"drop_columns": "*email*"}, "drop_columns", "*email*"), ({"hash_columns": "salary", **SALT}, "hash_columns", "salary"),
+    ({"properties": "hs_city"}, "properties", "hs_city"),
+], ids=str)  # fmt: skip
+def test_no_column_is_suggested_if_none_is_near(keys, key, name):
+    with served() as sim:
+        (message,) = warnings(sim, **keys)
+    assert message.startswith(f"{key}: ") and name in message and "did you mean" not in message
+
+
+@pytest.mark.parametrize("keys", [
+    {}, {"drop_columns": "hs_ip, hsUrl, geo_*, *rl, object_id"}, {"hash_columns": "geoCity", **SALT}, {"properties": "hs_url"},
+    {"string_columns": "occurred, id, event_type, hs_ip"}, {"rename_columns": "hs_*=page_*", "drop_columns": "hs_ip"},
+    {"string_columns": "hs_page_id, hs_form_id"},
+], ids=str)  # fmt: skip
+def test_columns_that_events_have_are_not_reported(keys):
+    with served() as sim:
+        assert warnings(sim, **keys) == []
+
+
+def test_a_column_of_a_single_event_among_many_is_not_reported():
+    with served(*(event(n) for n in range(50)), event(50, late="1")) as sim:
+        assert warnings(sim, drop_columns="late", page_size="7", checkpoint_interval="5") == []
+
+
+def test_a_column_of_a_single_event_type_is_not_reported():
+    with Simulator({TYPE: listed([event()]), OTHER: listed([event(1, shoe="9") | {"eventType": OTHER}])}) as sim:
+        assert warnings(sim, drop_columns="shoe", event_types="*") == []
+
+
+@pytest.mark.parametrize("keys", [{"drop_columns": "hs_ipp"}, {"properties": "hs_ulr"}], ids=str)
+def test_a_sync_without_events_reports_nothing(keys):
+    with Simulator({TYPE: generated(0)}) as sim:
+        assert warnings(sim, **keys) == []
+
+
+def test_more_columns_than_are_remembered_prove_nothing(monkeypatch):
+    monkeypatch.setattr(module, "MOST_COLUMNS", 20)
+    with served(*(event(n, **{f"p{n}": "x"}) for n in range(100))) as sim:
+        assert warnings(sim, drop_columns="hs_ipp") == []
+    columns = set()
+    collect = collect_into(columns)
+    for n in range(1000):
+        collect([f"p{n}"])
+    assert len(columns) <= 20
+
+
+def test_every_name_that_a_column_goes_by_is_observed():
+    columns = set()
+    protection(observe=columns.update)(event(id="x", of=[{"in": 1}]))
+    assert columns >= {"id", "objectId", "properties_id", "hs_ip", "geo_city", "of", "in"}
+
+
+def test_columns_that_only_a_default_names_are_not_reported():
+    assert not any(named_columns(read_settings(configuration(Simulator({})))).values())
+    assert unmatched(read_settings(configuration(Simulator({}))), {"id"}) == []
+
+
+def test_a_start_date_in_the_future_is_reported_by_the_sync_and_the_setup_tests():
+    tomorrow = to_text(local_now() + 2 * 86_400_000)
+    with served() as sim:
+        (message,) = warnings(sim, initial_sync_start_date=tomorrow)
+        assert "initial_sync_start_date" in message and tomorrow in message and "future" in message
+        (message,) = failures(sim, initial_sync_start_date=tomorrow).values()
+        assert "initial_sync_start_date" in message and "future" in message
+
+
+# The setup test
+
+
+@pytest.mark.parametrize("keys, key, name, near", TYPOS, ids=str)
+def test_the_setup_test_fails_on_a_typo(keys, key, name, near):
+    with served() as sim:
+        ((label, message),) = failures(sim, **keys).items()
+    assert "columns" in label and message.startswith(f"{key}: ") and f"{name} (did you mean {near}?)" in message
+
+
+def test_the_setup_test_suggests_the_nearest_property():
+    with served() as sim:
+        ((_, message),) = failures(sim, properties="hs_ulr, hs_ip").items()
+    assert message.startswith("properties: ") and "hs_ulr (did you mean hs_url?)" in message
+
+
+def test_the_setup_test_passes_on_columns_that_may_just_be_rare():
+    with served() as sim:
+        assert failures(sim, drop_columns="*email*", properties="hs_city", hash_columns="salary", **SALT) == {}
+
+
+def test_the_setup_test_passes_if_there_is_no_event():
+    with Simulator({TYPE: generated(0)}) as sim:
+        assert failures(sim, drop_columns="hs_ipp") == {}

@@ -1,0 +1,119 @@
+"""What a sync reports of itself in the log: a start and an end of each event type, progress between them, and a summary."""
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import ConnectorError
+from pipeline.connection import event_type, reporting
+from pipeline.connection.reporting import PROGRESS_SECONDS, duration, progress, summary, throttle
+from pipeline.tables.sync_run import Tally
+from pipeline.timestamps import to_ms, to_text
+from simulator import Behaviour, Simulator, generated
+from tests.support import START, TYPE, Delivered, sync_into
+
+OTHER = "pe1_signup"
+
+
+def served(events=300, **behaviour):
+    return Simulator({TYPE: generated(events), OTHER: generated(events // 3, event_type=OTHER)}, Behaviour(**behaviour))
+
+
+def sync(sim, delivered=None, **keys):
+    """What one sync delivers, whether or not it ends in an error."""
+    delivered = delivered or Delivered()
+    try:
+        return sync_into(delivered, sim, **({"event_types": "*", "page_size": "50"} | keys))
+    except ConnectorError:
+        return delivered
+
+
+# Event types in the log
+
+
+def test_a_type_has_a_line_at_its_start_and_one_at_its_end_and_a_record_none():
+    with served(3000) as sim:
+        delivered = sync(sim)
+    for name in (TYPE, OTHER):
+        mine = [line for line in delivered.log if line.startswith(f"{name}: ")]
+        assert len(mine) == 2 and "reading from" in mine[0] and START[:10] in mine[0]
+        assert "complete" in mine[1] and delivered.state["event_types"][name]["occurred"] in mine[1]
+    assert len(delivered.log) == 5 and "3,000 rows" in "\n".join(delivered.log)
+
+
+def test_a_start_date_moved_earlier_is_a_time_range_with_its_own_line():
+    with served(300) as sim:
+        delivered = sync(sim, event_types=TYPE, initial_sync_start_date="2026-03-01T00:00:00Z")
+        logged = len(delivered.log)
+        sync(sim, delivered, event_types=TYPE)
+    lines = [line for line in delivered.log[logged:] if "reading from" in line]
+    assert len(lines) == 2 and "2026-01-01" in lines[0] and "to 2026-03-01" in lines[0]
+
+
+@pytest.mark.parametrize("seconds, fewest, most", [(30.0, 0, 0), (0.0, 30, 200)])
+def test_progress_is_logged_at_intervals_with_how_far_it_is(monkeypatch, seconds, fewest, most):
+    monkeypatch.setattr(event_type, "PROGRESS_SECONDS", seconds)
+    with served(3000) as sim:
+        delivered = sync(sim, event_types=TYPE)
+    lines = [line for line in delivered.log if "of the time range" in line]
+    assert fewest <= len(lines) <= most
+    moments = [to_ms(re.search(r"up to (\S+Z)", line)[1]) for line in lines]
+    assert moments == sorted(moments)
+    shares = [int(re.search(r"(\d+)% of the time range", line)[1]) for line in lines]
+    assert shares == sorted(shares) and all(0 <= share <= 100 for share in shares)
+
+
+def test_progress_is_throttled_to_every_thirty_seconds(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(reporting.time, "monotonic", lambda: now[0])
+    calls = []
+    throttled = throttle(PROGRESS_SECONDS, lambda: calls.append(now[0]))
+    for _ in range(300):
+        now[0] += 1
+        throttled()
+    assert PROGRESS_SECONDS == 30 and calls == [1000.0 + 30 * n for n in range(1, 11)]
+
+
+def test_the_summary_names_each_type_with_its_figures_and_counts_the_empty_ones_in_one_line():
+    histories = {TYPE: generated(1200), **{f"pe1_t{n}": generated(0) for n in range(30)}}
+    with Simulator(histories, Behaviour(forbidden=["pe1_t7"])) as sim:
+        delivered = sync(sim)
+    last = delivered.log[-1]
+    assert re.search(rf"{TYPE} +complete +1,200 ", last) and re.search(r"pe1_t7 +failed +0 ", last)
+    assert "Nothing behind the cursor: 29 event types." in last and len(last.splitlines()) == 4
+
+
+def test_a_failed_sync_ends_with_a_summary_too():
+    with served(fault=lambda request: "401" if request.number > 4 else None) as sim:
+        delivered = sync(sim)
+    assert any("outcome" in line and "failed" in line for line in delivered.log)
+
+
+TALLIES = st.dictionaries(
+    st.text("ab_", min_size=1, max_size=9),
+    st.builds(Tally, st.none() | st.just(START), st.none() | st.just(START), st.integers(0, 10**12),
+              outcome=st.sampled_from(["complete", "failed", "running"])),
+    max_size=5,
+)  # fmt: skip
+
+
+@given(TALLIES)
+def test_a_summary_has_a_line_for_each_type_with_news(tallies):
+    news = [name for name, tally in tallies.items() if tally.cursor_before != tally.cursor_after or tally.outcome != "complete"]
+    lines = summary(tallies).splitlines()
+    assert [line.split()[0] for line in lines[1 : len(news) + 1]] == news
+    assert len(lines) == (len(news) + 1 if news else 0) + (len(news) < len(tallies))
+
+
+@given(st.integers(0, 10**9), st.floats(0, 10**7), st.integers(0, 10**14), st.integers(0, 10**14), st.integers(0, 10**14))
+def test_progress_is_one_line_for_any_figures(events, seconds, begin, cursor, end):
+    line = progress(events, seconds, begin, cursor, end)
+    assert f"{events:,} row" in line and to_text(cursor) in line and "\n" not in line
+
+
+@given(st.floats(0, 10**12))
+def test_a_duration_is_exact_to_a_tenth_of_its_unit(seconds):
+    number, unit = duration(seconds).split()
+    size = {"s": 1, "min": 60, "h": 3600, "days": 86_400}[unit]
+    assert abs(float(number) * size - seconds) <= 0.0500001 * size

@@ -1,0 +1,88 @@
+"""The setup tests: each passes, or fails with what to change, and none ever shows a secret."""
+import pytest
+
+import connector
+from pipeline.connection import setup_tests as module
+from simulator import Behaviour, Simulator, generated
+from tests.sdk import failures, outcomes
+from tests.support import TYPE
+
+OTHER, SALT = "pe1_signup", "pepper and salt"
+
+
+def account(**behaviour):
+    return Simulator({TYPE: generated(20), OTHER: generated(20, event_type=OTHER)}, Behaviour(**behaviour))
+
+
+@pytest.mark.parametrize("given", [
+    {}, {"event_types": "*"}, {"event_types": f"{TYPE}, pe*, !x*"}, {"hash_columns": "a", "hash_salt": SALT},
+    {"property_filters": "hs_city=são paulo", "object_type": "CONTACT"}, {"api_version": "v3"},
+], ids=str)  # fmt: skip
+def test_a_valid_configuration_passes_every_test(given):
+    with account() as sim:
+        assert failures(sim, **given) == {}
+        assert len(sim.requests) < 10
+
+
+BAD = {
+    "a wrong token": ({"token": "another"}, {}, "token", ["401", "api_token"]),
+    "a malformed token": ({"fault": lambda request: "530"}, {}, "token", ["530", "api_token"]),
+    "a scope": ({"forbidden": {TYPE: ["events.read"], OTHER: ["signups.read"]}}, {"event_types": "*"}, "scopes",
+                ["events.read", "signups.read", TYPE, OTHER]),
+    "one scope of two types": ({"forbidden": {OTHER: ["signups.read"]}}, {"event_types": "*"}, "scopes", ["signups.read", OTHER]),
+    "an unknown type": ({}, {"event_types": f"{TYPE},e_visited_pag"}, "event types", ["e_visited_pag", TYPE, "event_types"]),
+    "two unknown types": ({}, {"event_types": "e_a, e_b"}, "event types", ["'e_a'", "'e_b'"]),
+    "patterns alone that match nothing": ({}, {"event_types": "x*"}, "event types", ["event_types"]),
+    "a start date": ({}, {"initial_sync_start_date": "yesterday"}, "start date", ["initial_sync_start_date", "yesterday"]),
+    "no start date": ({}, {"initial_sync_start_date": ""}, "start date", ["initial_sync_start_date", "missing"]),
+    "a redirect": ({"fault": lambda request: "redirect"}, {}, None, ["api_base_url"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_each_problem_fails_the_test_about_it_with_the_cure(case):
+    behaviour, given, about, named = BAD[case]
+    with account(**behaviour) as sim:
+        reported = failures(sim, **given)
+    assert reported and (about is None or any(about in label for label in reported))
+    text = "\n".join(reported.values() if about is None else [reported[label] for label in reported if about in label])
+    assert all(name in text for name in named)
+
+
+@pytest.mark.parametrize("case", ["a wrong token", "a scope", "an unknown type"])
+def test_the_first_failure_is_the_one_about_the_problem(case):
+    """Fivetran stops at the first failure."""
+    behaviour, given, about, _ = BAD[case]
+    with account(**behaviour) as sim:
+        reported = outcomes(sim, **given)
+    first = next(label for label, failure in reported.items() if failure is not None)
+    assert about in first
+
+
+def test_an_unmatched_pattern_among_matching_names_passes():
+    """The sync warns of it; tomorrow it may match."""
+    with account() as sim:
+        assert failures(sim, event_types=f"{TYPE}, x*") == {}
+
+
+def test_an_unreachable_address_fails_soon_and_says_so(monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 50)
+    sim = account()
+    with sim:
+        pass
+    reported = failures(sim)
+    assert any("reached" in label for label in reported) and "HubSpot gave no good answer" in next(iter(reported.values()))
+    assert not any("start date" in label for label in reported)
+
+
+def test_every_mistake_in_the_configuration_fails_a_test():
+    with account() as sim:
+        reported = "\n".join(failures(sim, page_size="0", rename_columns="a", hash_columns="email").values())
+    assert all(f"- {key}:" in reported for key in ("page_size", "rename_columns", "hash_salt"))
+
+
+@pytest.mark.parametrize("keys", [{}, {"api_token": None}, {"api_token": 5, "initial_sync_start_date": []}], ids=str)
+def test_no_configuration_crashes_a_setup_test(keys):
+    form = connector.configuration_form()
+    names = [test.name for test in form.to_response().tests]
+    assert all(form._get_test_function_by_name(name)(keys).failure for name in names)

@@ -1,0 +1,305 @@
+"""The saved state: its shape, its migrations from every older version, and what is refused."""
+import copy
+import json
+from dataclasses import fields
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.connection.spans import main_span
+from pipeline.connection.state import Progress, migrate, read_state, read_under_way, write_state
+from pipeline.errors import StateError
+from pipeline.timestamps import to_ms, to_text
+from simulator import Simulator, generated
+from tests.support import TYPE, Delivered, sync_into, truth
+
+SIGNUP, URL = "pe1_signup", "https://api.hubapi.com"
+law = settings(deadline=None)
+DATES = [field.name for field in fields(Progress) if field.name != "fingerprint"]
+TEXTS = st.integers(0, 60).map(to_text) | st.integers(0, 3).map(lambda second: f"1970-01-01T00:00:0{second}Z")
+
+
+def read(state):
+    return read_state(migrate(state)[0])
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("version", [4, 99])
+def test_a_newer_version_is_refused_with_what_to_do(version):
+    with pytest.raises(StateError, match=rf"version {version}.*knows up to 3.*newer.*[Dd]eploy.*re-sync"):
+        migrate({"version": version, "event_types": {}})
+
+
+BROKEN = {
+    "no version": {"event_types": {}},
+    "no event types": {"version": 3},
+    "a version that is a text": {"version": "3", "event_types": {}},
+    "a version that is a bool": {"version": True, "event_types": {}},
+    "a version that is too low": {"version": 0, "event_types": {}},
+    "event types in a list": {"version": 3, "event_types": [TYPE]},
+    "progress that is not an object": {"version": 3, "event_types": {TYPE: "2026-05-21"}},
+    "progress of version 1 that is not an object": {"version": 1, "event_types": {TYPE: "2026-05-21"}},
+    "progress of version 2 that is not an object": {"version": 2, "event_types": {TYPE: ["2026-05-21"]}},
+    "api_base_url that is not a text": {"version": 3, "event_types": {}, "api_base_url": 5},
+    "made_against that is not a text": {"version": 2, "event_types": {}, "made_against": 5},
+    "fingerprint that is not a text": {"version": 3, "event_types": {TYPE: {"fingerprint": 5}}},
+    "made_under of version 1 that is not a text": {"version": 1, "event_types": {TYPE: {"made_under": 5}}},
+    "made_under of version 2 that is not a text": {"version": 2, "event_types": {TYPE: {"made_under": 5}}},
+    "the example's with more": {"start_date": "2026-05-21T01:36:04Z", "end_date": "2026-05-21T01:36:04Z"},
+    "something else": {"cursor": 5},
+} | {
+    f"{name} {value!r} in version {version}": {"version": version, "event_types": {TYPE: {name: value}}}
+    for name in DATES
+    for value in ("soon", "", 5, [], {}, ["2026-05-21T01:36:04Z"])
+    for version in (1, 2, 3)
+} | {
+    f"the example's with the date {value!r}": {"start_date": value} for value in ("yesterday", [], {}, ["2026-05-21T01:36:04Z"])
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("state", BROKEN.values(), ids=BROKEN)
+def test_a_broken_state_is_refused_with_what_to_do(state):
+    with pytest.raises(StateError, match="(?s)saved state cannot be used.*last good sync.*re-sync"):
+        read(state)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+)
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | TEXTS
+
+
+def states(versions, fingerprint, api_base_url):
+    """States of these versions, which call two of their fields so, with valid, broken and unknown fields."""
+    progress = st.dictionaries(st.sampled_from([*DATES, "rest"]) | st.text(max_size=3), SCALARS) | st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(DATES, TEXTS) | {fingerprint: SCALARS}
+    )
+    return st.fixed_dictionaries(
+        {"version": versions, "event_types": st.dictionaries(st.text(max_size=3), progress | SCALARS)},
+        optional={"under_way": JSON, api_base_url: st.text(max_size=5) | JSON, "else": JSON},
+    )
+
+
+STATES = (
+    states(st.sampled_from([1, 2]), "made_under", "made_against")
+    | states(st.sampled_from([3]), "fingerprint", "api_base_url")
+    | states(st.integers(-1, 5) | st.none(), "fingerprint", "made_against")
+)
+EXAMPLES = (TEXTS | JSON).map(lambda date: {"start_date": date})
+
+
+@law
+@given(STATES | EXAMPLES | st.dictionaries(st.text(max_size=3), JSON))
+def test_any_state_is_read_or_refused_and_never_changed(state):
+    before = copy.deepcopy(state)
+    try:
+        read(state)
+    except StateError as error:
+        assert "re-sync" in str(error)
+    assert isinstance(read_under_way(state), (str, type(None)))
+    assert repr(state) == repr(before)
+
+
+# This version
+
+
+PROGRESS = st.builds(Progress, **dict.fromkeys(DATES, st.none() | TEXTS), fingerprint=st.none() | st.text())
+
+
+@law
+@given(st.dictionaries(st.text(), PROGRESS, min_size=1), st.none() | st.text(), st.none() | st.text())
+def test_a_written_state_survives_json_and_is_read_as_it_was(progress, under_way, api_base_url):
+    written = write_state(progress, under_way, api_base_url)
+    saved = json.loads(json.dumps(written))
+    assert migrate(saved) == (written, []) and saved["version"] == 3
+    assert (read_state(saved), read_under_way(saved), saved.get("api_base_url")) == (progress, under_way, api_base_url)
+
+
+@law
+@given(STATES | EXAMPLES)
+def test_what_is_read_and_written_reads_the_same_and_needs_no_migration(state):
+    try:
+        migrated, sentences = migrate(state)
+        progress, under_way = read_state(migrated), read_under_way(migrated)
+    except StateError:
+        return
+    written = write_state(progress, under_way, migrated.get("api_base_url"))
+    assert migrate(written) == (written, [])
+    assert (read_state(written), read_under_way(written)) == (progress, under_way)
+    assert write_state(read_state(written), under_way, written.get("api_base_url")) == written
+    assert migrated["version"] == 3 and migrate(migrated)[0] == migrated and set(migrate(migrated)[1]) <= set(sentences)
+
+
+@law
+@given(STATES)
+def test_no_field_is_left_out_in_silence(state):
+    try:
+        migrated, sentences = migrate(state)
+        known = write_state(read_state(migrated), read_under_way(migrated), migrated.get("api_base_url"))
+    except StateError:
+        return
+    names = {} if state["version"] == 3 else {"made_under": "fingerprint", "made_against": "api_base_url"}
+    log = " ".join(sentences)
+    for event_type, saved in state["event_types"].items():
+        for key, value in saved.items():
+            kept = known["event_types"][event_type].get(names.get(key, key)) == value
+            assert kept or (event_type if key == "rest" else key) in log or len(log) > 400
+    for key in set(state) - {"version", "event_types", "under_way"}:
+        assert known.get(names.get(key, key)) == state[key] or key in log or len(log) > 400
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_an_unknown_field_is_left_out_and_logged(version):
+    state = {"version": version, "event_types": {TYPE: PLACE | {"mood": "good"}}, "else": {}}
+    assert read(state) == {TYPE: Progress(**PLACE)}
+    (sentence,) = migrate(state)[1]
+    assert f"mood of {TYPE}" in sentence and "else" in sentence
+
+
+@pytest.mark.parametrize("version, key", [(2, "rest"), (3, "rest"), (3, "made_under")])
+def test_a_field_of_an_older_version_is_unknown_in_a_later_one(version, key):
+    (sentence,) = migrate({"version": version, "event_types": {TYPE: {key: "x"}}})[1]
+    assert f"{key} of {TYPE}" in sentence
+
+
+# From version 0: the published example's, or none at all
+
+PLACE = {"occurred": "2026-05-21T01:36:04.329Z", "read_at": "2026-05-21T01:40:00.000Z", "start_date": "2026-01-01T00:00:00.000Z"}
+
+
+def test_an_empty_state_is_a_first_sync():
+    assert migrate({}) == ({"version": 3, "event_types": {}}, [])
+
+
+def test_the_state_of_the_published_example_becomes_the_cursor_of_its_one_table():
+    state, sentences = migrate({"start_date": "2026-05-21T01:36:04.329Z"})
+    assert state == {"version": 3, "event_types": {TYPE: {"occurred": "2026-05-21T01:36:04.329Z"}}}
+    (sentence,) = sentences
+    assert "before 2026-05-21T01:36:04.329Z counts as delivered" in sentence and "re-sync" in sentence
+    span = main_span(read_state(state)[TYPE], 0, 60_000, to_ms("2027-01-01"))
+    assert span == (to_ms("2026-05-21T01:36:04.329Z"), None)
+
+
+def test_a_sync_resumes_at_the_date_of_the_published_example():
+    history = generated(500, shape="uniform")
+    half = history.time(250)
+    with Simulator({TYPE: history}) as sim:
+        delivered = sync_into(Delivered(), sim, {"start_date": to_text(half)}, page_size="50")
+    assert delivered.ids() == truth(history, half) and delivered.state["version"] == 3
+
+
+# From version 1, of release 1.0.0: a state that it saved when it was killed inside a millisecond of many pages
+
+VERSION_1 = {
+    "version": 1,
+    "event_types": {
+        TYPE: {
+            "occurred": "2026-04-30T23:34:37.529Z", "read_at": "2026-05-02T13:43:48.997Z",
+            "start_date": "2026-01-01T00:00:00.000Z", "finished_at": "2026-05-02T13:43:48.997Z",
+            "made_under": "object_type CONTACT",
+        },
+        SIGNUP: {
+            "occurred": "2026-03-02T00:00:00.000Z", "read_at": "2026-05-02T13:43:48.998Z",
+            "start_date": "2026-01-01T00:00:00.000Z", "made_under": "object_type CONTACT",
+            "rest": {
+                "start": 1772409600000, "end": 1777729428998, "reached": 1772409600000, "asked": [1772409599999, None],
+                "after": "MTc3MjQwOTYwMDAwMHwwLTF8MTM5fDQtMTkwODcyNHw4Yi5hYmE2ZGUxOS4wfA==", "held": True, "restarts": 0,
+                "walked": 7, "mark": "MTc3MjQwOTYwMDAwMHwwLTF8Nzl8NC0xOTA4NzI0fDRmLmFiYTZkZTE5LjA=",
+            },
+        },
+    },
+    "under_way": SIGNUP,
+}  # fmt: skip
+
+
+def renamed(progress):
+    """The progress of an older version as this one saves it."""
+    names = {"made_under": "fingerprint"}
+    return {names.get(key, key): value for key, value in progress.items() if key != "rest"}
+
+
+def test_version_1_keeps_everything_but_its_page_cursors_which_are_logged():
+    state, sentences = migrate(VERSION_1)
+    event_types = {name: renamed(progress) for name, progress in VERSION_1["event_types"].items()}
+    assert state == {"version": 3, "event_types": event_types, "under_way": SIGNUP}
+    (sentence,) = sentences
+    assert SIGNUP in sentence and TYPE not in sentence and "read again" in sentence
+    progress = read_state(state)
+    assert {each.fingerprint for each in progress.values()} == {"object_type CONTACT"} and read_under_way(state) == SIGNUP
+    assert main_span(progress[SIGNUP], 0, 0, to_ms("2027-01-01")) == (to_ms("2026-03-02"), None)
+
+
+def test_version_1_without_page_cursors_is_migrated_without_a_line_in_the_log():
+    state = {"version": 1, "event_types": {TYPE: PLACE, SIGNUP: PLACE | {"rest": None}}, "under_way": TYPE}
+    assert migrate(state) == ({"version": 3, "event_types": {TYPE: PLACE, SIGNUP: PLACE}, "under_way": TYPE}, [])
+
+
+def test_a_sync_resumes_from_version_1_and_reads_the_interrupted_millisecond_again():
+    with Simulator({TYPE: generated(300), SIGNUP: generated(300, event_type=SIGNUP, shape="one_ms")}) as sim:
+        delivered = sync_into(Delivered(), sim, VERSION_1, event_types="*", object_type="CONTACT", page_size="20")
+        assert delivered.ids(SIGNUP) == truth(sim.histories[SIGNUP]) and len(delivered.ids(TYPE)) < 10
+        assert not any("after" in request.query for request in sim.requests[:2])
+    assert delivered.warnings == [] and sum("page cursors" in line for line in delivered.log) == 1
+    assert delivered.state["version"] == 3 and "rest" not in json.dumps(delivered.state)
+
+
+# From version 2, never released: a state of a sync with filters that was killed while it read a gap
+
+FILTERS = {"object_type": "CONTACT", "property_filters": "hs_city=berlin", "properties": "hs_url, hs_city"}
+MADE_UNDER = "object_type CONTACT, property_filters #8395, properties hs_city, hs_url"
+SYNC_RUN = {
+    "id": "3f23d96fd7cb4ebab12acf4cde6e4915", "started_at": "2026-05-02T13:43:32.751Z", "outcome": "interrupted",
+    "version": "1.1.0", "ended_at": "2026-05-02T13:43:32.760Z", "error": None, "events": 40, "pages": 3, "requests": 7,
+    "cursor_before": "2026-04-30T23:34:37.529Z", "cursor_after": "2026-04-30T23:34:37.529Z",
+}  # fmt: skip
+VERSION_2 = {
+    "version": 2,
+    "event_types": {
+        TYPE: {
+            "occurred": "2026-04-30T23:34:37.529Z", "read_at": "2026-05-02T13:43:32.001Z",
+            "start_date": "2026-03-01T00:00:00.000Z", "gap_start": "2026-01-01T00:00:00.000Z",
+            "gap_occurred": "2026-01-16T12:40:43.298Z", "deep_read_at": "2026-05-02T13:43:32.001Z",
+            "finished_at": "2026-05-02T13:43:32.001Z", "made_under": MADE_UNDER,
+        },
+        SIGNUP: {
+            "read_at": "2026-05-02T13:43:32.011Z", "start_date": "2026-03-01T00:00:00.000Z",
+            "finished_at": "2026-05-02T13:43:32.011Z", "made_under": MADE_UNDER,
+        },
+        "E_A_B": {
+            "occurred": "2026-04-30T23:20:01.539Z", "read_at": "2026-05-02T13:43:32.014Z",
+            "start_date": "2026-03-01T00:00:00.000Z", "finished_at": "2026-05-02T13:43:32.014Z",
+            "made_under": f"table e_a_b_zmjyor, {MADE_UNDER}",
+        },
+    },
+    "made_against": URL, "under_way": TYPE, "sync_run": SYNC_RUN,
+}  # fmt: skip
+
+
+def test_version_2_changes_two_names_and_nothing_else():
+    state, sentences = migrate(VERSION_2)
+    event_types = {name: renamed(progress) for name, progress in VERSION_2["event_types"].items()}
+    whole = {"version": 3, "event_types": event_types, "api_base_url": URL, "under_way": TYPE, "sync_run": SYNC_RUN}
+    assert (state, sentences) == (whole, [])
+    assert read_state(state)["E_A_B"].fingerprint == f"table e_a_b_zmjyor, {MADE_UNDER}"
+    assert read_state(state)[TYPE].gap_occurred == "2026-01-16T12:40:43.298Z"
+
+
+def test_a_sync_resumes_from_version_2_without_reading_the_history_again():
+    histories = {name: generated(300, event_type=name) for name in (TYPE, SIGNUP, "E_A_B")}
+    with Simulator(histories) as sim:
+        state = VERSION_2 | {"made_against": sim.url}
+        delivered = sync_into(Delivered(), sim, state, event_types="*", initial_sync_start_date="2026-03-01", **FILTERS)
+        first = {}
+        for request in sim.requests:
+            if "eventType" in request.query:
+                first.setdefault(request.query["eventType"][0], to_ms(request.query["occurredAfter"][0]))
+    assert delivered.warnings == [] and next(iter(first)) == TYPE
+    assert all(first[name] > to_ms("2026-04-30") for name in (TYPE, "E_A_B")) and first[SIGNUP] < to_ms("2026-03-01")
+    saved = delivered.state
+    assert saved["api_base_url"] == sim.url and saved["event_types"][TYPE]["fingerprint"] == MADE_UNDER
+    assert delivered.rows["sync_run"][SYNC_RUN["id"]]["outcome"] == "interrupted" and "sync_run" not in saved
+    assert "made_" not in json.dumps(saved)

@@ -1,0 +1,306 @@
+"""A client and every answer it may get: a page read whole, an attempt repeated, an error, or a request given up."""
+import gzip
+import json
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import BadAnswer, ConnectorError, Refused, Stopped
+from pipeline.hubspot import client as module
+from tests.hubspot.clients import GOOD, QUERY, T0, TOKEN, TRUTH, client_of, error_of, served
+from tests.hubspot.wire import Wire, chunked, http
+from tests.support import START, TYPE
+
+law = settings(deadline=None, max_examples=100)
+
+
+@pytest.mark.parametrize(
+    "version, path",
+    [
+        ("v3", "/events/v3/events"),
+        ("2025-09", "/events/event-occurrences/2025-09"),
+        ("2026-03", "/events/event-occurrences/2026-03"),
+        ("2026-09", "/events/event-occurrences/2026-09"),
+    ],
+)
+def test_each_api_version_has_its_own_paths(version, path):
+    with served(extra_event_types=("ae2_x",)) as sim, client_of(sim, version) as client:
+        assert client.page({**QUERY, "occurredAfter": START}).events == TRUTH[:50]
+        assert client.event_types() == [TYPE, "ae2_x"]
+    first, second = sim.requests
+    assert (first.path, second.path) == (path, f"{path}/event-types")
+    assert first.query == {"eventType": [TYPE], "limit": ["50"], "occurredAfter": [START]}
+    assert first.headers["authorization"] == f"Bearer {TOKEN}" and "json" in first.headers["accept"]
+
+
+BIG = json.dumps({"results": [{"id": str(n), "properties": {"hs_url": "/" * 50}} for n in range(5_000)]}).encode()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(gzip.compress(BIG), Content_Encoding="gzip"),
+        chunked(BIG, 1_000),
+        chunked(gzip.compress(BIG), 7, Content_Encoding="gzip"),
+        http(BIG, length=False),
+    ],
+    ids=["gzip", "chunked", "chunked gzip", "until the end of the connection"],
+)
+def test_a_body_is_read_whole_however_it_is_encoded_or_framed(answer):
+    with Wire(answer) as wire, client_of(wire) as client:
+        page = client.page(QUERY)
+    assert len(page.events) == 5_000 and page.size == len(BIG)
+    assert len(wire.heads) == 1
+
+
+@pytest.mark.parametrize("fault", ["lone_surrogate", "deep"])
+def test_half_an_emoji_or_extreme_nesting_does_not_cost_the_page(fault):
+    with served(faults={1: fault}) as sim, client_of(sim, max_outage=0) as client:
+        assert [event["id"] for event in client.page(QUERY).events] == [event["id"] for event in TRUTH[:50]]
+
+
+def test_an_integer_too_large_for_any_column_becomes_a_float_as_in_the_sdk():
+    with served(faults={1: "huge_int"}) as sim, client_of(sim) as client:
+        assert float("1234567890" * 4) in client.page(QUERY).events[0]["properties"].values()
+
+
+# Retried
+
+
+TRANSIENT = [
+    "423", "429", "429:no-retry-after", "477", "500", "502", "503", "504", *map(str, range(520, 528)), "html", "empty", "cut",
+    "cut_clean", "reset", "no_results", "results_null", "results_string",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TRANSIENT)
+def test_a_transient_failure_is_retried_until_the_page_is_whole(kind, clock):
+    with served(faults={1: kind, 2: kind}) as sim, client_of(sim) as client:
+        assert client.page(QUERY, clock).events == TRUTH[:50]
+    assert len(sim.requests) == 3 and len(clock.waits) == 2
+    assert sim.requests[0].query == sim.requests[2].query
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        chunked(BIG, 1_000)[:200_000],
+        chunked(BIG, 1_000)[:-5],
+        http(gzip.compress(BIG)[:-100], Content_Encoding="gzip"),
+        http(BIG, Content_Encoding="gzip"),
+        http(b"[]"),
+        http(b"null"),
+        http({"results": [], "paging": {}}, status=204, length=False),
+        b"",
+        b"garbage\r\n\r\n",
+    ],
+    ids=["cut in a chunk", "cut between chunks", "cut gzip", "no gzip", "a list", "null", "204", "nothing", "no HTTP"],
+)
+def test_a_broken_answer_is_retried(answer, clock):
+    with Wire(answer, GOOD) as wire, client_of(wire) as client:
+        assert client.page(QUERY, clock).events == [{"id": "a"}]
+    assert len(wire.heads) == 2
+
+
+def test_an_answer_that_hangs_is_retried(monkeypatch, clock):
+    monkeypatch.setattr(module, "TIMEOUTS", (1.0, 0.1))
+    with served(faults={1: "hang"}) as sim, client_of(sim) as client:
+        assert client.page(QUERY, clock).events == TRUTH[:50]
+    assert len(sim.requests) == 2
+
+
+def dripping(head=b"HTTP/1.1 200 OK\r\n\r\n", step=lambda: time.sleep(0.01)):
+    yield head
+    while True:
+        yield b" "
+        step()
+
+
+DRIPS = {"status line": b"HTTP/1.1 200 ", "headers": b"HTTP/1.1 200 OK\r\nX-Slow: ", "body": b"HTTP/1.1 200 OK\r\n\r\n"}
+
+
+@pytest.mark.parametrize("part", DRIPS)
+def test_a_dripping_answer_is_given_up_at_a_deadline_and_retried(part, monkeypatch):
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.1)
+    began = time.monotonic()
+    with Wire(dripping(DRIPS[part]), GOOD) as wire, client_of(wire) as client:
+        assert client.page(QUERY).events == [{"id": "a"}]
+    assert len(wire.heads) == 2 and time.monotonic() - began < 5
+
+
+def test_a_body_larger_than_any_page_is_given_up(monkeypatch):
+    monkeypatch.setattr(module, "ANSWER_BYTES", 10_000)
+    with Wire(dripping(step=lambda: None)) as wire, client_of(wire) as client, pytest.raises(BadAnswer, match="page_size"):
+        client.page(QUERY)
+    assert len(wire.heads) == 1
+
+
+# Stopping
+
+
+def test_a_stopped_client_sends_no_request():
+    stop = threading.Event()
+    stop.set()
+    with served() as sim, client_of(sim) as client, pytest.raises(Stopped):
+        client.page(QUERY, stop)
+    assert sim.requests == []
+
+
+def test_a_stop_ends_a_long_wait_at_once():
+    stop = threading.Event()
+    stopper = threading.Timer(0.05, stop.set)
+    with served(fault=lambda asked: "503:retry-after=600") as sim, client_of(sim) as client, pytest.raises(Stopped):
+        stopper.start()
+        client.page(QUERY, stop)
+    stopper.join()
+    assert len(sim.requests) == 1
+
+
+def test_a_stop_ends_a_wait_for_the_rate_limit_without_a_request(clock):
+    with served(quota=(1, 10_000)) as sim, client_of(sim) as client:
+        client.page(QUERY, clock)
+        clock.set_at_wait = True
+        with pytest.raises(Stopped):
+            client.page(QUERY, clock)
+    assert len(clock.waits) == 1 and len(sim.requests) == 1
+
+
+def stopped_after(seconds, sim):
+    """How many seconds a request lasted that was stopped after `seconds`."""
+    stop = threading.Event()
+    stopper = threading.Timer(seconds, stop.set)
+    began = time.monotonic()
+    with client_of(sim) as client, pytest.raises(Stopped):
+        stopper.start()
+        client.page(QUERY, stop)
+    stopper.join()
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("part", DRIPS)
+def test_a_stop_soon_ends_a_dripping_answer(part):
+    with Wire(dripping(DRIPS[part])) as wire:
+        assert stopped_after(0.1, wire) < 3
+
+
+@pytest.mark.parametrize("fault", ["hang", "drip"])
+def test_a_stop_soon_ends_an_answer_that_hangs_or_drips(fault):
+    with served(faults={1: fault}) as sim:
+        assert stopped_after(0.1, sim) < 3
+
+
+# Where the token goes
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_and_the_error_names_api_base_url(status, clock):
+    with served() as other, Wire(http(b"", status, Location=f"{other.url}/events?token={TOKEN}")) as wire:
+        raised, text = error_of(wire, clock)
+    assert raised is Refused and "api_base_url" in text and other.url in text
+    assert other.requests == [] and len(wire.heads) == 1
+
+
+@pytest.mark.parametrize("loopback", [True, False])
+def test_a_netrc_entry_does_not_replace_the_token(loopback, monkeypatch, tmp_path):
+    for name in (".netrc", "_netrc"):
+        (tmp_path / name).write_text("machine 127.0.0.1 login thief password secret\ndefault login thief password secret\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    monkeypatch.setattr(module, "is_loopback", lambda host: loopback)  # for other hosts, the environment counts
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with served() as sim, client_of(sim) as client:
+        client.page(QUERY)
+    assert sim.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_requests_to_loopback_bypass_every_proxy(variable, monkeypatch):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with served() as proxy, served() as sim, client_of(sim) as client:
+        monkeypatch.setenv(variable, proxy.url)
+        assert client.page(QUERY).events == TRUTH[:50]
+    assert proxy.requests == [] and len(sim.requests) == 1
+
+
+# HubSpot's clock
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_the_clock_is_set_by_the_date_of_every_answer_an_error_too(status, clock):
+    faults = {} if status == 200 else {1: str(status)}
+    with served(faults=faults, clock=clock.hubspot) as sim, client_of(sim) as client:
+        with suppress(Refused):
+            client.page(QUERY, clock)
+        assert client.clock.now() == T0 and len(sim.requests) == 1
+
+
+# Laws
+
+
+HEADERS = st.text("0123456789 :,+-.eGMTThuJanFeb", max_size=40) | st.text(st.characters(min_codepoint=32, max_codepoint=126))
+
+
+def test_no_header_spoils_a_good_answer():
+    names = ["Max", "Remaining", "Interval-Milliseconds", "Daily", "Daily-Remaining"]
+    with Wire(b"") as wire:
+
+        @law
+        @given(HEADERS, HEADERS)
+        @example("Thu, 01 Jan 0000 00:00:00 GMT", "1e999")
+        @example("Thu, 01 Jan 9999 00:00:00 -9999", "")
+        def check(date, limit):
+            limits = dict.fromkeys([f"X-HubSpot-RateLimit-{name}" for name in names], limit)
+            wire.answers = [http({"results": []}, Date=date, Retry_After=limit, **limits)]
+            with client_of(wire) as client:
+                assert client.page(QUERY).events == [] and isinstance(client.clock.now(), int)
+
+        check()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["next", "after", "a"]), inner, max_size=3),
+)
+BODIES = (
+    st.binary()
+    | JSON.map(lambda value: json.dumps(value).encode())
+    | st.fixed_dictionaries({"results": JSON}, optional={"paging": JSON}).map(lambda value: json.dumps(value).encode())
+    | st.sampled_from([b'{"a":' * 5_000, b"[" * 100_000, b'{"results":[' + b"9" * 5_000 + b"]}"])
+    | st.sampled_from([b"\xef\xbb\xbf{}", b'{"results":[NaN]}', b'{"results":["\\ud83d"]}', b'{"results":["\xff"]}'])
+)
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 429, 500])
+def test_any_body_is_a_page_or_a_connector_error(status):
+    with Wire(b"") as wire, client_of(wire, max_outage=0) as client:
+
+        @law
+        @given(BODIES)
+        def check(body):
+            wire.answers = [http(body, status)]
+            try:
+                page = client.page(QUERY)
+            except ConnectorError as error:
+                assert str(error)
+            else:
+                assert isinstance(page.events, list) and isinstance(page.cursor, (str, type(None))) and status == 200
+
+        check()
+
+
+def test_any_bytes_are_a_page_or_a_connector_error():
+    with Wire(b"") as wire, client_of(wire, max_outage=0) as client:
+
+        @law
+        @given(st.binary() | st.binary().map(GOOD[:30].__add__) | st.integers(0, len(GOOD) - 1).map(lambda n: GOOD[:n]))
+        def check(answer):
+            wire.answers = [answer]
+            with suppress(ConnectorError):
+                client.page(QUERY)
+
+        check()

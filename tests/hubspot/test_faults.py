@@ -1,0 +1,275 @@
+"""HubSpot at its worst: what a sync delivers, what it reports, and where the next one resumes."""
+import json
+import os
+import re
+import threading
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.errors import BadAnswer, ConnectorError, QuotaSpent, Unavailable
+from pipeline.hubspot import client, clock, rate_limit, retry
+from pipeline.timestamps import DAY, MINUTE, to_ms
+from simulator import Behaviour, Simulator, generated, listed
+from tests.support import START, TYPE, Delivered, event, sync_into, truth
+
+EVENTS = int(os.environ.get("FAULT_EVENTS", "20000"))
+STATUSES = ("423", "429", "429:no-retry-after", "477", "500", "502", "503", "504", *map(str, range(520, 528)))
+TRANSIENT = (
+    *STATUSES, "html", "empty", "cut", "cut_clean", "reset", "no_results", "results_null", "results_string", "repeat_cursor",
+)  # fmt: skip
+CONTENT = ("backward_cursor", "unordered", "duplicate", "foreign_type", "outside", "lone_surrogate", "deep", "huge_int")
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    """Waits return at once and only move a clock, which the client goes by."""
+    seconds, lock, wait = [1000.0], threading.Lock(), threading.Event.wait
+
+    def hurried(event, timeout=None):
+        with lock:
+            seconds[0] += timeout or 0
+        return wait(event, None if timeout is None else min(timeout, 0.001))
+
+    monkeypatch.setattr(threading.Event, "wait", hurried)
+    for module in (client, rate_limit, retry):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
+
+
+def served(*histories, **behaviour):
+    return Simulator(dict(zip((TYPE, "pe1_b", "pe1_c"), histories, strict=False)), Behaviour(**behaviour))
+
+
+def rows_of(history):
+    for original in map(history.event, range(len(history))):
+        yield original["id"], {**original.pop("properties"), **original, "occurred": original["occurredAt"]}
+
+
+def after_the_first(name, kind):
+    """A fault of that kind in every answer for that event type but the first."""
+    answered = []
+
+    def fault(asked):
+        if asked.query.get("eventType") != [name]:
+            return None
+        answered.append(asked)
+        return kind if len(answered) > 1 else None
+
+    return fault
+
+
+def state_of(delivered, name=TYPE):
+    return delivered.state["event_types"][name]
+
+
+# Some or all answers are broken
+
+
+@pytest.mark.parametrize("concurrency, size", [("1", "250"), ("4", "100")])
+def test_a_backfill_is_exact_though_a_quarter_of_all_answers_is_broken(concurrency, size):
+    history = generated(EVENTS)
+    kinds = (*TRANSIENT, *CONTENT)
+    with served(history, fault_rate=0.25, fault_kinds=kinds, fault_seed=EVENTS, faults={20: "drip"}) as sim:
+        delivered = sync_into(Delivered(), sim, page_size=size, concurrency=concurrency)
+        broken = {asked.fault for asked in sim.requests}
+    assert len(broken) > len(kinds) / 2
+    table = delivered.rows[TYPE]
+    for key, row in rows_of(history):
+        found = table.pop(key)
+        assert {name: value for name, value in found.items() if not name.startswith("hs_simulated")} == row
+    assert all(key.startswith("leviathan-outside-") for key in table)
+    rejected = delivered.rows.get("rejected_event", {}).values()
+    assert {row["reason"] for row in rejected} <= {"another event type than was asked for"}
+    assert len(delivered.upserts) < 1.01 * EVENTS
+
+
+@pytest.mark.parametrize("concurrency", ["1", "4"])
+def test_cursors_that_lead_back_now_and_then_lose_nothing(concurrency):
+    history = generated(4_000)
+    with served(history, fault_rate=0.25, fault_kinds=("backward_cursor",)) as sim:
+        assert sync_into(Delivered(), sim, page_size="100", concurrency=concurrency).ids() == truth(history)
+
+
+def test_cursors_that_always_lead_back_are_done_without():
+    history = generated(4_000)
+    with served(history, fault_rate=1.0, fault_kinds=("backward_cursor",)) as sim:
+        assert sync_into(Delivered(), sim, page_size="100").ids() == truth(history)
+        assert len(sim.requests) < 500
+
+
+def test_cursors_that_always_lead_back_within_one_second_end_the_sync():
+    with served(generated(4_000, shape="one_second"), fault_rate=1.0, fault_kinds=("backward_cursor",)) as sim:
+        with pytest.raises(BadAnswer, match="no end that can be believed"):
+            sync_into(Delivered(), sim, page_size="100")
+        assert len(sim.requests) < 500
+
+
+# Outages
+
+
+def outage(sim, delivered, minutes="0.02", **keys):
+    with pytest.raises(Unavailable) as error:
+        sync_into(delivered, sim, page_size="50", max_outage_minutes=minutes, **keys)
+    return str(error.value)
+
+
+def test_an_outage_is_an_error_with_its_details_and_the_next_sync_resumes():
+    history, types = generated(3_000), f"{TYPE},pe1_b"
+    with served(history, generated(100, event_type="pe1_b")) as sim:
+        delivered, down = Delivered(), lambda asked: "503" if asked.number > 20 else None
+        sim.behaviour.fault = down
+        message = outage(sim, delivered, event_types=types, concurrency="1", checkpoint_interval="100")
+        failed = [asked for asked in sim.requests if asked.fault and "eventType" in asked.query]
+        assert "503" in message and "max_outage_minutes" in message
+        assert re.search(r"since \d{4}-\d\d-\d\dT", message)
+        assert int(re.search(r"attempts: (\d+)", message)[1]) == len(failed)
+        assert 15 * 50 < len(delivered.ids()) <= 20 * 50
+        first_missing = min(history.time(i) for i in range(3_000) if history.event(i)["id"] not in delivered.ids())
+        assert to_ms(state_of(delivered)["occurred"]) <= first_missing
+        assert not any(asked.query.get("eventType") == ["pe1_b"] for asked in sim.requests), "one budget for all types"
+        sim.behaviour.fault = None
+        asked_before = len(sim.requests)
+        sync_into(delivered, sim, page_size="50", event_types=types)
+        assert len(sim.requests) - asked_before <= 2 * 40 + 4
+    assert delivered.ids() == truth(history) and len(delivered.ids("pe1_b")) == 100
+
+
+def test_an_outage_from_the_first_request_saves_no_cursor_and_tries_no_other_type():
+    with served(generated(5), generated(5, event_type="pe1_b"), fault=lambda asked: "reset") as sim:
+        delivered = Delivered()
+        outage(sim, delivered, event_types=f"{TYPE},pe1_b")
+        assert {asked.query.get("eventType", [""])[0] for asked in sim.requests} <= {TYPE, ""}
+    assert [state["event_types"] for state in delivered.states] == [{}]
+
+
+def test_a_spent_daily_quota_ends_the_sync_with_everything_saved_and_says_when_to_come_back():
+    history = generated(3_000)
+    with served(history, generated(100, event_type="pe1_b")) as sim:
+        delivered = Delivered()
+        sim.behaviour.fault = lambda asked: "429:daily" if asked.number > 20 else None
+        with pytest.raises(QuotaSpent, match="midnight"):
+            sync_into(delivered, sim, page_size="50", event_types=f"{TYPE},pe1_b", concurrency="1")
+        assert len(sim.requests) <= 22
+        assert len(delivered.ids()) > 15 * 50 and "occurred" in state_of(delivered)
+        sim.behaviour.fault = None
+        assert sync_into(delivered, sim, page_size="50").ids() == truth(history)
+
+
+# An event type that fails
+
+
+@pytest.mark.parametrize("kind", ["400", "403", "404", "500", "html", "reset", "no_results", "results_null"])
+def test_the_failure_of_one_type_costs_the_others_nothing(kind):
+    histories = generated(600), generated(300, event_type="pe1_b"), generated(300, event_type="pe1_c")
+    with served(*histories, fault=after_the_first("pe1_b", kind)) as sim:
+        delivered = sync_into(Delivered(), sim, event_types=f"{TYPE},pe1_b,pe1_c", page_size="50", max_outage_minutes="1")
+    assert delivered.ids() == truth(histories[0]) and delivered.ids("pe1_c") == truth(histories[2])
+    assert len(delivered.warnings) == 1 and "pe1_b" in delivered.warnings[0]
+    assert 0 < len(delivered.ids("pe1_b")) < 300, "what arrived is kept"
+
+
+@pytest.mark.parametrize("kind", ["400", "403", "500", "html", "no_results"])
+def test_the_sync_fails_if_every_type_does(kind):
+    def fault(asked):
+        return kind if "eventType" in asked.query else None
+
+    with served(generated(60), generated(30, event_type="pe1_b"), fault=fault) as sim, pytest.raises(ConnectorError) as error:
+        sync_into(Delivered(), sim, event_types=f"{TYPE},pe1_b", max_outage_minutes="0.1")
+    assert TYPE in str(error.value) and "pe1_b" in str(error.value)
+
+
+def test_a_type_removed_and_added_again_resumes_at_its_cursor():
+    histories = generated(600), generated(600, event_type="pe1_b")
+    with served(*histories) as sim:
+        delivered = sync_into(Delivered(), sim, event_types=f"{TYPE},pe1_b", page_size="50")
+        kept = state_of(delivered, "pe1_b")
+        sync_into(delivered, sim, page_size="50")
+        assert state_of(delivered, "pe1_b") == kept
+        sim.requests.clear()
+        sync_into(delivered, sim, event_types="pe1_b", page_size="50")
+        assert len(sim.requests) == 1
+
+
+# Events that cannot be rows, and those not asked for
+
+
+def test_exactly_the_events_that_cannot_be_rows_are_rejected_and_identical_ones_kept_once():
+    history = generated(800, malformed_every=10)  # 80, 20 of each kind; those that are not objects are all alike
+    with served(history) as sim:
+        delivered = Delivered()
+        for _ in range(2):
+            sync_into(delivered, sim, {}, page_size="50")
+    bad = {history.body(i).decode() for i in range(9, 800, 10)}
+    kept = delivered.rows["rejected_event"].values()
+    assert sorted(row["raw"] for row in kept) == sorted(bad) and len(bad) == 61
+    assert Counter(row["reason"] for row in kept) == {
+        "not an object": 1, "no id": 20, "no occurredAt": 20, "unreadable occurredAt": 20,
+    }  # fmt: skip
+    assert all(row["event_type"] == TYPE and to_ms(row["rejected_at"]) for row in kept)
+    assert delivered.ids() == {history.event(i)["id"] for i in range(800) if i % 10 != 9}
+    assert len(delivered.warnings) == 2 * 4, "one for each reason, in each sync"
+
+
+def test_events_of_another_type_are_rejected_and_those_of_another_time_delivered():
+    history = generated(400)
+    with served(history, fault=lambda asked: ["foreign_type", "outside"]) as sim:
+        delivered = sync_into(Delivered(), sim, page_size="50", initial_sync_start_date="2025-01-01T00:00:00Z")
+    foreign = delivered.rows["rejected_event"].values()
+    assert foreign and {json.loads(row["raw"])["eventType"] for row in foreign} == {"e_foreign"}
+    assert {row["reason"] for row in foreign} == {"another event type than was asked for"}
+    assert truth(history) < delivered.ids()
+    assert all(key.startswith("leviathan-outside-") for key in delivered.ids() - truth(history))
+    assert [word for word in ("rejected", "out of order", "out of the time range")
+            if not any(word in warning for warning in delivered.warnings)] == []  # fmt: skip
+
+
+@pytest.mark.parametrize("failing", [3, 12])
+def test_a_sync_shows_ten_warnings_at_most_the_failed_types_first(failing):
+    names = [f"pe1_{n}" for n in range(failing)]
+    with served(generated(800, malformed_every=20), forbidden=names) as sim:
+        sim.histories |= {name: generated(5, event_type=name) for name in names}
+        sim.histories["pe1_b"] = generated(80, event_type="pe1_b", shape="uniform")
+        sim.behaviour.fault = lambda asked: "unordered" if asked.query.get("eventType") == ["pe1_b"] else None
+        delivered = sync_into(Delivered(), sim, event_types=",".join([TYPE, "pe1_b", *names]))
+    assert len(delivered.warnings) == min(10, failing + 4 + 1)
+    shown = min(10, failing)
+    assert all("is not synced" in warning for warning in delivered.warnings[:shown])
+    assert not any("is not synced" in warning for warning in delivered.warnings[shown:])
+
+
+# Events reported days late
+
+
+@pytest.mark.parametrize("ahead", [0, 365], ids="{} days ahead".format)
+def test_the_daily_deep_re_read_delivers_an_event_reported_days_late(monkeypatch, ahead):
+    monkeypatch.setattr(clock, "local_now", lambda: now + ahead * DAY)
+    start, deep = to_ms(START), {"deep_reread_days": "10", "lookback_minutes": "60"}
+    events = [event(start + n * 60 * MINUTE, n) for n in range(24 * 30)]
+    now = start + 20 * DAY
+
+    def late(_, occurred):
+        return 3 * DAY if occurred == start + 18 * DAY else 0  # seen on day 21
+
+    with served(listed(events), clock=lambda: now, hide_future=True, late=late) as sim:
+        delivered, spans = Delivered(), []
+        for _ in range(4 * 24 // 6):  # every six hours, four days
+            sim.requests.clear()
+            sync_into(delivered, sim, **deep)
+            spans.append(min(to_ms(asked.query["occurredAfter"][0]) for asked in sim.requests))
+            assert ("id-432" in delivered.ids()) <= (now >= start + 21 * DAY)
+            now += DAY // 4
+        assert delivered.ids() == {f"id-{n}" for n in range(24 * 30) if start + n * 60 * MINUTE <= now - DAY // 4}
+    days_back = [(start + 20 * DAY + turn * DAY // 4 - span) / DAY for turn, span in enumerate(spans)]
+    assert sum(9 < back < 11 for back in days_back[1:]) == 4 and sum(back < 1 for back in days_back[1:]) == 11
+
+
+def test_without_the_deep_re_read_nothing_older_than_the_look_back_is_re_read():
+    start = to_ms(START)
+    now = start + 20 * DAY
+    with served(listed(event(start + n * DAY, n) for n in range(20)), clock=lambda: now) as sim:
+        delivered = sync_into(Delivered(), sim, lookback_minutes="60")
+        now += DAY
+        sim.requests.clear()
+        sync_into(delivered, sim, lookback_minutes="60")
+    assert min(to_ms(asked.query["occurredAfter"][0]) for asked in sim.requests) > start + 18 * DAY

@@ -1,0 +1,74 @@
+"""The cursor of the next page: where an answer names it, how it is spelled, and when an answer does not say."""
+import pytest
+
+from tests.hubspot.clients import GOOD, QUERY, TRUTH, client_of, served
+from tests.hubspot.wire import Wire, http
+
+
+def test_decoded_cursors_lead_through_every_page():
+    with served(cursor_decodes="once", cursors="strict") as sim, client_of(sim) as client:
+        found, cursor = [], None
+        while page := client.page(QUERY | ({"after": cursor} if cursor else {})):
+            found += page.events
+            cursor = page.cursor
+            if cursor is None:
+                break
+    assert found == TRUTH and len(sim.requests) == 3
+    assert not any("%" in text for asked in sim.requests for text in asked.query.get("after", []))
+
+
+NEXT = {"link": "https://api.hubapi.com/events/v3/events?limit=50&after=MTc0Mw%3D%3D&eventType=e_a"}
+
+
+@pytest.mark.parametrize(
+    "paging, cursor",
+    [
+        ({"next": {"after": "MTc0Mw%3D%3D"}}, "MTc0Mw=="),
+        ({"next": {"after": "MTc0Mw=="}}, "MTc0Mw=="),
+        ({"next": {"after": "a%2Bb%2Fc%3D"}}, "a+b/c="),
+        ({"next": {"after": "a+b/c="}}, "a+b/c="),
+        ({"next": {"after": 1743}}, "1743"),
+        ({"next": {"after": "MTc0Mw%3D%3D", "link": 7}, "total": 7}, "MTc0Mw=="),
+        ({"next": NEXT}, "MTc0Mw=="),
+        *(({"next": {"after": unreadable, **NEXT}}, "MTc0Mw==") for unreadable in ("", None, {}, [], True)),
+        ({"next": {"link": "?after=a%2Bb#top"}}, "a+b"),
+    ],
+)
+def test_a_cursor_is_decoded_once_and_sent_back_encoded_once(paging, cursor):
+    with Wire(http({"results": [], "paging": paging}), GOOD) as wire, client_of(wire) as client:
+        page = client.page(QUERY)
+        assert page.cursor == cursor and not page.unclear
+        client.page({**QUERY, "after": cursor})
+    sent = cursor.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
+    assert f"&after={sent} " in wire.heads[1]
+
+
+LAST = [{}, {"paging": None}, {"paging": {}}, {"paging": {"next": None}}, {"paging": {"total": 7}}]
+
+
+@pytest.mark.parametrize("paging", LAST, ids=str)
+def test_a_page_without_next_is_clearly_the_last(paging):
+    with Wire(http({"results": [], **paging})) as wire, client_of(wire) as client:
+        page = client.page(QUERY)
+    assert page.cursor is None and not page.unclear
+
+
+UNREADABLE = [[], "more", 7, True, *({"next": value} for value in (
+    {}, [], "x", 7, True, False, {"after": ""}, {"after": None}, {"after": []}, {"after": 1.5}, {"after": True}, {"link": None},
+    {"link": "https://api.hubapi.com/?limit=5"}, {"link": "?after="}, {"link": "?hereafter=x"},
+))]  # fmt: skip
+
+
+@pytest.mark.parametrize("paging", UNREADABLE, ids=str)
+def test_a_page_with_unreadable_paging_is_not_taken_for_the_last(paging):
+    with Wire(http({"results": [{"id": "a"}], "paging": paging})) as wire, client_of(wire) as client:
+        page = client.page(QUERY)
+    assert page.cursor is None and page.unclear and page.events == [{"id": "a"}]
+    assert len(wire.heads) == 1
+
+
+def test_a_repeated_cursor_is_returned_for_the_walk_to_judge(clock):
+    with served(fault=lambda asked: "repeat_cursor" if "after" in asked.query else None) as sim, client_of(sim) as client:
+        cursor = client.page(QUERY, clock).cursor
+        assert client.page({**QUERY, "after": cursor}, clock).cursor == cursor
+    assert len(sim.requests) == 2

@@ -1,0 +1,144 @@
+"""The rate limit against an account that counts as HubSpot does and is shared with other integrations."""
+import threading
+from collections import deque
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.hubspot import rate_limit as module
+from pipeline.hubspot.rate_limit import RateLimit
+
+PREFIX = "X-HubSpot-RateLimit-"
+
+
+class Time:
+    """A clock that only waiting moves, and HubSpot's count of the requests in the last ten seconds by it."""
+
+    def __init__(self, most: int = 190, others_per_second: float = 0.0):
+        self.now = 1000.0
+        self.most = most
+        self.others_per_second = others_per_second
+        self.counted: deque[float] = deque()
+        self.refused = 0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def is_set(self) -> bool:
+        return False
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    def answer(self) -> dict[str, str]:
+        while self.counted and self.counted[0] <= self.now - 10:
+            self.counted.popleft()
+        used = len(self.counted) + int(self.others_per_second * 10)
+        if used >= self.most:
+            self.refused += 1
+        else:
+            self.counted.append(self.now)
+        remaining = max(0, self.most - used - 1)
+        return {
+            PREFIX + "Max": str(self.most), PREFIX + "Remaining": str(remaining), PREFIX + "Interval-Milliseconds": "10000",
+        }  # fmt: skip
+
+
+def backfill(time: Time, limit: RateLimit, seconds: float, each: float = 0.02) -> int:
+    """Sends requests as fast as the limit allows, `each` seconds apiece; returns how many were sent."""
+    until, sent = time.now + seconds, 0
+    while time.now < until:
+        limit.acquire(time)
+        time.now += each
+        limit.update(time.answer())
+        sent += 1
+    return sent
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    time = Time()
+    monkeypatch.setattr(module.time, "monotonic", time.monotonic)
+    return time
+
+
+@pytest.mark.parametrize("most", [60, 100, 190])
+def test_a_long_backfill_uses_the_limit_less_the_reserve_and_is_never_refused(clock, most):
+    clock.most = most
+    sent = backfill(clock, RateLimit(0.1), 300)
+    assert clock.refused == 0
+    assert 0.95 * most * 0.9 * 30 <= sent <= most * 0.9 * 31
+
+
+def test_the_first_requests_use_the_whole_burst(clock):
+    assert backfill(clock, RateLimit(0.1), 171 * 0.02) >= 170
+
+
+def test_it_slows_down_while_other_integrations_send_requests(clock):
+    clock.others_per_second = 10.0
+    sent = backfill(clock, RateLimit(0.1), 300)
+    assert sent <= (190 * 0.9 - 100) * 31
+    assert clock.refused == 0
+
+
+def test_it_speeds_up_again_once_the_others_stop(clock):
+    limit = RateLimit(0.1)
+    clock.others_per_second = 15.0
+    backfill(clock, limit, 60)
+    clock.others_per_second = 0.0
+    backfill(clock, limit, 20)
+    assert backfill(clock, limit, 100) >= 0.95 * 171 * 10
+
+
+def test_others_that_use_up_the_limit_do_not_stop_it_for_good(clock):
+    clock.others_per_second = 19.0
+    assert backfill(clock, RateLimit(0.1), 120) > 1
+
+
+def test_the_longest_pause_counts(clock):
+    limit = RateLimit(0.1)
+    limit.pause(7.0)
+    limit.pause(3.0)
+    limit.acquire(clock)
+    assert clock.now == pytest.approx(1007.0)
+
+
+def test_without_headers_nothing_is_held_back_and_memory_stays_bounded(clock):
+    limit = RateLimit(0.1)
+    for _ in range(10_000):
+        limit.acquire(clock)
+        clock.now += 0.01
+        limit.update({})
+    assert clock.now == pytest.approx(1100.0)
+    assert len(limit._sent) <= 1100
+
+
+def test_a_stopped_sync_does_not_wait():
+    stop = threading.Event()
+    stop.set()
+    limit = RateLimit(0.1)
+    limit.pause(3600)
+    limit.acquire(stop)
+
+
+@given(
+    headers=st.lists(
+        st.dictionaries(
+            st.sampled_from([PREFIX + name for name in ("Max", "Remaining", "Interval-Milliseconds", "Daily")]),
+            st.one_of(st.text(max_size=8), st.integers(-5, 10**9).map(str), st.sampled_from(["0", "1", "190", "10000", "NaN"])),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+@settings(deadline=None, max_examples=200)
+def test_no_headers_hold_it_back_longer_than_an_interval(headers):
+    time, limit = Time(), RateLimit(0.5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.time, "monotonic", time.monotonic)
+        for each in headers:
+            before = time.now
+            limit.acquire(time)
+            limit.update(each)
+            assert time.now - before <= module.LONGEST_INTERVAL / 1000 + 1

@@ -1,0 +1,81 @@
+"""An interruptible answer that nothing interrupts is whole, over TLS and through a proxy too."""
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+import requests
+
+from pipeline.hubspot import transport as module
+from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
+
+PIECES = [b"HTTP/1.1 200 OK\r\nContent-", b"Length: 4\r\n\r\n", b"bo", b"dy"]
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    key, signed = tmp_path / "key.pem", tmp_path / "cert.pem"
+    command = [shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", signed]
+    subprocess.run(command, check=True, capture_output=True)
+    return signed, key
+
+
+def slowly(listener, wrap=lambda connection: connection, pause=0.15):
+    """A thread that answers one connection in PIECES, with pauses between them; to a CONNECT it first answers as a proxy."""
+
+    def answer():
+        connection, _ = listener.accept()
+        connection.settimeout(10)
+        if connection.recv(7, socket.MSG_PEEK) == b"CONNECT":
+            connection.recv(10_000)
+            connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+        with wrap(connection) as talking:
+            talking.recv(10_000)
+            for piece in PIECES:
+                talking.sendall(piece)
+                time.sleep(pause)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    return thread
+
+
+def interruptible_session():
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("https://", InterruptibleAdapter())
+    session.mount("http://", InterruptibleAdapter())
+    return session
+
+
+@needs_openssl
+@pytest.mark.parametrize("through_proxy", [False, True])
+def test_an_answer_over_tls_that_pauses_longer_than_a_beat_is_whole(through_proxy, certificate, monkeypatch):
+    monkeypatch.setattr(module, "BEAT", 0.02)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    checks = []
+    with socket.create_server(("127.0.0.1", 0)) as listener, interruptible_session() as client:
+        port = listener.getsockname()[1]
+        thread = slowly(listener, lambda connection: context.wrap_socket(connection, server_side=True))
+        proxies = {"https": f"http://127.0.0.1:{port}"} if through_proxy else {}
+        with interrupted_by(lambda: checks.append(1)):
+            answer = client.get(f"https://127.0.0.1:{port}/", verify=str(certificate[0]), proxies=proxies, timeout=10)
+        thread.join()
+    assert answer.content == b"body" and len(checks) > len(PIECES) * 3
+
+
+def test_a_request_outside_the_context_is_not_checked():
+    checks = []
+    with socket.create_server(("127.0.0.1", 0)) as listener, interruptible_session() as client:
+        with interrupted_by(lambda: checks.append(1)):
+            pass
+        thread = slowly(listener, pause=0)
+        assert client.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=10).content == b"body"
+        thread.join()
+    assert checks == []

@@ -1,0 +1,51 @@
+"""A server that answers with exactly the bytes that a test gives it."""
+import json
+import socketserver
+import threading
+from contextlib import suppress
+
+
+class Wire:
+    """A server that answers with exactly these bytes (or pieces of them), request by request, the last one ever after."""
+
+    def __init__(self, *answers):
+        self.answers, self.heads = list(answers), []
+
+    def __enter__(self):
+        wire = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                lines = iter(self.rfile.readline, b"\r\n")
+                wire.heads.append(b"".join(lines).decode())
+                answer = wire.answers[0] if len(wire.answers) == 1 else wire.answers.pop(0)
+                with suppress(OSError):
+                    for piece in [answer] if isinstance(answer, bytes) else answer:
+                        self.wfile.write(piece)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def http(body, status=200, length=True, **headers):
+    if isinstance(body, dict):
+        body = json.dumps(body).encode()
+    if length:
+        headers["Content-Length"] = len(body)
+    lines = [f"HTTP/1.1 {status} x", "Connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "\r\n"]).encode() + body
+
+
+def chunked(body, size, **headers):
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    frame = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+    return http(frame + b"0\r\n\r\n", length=False, Transfer_Encoding="chunked", **headers)

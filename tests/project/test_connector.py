@@ -1,0 +1,264 @@
+"""connector.py through the SDK's real core into a real DuckDB file, through its command line, and from its package."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from datetime import datetime, timezone
+
+import duckdb
+import pytest
+from fivetran_connector_sdk_common import constants
+
+import connector
+from simulator import Simulator, generated, listed
+from tests.sdk import ROOT, everything_left, fivetran, rows, run, served, truth
+from tests.support import TYPE, configuration
+
+TOKEN = configuration(Simulator({}))["api_token"]
+
+
+# Into DuckDB
+
+
+def test_the_table_equals_the_truth(project):
+    with served() as sim:
+        run(project, configuration(sim, page_size="70"))
+        events = truth(sim)
+    found = rows(project, "id, object_id, event_type, object_type, occurred, hs_url")
+    assert sorted(found) == sorted(
+        (event["id"], event["objectId"], event["eventType"], event["objectType"], event["occurredAt"],
+         event["properties"]["hs_url"]) for event in events
+    )  # fmt: skip
+    at = dict(rows(project, "id, epoch_ms(occurred_at)"))
+    zulu = {event["id"]: datetime.fromisoformat(event["occurredAt"].replace("Z", "+00:00")) for event in events}
+    epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    assert at == {key: round((moment - epoch).total_seconds() * 1000) for key, moment in zulu.items()}
+
+
+def test_columns_have_the_types_that_keep_what_hubspot_wrote(project):
+    with served(20) as sim:
+        run(project, configuration(sim))
+    with duckdb.connect(str(project / "files" / "warehouse.db"), read_only=True) as database:
+        described = database.execute("DESCRIBE tester.e_visited_page").fetchall()
+    columns = {name: (kind, key) for name, kind, _, key, *_ in described}
+    for text in ("id", "event_type", "occurred", "object_id", "object_type"):
+        assert columns[text][0] == "VARCHAR"
+    assert columns["occurred_at"][0].startswith("TIMESTAMP")
+    assert [name for name, (_, key) in columns.items() if key == "PRI"] == ["id"]
+
+
+def test_a_second_run_adds_nothing_and_the_state_is_saved(project):
+    with served() as sim:
+        run(project, configuration(sim))
+        first = json.loads((project / "files" / "state.json").read_text())
+        asked = len(sim.requests)
+        run(project, configuration(sim))
+        assert len(sim.requests) == asked + 1
+        assert len(rows(project)) == len(set(rows(project))) == 300
+        newest = truth(sim)[-1]["occurredAt"]
+    second = json.loads((project / "files" / "state.json").read_text())
+    assert first["event_types"][TYPE]["occurred"] == second["event_types"][TYPE]["occurred"] == newest
+
+
+def test_a_failed_run_resumes_where_it_was(project):
+    with served() as sim:
+        keys = configuration(sim, page_size="50", checkpoint_interval="50", concurrency="1", max_outage_minutes="0.001")
+        sim.behaviour.fault = lambda asked: "500" if asked.number >= 5 else None
+        with pytest.raises(BaseException, match="max_outage_minutes"):
+            run(project, keys)
+        sim.behaviour.fault = None
+        assert 0 < len(rows(project)) < 300
+        run(project, keys)
+    assert len(rows(project)) == 300
+
+
+def test_every_event_type_has_its_table(project):
+    with Simulator({TYPE: generated(20), "pe1_form_v2": generated(30, event_type="pe1_form_v2")}) as sim:
+        run(project, configuration(sim, event_types=f"{TYPE},pe1_form_v2"))
+    assert len(rows(project)) == 20
+    assert len(rows(project, table="pe_1_form_v_2")) == 30
+
+
+def with_properties(**properties):
+    event = generated(1).event(0)
+    return Simulator({TYPE: listed([event | {"properties": properties}])})
+
+
+@pytest.mark.parametrize("digits", ["7" * 4_301, "-" + "7" * 65_536, "7" * 70_000 + ".5"], ids=len)
+def test_a_text_of_more_digits_than_python_converts_is_kept_as_sent(project, digits):
+    with with_properties(hs_number=digits) as sim:
+        run(project, configuration(sim))
+    assert rows(project, "hs_number::VARCHAR") in ([(digits,)], [(str(float(digits)),)] if "." in digits else [])
+
+
+NAMELESS = ["", "\u0301", "\u0308\u0301"]
+ODD_NAMES = ["_", "!", "日本", "properties_", "rowid", "select", '"', "'", ";--", "a b", "A_b", "9", "9.9", "\x00", "x" * 300]
+
+
+@pytest.mark.parametrize("names", [*([name] for name in NAMELESS), [*NAMELESS, *ODD_NAMES]], ids=len)
+def test_every_property_has_a_column_whatever_its_name(project, names):
+    with with_properties(**{name: f"of {place}" for place, name in enumerate(names)}) as sim:
+        run(project, configuration(sim))
+    (values,) = rows(project, "COLUMNS(*)::VARCHAR")
+    assert {value for value in values if str(value).startswith("of ")} == {f"of {place}" for place in range(len(names))}
+
+
+def test_a_column_without_a_name_for_the_destination_can_be_declared(project):
+    with with_properties(**{"\u0301": "1.10"}) as sim:
+        run(project, configuration(sim, string_columns="\u0301, hs_form_id"))
+    assert len(rows(project)) == 1
+
+
+# Failures: what they name, and what they must not show
+
+
+def failure(project, capsys, configuration):
+    """The text of a run's failure; asserts that nothing the run leaves holds the token."""
+    with pytest.raises(BaseException) as error:  # noqa: B017 (ConnectorTask is no Exception, so that nothing swallows it)
+        run(project, configuration)
+    printed = capsys.readouterr()
+    for left in (str(error.value), printed.out, printed.err, everything_left(project).decode("latin-1")):
+        assert configuration["api_token"].strip() not in left
+    return str(error.value)
+
+
+@pytest.mark.parametrize("key, value", [
+    ("initial_sync_start_date", "yesterday"), ("initial_sync_start_date", ""), ("page_size", "0"), ("page_size", "100000"),
+    ("page_size", "many"), ("event_types", "e_nothing"), ("event_types", "a b"), ("checkpoint_interval", "-1"),
+    ("api_version", "v9"), ("api_base_url", "http://hubspot.example"), ("api_token", "pat na1 secret"),
+])  # fmt: skip
+def test_an_error_in_the_configuration_is_named_by_its_key(project, capsys, key, value):
+    with served(5) as sim:
+        assert key in failure(project, capsys, {**configuration(sim), key: value})
+
+
+@pytest.mark.parametrize("behaviour, named", [
+    ({"token": "pat-na1-another"}, "api_token"), ({"fault": lambda asked: "530"}, "api_token"),
+    ({"forbidden": {TYPE: ["behavioral_events.event_definitions.read"]}}, "behavioral_events.event_definitions.read"),
+    ({"max_limit": 100}, "page_size"), ({"fault": lambda asked: "404"}, "api_version"),
+    ({"fault": lambda asked: "redirect"}, "api_base_url"), ({"fault": lambda asked: "429:daily"}, "page_size"),
+], ids=["token", "530", "scope", "limit", "404", "redirect", "daily"])  # fmt: skip
+def test_a_refusal_by_hubspot_names_the_cure(project, capsys, behaviour, named):
+    with served(5, **behaviour) as sim:
+        assert named in failure(project, capsys, configuration(sim))
+
+
+def test_a_complete_run_neither_prints_nor_leaves_the_token(project, capsys):
+    with served(fault=lambda asked: "500" if asked.number == 2 else None) as sim:
+        run(project, configuration(sim, page_size="50"))
+    printed = capsys.readouterr()
+    assert TOKEN not in printed.out + printed.err
+    assert TOKEN.encode() not in everything_left(project)
+
+
+def test_a_bug_in_this_code_leaves_a_crash_report_without_the_token(project, capsys, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(connector, "sync", broken)
+    with served(5) as sim:
+        assert "ZeroDivisionError" in failure(project, capsys, configuration(sim))
+    assert b"ZeroDivisionError" in everything_left(project / constants.CRASH_REPORTS_DIR)
+
+
+# The command line
+
+
+def test_fivetran_debug_fills_the_table(staged):
+    with served() as sim:
+        (staged / "configuration.json").write_text(json.dumps(configuration(sim)))
+        printed = fivetran(staged, "debug", "--configuration", "configuration.json")
+    assert "SYNC SUCCEEDED" in printed and TOKEN not in printed
+    assert len(rows(staged)) == 300
+    assert TOKEN.encode() not in everything_left(staged / "files")
+
+
+SYNC = """
+import json, sys
+import connector
+from pipeline import Sink, read_settings, sync
+print(connector.__file__, connector.schema(json.loads(sys.argv[1]))[0]["table"])
+sync(read_settings(json.loads(sys.argv[1])), {}, Sink(lambda table, row: print(row["id"]), print, print, print))
+"""
+
+
+def held_by(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_complete(folder, tmp_path):
+    """A folder has connector.py, its requirements and every module of every sub-package, nothing else but the setup form, and
+    no token; a sync with its code alone delivers every event."""
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "pipeline").rglob("*.py")}
+    rooms = {path.name for path in (ROOT / "pipeline").iterdir() if (path / "__init__.py").exists()}
+    needed = {"connector.py", "requirements.txt"} | modules
+    assert rooms and {f"pipeline/{name}/__init__.py" for name in rooms} <= needed
+    assert needed <= held_by(folder) and held_by(folder) - needed <= {"configuration_form.pb"}
+    assert TOKEN.encode() not in everything_left(folder)
+    with served() as sim:
+        command = [sys.executable, "-c", SYNC, json.dumps(configuration(sim))]
+        environment = os.environ | {"PYTHONPATH": str(folder)}
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert str(folder) in done.stdout and {event["id"] for event in truth(sim)} <= set(done.stdout.split())
+
+
+def unpacked(package, folder):
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture
+def with_secrets(staged):
+    """The connector's folder with what a local run leaves in it."""
+    (staged / "configuration.json").write_text(json.dumps(configuration(Simulator({}))))
+    (staged / "files").mkdir()
+    for name in ("state.json", "warehouse.db"):
+        (staged / "files" / name).write_text(TOKEN)
+    return staged
+
+
+def make(project, target):
+    """Runs a target of the Makefile in a copy of the project, with the programs of this environment."""
+    if shutil.which("make") is None:
+        pytest.skip("there is no make")
+    shutil.copy(ROOT / "Makefile", project)
+    if not (project / ".venv").exists():
+        (project / ".venv").symlink_to(sys.prefix, target_is_directory=True)
+    command = ["make", "--old-file=.venv/ready", target]  # not to be made, though the copy of requirements.txt is newer
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_fivetran_package_holds_all_that_it_needs_and_nothing_else(with_secrets, tmp_path):
+    fivetran(with_secrets, "package", "--force")  # without the check of requirements.txt, which debug has made
+    (package,) = (with_secrets / "files").glob("*.zip")
+    assert_complete(unpacked(package, tmp_path / "elsewhere"), tmp_path)
+
+
+def test_make_package_holds_all_that_it_needs_and_nothing_else(with_secrets, tmp_path):
+    for stray in ("tests/test_connector.py", "simulator/__init__.py", "pipeline/__pycache__/errors.pyc"):
+        (with_secrets / stray).parent.mkdir(exist_ok=True)
+        (with_secrets / stray).touch()
+    make(with_secrets, "package")
+    (package,) = (with_secrets / "build" / "package" / "files").glob("*.zip")
+    assert_complete(unpacked(package, tmp_path / "elsewhere"), tmp_path)
+
+
+FIVETRAN = """#!/bin/sh
+echo "$@" > "$0.arguments"
+cp -R . "$0.folder"
+"""
+
+
+def test_make_deploy_deploys_a_folder_with_all_that_it_needs_and_nothing_else(with_secrets, tmp_path):
+    programs = with_secrets / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "fivetran").write_text(FIVETRAN)
+    (programs / "fivetran").chmod(0o755)
+    make(with_secrets, "deploy")
+    assert (programs / "fivetran.arguments").read_text().split()[:2] == ["deploy", "--configuration"]
+    assert_complete(programs / "fivetran.folder", tmp_path)

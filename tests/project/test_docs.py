@@ -1,0 +1,171 @@
+"""What the documentation says to do is done, word by word."""
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.keys import KEYS
+from simulator import Simulator, generated, listed
+from tests.support import TYPE, Delivered, configuration, event, sync_into
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+# docs/extending.md: a stage of one's own
+
+SYNC = """
+import json, sys
+from pipeline import Sink, read_settings, sync
+rows = {}
+def upsert(table, row):
+    rows.setdefault(table, []).append(row)
+sync(read_settings(json.loads(sys.argv[1])), {}, Sink(upsert, lambda state: None, lambda text: None, lambda text: None))
+print(json.dumps(rows))
+"""
+URL = "https://127.0.0.1/pricing?plan=1"
+EVENTS = [
+    event("2026-01-01T00:00:01Z", 1, hs_url=URL),
+    event("2026-01-01T00:00:02Z", 2, hs_url=URL, page_path="a property"),
+    event("2026-01-01T00:00:03Z", 3, hs_url=URL, page={"path": "nested"}),
+    event("2026-01-01T00:00:04Z", 4, hs_url="http://[", page_path="a property alone"),
+    event("2026-01-01T00:00:05Z", 5) | {"properties": None},
+    event("2026-01-01T00:00:06Z", 6, hs_url=URL, page_path="one", Page_Path="another", properties_page_path="a third"),
+]
+
+
+def run(folder, *arguments):
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def blocks():
+    """The code of the section: the stage, its import, the line with those around it, and the use in a notebook."""
+    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 4
+    return blocks
+
+
+@pytest.fixture(scope="module")
+def extended(blocks, tmp_path_factory):
+    """A copy of the pipeline with the documented stage at the documented place."""
+    folder = tmp_path_factory.mktemp("extended")
+    stage, its_import, line, _ = blocks
+    shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "pipeline" / "stages" / "own.py").write_text(stage)
+    module = folder / "pipeline" / "connection" / "event_type.py"
+    text = module.read_text(encoding="utf-8")
+    before, own, after = line.splitlines()
+    between = text.partition(before)[2].partition(after)[0].strip()
+    assert between.startswith("#") and "docs/extending.md" in between and "\n" not in between, "the place is marked"
+    module.write_text(its_import + text.replace(before, f"{before}\n{own}"))
+    return folder
+
+
+def synced(extended, **keys):
+    """The rows, by id, that the extended pipeline delivers of EVENTS."""
+    with Simulator({TYPE: listed(EVENTS)}) as sim:
+        tables = json.loads(run(extended, "-c", SYNC, json.dumps(configuration(sim, sync_metrics="false", **keys))))
+    (rows,) = tables.values()
+    assert len(rows) == len(EVENTS)
+    return {row["id"]: row for row in rows}
+
+
+def test_the_documented_stage_passes_its_doctest_and_runs_in_a_notebook(blocks, extended):
+    run(extended, "-m", "doctest", "pipeline/stages/own.py")
+    assert "/pricing" in run(extended, "-c", re.sub(r"^list\((.*)\)$", r"print(*\1)", blocks[3], flags=re.MULTILINE))
+
+
+def values(fields):
+    """Every value of an event, however deep, as (name, text)."""
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from values(value)
+        elif value is not None:
+            yield name, str(value)
+
+
+KEEPING = [
+    {}, {"rename_columns": "page_path=path"}, {"rename_columns": "hs_url=page_path"}, {"rename_columns": "page_*=from_*"},
+    {"string_columns": "page_path"}, {"dedupe_window": "0"}, {"hash_columns": "objectId", "hash_salt": "salt"},
+    {"drop_columns": "objectType"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", ["per_event_type", "single"])
+@pytest.mark.parametrize("keys", KEEPING, ids=str)
+def test_every_value_is_kept_beside_the_column_of_the_stage(extended, layout, keys):
+    rows = synced(extended, table_layout=layout, **keys)
+    changed = {"objectId"} if "hash_columns" in keys else {"objectType"} if "drop_columns" in keys else set()
+    for sent in EVENTS:
+        kept = [text for _, text in values(rows[sent["id"]])]
+        paths = ["/pricing"] if (sent["properties"] or {}).get("hs_url") == URL else []
+        for text in [*(text for name, text in values(sent) if name not in changed), *paths]:
+            assert text in kept
+        assert (kept.count("/pricing") == 1) == bool(paths)
+
+
+def test_a_property_of_the_same_name_survives_beside_the_column(extended):
+    rows = synced(extended)
+    assert (rows["id-1"]["page_path"], rows["id-2"]["page_path"]) == ("/pricing", "/pricing")
+    assert rows["id-2"]["properties_page_path"] == "a property"
+    assert rows["id-3"]["page_path"] == "/pricing" and rows["id-3"]["properties_page_path"] == "nested"
+    assert "page_path" not in rows["id-5"]
+
+
+@pytest.mark.parametrize("layout", ["per_event_type", "single"])
+def test_the_column_is_dropped_hashed_and_renamed_like_any_other(extended, layout):
+    whole = synced(extended, table_layout=layout)
+    dropped = synced(extended, table_layout=layout, drop_columns="page_path")
+    hashed = synced(extended, table_layout=layout, hash_columns="page_*", hash_salt="salt")
+    renamed = synced(extended, table_layout=layout, rename_columns="page_path=path")
+    assert whole["id-1"]["page_path"] == "/pricing"
+    assert dropped["id-1"] == {name: value for name, value in whole["id-1"].items() if name != "page_path"}
+    assert hashed["id-1"] == whole["id-1"] | {"page_path": hashlib.sha256(b"salt/pricing").hexdigest()}
+    assert renamed["id-1"] == {("path" if name == "page_path" else name): value for name, value in whole["id-1"].items()}
+
+
+def test_in_the_single_layout_the_column_is_beside_the_properties_as_sent(extended):
+    rows = synced(extended, table_layout="single")
+    assert [rows[sent["id"]].get("page_path") for sent in EVENTS] == ["/pricing"] * 3 + [None, None, "/pricing"]
+    assert all(rows[sent["id"]]["properties"] == sent["properties"] for sent in EVENTS)
+
+
+# README.md and docs/moving.md
+
+
+def test_readme_names_each_key_with_its_default():
+    for name, key in KEYS.items():
+        row = next(row for row in README.splitlines() if row.startswith("| ") and f"`{name}`" in row.split("|")[1])
+        assert len(key.default) > 30 or f"`{key.default}`" in row or not key.default
+
+
+def as_the_example(events):
+    """The rows that the published example makes of events: properties overwrite own fields of the same name."""
+    rows = ({**sent, **sent["properties"]} for sent in events)
+    return {row["id"]: row for row in rows}
+
+
+def test_the_documented_steps_restore_what_the_published_example_lost():
+    history = generated(400)
+    half = history.event(200)["occurredAt"]
+    events = [history.event(n) for n in range(400)]
+    for n in range(1, 400, 2):
+        events[n]["properties"]["id"] = f"property {n % 7}"
+    delivered = Delivered(rows={TYPE: as_the_example(events[:200])})
+    assert len(delivered.ids()) < 200
+    with Simulator({TYPE: listed(events)}) as sim:
+        sync_into(delivered, sim, {"start_date": half}, initial_sync_start_date=half)
+        sync_into(delivered, sim)
+    (delete,) = re.findall(r"DELETE FROM (\w+) WHERE (\w+) IS NULL", (ROOT / "docs" / "moving.md").read_text(encoding="utf-8"))
+    assert delete == (TYPE, "occurred")
+    kept = {key for key, row in delivered.rows[TYPE].items() if row.get("occurred") is not None}
+    assert kept == {sent["id"] for sent in events}

@@ -1,0 +1,104 @@
+"""The setup form: a field for every key, and the whole of it through the real command line, inside the package."""
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from fivetran_connector_sdk import form_field
+from fivetran_connector_sdk_cli.form_field import PASSWORD
+
+import connector
+from pipeline.config.keys import KEYS
+from pipeline.config.settings import read_settings
+from simulator import Simulator, generated
+from tests.sdk import everything_left, fivetran
+from tests.support import TYPE, configuration
+
+OTHER = "pe1_signup"
+TOKEN, SALT = "pat-na1-0badc0de-1234", "pepper and salt"
+FORM = connector.configuration_form().to_response()
+FIELDS = {field.name: field for field in FORM.fields}
+TESTS = {test.label: test.name for test in FORM.tests}
+
+
+# The fields
+
+
+def test_every_key_has_a_field_and_those_without_a_default_come_first():
+    assert list(FIELDS) == list(KEYS)
+    assert list(FIELDS)[:3] == ["api_token", "initial_sync_start_date", "event_types"]
+    assert [name for name, field in FIELDS.items() if field.required] == ["api_token", "initial_sync_start_date"]
+    assert list(FIELDS)[-1] == "api_base_url"
+
+
+def test_only_token_and_salt_are_passwords():
+    assert [name for name, field in FIELDS.items() if field.text_field == PASSWORD] == ["api_token", "hash_salt"]
+    assert form_field.TextField.password == PASSWORD
+    assert FIELDS["hash_salt"].placeholder is None and FIELDS["api_token"].placeholder is None
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_each_help_text_states_the_default(name):
+    field, default = FIELDS[name], KEYS[name].default
+    assert field.label and field.description and not field.toggle  # a switch has no third state, blank
+    assert f"Default: {default}" in field.description if default else "Default" not in field.description
+
+
+def test_a_key_with_choices_is_a_list_that_begins_with_the_default():
+    choices = {name: field.dropdown_options or [] for name, field in FIELDS.items()}
+    lists = {name: [option.value for option in options] for name, options in choices.items() if options}
+    assert set(lists) == {"table_layout", "sync_metrics", "api_version"}
+    assert all(options[0] == KEYS[name].default for name, options in lists.items())
+    keys = configuration(Simulator({}))
+    assert all(read_settings(keys | {name: option}) for name, options in lists.items() for option in options)
+
+
+def test_a_form_left_blank_falls_back_to_the_defaults():
+    keys = configuration(Simulator({}))
+    assert read_settings(dict.fromkeys(FIELDS, "") | keys) == read_settings(keys)
+
+
+# Through the command line, inside the package
+
+
+def command(folder, *arguments, answers=""):
+    """Runs `fivetran` in a folder without a terminal; returns its exit status and its whole output."""
+    scripts = Path(sys.executable).parent
+    environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        [scripts / "fivetran", *arguments], cwd=folder, input=answers, capture_output=True, text=True, timeout=60,
+        env=environment, start_new_session=True,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def answers(sim, **given):
+    keys = configuration(sim, api_token=TOKEN, **given)
+    return "".join(keys.get(name, "") + "\n" for name in FIELDS)
+
+
+def test_the_packaged_form_can_be_filled_in_and_tested(staged, tmp_path):
+    fivetran(staged, "package", "--force")  # skips the check of requirements.txt, which test_connector.py covers
+    (package,) = (staged / "files").glob("*.zip")
+    folder = tmp_path / "packaged"
+    with zipfile.ZipFile(package) as archive:
+        archive.extractall(folder)
+    carried = (folder / "configuration_form.pb").read_bytes()
+    assert all(name.encode() in carried for name in [*FIELDS, *TESTS, *TESTS.values()])
+
+    with Simulator({TYPE: generated(20), OTHER: generated(20, event_type=OTHER)}) as sim:
+        given = {"event_types": "*", "hash_columns": "hs_c*", "hash_salt": SALT, "table_layout": "single"}
+        status, asked = command(folder, "configuration", answers=answers(sim, **given))
+        assert status == 0 and all(field.label in asked for field in FIELDS.values())
+        saved = json.loads((folder / "configuration.json").read_text())
+        assert list(saved) == list(KEYS) and saved["event_types"] == "*" and saved["page_size"] == ""
+        status, passed = command(folder, "configuration", "--test")
+        assert status == 0 and "All tests passed" in passed and all(f"{label}]: PASSED" in passed for label in TESTS)
+        sim.behaviour.forbidden = {OTHER: ["signups.read"]}
+        status, refused = command(folder, "configuration", "--test")
+        assert status == 1 and "signups.read" in refused and OTHER in refused
+    left = everything_left(folder).decode("latin-1") + asked + passed + refused
+    assert TOKEN not in left and SALT not in left

@@ -1,0 +1,156 @@
+"""However a sync ends, it leaves no thread and no socket, and sends no further request."""
+import gc
+import os
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pipeline import Client, ConnectorError, Reader, Sink, read_settings, sync
+from pipeline.connection.event_type import fetch_page
+from simulator import Simulator, generated
+from tests.support import TYPE, Delivered, configuration, sync_into
+
+KEYS = {
+    "sync_metrics": "false", "page_size": "20", "concurrency": "4", "checkpoint_interval": "50", "max_outage_minutes": "0.003",
+}  # fmt: skip
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+def sockets():
+    """The open sockets of this process; empty where the system does not list them."""
+    found = set()
+    for entry in DESCRIPTORS.iterdir() if DESCRIPTORS.exists() else ():
+        try:
+            link = os.readlink(entry)
+        except OSError:  # the descriptor that lists the others
+            continue
+        if link.startswith("socket:"):
+            found.add(link)
+    return found
+
+
+def left_over(count, before):
+    """What `count` returns beyond what there was before, once the simulator has noticed that its client left."""
+    deadline = time.monotonic() + 0.5
+    while count() - before and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return count() - before
+
+
+@pytest.fixture
+def served():
+    """A simulator, and a check after the test that nothing is left."""
+    gc.collect()
+    with Simulator({TYPE: generated(2_000), "pe1_b": generated(100, event_type="pe1_b")}) as sim:
+        threads, open_sockets = set(threading.enumerate()), sockets()
+        yield sim
+        asked = len(sim.requests)
+        assert not [thread for thread in set(threading.enumerate()) - threads if not thread.name.startswith("simulator")]
+        assert left_over(sockets, open_sockets) == set()
+        gc.collect()  # a socket closed only by the collector is a ResourceWarning, which is an error here
+        time.sleep(0.02)
+        assert len(sim.requests) == asked
+
+
+def test_a_good_sync_leaves_nothing(served):
+    assert len(sync_into(Delivered(), served, event_types=f"{TYPE},pe1_b", **KEYS).ids()) == 2_000
+
+
+FAULTS = (
+    "400", "401", "403", "404", "500", "503", "530", "429:daily", "477:retry-after=86400", "redirect", "html", "empty", "cut",
+    "cut_clean", "reset", "no_results", "repeat_cursor", "unordered",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("after", [0, 10], ids=["at once", "in the middle"])
+@pytest.mark.parametrize("kind", FAULTS)
+def test_no_failure_leaves_anything(served, kind, after):
+    served.behaviour.fault = lambda asked: kind if asked.number > after else None
+    delivered = Delivered()
+    try:
+        sync_into(delivered, served, **KEYS)
+    except ConnectorError:
+        assert kind != "unordered"
+
+
+def test_a_timeout_leaves_nothing(served, monkeypatch):
+    monkeypatch.setattr("pipeline.hubspot.client.TIMEOUTS", (1.0, 0.1))
+    served.behaviour.fault = lambda asked: "hang" if asked.number > 5 else None
+    with pytest.raises(ConnectorError):
+        sync_into(Delivered(), served, **KEYS)
+
+
+@pytest.mark.parametrize("keys, state", [
+    ({"page_size": "many"}, {}), ({}, {"version": 99}), ({"event_types": "e_nothing"}, {}),
+    ({}, {"version": 1, "event_types": {TYPE: {"rest": {"nonsense": 1}, "occurred": "2026-02-01T00:00:00Z"}}}),
+])  # fmt: skip
+def test_a_mistake_leaves_nothing(served, keys, state):
+    delivered = Delivered()
+    try:
+        sync_into(delivered, served, state, **{**KEYS, **keys})
+    except ConnectorError:
+        assert set(delivered.rows) <= {"sync_run"}
+
+
+class Full(Exception):
+    pass
+
+
+@pytest.mark.parametrize("operation", ["upsert", "checkpoint", "warn", "log"])
+@pytest.mark.parametrize("error", [Full, KeyboardInterrupt, type("ConnectorTask", (BaseException,), {})])
+def test_a_destination_that_fails_leaves_nothing(served, operation, error):
+    def fail(*_):
+        raise error
+
+    served.histories[TYPE] = generated(2_000, malformed_every=300)  # so that there is something to warn of
+    sink = Delivered().sink()._replace(**{operation: fail})
+    with pytest.raises(error):
+        sync(read_settings(configuration(served, **KEYS)), {}, sink)
+
+
+@pytest.mark.parametrize("pages", [0, 1, 7])
+def test_a_consumer_that_stops_early_leaves_nothing(served, pages):
+    with Client("pat-na1-x", served.url, "2026-03", connections=4) as client:
+        with Reader(partial(fetch_page, client, {"eventType": TYPE, "limit": 20}), client.clock.later, 4) as reader:
+            stream = reader.pages((0, None))
+            for _ in range(pages):
+                next(stream)
+        asked = len(served.requests)
+        del stream
+        time.sleep(0.02)
+        assert len(served.requests) == asked
+
+
+def test_many_syncs_leave_no_more_objects_than_one(served):
+    delivered = Delivered()
+    sync_into(delivered, served, **KEYS)
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(20):
+        sync_into(delivered, served, **KEYS)
+        delivered.states[:-1], delivered.upserts[:], delivered.log[:] = [], [], []
+    served.requests.clear()
+    gc.collect()
+    assert len(gc.get_objects()) < before + 2_000
+
+
+@pytest.mark.parametrize("kind", ["503", "423", "429", "477", "reset"])
+def test_a_destination_that_fails_ends_every_kind_of_wait(served, kind):
+    def after_the_first_window(asked):
+        begin = served.requests[0].query["occurredAfter"]
+        return kind if asked.number > 2 and ("after" in asked.query or asked.query["occurredAfter"] != begin) else None
+
+    def upsert(table, row):
+        deadline = time.monotonic() + 5
+        while not any(asked.fault for asked in served.requests) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        raise Full
+
+    served.behaviour.fault = after_the_first_window
+    patient = read_settings(configuration(served, **{**KEYS, "max_outage_minutes": "0.2"}))
+    with pytest.raises(Full):
+        sync(patient, {}, Sink(upsert, *[lambda _: None] * 3))
+    assert len(served.requests) < 30

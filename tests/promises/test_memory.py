@@ -1,0 +1,77 @@
+"""The memory of a sync does not grow with the number of events."""
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from tests.sdk import ROOT
+from tests.support import START
+
+pytestmark = pytest.mark.long
+
+FEW, MANY = 100_000, 1_000_000
+SYNC = """
+import json, resource, sys
+from pathlib import Path
+from pipeline import Sink, read_settings, sync
+
+delivered = 0
+
+def upsert(table, row):
+    global delivered
+    delivered += table != "sync_run"
+
+nothing = lambda _: None
+sync(read_settings(json.loads(sys.argv[1])), {}, Sink(upsert, nothing, nothing, nothing))
+
+if sys.platform == "linux":  # its ru_maxrss starts at that of the parent process
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    peak = int(status["VmHWM"].split()[0]) * 1024
+else:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps([delivered, peak]))
+"""
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+@contextmanager
+def simulator(*arguments):
+    """The URL of a simulator in a separate process, so that its memory is not counted."""
+    command = [sys.executable, "-m", "simulator", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def url():
+    with simulator("--event-type", f"few={FEW}", "--event-type", f"many={MANY}") as url:
+        yield url
+
+
+def peak_memory(url, event_type, **keys):
+    """How many events a sync delivers, and the most memory that its process holds."""
+    configuration = {"api_token": "pat-na1-x", "initial_sync_start_date": START, "api_base_url": url, "event_types": event_type}
+    command = [sys.executable, "-c", SYNC, json.dumps(configuration | keys)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=ENVIRONMENT, check=True)
+    return json.loads(done.stdout)
+
+
+def test_ten_times_the_events_take_the_same_memory(url):
+    """With one worker: how far several prefetch, and so the peak, is chance, which the next test bounds."""
+    delivered, few = peak_memory(url, "few", concurrency="1")
+    assert delivered == FEW
+    delivered, many = peak_memory(url, "many", concurrency="1")
+    assert delivered == MANY
+    assert many - few < 20 * (MANY - FEW)
+
+
+def test_a_million_events_at_the_default_settings_stay_under_150_mb(url):
+    delivered, peak = peak_memory(url, "many")
+    assert delivered == MANY
+    assert peak < 150_000_000

@@ -1,0 +1,178 @@
+"""The token goes to HubSpot and nowhere else: not into the log, the state, a crash report or the warehouse.
+
+For the package, test_connector.py proves it; for http to other machines, test_settings.py; for redirects and .netrc,
+test_client.py.
+"""
+import re
+import shutil
+import socketserver
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+import connector
+from pipeline import Client
+from pipeline.config.keys import KEYS
+from pipeline.errors import Unavailable
+from pipeline.hubspot import client, retry
+from simulator import Behaviour, Simulator, generated
+from tests.hubspot.wire import Wire, http
+from tests.sdk import everything_left, run
+from tests.support import TYPE, configuration
+
+TOKEN = "pat-na1-5ec2e75e-c2e7-4a11-9b0d-7b1d94e3f06c"
+PIECES = ("5ec2e75e", "c2e7-4a11", "7b1d94e3f06c")
+ROOT = Path(connector.__file__).parent
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def left_by(project, capfd, keys, tmp_path):
+    """The error that a run ended in, if any, and everything it left: its output, its files, that error."""
+    ended = ""
+    try:
+        run(project, keys)
+    except BaseException as error:  # ConnectorTask is not an Exception
+        ended = str(error)
+    printed = capfd.readouterr()
+    return ended, "\n".join([ended, printed.out, printed.err, everything_left(tmp_path).decode("latin-1")])
+
+
+def assert_hidden(left):
+    assert not [piece for piece in PIECES if piece in left]
+
+
+FAILURES = {
+    "401": {"token": "pat-na1-another"}, "403": {"forbidden": [TYPE]}, "530": {"fault": lambda asked: "530"},
+    "daily": {"fault": lambda asked: "429:daily"}, "outage": {"fault": lambda asked: "reset"}, "limit": {"max_limit": 10},
+    "redirect": {"fault": lambda asked: "redirect", "redirect_to": f"http://127.0.0.1:1/?hapikey={TOKEN}"},
+    "half a sync": {"fault": lambda asked: "400" if asked.number > 2 else None}, "none": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", FAILURES)
+def test_no_failure_of_hubspot_leaves_the_token_anywhere(project, capfd, tmp_path, mode):
+    with Simulator({TYPE: generated(300)}, Behaviour(**FAILURES[mode])) as sim:
+        keys = configuration(sim, api_token=TOKEN, page_size="50", max_outage_minutes="0.01", checkpoint_interval="10")
+        ended, left = left_by(project, capfd, keys, tmp_path)
+        assert sim.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
+    assert bool(ended) == (mode != "none")
+    assert_hidden(left)
+
+
+ECHO = {"message": f"token {TOKEN} is bad", "correlationId": TOKEN, "category": TOKEN, "errors": [{"message": TOKEN}],
+        "context": {"requiredScopes": [TOKEN]}}  # fmt: skip
+ECHOES = {
+    **{str(status): http(ECHO, status) for status in (400, 401, 403, 404, 429, 477, 500, 530)},
+    "no JSON": http(TOKEN.encode()), "HTML": http(f"<p>{TOKEN}</p>".encode(), 502), "headers": http(b"", 302, Location=TOKEN),
+    "a date": http(ECHO, 503, Retry_After=TOKEN, Date=TOKEN), "no HTTP": f"{TOKEN}\r\n\r\n".encode(),
+    "repeating cursor": http({"results": [], "paging": {"next": {"after": TOKEN}}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_no_answer_that_echoes_the_token_leaves_it_anywhere(project, capfd, tmp_path, echo, monkeypatch):
+    monkeypatch.setattr(retry, "MOST_UNUSABLE", 2)
+    with Wire(ECHOES[echo]) as wire:
+        keys = configuration(wire, api_token=TOKEN, max_outage_minutes="0.01")
+        ended, left = left_by(project, capfd, keys, tmp_path)
+    assert ended
+    assert_hidden(left)
+
+
+MISTAKES = {
+    **{key: {key: TOKEN} for key in KEYS if key != "api_token"}, "no token": {"api_token": "", "event_types": TOKEN},
+    "among event types": {"event_types": f"{TYPE}, {TOKEN}"}, "in a URL": {"api_base_url": f"https://{TOKEN}@api.hubapi.com"},
+    "in a path": {"api_base_url": f"https://api.hubapi.com/{TOKEN}"}, "unknown key": {"token": TOKEN}, "as a key": {TOKEN: "1"},
+    "twice": {"api_token": f"{TOKEN} {TOKEN}"}, "with its word": {"api_token": f"Bearer {TOKEN}"},
+    "in a list": {"page_size": [TOKEN]},
+    "with a mistake": {"page_size": "0", "start": TOKEN}, "in quotes": {"api_token": f'"{TOKEN}"', "api_version": TOKEN},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_token_in_the_wrong_place_of_the_configuration_is_left_nowhere(project, capfd, tmp_path, mistake):
+    with Simulator({TYPE: generated(20)}) as sim:
+        _, left = left_by(project, capfd, configuration(sim, api_token=TOKEN) | MISTAKES[mistake], tmp_path)
+    assert_hidden(left)
+
+
+def test_an_unreachable_address_and_a_broken_state_leave_no_token(project, capfd, tmp_path):
+    with Simulator({}) as sim:
+        keys = configuration(sim, api_token=TOKEN, max_outage_minutes="0.001")
+    ended, left = left_by(project, capfd, keys, tmp_path)
+    assert "Connection" in ended
+    (project / "files").mkdir(exist_ok=True)
+    (project / "files" / "state.json").write_text('{"version": 99}')
+    ended, also_left = left_by(project, capfd, keys, tmp_path)
+    assert "version" in ended
+    assert_hidden(left + also_left)
+
+
+def test_the_crash_report_of_a_bug_does_not_contain_the_token(project, capfd, tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "_json_with", lambda body, wanted: 1 / 0)
+    with Simulator({TYPE: generated(20)}) as sim:
+        ended, left = left_by(project, capfd, configuration(sim, api_token=TOKEN), tmp_path)
+    assert "ZeroDivisionError" in ended + left
+    assert_hidden(left)
+
+
+# Where it goes
+
+
+class TLS(socketserver.TCPServer):
+    """A server with a self-signed certificate; `received` is what a client sends once it trusts it."""
+
+    received = b""
+
+    def __init__(self, folder):
+        key = folder / "key.pem"
+        command = [shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key]
+        command += ["-out", folder / "cert.pem"]
+        subprocess.run(command, check=True, capture_output=True)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(folder / "cert.pem", key)
+        super().__init__(("127.0.0.1", 0), None)
+
+    def finish_request(self, request, _):
+        request.settimeout(5)
+        try:
+            with self.context.wrap_socket(request, server_side=True) as trusted:
+                TLS.received += trusted.recv(1000)
+        except OSError:
+            pass
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
+@pytest.mark.parametrize("loopback", [True, False])
+def test_tls_verification_cannot_be_switched_off(tmp_path, monkeypatch, loopback):
+    monkeypatch.setattr(client, "is_loopback", lambda host: loopback)  # for other hosts, the environment counts
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("PYTHONHTTPSVERIFY", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_NO_VERIFY", "NODE_TLS_REJECT_UNAUTHORIZED"):
+        monkeypatch.setenv(name, "" if "BUNDLE" in name else "0")
+    with TLS(tmp_path) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            url = f"https://127.0.0.1:{server.server_address[1]}"
+            with Client(TOKEN, url, "2026-03", max_outage=1) as asking, pytest.raises(Unavailable, match="CERTIFICATE_VERIFY"):
+                asking.page({"eventType": TYPE})
+        finally:
+            server.shutdown()
+            thread.join()
+    assert TLS.received == b""
+
+
+def test_no_key_of_the_configuration_concerns_certificates_or_proxies():
+    assert not [key for key in KEYS if re.search("verif|tls|ssl|cert|proxy|insecure", key)]
+
+
+# Dependencies
+
+
+def test_every_production_dependency_is_pinned_exactly():
+    lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    assert lines and all(re.fullmatch(r"[a-z0-9_.-]+==\d+(\.\d+)+", line) for line in lines if line)

@@ -1,0 +1,73 @@
+"""The cost of reading a range of time, in requests and in memory."""
+import pytest
+
+from pipeline.reading import reader as reader_module
+from pipeline.reading.plan import LONGEST_WALK
+from pipeline.timestamps import DAY, SECOND
+from simulator import generated
+from simulator.history import SHAPES
+from tests.reading.pages import ORDERS, FakeHubSpot, ids
+from tests.reading.readers import YEAR, read, reader_of, times_of
+from tests.support import BASE, END, START
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("events", [0, 1, 99, 100])
+def test_a_range_that_fits_on_a_page_costs_one_request(events, order, concurrency):
+    hubspot = FakeHubSpot(times_of(generated(events, START, END)), 100, (order,))
+    assert len(read(reader_of(hubspot, concurrency))) == events
+    assert len(hubspot.requests) == 1
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("events", [101, 200])
+def test_a_range_of_two_pages_costs_two_requests(events, shape, order, concurrency):
+    hubspot = FakeHubSpot(times_of(generated(events, START, END, shape)), 100, (order,))
+    assert len(read(reader_of(hubspot, concurrency))) == events
+    assert len(hubspot.requests) == 2
+
+
+def requests_for_sixty_pages(shape, order, concurrency, size=50):
+    hubspot = FakeHubSpot(times_of(generated(60 * size, shape=shape)), size, (order,))
+    found = read(reader_of(hubspot, concurrency))
+    assert set(ids(found)) == set(ids(hubspot.events))
+    return len(hubspot.requests)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 8])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_answers_in_order_cost_a_third_more_requests_than_full_pages_and_a_few_per_worker(shape, concurrency):
+    assert requests_for_sixty_pages(shape, "ascending", concurrency) <= 1.35 * 60 + 4 * (1 + concurrency)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 8])
+@pytest.mark.parametrize("order", ["descending", "shuffled", "late"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_answers_out_of_order_cost_at_most_three_requests_per_full_page_and_a_few_per_worker(shape, order, concurrency):
+    assert requests_for_sixty_pages(shape, order, concurrency) <= 3 * 60 + 4 + 8 * concurrency
+
+
+@pytest.mark.parametrize("order", ["shuffled", "descending"])
+@pytest.mark.parametrize("years", [3, 30])
+def test_years_without_events_cost_few_requests_in_any_order(order, years):
+    first = BASE + years * YEAR
+    hubspot = FakeHubSpot(range(first, first + 5 * DAY, DAY // 100), 25, (order,))
+    read(reader_of(hubspot, now=first + 6 * DAY))
+    assert len(hubspot.requests) <= 3 * 20 + 20
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 8])
+@pytest.mark.parametrize("order", ["ascending", "shuffled"])
+def test_prefetch_is_bounded_in_bytes(monkeypatch, order, concurrency):
+    pages = 40
+    monkeypatch.setattr(reader_module, "READ_AHEAD", pages * 1001)  # a page of ten events has 1001 bytes
+    hubspot, emitted = FakeHubSpot(range(BASE, BASE + 4000 * SECOND, SECOND), 10, (order,)), 0
+    with reader_of(hubspot, concurrency, now=BASE + 4000 * SECOND) as reader:
+        for page in reader.pages((BASE, None)):
+            held = sum(len(task.waiting) + (task.job_pages if task.job else 0) for task in reader._queue)
+            assert held <= pages + LONGEST_WALK
+            emitted += len(page["results"])
+    assert emitted >= 4000

@@ -1,0 +1,519 @@
+"""Reading a range of time: no event is lost, and the watermark passes none, whatever HubSpot does that is not documented."""
+import re
+import threading
+from concurrent.futures import wait
+from itertools import chain, count, islice, product
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline import Client, Reader
+from pipeline.connection.event_type import fetch_page
+from pipeline.errors import BadAnswer, Refused, Stopped, Unauthorized
+from pipeline.reading import reader as reader_module
+from pipeline.reading.plan import LONGEST_WALK
+from pipeline.timestamps import DAY, SECOND, to_ms
+from simulator import Behaviour, generated, listed
+from simulator.history import SHAPES
+from tests.reading.pages import ODDITIES, ORDERS, FakeHubSpot, Overrun, at, event, ids, page_of
+from tests.reading.readers import DISORDER, TIMES, YEAR, first_seen, read, reader_of, times_of
+from tests.support import BASE, START, TYPE, jumping
+
+SIMULATED_ORDERS = ("ascending", "descending", "shuffled", "ingested", "breaking")
+HISTORY = generated(400, START, "2026-01-01T00:10:00Z", "uniform")
+EVENTS = [HISTORY.event(i) for i in range(len(HISTORY))]
+quick = settings(deadline=None)
+thorough = settings(deadline=None, max_examples=300)
+
+
+class Watermark:
+    """Checks a reader's position after each row: a resume would start there."""
+
+    def __init__(self, reader, span, everything):
+        self.reader, self.start, self.reached = reader, span[0], 0
+        self.missing = sorted(((at(event), event["id"]) for event in everything if at(event) >= span[0]), reverse=True)
+        self.delivered = set()
+
+    def check(self, delivered=()):
+        self.delivered.update(delivered)
+        while self.missing and self.missing[-1][1] in self.delivered:
+            self.missing.pop()
+        position = self.reader.position
+        assert position >= self.reached, "it moved back"
+        assert not self.missing or position <= self.missing[-1][0], "it passed an event that is not delivered"
+        assert position <= max(self.reader.now(), self.start), "it is in the future"
+        self.reached = position
+
+
+def read_checked(reader, span, everything):
+    """All events that a reader yields; the watermark is checked after each, and at the end even if that is an error."""
+    found, watermark = [], Watermark(reader, span, everything)
+    with reader:
+        try:
+            for page in reader.pages(span):
+                for event in page["results"]:
+                    found.append(event)
+                    watermark.check([event["id"]])
+        finally:
+            watermark.check()
+    return found
+
+
+@pytest.fixture
+def simulated_reader(sim):
+    """`simulated_reader(limit, concurrency, history, **behaviour)`: a Reader of a simulator without earlier requests."""
+    clients = []
+
+    def reader(limit, concurrency=1, history=HISTORY, **behaviour):
+        sim.requests.clear()
+        sim.emptied.clear()
+        sim.ended.clear()
+        sim.continued, sim.behaviour, sim.histories = count(1), Behaviour(**behaviour), {TYPE: history}
+        clients.append(Client("pat-na1-x", sim.url, "2026-03", connections=concurrency))
+        client, query = clients[-1], {"eventType": TYPE, "limit": limit}
+
+        def fetch(request, stop):
+            if len(sim.requests) > 3_000:
+                raise Overrun("more than 3,000 requests")
+            return fetch_page(client, query, request, stop)
+
+        return Reader(fetch, client.clock.later, concurrency)
+
+    yield reader
+    for client in clients:
+        client.__exit__()
+
+
+# No event is lost
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 4, 8])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_events_come_in_order_if_the_answers_do_and_only_a_recut_window_repeats_any(shape, concurrency):
+    hubspot = FakeHubSpot(times_of(generated(1500, shape=shape)), 50)
+    found = read(reader_of(hubspot, concurrency))
+    assert first_seen(found) == ids(hubspot.events)
+    assert len(found) <= 1500 + LONGEST_WALK * 50
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 4, 8])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_history_of_any_shape_is_read_in_any_order_and_the_watermark_passes_no_event(shape, order, concurrency):
+    hubspot = FakeHubSpot(times_of(generated(600, shape=shape)), 30, (order,))
+    found = read_checked(reader_of(hubspot, concurrency), (BASE, None), hubspot.events)
+    assert set(ids(found)) == set(ids(hubspot.events))
+
+
+UNDOCUMENTED = {"after_inclusive": (False, True), "before_inclusive": (False, True), "resolution": ("millisecond", "second"),
+                "cursors": ("strict", "lenient"), "order": SIMULATED_ORDERS}  # fmt: skip
+
+
+@pytest.mark.parametrize("values", list(product(*UNDOCUMENTED.values())), ids=lambda values: "-".join(map(str, values)))
+def test_no_undocumented_behavior_loses_events(simulated_reader, values):
+    behaviour = dict(zip(UNDOCUMENTED, values, strict=True))
+    found = read_checked(simulated_reader(17, 3, **behaviour), (BASE, None), EVENTS)
+    assert set(ids(found)) == set(ids(EVENTS))
+    assert behaviour["order"] != "ascending" or first_seen(found) == ids(EVENTS)
+
+
+@pytest.mark.parametrize("order", SIMULATED_ORDERS)
+def test_a_clamped_limit_loses_no_events(simulated_reader, order):
+    found = read(simulated_reader(1000, 2, order=order, max_limit=30, limit_policy="clamp"))
+    assert set(ids(found)) == set(ids(EVENTS))
+
+
+@pytest.mark.parametrize("bounds", [{"after_inclusive": True, "before_inclusive": True}, {"resolution": "second"}, {}], ids=str)
+@pytest.mark.parametrize("start, width", [(0, 0), (0, 1), (1, 999), (500, 1000), (999, 2), (1000, 1000), (1, 5000)])
+def test_a_range_is_a_half_open_interval_to_the_millisecond_whatever_the_bounds_are(simulated_reader, start, width, bounds):
+    events = [event(BASE + ms, ms) for second in (0, 1000, 2000) for ms in (second, second + 1, second + 500, second + 999)]
+    found = read(simulated_reader(3, 2, listed(events), **bounds), (BASE + start, BASE + start + width))
+    assert sorted(ids(found)) == sorted(ids(e for e in events if start <= at(e) - BASE < start + width))
+
+
+OFFSETS = st.integers(-1_500, 4_000) | st.integers(0, 10**8)  # ms from BASE
+
+
+@given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, OFFSETS, st.none() | OFFSETS, OFFSETS | st.just(YEAR))
+@example([BASE, BASE + 1000, BASE + 2000], 2, 1, {"orders": ("shuffled",)}, 0, None, 3000)
+@thorough
+def test_the_pages_hold_exactly_the_events_of_the_range_and_the_watermark_passes_none(
+    times, size, concurrency, disorder, start, width, now
+):
+    hubspot, start = FakeHubSpot(times, size, **disorder), BASE + start
+    end = None if width is None else max(start, start + width)
+    in_range = [event for event in hubspot.events if at(event) >= start and (end is None or at(event) < end)]
+    found = read_checked(reader_of(hubspot, concurrency, BASE + now), (start, end), in_range)
+    assert set(ids(found)) == set(ids(in_range))
+    if set(disorder["orders"]) == {"ascending"}:
+        assert first_seen(found) == ids(in_range)
+
+
+@given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, st.lists(st.integers(0, 60), max_size=3))
+@quick
+def test_syncs_killed_at_any_row_resume_from_the_watermark_without_loss(times, size, concurrency, disorder, kills):
+    hubspot, delivered, start = FakeHubSpot(times, size, **disorder), set(), BASE
+    for rows in [*kills, None]:
+        with reader_of(hubspot, concurrency) as reader:
+            events = chain.from_iterable(page["results"] for page in reader.pages((start, None)))
+            delivered.update(ids(islice(events, rows)))
+        start = max(start, reader.position)
+    assert delivered == set(ids(hubspot.events))
+
+
+# The watermark
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("end", [None, BASE + 500 * SECOND], ids=["open", "closed"])
+def test_the_watermark_ends_at_the_latest_event(order, end):
+    reader = reader_of(FakeHubSpot(range(BASE, BASE + 100 * SECOND, SECOND), 10, (order,)), 2)
+    read(reader, (BASE, end))
+    assert reader.position == BASE + 99 * SECOND
+
+
+@pytest.mark.parametrize("end", [None, BASE + DAY], ids=["open", "closed"])
+def test_the_watermark_stays_at_the_start_of_a_range_without_events(end):
+    reader = reader_of(FakeHubSpot([], 10))
+    assert read(reader, (BASE, end)) == [] and reader.position == BASE
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_watermark_passes_a_moment_that_fills_more_than_a_page(order):
+    """Otherwise each sync would read all of it again, until something follows."""
+    reader = reader_of(FakeHubSpot([BASE + 500] * 25, 10, (order,)))
+    read(reader)
+    assert reader.position == BASE + SECOND
+
+
+def test_the_watermark_does_not_pass_a_crowded_moment_into_the_future():
+    reader = reader_of(FakeHubSpot([BASE + 500] * 25, 10), now=BASE + 700)
+    read(reader)
+    assert reader.position == BASE + 700
+
+
+def test_a_window_that_is_not_whole_holds_the_watermark_however_many_of_its_pages_are_released():
+    hubspot = FakeHubSpot(range(BASE, BASE + 40 * SECOND, SECOND), 10)
+    with reader_of(hubspot, now=BASE + 40 * SECOND) as reader:
+        pages = reader.pages((BASE, None))
+        for _ in range(4):
+            next(pages)
+            assert reader.position == BASE
+        assert list(pages) == [] and reader.position == BASE + 39 * SECOND
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+@pytest.mark.parametrize("order", SIMULATED_ORDERS)
+def test_an_event_in_the_future_is_delivered_but_does_not_move_the_watermark_there(simulated_reader, order, size):
+    now = to_ms("2026-01-03T00:00:00Z")
+    events = [event(BASE + n * 3_600_000, n) for n in range(48)] + [event(to_ms("2095-01-01T00:00:00Z"), 48)]
+    reader = simulated_reader(size, 2, listed(events), order=order, clock=lambda: now)
+    found = read_checked(reader, (BASE, None), events)
+    assert set(ids(found)) == set(ids(events))
+    assert reader.position == at(events[47])
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_watermark_stays_at_the_start_of_a_range_in_the_future(order):
+    hubspot = FakeHubSpot(range(BASE, BASE + 100 * SECOND, SECOND), 10, (order,))
+    reader = reader_of(hubspot, now=BASE - DAY)
+    assert len(read_checked(reader, (BASE, None), hubspot.events)) >= 100
+    assert reader.position == BASE
+
+
+# Page cursors and pages that fail
+
+
+EXPIRIES = {
+    "after a request": {"cursor_ttl_requests": 1},
+    "after 3 requests": {"cursor_ttl_requests": 3},
+    "every 10th": {"refuse_every": 10},
+    "every 2nd": {"refuse_every": 2},
+}
+
+
+@pytest.mark.parametrize("expiry", EXPIRIES)
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("order", SIMULATED_ORDERS)
+def test_page_cursors_that_expire_lose_no_events(simulated_reader, order, concurrency, expiry):
+    found = read_checked(simulated_reader(20, concurrency, order=order, **EXPIRIES[expiry]), (BASE, None), EVENTS)
+    assert set(ids(found)) == set(ids(EVENTS))
+
+
+ODD = st.dictionaries(st.tuples(st.integers(0, 4), st.integers(0, 1)), st.sampled_from(ODDITIES), min_size=1, max_size=5)
+
+
+@given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, ODD)
+@quick
+def test_oddities_in_the_first_walk_through_a_window_lose_no_events(times, size, concurrency, disorder, odd):
+    """They are drawn by the page of the walk, and by how often it was requested before."""
+    hubspot = FakeHubSpot(times, size, odd=lambda step: odd.get(step[1:]) if step.walk == 0 else None, **disorder)
+    found = read_checked(reader_of(hubspot, concurrency), (BASE, None), hubspot.events)
+    assert set(ids(found)) == set(ids(hubspot.events))
+
+
+@given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, st.integers(0, 3), st.sampled_from(ODDITIES))
+@thorough
+def test_an_oddity_in_every_walk_ends_in_all_events_or_in_an_error(times, size, concurrency, disorder, page, oddity):
+    hubspot = FakeHubSpot(times, size, odd=lambda step: oddity if step.page == page else None, **disorder)
+    reader = reader_of(hubspot, concurrency)
+    try:
+        found = read_checked(reader, (BASE, None), hubspot.events)
+    except BadAnswer as error:
+        assert re.search(r"come to no end .* (Start|try) .*support", str(error))
+    else:
+        assert set(ids(found)) == set(ids(hubspot.events))
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [*({"empty_page_every": n} for n in (1, 2, 5)), {"ends_once": True}, {"ends_every": 9}, {"open_end": True}],
+    ids=str,
+)
+@pytest.mark.parametrize("order", SIMULATED_ORDERS)
+def test_empty_pages_with_and_without_a_next_lose_no_events(simulated_reader, order, behaviour):
+    found = read_checked(simulated_reader(20, 1, order=order, **behaviour), (BASE, None), EVENTS)
+    assert set(ids(found)) == set(ids(EVENTS))
+
+
+def test_an_empty_page_that_stays_empty_is_passed_with_one_warning():
+    warnings = []
+    times = range(BASE, BASE + 100 * SECOND, SECOND)
+    hubspot = FakeHubSpot(times, 10, odd=lambda step: "empty_next" if step.time < 2 else None)
+    found = read(reader_of(hubspot, warn=warnings.append))
+    assert set(ids(found)) == set(ids(hubspot.events))
+    assert len(warnings) == 1 and "empty page" in warnings[0]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_busy_second_with_refused_page_cursors_is_walked_again(order):
+    refused = {(0, 2, 0), (0, 2, 1), (1, 5, 0), (1, 5, 1), (2, 1, 0), (2, 1, 1)}
+    times = range(BASE, BASE + SECOND, 10)
+    hubspot = FakeHubSpot(times, 12, (order,), odd=lambda step: "refused" if step in refused else None)
+    assert set(ids(read_checked(reader_of(hubspot, 2), (BASE, None), hubspot.events))) == set(ids(hubspot.events))
+
+
+@pytest.mark.parametrize("order", SIMULATED_ORDERS)
+def test_a_busy_second_whose_page_cursors_live_for_one_request_is_read_with_nothing_else_under_way(simulated_reader, order):
+    busy = [event(BASE + 500 * SECOND + n, f"busy {n}") for n in range(100)]
+    events = [event(BASE + n * SECOND, n) for n in range(1000)] + busy
+    reader = simulated_reader(12, 4, listed(events), order=order, cursor_ttl_requests=1)
+    assert set(ids(read_checked(reader, (BASE, None), events))) == set(ids(events))
+
+
+@pytest.mark.parametrize("oddity", sorted({*ODDITIES} - {"empty_next"}))
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_busy_second_that_no_walk_gets_through_ends_in_an_error_with_its_time_and_a_cure(oddity, concurrency):
+    times = range(BASE, BASE + SECOND, 10)
+    hubspot = FakeHubSpot(times, 12, odd=lambda step: oddity if step.page == 2 else None, most=200)
+    reader = reader_of(hubspot, concurrency)
+    with pytest.raises(BadAnswer, match=r"2026-01-01T00:00:00\.000Z.*no end that can be believed.*page_size.*support"):
+        read_checked(reader, (BASE, BASE + SECOND), hubspot.events)
+    assert reader.position == BASE
+
+
+def test_an_error_over_a_refused_page_cursor_quotes_hubspot():
+    hubspot = FakeHubSpot([BASE] * 30, 10, odd=lambda step: "refused" if step.page == 1 else None)
+    with pytest.raises(BadAnswer, match="It said: The cursor has expired"):
+        read(reader_of(hubspot))
+
+
+@pytest.mark.parametrize("order", SIMULATED_ORDERS)
+@pytest.mark.parametrize("loop", ["page", "first"])
+@pytest.mark.parametrize("fresh", [True, False], ids=["new cursors", "the same cursors"])
+@pytest.mark.parametrize("after", [0, 3])
+def test_page_cursors_that_loop_forever_end_in_all_events_or_in_an_error(simulated_reader, sim, order, loop, fresh, after):
+    reader = simulated_reader(20, 2, order=order, cursor_loop=loop, cursor_fresh=fresh, cursor_loop_after=after)
+    try:
+        found = read_checked(reader, (BASE, None), EVENTS)
+    except BadAnswer as error:
+        assert "no end that can be believed" in str(error)
+    else:
+        assert set(ids(found)) == set(ids(EVENTS))
+    assert len(sim.requests) < 1000
+
+
+@pytest.mark.parametrize("kind", ["unordered", "duplicate", "outside"])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_faulty_pages_lose_no_events(simulated_reader, kind, concurrency):
+    reader = simulated_reader(20, concurrency, fault=lambda request: kind if request.number % 3 == 0 else None)
+    found = read_checked(reader, (BASE, None), EVENTS)
+    outsiders = {event["id"] for event in found if event["id"].startswith("leviathan-outside")}
+    assert set(ids(found)) - outsiders == set(ids(EVENTS))
+    assert bool(outsiders) == (kind == "outside")
+
+
+# Events out of the range, and what is not an event
+
+
+def adding(extra, hubspot):
+    """A fetch with `extra` at the end of each first page."""
+
+    def fetch(request, stop):
+        page = hubspot(request, stop)
+        return page._replace(answer={"results": [*page.events, extra]}) if request.cursor is None else page
+
+    return fetch
+
+
+@pytest.mark.parametrize("end", [None, BASE + 30 * SECOND], ids=["open", "closed"])
+def test_an_event_out_of_range_is_delivered_and_counted_but_does_not_move_the_watermark(end):
+    hubspot, outsider = FakeHubSpot(range(BASE, BASE + 20 * SECOND, SECOND), 50), event(BASE - DAY, 1)
+    reader = reader_of(adding(outsider, hubspot))
+    assert read(reader, (BASE, end)) == [*hubspot.events, outsider]
+    assert reader.out_of_range == 1 and reader.position == BASE + 19 * SECOND
+
+
+def test_an_event_before_the_floor_is_not_delivered():
+    hubspot = FakeHubSpot(range(BASE, BASE + 20 * SECOND, SECOND), 50)
+    reader = reader_of(adding(event(BASE - DAY, 1), hubspot), floor=BASE)
+    assert read(reader) == hubspot.events and reader.out_of_range == 0
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("broken", ["no object", {"id": "x"}, {"id": "x", "occurredAt": None}, {"id": [], "occurredAt": "soon"}])
+def test_an_event_without_a_readable_time_is_passed_on_but_does_not_move_the_watermark(broken, concurrency):
+    hubspot = FakeHubSpot(range(BASE, BASE + 20 * SECOND, SECOND), 50)
+    reader = reader_of(adding(broken, hubspot), concurrency)
+    assert read(reader) == [*hubspot.events, broken]
+    assert reader.out_of_range == 0 and reader.position == BASE + 19 * SECOND
+
+
+def test_an_empty_answer_of_no_bytes_is_the_end():
+    assert read(reader_of(lambda request, stop: page_of([], size=0))) == []
+
+
+# The clock
+
+
+@pytest.mark.parametrize("dates", [["1999-01-01"], ["2071-01-01"], ["2026-05-02", "1999-01-01", "2071-01-01"]], ids=str)
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_clock_that_is_wrong_or_jumps_loses_no_events(shape, order, dates):
+    hubspot = FakeHubSpot(times_of(generated(300, shape=shape)), 20, (order,))
+    found = read(Reader(hubspot, jumping(*dates), 2))
+    assert set(ids(found)) == set(ids(hubspot.events))
+
+
+# Errors
+
+
+class Broken(FakeHubSpot):
+    """Fails where a page would hold the event with the index `broken`."""
+
+    def __init__(self, *args, broken):
+        super().__init__(*args)
+        self.broken = self.events[broken]["id"]
+
+    def __call__(self, request, stop):
+        page = super().__call__(request, stop)
+        if self.broken in ids(page.events):
+            raise BadAnswer("no further")
+        return page
+
+
+@given(TIMES.filter(bool), st.integers(1, 20), st.integers(1, 4), st.integers(0, 59))
+@settings(deadline=None, max_examples=200)
+def test_an_error_is_raised_after_every_whole_page_before_it_and_before_any_event_behind_it(times, size, concurrency, broken):
+    broken %= len(times)
+    hubspot, found = Broken(times, size, broken=broken), []
+    with reader_of(hubspot, concurrency) as reader, pytest.raises(BadAnswer, match="no further"):
+        for page in reader.pages((BASE, None)):
+            found += page["results"]
+    assert reader.position <= at(hubspot.events[broken])
+    released = first_seen(found)
+    assert released == ids(hubspot.events)[: len(released)]
+    assert broken - size < len(released) <= broken
+
+
+@pytest.mark.parametrize("error", [Unauthorized, Refused, Stopped, BadAnswer])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_an_error_of_the_first_request_is_raised_at_once(error, concurrency):
+    requests = []
+
+    def fetch(request, stop):
+        requests.append(request)
+        raise error("unchanged")
+
+    with reader_of(fetch, concurrency) as reader, pytest.raises(error, match="unchanged"):
+        next(reader.pages((BASE, None)))
+    assert len(requests) == 1 and reader.position == BASE
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_of_several_errors_the_first_in_time_is_raised(order):
+    hubspot = FakeHubSpot(range(BASE, BASE + 2000 * SECOND, SECOND), 10, (order,))
+
+    def fetch(request, stop):
+        if request.bounds[0] > BASE + 500 * SECOND:
+            raise BadAnswer(f"{request.bounds[0]}")
+        return hubspot(request, stop)
+
+    found = []
+    with reader_of(fetch, 4) as reader, pytest.raises(BadAnswer) as raised:
+        for page in reader.pages((BASE, None)):
+            found += page["results"]
+    failed = int(str(raised.value))
+    assert {event["id"] for event in hubspot.events if at(event) < failed} <= set(ids(found))
+    assert reader.position <= failed + SECOND
+
+
+# Leaving, and waiting
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("leave", ["early", "by an exception"])
+def test_leaving_ends_requests_under_way_and_leaves_no_thread_behind(concurrency, leave):
+    hubspot, under_way, before = FakeHubSpot(range(BASE, BASE + 500_000, 1000), 10), threading.Event(), set(threading.enumerate())
+
+    def fetch(request, stop):
+        if len(hubspot.requests) >= 2 and (request.cursor is not None or request.bounds[0] > BASE):
+            hubspot.requests.append(request)
+            under_way.set()
+            stop.wait(5)  # an answer that never comes
+            raise Stopped("stopped")
+        return hubspot(request, stop)
+
+    class Downstream(Exception):
+        pass
+
+    with pytest.raises(Downstream), reader_of(fetch, concurrency) as reader:
+        for _ in reader.pages((BASE, None)):
+            assert under_way.wait(30)
+            if leave == "early":
+                break
+            raise Downstream
+        raise Downstream
+    requests = len(hubspot.requests)
+    assert set(threading.enumerate()) <= before
+    assert len(hubspot.requests) == requests <= 3 + 2 * concurrency
+
+
+def test_leaving_before_anything_is_read_sends_no_request():
+    hubspot = FakeHubSpot([BASE], 10)
+    with reader_of(hubspot) as reader:
+        reader.pages((BASE, None))
+    assert hubspot.requests == []
+
+
+def test_a_page_that_arrives_just_before_the_consumer_waits_is_not_waited_for(monkeypatch):
+    hubspot = FakeHubSpot(range(BASE, BASE + 500 * SECOND, SECOND), 10)
+
+    class Unlucky(Reader):
+        def _wait(self):
+            wait([self._queue[0].job])
+            super()._wait()
+
+    def at_once(jobs, return_when):
+        assert not jobs or wait(jobs, timeout=0).done, "it waits, though the page that it needs has arrived"
+
+    def fetch(request, stop):
+        if request.bounds[0] > BASE:
+            stop.wait(5)
+            raise Stopped("stopped")
+        return hubspot(request, stop)
+
+    monkeypatch.setattr(reader_module, "wait", at_once)
+    with Unlucky(fetch, lambda: BASE + YEAR, 4) as reader:
+        assert next(reader.pages((BASE, None)))

@@ -1,0 +1,139 @@
+"""From rows to the destination: each once, and no cursor is saved before the rows it covers are delivered."""
+import itertools
+import tracemalloc
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from toolz import pipe
+
+from pipeline.stages.deliver import checkpoint_every, dedupe_by_id, emit_upserts
+from pipeline.timestamps import to_ms
+from tests.stages.rows import law
+
+# dedupe_by_id
+
+
+@law
+@given(st.lists(st.integers(0, 9)), st.integers(0, 12))
+def test_a_row_is_dropped_only_if_its_id_is_among_the_last(ids, window):
+    passed = []
+    for key in ids:
+        if key not in passed[len(passed) - min(window, len(passed)) :]:
+            passed.append(key)
+    assert [row["id"] for row in dedupe_by_id(window)([{"id": key} for key in ids])] == passed
+
+
+def test_a_row_without_an_id_passes():
+    rows = [{}, {}, {"id": None}, {"id": None}]
+    assert list(dedupe_by_id(5)(rows)) == rows
+
+
+@pytest.mark.parametrize("window, most", [(0, 100_000), (1_000, 1_000_000)])
+def test_a_million_ids_take_no_more_memory_than_the_window(window, most):
+    rows = dedupe_by_id(window)({"id": n} for n in range(1_000_000))
+    for _ in itertools.islice(rows, 10 * window):
+        pass
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in rows) == 1_000_000 - 10 * window
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
+
+
+# emit_upserts and checkpoint_every
+
+
+def at(second):
+    return {"id": str(second), "occurred": f"2026-05-21T01:36:{second:02}Z"}
+
+
+def operations(n, rows):
+    """The upserts and saves that a sink sees, and the rows that leave, in order; an error of the rows is one more."""
+    seen = []
+    stream = pipe(
+        rows,
+        emit_upserts(lambda row: seen.append(("upsert", row["id"]))),
+        checkpoint_every(n, lambda occurred: seen.append(("save", occurred))),
+    )
+    try:
+        for row in stream:
+            seen.append(("out", row["id"]))
+    except ValueError:
+        seen.append(("error", None))
+    return seen
+
+
+def failing(rows):
+    yield from rows
+    raise ValueError("from above")
+
+
+def test_a_row_is_upserted_before_it_is_passed_on():
+    taken = []
+    stream = emit_upserts(taken.append)([at(1), at(2)])
+    for n, row in enumerate(stream, start=1):
+        assert len(taken) == n and taken[-1] is row
+
+
+def test_a_row_that_cannot_be_upserted_is_not_passed_on_and_saves_nothing():
+    saved = []
+    stream = checkpoint_every(1, saved.append)(emit_upserts(lambda row: 1 // 0)([at(1)]))
+    with pytest.raises(ZeroDivisionError):
+        next(stream)
+    assert saved == []
+
+
+@pytest.mark.parametrize("ending", [iter, failing])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 100])
+def test_the_cursor_is_saved_every_n_rows_and_at_the_end_after_the_upserts_it_covers(n, ending):
+    seen = operations(n, ending([at(second) for second in range(7)]))
+    saves = [position for position, (what, _) in enumerate(seen) if what == "save"]
+    assert len(saves) == -(-7 // n)
+    for number, position in enumerate(saves, start=1):
+        upserted = [key for what, key in seen[:position] if what == "upsert"]
+        assert len(upserted) == min(7, number * n) and seen[position][1] == at(int(upserted[-1]))["occurred"]
+    assert (seen[-1][0] == "error") == (ending is failing)
+
+
+@pytest.mark.parametrize("rows", [[], failing([]), [{"id": "a"}, {"id": "b", "occurred": None}]])
+def test_nothing_is_saved_without_a_row_that_has_a_date(rows):
+    assert [what for what, _ in operations(1, rows) if what == "save"] == []
+
+
+def test_a_consumer_that_leaves_early_has_its_rows_saved():
+    saved = []
+    stream = checkpoint_every(100, saved.append)([at(1), at(2), at(3)])
+    next(stream), next(stream)
+    stream.close()
+    assert saved == [at(2)["occurred"]]
+
+
+def test_a_save_that_fails_is_not_tried_again():
+    calls = []
+
+    def save(occurred):
+        calls.append(occurred)
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        list(checkpoint_every(2, save)([at(1), at(2), at(3)]))
+    assert calls == [at(2)["occurred"]]
+
+
+SECONDS = st.integers(0, 3).map(lambda second: f"2026-05-21T01:36:0{second}")
+ENDINGS = st.sampled_from(["Z", ".5Z", ".500Z", ".499Z", ".000Z", ".999999Z"])
+
+
+@law
+@given(st.lists(st.builds(str.__add__, SECONDS, ENDINGS)), st.integers(1, 4))
+@example(["2026-05-21 23:00:00Z", "2026-05-21T01:00:00Z"], 1)
+@example(["2026-05-21T23:00:00Z", "2026-05-21t01:00:00Z"], 1)
+@example(["2026-05-21T01:36:04,900Z", "2026-05-21T01:36:04.100Z"], 1)
+def test_the_saved_cursor_is_the_latest_however_dates_are_spelled_and_never_moves_back(texts, n):
+    saved = []
+    list(checkpoint_every(n, saved.append)([{"occurred": text} for text in texts]))
+    moments = [to_ms(text) for text in texts]
+    latest = [max(moments[:end]) for end in [*range(n, len(texts), n), len(texts)] if texts]
+    assert [to_ms(text) for text in saved] == latest and set(saved) <= set(texts)

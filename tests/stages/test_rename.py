@@ -1,0 +1,110 @@
+"""Renamed columns: no value is lost to another's new name, and the fixed columns stay."""
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pipeline.errors import SettingsError
+from pipeline.hubspot.events import FIELDS
+from pipeline.names.columns import ADDED
+from pipeline.names.destination import destination_name
+from pipeline.stages.rename import new_names, rename_columns
+from tests.stages.rows import event, law, read, row_of
+from tests.support import START
+
+OLD = [
+    "hs_url", "hsUrl", "hsurl", "hs_title", "title", "url", "page_url", "x_b", "hs_a_b", "a", "b", "properties_b", "my_id", "xd",
+    "hs_type", "hs_synced", "e", "properties_url", "foo", "objectId", "objectType", "geo_lat", "hs_page_id",
+]  # fmt: skip
+RENAMES = st.lists(
+    st.sampled_from([
+        "hs_url=url", "hs_title=title", "a=b", "b=a", "hs_*=page_*", "hs*=p_*", "x_*=page_a_*", "foo=page_url", "x*=i*",
+        "hs_*=event_*", "hs_*=_fivetran_*", "my_*=object_*", "hs_*=occ*", "*_id=*_key", "objectId=contact_id", "*=x_*",
+        "e=occurred_b", "title=hs_title", "hs_*=properties_*", "geo_lat=lat", "hsUrl=link", "*b=*c",
+    ]), max_size=3, unique=True,
+).map(", ".join)  # fmt: skip
+
+
+def renames_of(text):
+    """The pairs that a configuration sets; None if it is refused."""
+    try:
+        return read(rename_columns=text, string_columns="none_of_them").rename_columns
+    except SettingsError as error:
+        assert "- rename_columns" in str(error)
+        return None
+
+
+@st.composite
+def columns(draw):
+    """The columns of a row from flatten: no two share a destination name."""
+    names = [*FIELDS, *draw(st.lists(st.sampled_from(OLD), max_size=8)), "occurred"]
+    return tuple({destination_name(name): name for name in reversed(names)}.values())[::-1]
+
+
+@law
+@given(RENAMES, columns())
+@example("hs_*=page_*, foo=page_url", (*FIELDS, "hs_url", "foo", "occurred"))
+@example("hs_*=page_*, x_*=page_a_*", (*FIELDS, "hs_a_b", "x_b", "occurred"))
+@example("hs*=p_*", (*FIELDS, "hs_url", "hsurl", "occurred"))
+@example("hs_*=_fivetran_*", (*FIELDS, "hs_synced", "occurred"))
+def test_no_value_is_lost_and_no_two_columns_share_a_destination_name(text, names):
+    renames = renames_of(text)
+    if renames is None:
+        return
+    row = {name: f"value of {name}" for name in names}
+    (renamed,) = rename_columns(renames)([row])
+    assert list(renamed.values()) == list(row.values())
+    assert len(set(map(destination_name, renamed))) == len(row)
+    taken = set(map(destination_name, ADDED)) - {"occurred"}
+    assert not taken & set(map(destination_name, renamed))
+
+
+@law
+@given(RENAMES, columns())
+@example("hs_*=event_*", (*FIELDS, "hs_type", "occurred"))
+@example("x*=i*", (*FIELDS, "occurred"))
+@example("hs_*=occ*", (*FIELDS, "occurred"))
+def test_no_rename_moves_a_fixed_column(text, names):
+    renames = renames_of(text)
+    if renames is not None:
+        new = dict(zip(names, new_names(renames, names), strict=True))
+        assert all(new[name] == name for name in ("id", "eventType", "occurredAt", "occurred"))
+
+
+@law
+@given(RENAMES, columns())
+@example("my_*=object_*", (*FIELDS, "occurred"))
+def test_no_rename_moves_an_own_field_that_it_does_not_name(text, names):
+    renames = renames_of(text)
+    if renames is not None and not any(old in ("objectId", "objectType") or old.startswith("*") for old, _ in renames):
+        new = dict(zip(names, new_names(renames, names), strict=True))
+        assert (new["objectId"], new["objectType"]) == ("objectId", "objectType")
+
+
+@law
+@given(RENAMES, columns())
+@example("a=b", (*FIELDS, "b", "properties_b", "occurred"))
+@example("hs_*=page_*, foo=page_url", (*FIELDS, "hs_url", "foo", "occurred"))
+def test_a_new_name_does_not_depend_on_the_other_columns(text, names):
+    renames = renames_of(text)
+    if renames is not None:
+        new = dict(zip(names, new_names(renames, names), strict=True))
+        for name in names:
+            alone = tuple(dict.fromkeys((*FIELDS, name, "occurred")))
+            assert new[name] == new_names(renames, alone)[alone.index(name)]
+
+
+@pytest.mark.parametrize("text, properties, renamed", [
+    ("hs_url=url", {"hs_url": "1"}, {"url": "1"}), ("hsUrl=url", {"hs_url": "1"}, {"url": "1"}),
+    ("hs_url=url", {"hsUrl": "1"}, {"url": "1"}), ("geo_lat=lat", {"geo": {"lat": "1"}}, {"lat": "1"}),
+    ("hs_title=title", {"hs_title": "1", "title": "2"}, {"title": "1", "properties_title": "2"}),
+    ("hs_title=title", {"title": "2"}, {"properties_title": "2"}), ("hs_title=title", {"Title": "2"}, {"properties_Title": "2"}),
+    ("a=b, b=a", {"a": "1", "b": "2"}, {"b": "1", "a": "2"}),
+    ("hs_*=page_*", {"hs_url": "1", "x": "2"}, {"page_url": "1", "x": "2"}),
+    ("*_lat=*_x", {"page_lat": "1", "id": "2"}, {"page_x": "1", "properties_id": "2"}),
+    ("hs_title=hs_title", {"hs_title": "1"}, {"hs_title": "1"}), ("hs_a=hs_title", {"hs_a": "1", "hs_title": "2"},
+     {"hs_title": "1", "properties_hs_title": "2"}),
+])  # fmt: skip
+def test_a_renamed_row(text, properties, renamed):
+    row = row_of(event(**properties), renames=read(rename_columns=text).rename_columns)
+    own = {name: value for name, value in event().items() if name != "properties"} | {"occurred": START}
+    assert row == own | renamed
