@@ -1,12 +1,13 @@
 """HubSpot events for Fivetran: every event type a table, every event once, resumable at any moment.
 
 For each event type: pages of the time range, unwrapped, flattened, lists serialized, deduplicated by id, upserted, and every
-N records the last-occurred cursor is saved. The sentence itself is `deliver` in pipeline/connection/event_type.py.
+N records the last-occurred cursor is saved. The sentence itself is `deliver` in pipeline/connection/deliver.py.
+With several workers, the cursor that is saved is the reader's watermark: later rows may be delivered already.
 """
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 from fivetran_connector_sdk import ConfigurationForm, Connector, Test, form_field
 from fivetran_connector_sdk import Logging as log
@@ -16,22 +17,31 @@ from pipeline import ConnectorError, Sink, read_settings, sync
 from pipeline.config.keys import KEYS, REQUIRED, SECRETS, Key
 from pipeline.config.settings import unknown_keys
 from pipeline.connection.setup_tests import SETUP_TESTS
-from pipeline.tables.schema import declare
+from pipeline.tables.schema import declare_tables
 
 if hasattr(sys, "set_int_max_str_digits"):  # from Python 3.10.7 on
     sys.set_int_max_str_digits(0)  # the SDK makes a number of a text of digits to infer its type, however many there are
 
-# The configuration that schema() last saw, the tables it declared, and what it has to say but cannot, for update(). It has to be
-# a global: the SDK calls both in one process and passes nothing on, and a row for a table not declared would have no key.
-_declared: tuple[dict[str, str], set[str], list[str]] | None = None
+
+class Declared(NamedTuple):
+    """What schema() last saw and declared, and its warnings."""
+
+    configuration: dict[str, str]
+    tables: set[str]
+    warnings: list[str]
+
+
+# For update(), since a row for a table not declared would have no key. It has to be a global: the SDK calls both in one process
+# but passes nothing between them.
+_declared: Declared | None = None
 
 
 def schema(configuration: dict[str, str]) -> list[dict[str, Any]]:
-    """The tables of the event types, of rejected events, and of syncs. Whatever is wrong is reported by update()."""
+    """The tables of the event types, of rejected events, and of syncs. Errors are left to update(), which can report them."""
     global _declared
     warnings: list[str] = []
-    tables = declare(configuration, warnings.append)
-    _declared = dict(configuration), {table["table"] for table in tables}, warnings
+    tables = declare_tables(configuration, warnings.append)
+    _declared = Declared(dict(configuration), {table["table"] for table in tables}, warnings)
     return tables
 
 
@@ -41,14 +51,16 @@ def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
         log.warning(sentence)
     try:
         sink = Sink(op.upsert, op.checkpoint, op.warning, log.info)
-        declared = _declared[1:] if _declared and _declared[0] == configuration else ()
-        sync(read_settings(configuration), state, sink, *declared)
+        if _declared is not None and _declared.configuration == configuration:
+            sync(read_settings(configuration), state, sink, declared=_declared.tables, warnings=_declared.warnings)
+        else:
+            sync(read_settings(configuration), state, sink)
     except ConnectorError as error:
         op.error(str(error))
 
 
 def configuration_form() -> ConfigurationForm:
-    """Every key of the configuration, in order of need, and the tests that show whether it will do."""
+    """Every key of the configuration, most important first, and the setup tests."""
     form = ConfigurationForm()
     for name, key in KEYS.items():
         form.add_field(_field(name, key))
@@ -58,7 +70,7 @@ def configuration_form() -> ConfigurationForm:
 
 
 def _field(name: str, key: Key) -> Any:
-    """A key as a field of the form. A switch is a choice too: left alone, it has its default."""
+    """A key as a field of the form. A switch is a dropdown too, so that it can be left at its default."""
     texts = {"description": key.help + (f" Default: {key.default}" if key.default else ""), "required": name in REQUIRED}
     if key.choices:
         return form_field.DropdownField(name, key.label, fields=[form_field.DropdownFieldParam(c) for c in key.choices], **texts)

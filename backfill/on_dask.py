@@ -18,9 +18,9 @@ from backfill.worker import UNFINISHED, hubspot_client, read_window
 from pipeline import Settings
 from pipeline.config.event_types import NONE_SELECTED, select_asking
 from pipeline.connection.reporting import throttle
-from pipeline.connection.state import Progress, write_state
+from pipeline.connection.state import Progress, state_dict
 from pipeline.errors import SettingsError
-from pipeline.hubspot import events
+from pipeline.hubspot import events_api
 from pipeline.timestamps import to_text
 
 PROGRESS_SECONDS = 5.0  # between two progress messages, at least
@@ -49,7 +49,7 @@ def backfill(
         event_types = select_asking(settings.event_types, hubspot.event_types).names
         if not event_types:
             raise SettingsError(NONE_SELECTED)
-        hubspot.page(events.query(event_types[0], limit=1))  # sets HubSpot's clock and the rate limit
+        hubspot.page(events_api.query(event_types[0], limit=1))  # sets HubSpot's clock and the rate limit
         began = hubspot.clock.earlier()
     end = (began - settings.lookback) // (hours * HOUR) * hours * HOUR
     windows = plan(event_types, settings.start, end, hours)
@@ -63,7 +63,7 @@ def backfill(
     cursor, start = to_text(max(end, settings.start)), to_text(settings.start)
     delivered = Progress(cursor, read_at=to_text(began), start_date=start)
     progress = {name: replace(delivered, fingerprint=settings.fingerprint(name)) for name in event_types}
-    return Backfilled(write_state(progress, api_base_url=settings.api_base_url), rows)
+    return Backfilled(state_dict(progress, api_base_url=settings.api_base_url), rows)
 
 
 def gather(tasks: list[Any], tell: Callable[[str], Any]) -> Counter[str]:

@@ -30,7 +30,7 @@ class RateLimitPlugin(SchedulerPlugin):
 
     def start(self, scheduler: Scheduler) -> None:
         self._rate_limit = RateLimit(self._reserve)
-        handlers = (self.acquire, self.update, self.pause)
+        handlers = (self.acquire, self.update, self.hold_for)
         scheduler.handlers.update({f"{self.name}_{handler.__name__}": handler for handler in handlers})
 
     def acquire(self) -> float:
@@ -43,8 +43,8 @@ class RateLimitPlugin(SchedulerPlugin):
     def update(self, headers: Mapping[str, str]) -> None:
         self._rate_limit.update(CaseInsensitiveDict(headers))
 
-    def pause(self, seconds: float) -> None:
-        self._rate_limit.pause(seconds)
+    def hold_for(self, seconds: float) -> None:
+        self._rate_limit.hold_for(seconds)
 
 
 class _StopInsteadOfWaiting:
@@ -77,8 +77,8 @@ class SharedRateLimit:
         if limits:
             self._call("update", headers=limits)
 
-    def pause(self, seconds: float) -> None:
-        self._call("pause", seconds=seconds)
+    def hold_for(self, seconds: float) -> None:
+        self._call("hold_for", seconds=seconds)
 
     def _call(self, handler: str, **arguments: Any) -> Any:
         return self._dask.sync(getattr(self._dask.scheduler, f"{self._name}_{handler}"), **arguments)

@@ -30,11 +30,11 @@ from pipeline import (
     unwrap_results,
 )
 from pipeline.config.connect import query_for
-from pipeline.connection.event_type import fetch_page
-from pipeline.hubspot.events import OCCURRED_AT
+from pipeline.connection.deliver import fetch_page
+from pipeline.hubspot.events_api import OCCURRED_AT
 from pipeline.names.tables import REJECTED_EVENT
 from pipeline.stages.events import Event, Reject
-from pipeline.tables.rejected_events import rejected_row
+from pipeline.tables.rejected_event import rejected_row
 from pipeline.timestamps import to_ms, to_text
 
 COLUMNS = ("id", "event_type", "occurred", "occurred_at", "object_id", "object_type")  # in every file, even one without rows
@@ -57,10 +57,10 @@ def read_window(window: Window, settings: Settings, folder: Path) -> Counter[str
 
 def write_rows(window: Window, settings: Settings, hubspot: Client, rows: RowFile, rejected: RowFile) -> None:
     """Runs the stages over one window, one page after another: concurrency comes from the workers."""
-    protected = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)
+    protect_event = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)
 
     def reject(event: Any, reason: str) -> None:
-        (event,) = protect(protected, [event])
+        (event,) = protect(protect_event, [event])
         rejected.add(rejected_row(window.event_type, event, reason, to_text(hubspot.clock.now())))
 
     fetch = partial(fetch_page, hubspot, query_for(settings, window.event_type))
@@ -72,8 +72,8 @@ def write_rows(window: Window, settings: Settings, hubspot: Client, rows: RowFil
             reject_malformed(reject),
             keep_type(window.event_type, reject),
             keep_range(window.start, window.end, reject),
-            protect(protected),
-            properties_as_json(settings.table_layout == "single"),
+            protect(protect_event),
+            properties_as_json(settings.is_single_table),
             flatten,
             serialize_lists,
             rename_columns(settings.rename_columns),

@@ -1,8 +1,9 @@
-"""The errors a sync can end with: one family, whose message says what happened and what to do about it."""
+"""The errors a sync can end with. Their messages are written where they are raised: HubSpot's in hubspot/failures.py and
+hubspot/retry.py."""
 
 
 class ConnectorError(Exception):
-    """Whatever stops a sync, or one event type of it; the message is for the person who runs the connection."""
+    """Whatever stops a sync, or one event type of it. The message is for the person who runs the connection."""
 
 
 class SettingsError(ConnectorError):
@@ -14,7 +15,7 @@ class StateError(ConnectorError):
 
 
 class HubSpotError(ConnectorError):
-    """HubSpot's answer stops the sync."""
+    """HubSpot refused, failed or could not be reached."""
 
 
 class Unauthorized(HubSpotError):
@@ -26,16 +27,16 @@ class Refused(HubSpotError):
 
 
 class BadAnswer(HubSpotError):
-    """HubSpot's answer cannot be followed, such as a page cursor that repeats."""
+    """HubSpot's answer cannot be used, such as a page cursor that repeats."""
 
 
 class Unavailable(HubSpotError):
-    """No good answer for too long, or a wait demanded that is too long: the next sync resumes from the checkpoint."""
+    """HubSpot has failed for too long, or asks for too long a wait: the next sync resumes from the checkpoint."""
 
 
 class QuotaSpent(Unavailable):
-    """The account's daily quota of requests is spent: nothing is answered before its midnight."""
+    """The account's daily quota of requests is spent: HubSpot refuses every request until the account's midnight."""
 
 
 class Stopped(ConnectorError):
-    """This sync is being stopped, so the request was given up."""
+    """The sync is being stopped, so the request was abandoned."""

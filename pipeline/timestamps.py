@@ -17,7 +17,7 @@ _ISO = re.compile(
 
 
 def to_ms(text: str) -> int:
-    """The milliseconds since 1970 UTC of an ISO 8601 text; what is finer than a millisecond is cut off.
+    """Milliseconds since 1970 UTC of an ISO 8601 text, truncated to the millisecond.
 
     The offset may be Z, +02:00, +0200 or +02; a text without one is taken as UTC. Raises ValueError for anything else.
 
@@ -37,7 +37,8 @@ _FRACTION = {"Z": 0} | {f".{ms:03}Z": ms for ms in range(SECOND)}
 
 @lru_cache(maxsize=1024)
 def _hour(text: str) -> int:
-    """The start of an hour, `2026-05-21T01:`. Asked at its minute 1: from Python 3.14 on, an hour 24 has a minute 0."""
+    """The start of an hour, such as `2026-05-21T01:`. Parsed at minute 1, because Python 3.14 accepts 24:00 as midnight of the
+    next day."""
     if text[4::3] != "--T:":
         raise ValueError
     return (datetime.fromisoformat(f"{text}01") - _EPOCH) // _MILLISECOND - MINUTE
@@ -64,7 +65,7 @@ def _offset_ms(offset: str | None) -> int:
 
 
 def to_text(ms: int) -> str:
-    """Milliseconds since 1970 UTC as HubSpot writes them; what ISO 8601 cannot hold becomes its first or last moment.
+    """Milliseconds since 1970 UTC as HubSpot writes them, clamped to the first and last moment that ISO 8601 can hold.
 
     >>> to_text(1500)
     '1970-01-01T00:00:01.500Z'
@@ -77,5 +78,5 @@ def to_text(ms: int) -> str:
 
 
 def local_now() -> int:
-    """Now by this machine's clock: only for when HubSpot's answer carries no readable Date."""
+    """Now by this machine's clock, in ms."""
     return (datetime.now(timezone.utc).replace(tzinfo=None) - _EPOCH) // _MILLISECOND

@@ -23,7 +23,7 @@ from backfill.windows import HOUR, Window, file_of, rejects_of
 from backfill.worker import UNFINISHED, read_window
 from pipeline import read_settings
 from pipeline.connection.spans import main_span
-from pipeline.connection.state import read_state
+from pipeline.connection.state import progress_by_type
 from pipeline.errors import SettingsError, Unauthorized
 from pipeline.names.destination import destination_name
 from pipeline.names.tables import REJECTED_EVENT as REJECTED
@@ -104,7 +104,7 @@ def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_k
 
     for name in (TYPE, SIGNUP):
         written, resumed = rows_of(tmp_path, name), list(map(as_written, after.rows[name].values()))
-        assert main_span(read_state(left.state)[name], to_ms(FROM), HOUR, local_now())[0] == to_ms(END)
+        assert main_span(progress_by_type(left.state)[name], to_ms(FROM), HOUR, local_now())[0] == to_ms(END)
         assert max(row["occurred"] for row in written) < END <= min(row["occurred"] for row in resumed)
         assert by_id([*written, *resumed]) == by_id(map(as_written, truth.rows[name].values()))
         assert left.rows[name] == len(written)
@@ -214,7 +214,7 @@ def test_a_file_that_fails_leaves_the_one_before(tmp_path):
 
 
 def test_patterns_that_match_nothing_are_an_error(dask, tmp_path):
-    with hubspot(TYPE) as sim, pytest.raises(SettingsError, match="chooses none of this account"):
+    with hubspot(TYPE) as sim, pytest.raises(SettingsError, match="selects none of this account"):
         backfill(dask, settings_of(sim, event_types="nothing_like_*"), tmp_path)
 
 
@@ -240,7 +240,7 @@ def test_the_documented_backfill_runs_as_a_script_and_reports_its_progress(tmp_p
     assert 1 <= len(files) <= 10
     lines = printed.splitlines()
     assert f"0 of {len(files)} windows" in lines[0] and f"{len(files)} of {len(files)} windows" in lines[-1]
-    assert read_state(state)[TYPE].occurred is not None
+    assert progress_by_type(state)[TYPE].occurred is not None
 
 
 @pytest.mark.parametrize("hours", [24 * 7, 24 * 5])
@@ -249,9 +249,9 @@ def test_longer_windows_are_fewer_files_with_the_same_rows(dask, tmp_path, hours
     with hubspot() as sim:
         by_day = backfill(dask, settings_of(sim), tmp_path / "day")
         longer = backfill(dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours, tell=lines.append)
-        end = to_ms(read_state(longer.state)[TYPE].occurred)
+        end = to_ms(progress_by_type(longer.state)[TYPE].occurred)
         again = backfill(dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours)
-    assert again.rows == longer.rows and to_ms(read_state(again.state)[TYPE].occurred) == end and end % (hours * HOUR) == 0
+    assert again.rows == longer.rows and to_ms(progress_by_type(again.state)[TYPE].occurred) == end and end % (hours * HOUR) == 0
     rows = [row for row in rows_of(tmp_path / "day") if to_ms(row["occurred"]) < end]
     assert by_id(rows) == by_id(rows_of(tmp_path / "longer")) and longer.rows[TYPE] == len(rows) <= by_day.rows[TYPE]
     files = list((tmp_path / "longer" / TYPE).rglob("*.parquet"))

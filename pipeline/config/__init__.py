@@ -1,1 +1,1 @@
-"""The configuration: its keys, what reads them, and what they mean."""
+"""The configuration: its keys, their parsers, and what they mean."""

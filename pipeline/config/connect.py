@@ -1,33 +1,33 @@
-"""What the settings mean for HubSpot: the client to ask with, and the query to ask."""
+"""From the settings to HubSpot: the client and the query."""
 from collections.abc import Callable
 from typing import Any
 
 from pipeline.config.settings import Settings
-from pipeline.hubspot import events
+from pipeline.hubspot import events_api
 from pipeline.hubspot.client import Client
-from pipeline.hubspot.events import Query
+from pipeline.hubspot.events_api import Query
 
 
 def connect(settings: Settings, log: Callable[[str], Any] = lambda sentence: None, patience: int | None = None) -> Client:
-    """A client as the settings describe it; a context manager. It gives up after `patience` (ms), if not before."""
+    """A client for these settings, as a context manager. With `patience`, an outage ends after that many ms at most."""
     return Client(
-        settings.api_token,
-        settings.api_base_url,
-        settings.api_version,
-        settings.max_outage if patience is None else min(settings.max_outage, patience),
-        settings.concurrency,
-        settings.quota_reserve / 100,
-        log,
+        token=settings.api_token,
+        base_url=settings.api_base_url,
+        version=settings.api_version,
+        max_outage=settings.max_outage if patience is None else min(settings.max_outage, patience),
+        connections=settings.concurrency,
+        reserve=settings.quota_reserve / 100,
+        log=log,
     )
 
 
 def query_for(settings: Settings, event_type: str) -> Query:
-    """What HubSpot is asked for one event type, whatever the time range."""
-    return events.query(
-        event_type,
-        settings.page_size,
-        settings.object_type,
-        settings.object_id,
-        settings.properties,
-        settings.property_filters,
+    """The query for one event type, whatever the time range."""
+    return events_api.query(
+        event_type=event_type,
+        limit=settings.page_size,
+        object_type=settings.object_type,
+        object_id=settings.object_id,
+        properties=settings.properties,
+        property_filters=settings.property_filters,
     )

@@ -3,10 +3,10 @@ from collections.abc import Callable, Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from pipeline.config.suggest import nearest
+from pipeline.config.nearest import nearest
 from pipeline.names.patterns import is_pattern
 
-NONE_SELECTED = "event_types chooses none of this account's event types."
+NONE_SELECTED = "event_types selects none of this account's event types."
 
 
 class Selection(NamedTuple):
@@ -18,7 +18,7 @@ class Selection(NamedTuple):
 
 
 def needs_list(items: Iterable[str]) -> bool:
-    """Whether it takes the account's list to know the event types.
+    """Whether the account's list is needed to know the event types.
 
     >>> needs_list(("e_visited_page", "!pe*")), needs_list(("pe*_signup",))
     (False, True)
@@ -27,7 +27,7 @@ def needs_list(items: Iterable[str]) -> bool:
 
 
 def select_asking(items: Collection[str], ask: Callable[[], Collection[str]]) -> Selection:
-    """What `items` select in an account; `ask` returns its event types, and is called only if there are patterns.
+    """The event types that `items` select in an account. `ask` returns the account's, and is called only if there are patterns.
 
     >>> select_asking(("e_a",), lambda: print("asked")).names
     ('e_a',)
@@ -36,7 +36,7 @@ def select_asking(items: Collection[str], ask: Callable[[], Collection[str]]) ->
 
 
 def select(items: Iterable[str], known: Collection[str] | None = None) -> Selection:
-    """What names, patterns and exclusions (!) select among the event types that an account knows; `known` None: the names alone.
+    """The event types that names, patterns and exclusions (!) select among those an account knows; `known` None: only by name.
 
     >>> select(("e_a", "pe*", "!pe1_*", "ae*", "e_x"), ("e_a", "pe1_b", "pe2_c"))
     Selection(names=('e_a', 'pe2_c'), unmatched=('ae*',), unknown=('e_x',))
@@ -58,10 +58,10 @@ def select(items: Iterable[str], known: Collection[str] | None = None) -> Select
     )
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """A sentence on a name that the account does not know, with the nearest that it knows.
+def unknown_event_type_message(name: str, known: Iterable[str]) -> str:
+    """A sentence about a name that the account does not know, with the nearest ones that it knows.
 
-    >>> suggest("e_visited_pag", ["e_visited_page", "e_clicked_link"])
+    >>> unknown_event_type_message("e_visited_pag", ["e_visited_page", "e_clicked_link"])
     "event_types: HubSpot knows no event type 'e_visited_pag' in this account; the nearest are e_visited_page, e_clicked_link."
     """
     names = nearest(name, sorted(known), most=3)

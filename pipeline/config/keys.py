@@ -1,4 +1,4 @@
-"""The keys of the configuration, one entry each: its default, its parser, and what the setup form says of it."""
+"""The keys of the configuration: for each its field of Settings (settings.py), default, parser, and text in the setup form."""
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -6,9 +6,9 @@ from pipeline.config.parsers import (
     SWITCH,
     base_url,
     columns,
-    date,
+    date_to_ms,
     event_types,
-    minutes,
+    minutes_to_ms,
     one_of,
     patterns,
     plain_names,
@@ -28,8 +28,8 @@ SECRETS = ("api_token", "hash_salt")
 
 
 class Key(NamedTuple):
-    """One key: the field of Settings that it fills, its default, its parser, its label and help in the setup form, and the values
-    to choose from, if they are few."""
+    """One key: the field of Settings that it fills, its default, its parser, its label and help in the setup form, and the
+    choices, if there are few."""
 
     setting: str
     default: str
@@ -39,15 +39,16 @@ class Key(NamedTuple):
     choices: tuple[str, ...] = ()
 
 
-# In order of need, which is also that of the setup form.
+# Most important first, which is also the order of the setup form.
 KEYS = {
     "api_token": Key(
         "api_token", "", token, "Access token",
         "Of your HubSpot private app (Settings, Integrations, Private Apps); it begins with pat-.",
     ),
     "initial_sync_start_date": Key(
-        "start", "", date, "Sync events from",
-        "An ISO 8601 date such as 2026-01-01T00:00:00Z. Nothing older is delivered; moved earlier, the missing range is read.",
+        "start", "", date_to_ms, "Sync events from",
+        "An ISO 8601 date such as 2026-01-01T00:00:00Z. Older events are not synced. If you move it earlier, the missing range "
+        "is read.",
     ),
     "event_types": Key(
         "event_types", "e_visited_page", event_types, "Event types",
@@ -66,7 +67,7 @@ KEYS = {
         "Names and patterns, separated by commas, such as *email*: their values become salted SHA-256. Needs the salt.",
     ),
     "hash_salt": Key(
-        "hash_salt", "", str, "Salt for hashed columns", "Any long secret text; another one makes other hashes."
+        "hash_salt", "", str, "Salt for hashed columns", "Any long secret text. Changing it changes every hash."
     ),
     "rename_columns": Key(
         "rename_columns", "", renames, "Columns to rename",
@@ -85,7 +86,7 @@ KEYS = {
         "property_filters", "", property_filters, "Only events with these properties",
         "name=value, separated by semicolons, such as hs_city=portland; hs_country=us.",
     ),
-    "properties": Key("properties", "", plain_names, "Only these properties", "Names, separated by commas; blank asks for all."),
+    "properties": Key("properties", "", plain_names, "Only these properties", "Names, separated by commas; leave blank for all."),
     "lookback_minutes": Key(
         "lookback", "60", whole_number(0, 43_200, "minutes", MINUTE), "Look-back in minutes",
         "Events can become visible late, so each sync re-reads this much. 0 to 43200.",
@@ -100,36 +101,36 @@ KEYS = {
     ),
     "checkpoint_interval": Key(
         "checkpoint_interval", "10000", whole_number(1, 1_000_000, "records"), "Records between checkpoints",
-        "1 to 1000000. An interrupted sync repeats about this many.",
+        "1 to 1000000. An interrupted sync repeats up to this many, plus the windows it was reading.",
     ),
     "concurrency": Key(
         "concurrency", "4", whole_number(1, 16, "requests at once"), "Concurrent requests",
-        "1 to 16. More helps if answers are slow."
+        "1 to 16. More helps if HubSpot is slow to answer."
     ),
     "quota_reserve_percent": Key(
         "quota_reserve", "10", whole_number(0, 90, "percent"), "Share of the rate limit to reserve",
         "Percent, for your other integrations. 0 to 90.",
     ),
     "max_outage_minutes": Key(
-        "max_outage", "15", minutes, "Longest outage in minutes",
-        "How long to keep trying without a good answer. Above 0, up to 1440."
+        "max_outage", "15", minutes_to_ms, "Longest outage in minutes",
+        "How long to keep trying while HubSpot fails. Above 0, up to 1440."
     ),
     "dedupe_window": Key(
         "dedupe_window", "20000", whole_number(0, 1_000_000, "ids"), "Recent ids to remember",
         "To drop what HubSpot's API repeats. 0 to 1000000.",
     ),
     "sync_metrics": Key(
-        "sync_metrics", "true", switch, "Table of syncs", "Whether each sync adds a row about itself to the table sync_run.",
+        "sync_metrics", "true", switch, "Sync metrics", "Whether each sync adds a row about itself to the table sync_run.",
         SWITCH,
     ),
     "api_version": Key(
-        "api_version", API_VERSIONS[0], one_of(API_VERSIONS), "API version", "Of HubSpot's Events API.", API_VERSIONS
+        "api_version", API_VERSIONS[0], one_of(API_VERSIONS), "API version", "Version of HubSpot's Events API.", API_VERSIONS
     ),
     "api_base_url": Key(
-        "api_base_url", HUBSPOT, base_url, "API address", "Another one is for trials only: https, or http on this machine."
+        "api_base_url", HUBSPOT, base_url, "API address", "Change it only for trials: https, or http on this machine."
     ),
 }  # fmt: skip
 REQUIRED = {
     "api_token": "give the access token of your HubSpot private app (it begins with pat-)",
-    "initial_sync_start_date": "give the moment to sync from, such as 2026-01-01T00:00:00Z",
+    "initial_sync_start_date": "give the date to sync from, such as 2026-01-01T00:00:00Z",
 }

@@ -1,4 +1,4 @@
-"""What reads the text of a configuration key. A parser returns the value, or raises ValueError saying what would be right."""
+"""Parsers: each turns the text of a key into its value, or raises ValueError with what would be valid."""
 import re
 from collections.abc import Callable, Iterable
 from itertools import combinations
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pipeline.hubspot.address import HUBSPOT, is_loopback
 from pipeline.names.columns import RESERVED, is_fixed
 from pipeline.names.destination import destination_name
-from pipeline.names.patterns import star
+from pipeline.names.patterns import star_pattern
 from pipeline.timestamps import MINUTE, to_ms
 
 SWITCH = ("true", "false")
@@ -15,11 +15,11 @@ SWITCH = ("true", "false")
 
 def token(text: str) -> str:
     if not re.fullmatch(r"[!-~]+", text):  # anything else cannot stand in an HTTP header
-        raise ValueError("give the token alone: no blanks, no line breaks, no word 'Bearer' in front of it")
+        raise ValueError("give the token without spaces, line breaks or the word 'Bearer'")
     return text
 
 
-def date(text: str) -> int:
+def date_to_ms(text: str) -> int:
     try:
         return to_ms(text)
     except ValueError:
@@ -33,7 +33,7 @@ def event_types(text: str) -> tuple[str, ...]:
     if not names:
         raise ValueError("give at least one name, such as e_visited_page")
     if all(name.startswith("!") for name in names):
-        raise ValueError("exclusions alone name nothing: give * beside them for all others")
+        raise ValueError("exclusions alone select nothing: add * to select everything else")
     return names
 
 
@@ -56,7 +56,7 @@ def switch(text: str) -> bool:
 
 def single_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.-]{0,255}", text):
-        raise ValueError("give one name or id: letters, digits, _ . and - alone")
+        raise ValueError("give one name or id: only letters, digits, _, . and -")
     return text
 
 
@@ -89,7 +89,7 @@ def plain_names(text: str) -> tuple[str, ...]:
 def columns(text: str) -> tuple[str, ...]:
     columns = patterns(text)
     if fixed := [column for column in columns if is_fixed(column)]:
-        raise ValueError(f"{', '.join(fixed)} must stay as it is: rows are identified and ordered by it")
+        raise ValueError(f"{', '.join(fixed)} cannot be changed: rows are identified and ordered by it")
     return columns
 
 
@@ -102,7 +102,7 @@ def renames(text: str) -> tuple[tuple[str, str], ...]:
     if uneven := [f"{old}={new}" for old, new in pairs if "*" in old and _edges(old) != _edges(new)]:
         raise ValueError(f"{', '.join(uneven)}: give the * the same _ before and after it on both sides, as in hs_*=page_*")
     if fixed := [old for old, _ in pairs if is_fixed(old)]:
-        raise ValueError(f"{', '.join(fixed)} must stay as it is: rows are identified and ordered by it")
+        raise ValueError(f"{', '.join(fixed)} cannot be changed: rows are identified and ordered by it")
     if taken := [new for _, new in pairs if destination_name(new) in RESERVED or new.startswith("properties")]:
         raise ValueError(f"{', '.join(taken)} is a name that every table has, or may have: give another new name")
     for (old, new), (other_old, other_new) in combinations(pairs, 2):
@@ -123,7 +123,7 @@ def _can_meet(name: str, other: str) -> bool:
     (True, True, False)
     """
     if "*" not in other:
-        return bool(star(name).fullmatch(destination_name(other)))
+        return bool(star_pattern(name).fullmatch(destination_name(other)))
     if "*" not in name:
         return _can_meet(other, name)
     begin, end = map(destination_name, name.split("*"))
@@ -141,21 +141,21 @@ def whole_number(low: int, high: int, unit: str, times: int = 1) -> Callable[[st
     return read
 
 
-def minutes(text: str) -> int:
+def minutes_to_ms(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text) or not 0 < float(text) <= 1440:
         raise ValueError("give a number of minutes above 0, up to 1440")
     return max(1, int(float(text) * MINUTE))
 
 
 def base_url(text: str) -> str:
-    right = f"give https://host without a path, such as {HUBSPOT} (http only for this machine, as http://127.0.0.1:8000)"
+    expected = f"give https://host without a path, such as {HUBSPOT} (http only for this machine, as http://127.0.0.1:8000)"
     try:
         url = urlsplit(text)
         host, _ = url.hostname or "", url.port  # reading the port checks it
     except ValueError:
-        raise ValueError(right) from None
+        raise ValueError(expected) from None
     safe = url.scheme == "https" or (url.scheme == "http" and is_loopback(host))
     plain = "@" not in url.netloc and url.path in ("", "/") and not url.query and not url.fragment
     if not (safe and plain and re.fullmatch(r"[A-Za-z0-9.:-]+", host)):
-        raise ValueError(right)
+        raise ValueError(expected)
     return f"{url.scheme}://{url.netloc}"

@@ -1,4 +1,4 @@
-"""The configuration (strings, as Fivetran passes them) read into Settings (typed, frozen), every mistake found at once."""
+"""Settings (typed, frozen) from the configuration (strings, as Fivetran passes them). All mistakes are reported at once."""
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.config.keys import KEYS, LAYOUTS, REQUIRED, SECRETS
-from pipeline.config.suggest import nearest
+from pipeline.config.nearest import nearest
 from pipeline.errors import SettingsError
 from pipeline.names.destination import destination_name
-from pipeline.names.patterns import matcher, star
-from pipeline.names.tables import SINGLE, table_name
+from pipeline.names.patterns import matcher, star_pattern
+from pipeline.names.tables import EVENT_TABLE, table_name
+
+NEAR = 0.6  # likeness from which on an unknown key is taken for a misspelling
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a sync needs to know, checked. Moments and durations are milliseconds, counts are records."""
+    """The validated configuration of a sync. Times and durations are in milliseconds."""
 
     api_token: str = field(repr=False)
     start: int
@@ -42,17 +44,22 @@ class Settings:
     api_base_url: str
     api_version: str
 
+    @property
+    def is_single_table(self) -> bool:
+        """Whether all event types share the table EVENT_TABLE."""
+        return self.table_layout == "single"
+
     def table_of(self, event_type: str) -> str:
         """The table that an event type's rows go to."""
-        return SINGLE if self.table_layout == "single" else table_name(event_type)
+        return EVENT_TABLE if self.is_single_table else table_name(event_type)
 
     def fingerprint(self, event_type: str) -> str | None:
-        """What rows and cursors depend on besides the event type, as text; None for the defaults. A cursor with another
-        fingerprint says nothing of these rows."""
+        """The settings that rows and cursors depend on, as text; None if all have their defaults. A cursor with another
+        fingerprint says nothing about these rows."""
         table = self.table_of(event_type)
         chosen = {
             "table_layout": "" if self.table_layout == LAYOUTS[0] else self.table_layout,
-            "table": "" if table in (event_type, SINGLE) else table,
+            "table": "" if table in (event_type, EVENT_TABLE) else table,
             "object_type": self.object_type,
             "object_id": self.object_id,
             "property_filters": self.property_filters and f"#{_digest(sorted(self.property_filters))}",  # they may name a person
@@ -62,9 +69,9 @@ class Settings:
 
 
 def read_settings(configuration: Mapping[str, Any]) -> Settings:
-    """The Settings that a configuration means; a key left blank falls back to its default.
+    """The Settings of a configuration; a blank key falls back to its default.
 
-    Raises SettingsError naming every mistake: the key, what was given (never the token) and what would be right.
+    Raises SettingsError naming every mistake: the key, the value (never a secret) and what would be valid.
     """
     values, mistakes = {}, []
     for name, key in KEYS.items():
@@ -80,18 +87,18 @@ def read_settings(configuration: Mapping[str, Any]) -> Settings:
 
 
 def read_key(configuration: Mapping[str, Any], name: str) -> Any:
-    """The value of one key. Raises SettingsError naming the key, what was given (never a secret) and what would be right."""
+    """The value of one key. Raises SettingsError naming the key, the text (never a secret) and what would be valid."""
     try:
         text = _text(configuration, name)
         if name != "api_token" and _holds_token(configuration, text):
-            raise ValueError("an access token belongs into api_token alone")
+            raise ValueError("an access token belongs only in api_token")
         return KEYS[name].parse(text)
-    except ValueError as right:
-        raise SettingsError(f"{name}: {_given(configuration, name)}; {right}") from None
+    except ValueError as expected:
+        raise SettingsError(f"{name}: {_given(configuration, name)}; {expected}") from None
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong between keys that are right by themselves; those that are not are missing from `values`."""
+    """Yields conflicts between keys that are valid on their own; invalid ones are missing from `values`."""
     if values.get("object_id") and values.get("object_type") == "":
         yield "object_id: needs object_type; give the type of the object too, such as CONTACT"
     if values.get("hash_columns") and values.get("hash_salt") == "":
@@ -99,29 +106,34 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     for key in ("drop_columns", "hash_columns", "rename_columns"):
         named = [item if isinstance(item, str) else item[0] for item in values.get(key, ())]
         if values.get("table_layout") == "single" and "properties" in named:
-            yield f"{key}: properties is the one column of them all in the layout single; name what is in it"
+            if key == "rename_columns":
+                yield "rename_columns: in the layout single, properties are one JSON column and cannot be renamed"
+            else:
+                yield f"{key}: in the layout single, all properties are in the column properties; name the property instead"
     for key in ("drop_columns", "hash_columns", "string_columns"):
         named = values.get(key, ())
         is_meant = matcher(named)
         for old, new in values.get("rename_columns", ()):
             for name in (new.replace("*", "x"), *named):
-                found = star(new).fullmatch(destination_name(name))
+                found = star_pattern(new).fullmatch(destination_name(name))
                 if found and is_meant(name) and not is_meant(old.replace("*", found[1]) if "*" in old else old):
-                    yield f"{key}: {new} is a name that rename_columns gives; give the name that the column has before, {old}"
+                    yield f"{key}: {new} is a name that rename_columns gives; use the name before that, {old}"
                     break
 
 
 def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
-    """A sentence for each key that has no meaning, with the known key nearest to it.
+    """A sentence for each unknown key, with the known key nearest to it if one is near.
 
     >>> unknown_keys({"page_sise": "10"})
     ["configuration key 'page_sise' is unknown and ignored; did you mean 'page_size'?"]
     """
-    return [
-        f"configuration key {_shown(name)} is unknown and ignored; did you mean '{nearest(name.lower()[:60], KEYS)[0]}'?"
-        for name in map(str, configuration)
-        if name not in KEYS
-    ]
+    sentences = []
+    for name in map(str, configuration):
+        if name not in KEYS:
+            near = nearest(name.lower()[:60], KEYS, likeness=NEAR)
+            hint = f"; did you mean '{near[0]}'?" if near else "."
+            sentences.append(f"configuration key {_shown(name)} is unknown and ignored{hint}")
+    return sentences
 
 
 def _shown(name: str) -> str:
@@ -131,7 +143,7 @@ def _shown(name: str) -> str:
 def _text(configuration: Mapping[str, Any], name: str) -> str:
     given = configuration.get(name)
     if given is not None and not isinstance(given, str):
-        raise ValueError("give a text (every value of the configuration is a string)")
+        raise ValueError("must be a string (every value of the configuration is a string)")
     text = (given or "").strip() or KEYS[name].default
     if not text and name in REQUIRED:
         raise ValueError(REQUIRED[name])
@@ -147,7 +159,7 @@ def _given(configuration: Mapping[str, Any], name: str) -> str:
 
 
 def _digest(value: Any) -> str:
-    """Enough to notice a change, too little to reveal the value."""
+    """A hash long enough to notice a change, and too short to reveal the value."""
     return hashlib.sha256(repr(value).encode(errors="replace")).hexdigest()[:4]
 
 

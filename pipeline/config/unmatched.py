@@ -1,22 +1,22 @@
-"""Columns that the configuration names and no event has: a name with a typo would protect nothing, in silence."""
+"""Columns that the configuration names and no event has: a misspelled name would silently protect nothing."""
 from collections.abc import Callable, Collection, Iterable
 
 from pipeline.config.keys import KEYS
+from pipeline.config.nearest import nearest
 from pipeline.config.settings import Settings
-from pipeline.config.suggest import nearest
 from pipeline.names.columns import is_fixed
 from pipeline.names.destination import destination_name
 from pipeline.names.patterns import matcher
 
-MOST_COLUMNS = 10_000  # remembered
+MAX_COLUMNS = 10_000  # remembered
 NEAR = 0.8  # likeness from which on a name is taken for a misspelling
 
 
 def collect_into(columns: set[str]) -> Callable[[Iterable[str]], None]:
-    """A function that adds names to `columns`, up to MOST_COLUMNS of them."""
+    """A function that adds names to `columns`, up to MAX_COLUMNS of them."""
 
     def collect(names: Iterable[str]) -> None:
-        if len(columns) < MOST_COLUMNS:
+        if len(columns) < MAX_COLUMNS:
             columns.update(names)
 
     return collect
@@ -35,15 +35,15 @@ def named_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def unmatched(settings: Settings, columns: Collection[str], only_near: bool = False) -> list[str]:
-    """A sentence for each key that names what is not among `columns`, those of the events seen so far, with the nearest of them;
-    with `only_near`, only of names that are nearly one of them. Nothing if no event was seen, or too many columns to remember.
+    """A sentence for each key that names a column not among `columns`, those of the events seen so far, with the nearest of them;
+    with `only_near`, only for a name near one of them. Nothing if no event was seen, or too many columns to remember.
 
     >>> from pipeline import read_settings
     >>> given = {"api_token": "x", "initial_sync_start_date": "2026-01-01", "drop_columns": "hs_ipp, *mail"}
-    >>> unmatched(read_settings(given), ["id", "hs_ip"])
-    ['drop_columns: no event has hs_ipp (did you mean hs_ip?), *mail. Cure: correct drop_columns, unless they are still to come.']
+    >>> unmatched(read_settings(given), ["id", "hs_ip"])[0][:63]
+    'drop_columns: no event has hs_ipp (did you mean hs_ip?), *mail.'
     """
-    if not columns or len(columns) >= MOST_COLUMNS:
+    if not columns or len(columns) >= MAX_COLUMNS:
         return []
     sentences = []
     for key, names in named_columns(settings).items():
@@ -51,7 +51,8 @@ def unmatched(settings: Settings, columns: Collection[str], only_near: bool = Fa
         shown = {name: near for name, near in missing.items() if near or not only_near}
         described = [f"{name} (did you mean {near}?)" if near else name for name, near in shown.items()]
         if described:
-            sentences.append(f"{key}: no event has {', '.join(described)}. Cure: correct {key}, unless they are still to come.")
+            cure = f"Cure: correct {key}, or ignore this if such events have not occurred yet."
+            sentences.append(f"{key}: no event has {', '.join(described)}. {cure}")
     return sentences
 
 
@@ -60,7 +61,7 @@ def _matches(key: str, name: str) -> Callable[[str], bool]:
 
 
 def _meant(name: str, columns: Collection[str]) -> str | None:
-    """The column that a name or pattern is a misspelling of; None if of none."""
+    """The column that a name or pattern probably misspells; None if there is none."""
     spelled = {destination_name(column): column for column in columns}
     bare = destination_name(name.replace("*", "").replace("?", ""))
     return next((spelled[near] for near in nearest(bare, spelled, likeness=NEAR)), None)

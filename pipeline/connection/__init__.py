@@ -1,1 +1,1 @@
-"""What a sync is: every event type, one event type (the sentence), the saved state, and what a person is shown."""
+"""One sync: every event type, one event type (the sentence), the saved state, and the messages to a person."""

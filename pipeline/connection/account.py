@@ -7,60 +7,57 @@ from pipeline.errors import StateError
 from pipeline.hubspot.address import host_and_port, is_loopback
 
 
-def unknown_origin(state: Mapping[str, Any], base_url: str) -> list[str]:
-    """What to log of a state (of this version) that does not say where its cursors were made: they are taken for this account's.
+def unknown_origin(state: Mapping[str, Any], base_url: str) -> str | None:
+    """A sentence to log if a state (of this version) does not say where its cursors were made: they are taken for this account's.
 
     >>> unknown_origin({"event_types": {"e_a": {}}}, "https://api.hubapi.com")
-    ['The saved state does not say where it was made: it is taken as made at https://api.hubapi.com.']
+    'The saved state does not say where it was made: it is taken as made at https://api.hubapi.com.'
     >>> unknown_origin({"event_types": {}}, "https://api.hubapi.com")
-    []
     """
     if not state["event_types"] or state.get("api_base_url") is not None:
-        return []
-    return [f"The saved state does not say where it was made: it is taken as made at {base_url}."]
+        return None
+    return f"The saved state does not say where it was made: it is taken as made at {base_url}."
 
 
-def other_origin(state: Mapping[str, Any], base_url: str) -> list[str]:
-    """What to warn of if the cursors of a state (of this version) were made at another address.
+def other_origin(state: Mapping[str, Any], base_url: str) -> str | None:
+    """A warning if the cursors of a state (of this version) were made at another address.
 
     Raises StateError between this machine and HubSpot: a trial and an account have no event in common.
 
     >>> other_origin({"event_types": {"e_a": {}}, "api_base_url": "https://api.hubapi.com/"}, "https://api.hubapi.com")
-    []
-    >>> len(other_origin({"event_types": {"e_a": {}}, "api_base_url": "http://127.0.0.1:8000"}, "http://127.0.0.1:8001"))
-    1
+    >>> other_origin({"event_types": {"e_a": {}}, "api_base_url": "http://127.0.0.1:1"}, "http://127.0.0.1:2")[:64]
+    'api_base_url is http://127.0.0.1:2, and the saved state was made'
     """
     before = state.get("api_base_url")
     if not state["event_types"] or before is None or host_and_port(before) == host_and_port(base_url):
-        return []
+        return None
     if _is_here(before) != _is_here(base_url):
         raise StateError(
             f"The saved state was made at {_named(before)}, and api_base_url is {_named(base_url)}: resuming would leave out "
             "every event before its cursors, and mix two accounts in one table. Set api_base_url back to resume from the state, "
             "or re-sync the connection from the start (locally: fivetran reset, or work in another folder)."
         )
-    return [
+    return (
         f"api_base_url is {base_url}, and the saved state was made at {before}: the sync resumes from its cursors. If that "
         "is another account, set api_base_url back, or re-sync the connection from the start (locally: fivetran reset)."
-    ]
+    )
 
 
-def other_portals(before: Collection[str], now: Collection[str]) -> list[str]:
-    """What to warn of if the custom events of the state and those of this sync are of different portals.
+def other_portals(before: Collection[str], now: Collection[str]) -> str | None:
+    """A warning if the custom events of the state and those of this sync are of different portals.
 
     >>> other_portals(["e_visited_page", "pe1_signup"], ["pe1_login", "pe2_login"])
-    []
-    >>> other_portals(["pe1_signup"], ["pe2_signup"])[0][:73]
+    >>> other_portals(["pe1_signup"], ["pe2_signup"])[:73]
     'The saved state has custom events of portal 1, and this sync of portal 2:'
     """
     theirs, ours = _portals(before), _portals(now)
     if not theirs or not ours or theirs & ours:
-        return []
-    return [
+        return None
+    return (
         f"The saved state has custom events of portal {_listed(theirs)}, and this sync of portal {_listed(ours)}: cursors of one "
         "account leave out events of another. If that is not meant, correct api_token or event_types; for another account, "
         "create a separate connection, or re-sync this one from the start (locally: fivetran reset)."
-    ]
+    )
 
 
 def _is_here(url: str) -> bool:

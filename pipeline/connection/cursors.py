@@ -3,15 +3,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.config.settings import Settings
-from pipeline.connection.state import Progress, read_state, read_under_way, write_state
-from pipeline.names.tables import SYNC_RUN
+from pipeline.connection.state import Progress, progress_by_type, read_under_way, state_dict
 
 
 class Cursors:
     """The progress of every event type, read from a state of this version; `save` passes the state on to `checkpoint`.
 
     `known` are the event types that earlier syncs have read, `under_way` is the one that the next sync resumes with. `sync_run`
-    returns this sync's row so far, which is saved too; None: there is none.
+    returns this sync's row so far, which is saved too, or None.
     """
 
     def __init__(
@@ -22,11 +21,12 @@ class Cursors:
         sync_run: Callable[[], Mapping[str, Any] | None] = lambda: None,
     ):
         self._settings, self._checkpoint, self._sync_run = settings, checkpoint, sync_run
-        self._progress = read_state(state)
+        self._progress = progress_by_type(state)
         self.known = frozenset(self._progress)
         self.under_way = read_under_way(state)
 
-    def of(self, event_type: str) -> Progress:
+    def get(self, event_type: str) -> Progress:
+        """The progress of an event type; empty, under the present settings, if it has none yet."""
         return self._progress.get(event_type) or Progress(fingerprint=self._settings.fingerprint(event_type))
 
     def set(self, event_type: str, progress: Progress) -> None:
@@ -36,6 +36,4 @@ class Cursors:
         self._progress.pop(event_type, None)
 
     def save(self) -> None:
-        state = write_state(self._progress, self.under_way, self._settings.api_base_url)
-        row = self._sync_run()
-        self._checkpoint(state if row is None else {**state, SYNC_RUN: row})
+        self._checkpoint(state_dict(self._progress, self.under_way, self._settings.api_base_url, self._sync_run()))

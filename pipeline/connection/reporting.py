@@ -1,4 +1,4 @@
-"""What a sync reports of itself in the log: progress while it runs, and a summary at its end."""
+"""A sync's reports in the log: progress while it runs, and a summary at its end."""
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from pipeline.tables.sync_run import Tally
 from pipeline.timestamps import to_text
 
-PROGRESS_SECONDS = 30.0  # between two lines of progress, at least
+PROGRESS_SECONDS = 30.0  # at least, between two lines of progress
 
 
 def throttle(seconds: float, call: Callable[[], Any]) -> Callable[[Any], None]:
-    """A function, of any one argument, that calls `call` at most once in `seconds`, and not in the first of them."""
+    """A function of any one argument that calls `call` at most once in `seconds`, and never during the first interval."""
     last = time.monotonic()
 
     def throttled(_: Any = None) -> None:
@@ -22,27 +22,27 @@ def throttle(seconds: float, call: Callable[[], Any]) -> Callable[[Any], None]:
     return throttled
 
 
-def progress(events: int, seconds: float, begin: int, cursor: int, end: int) -> str:
-    """How far a time range (`begin` to `end`, ms) is delivered after some seconds. The time left is what the rest takes if it
-    is as full as what was read.
+def format_progress(events: int, seconds: float, begin: int, cursor: int, end: int) -> str:
+    """How far a time range (`begin` to `end`, ms) is delivered after some seconds. The time left assumes that the rest is as
+    full as what was read.
 
-    >>> progress(90_000, 60, 0, 3_000_000, 4_000_000)
-    '90,000 rows in 1 min (1,500/s), up to 1970-01-01T00:50:00.000Z, 75% of the time range, about 20 s left if the rest is alike'
+    >>> format_progress(9_000, 60, 0, 3_000_000, 4_000_000)
+    '9,000 rows in 1 min (150/s), up to 1970-01-01T00:50:00.000Z, 75% of the time range, about 20 s left if the rest is similar'
     """
     share = min(1.0, max(0, cursor - begin) / max(1, end - begin))
-    left = f"about {duration(seconds / share - seconds)} left if the rest is alike" if share else "time left not known yet"
-    rate = f"{rows(events)} in {duration(seconds)} ({events / max(seconds, 0.001):,.0f}/s)"
+    left = f"about {format_duration(seconds / share - seconds)} left if the rest is similar" if share else "time left unknown"
+    rate = f"{format_rows(events)} in {format_duration(seconds)} ({events / max(seconds, 0.001):,.0f}/s)"
     return f"{rate}, up to {to_text(cursor)}, {share:.0%} of the time range, {left}"
 
 
-def rows(number: int) -> str:
+def format_rows(number: int) -> str:
     return f"{number:,} row{'s' * (number != 1)}"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A duration as people read it.
 
-    >>> duration(0.25), duration(60), duration(4000), duration(200_000)
+    >>> format_duration(0.25), format_duration(60), format_duration(4000), format_duration(200_000)
     ('0.2 s', '1 min', '1.1 h', '2.3 days')
     """
     unit, length = next((each for each in (("days", 86_400), ("h", 3600), ("min", 60)) if seconds >= each[1]), ("s", 1))
@@ -50,20 +50,20 @@ def duration(seconds: float) -> str:
 
 
 def summary(tallies: Mapping[str, Tally]) -> str:
-    """The event types of a sync as a table of text, those without news in one line."""
+    """The event types of a sync as a text table, those without news in one line."""
     news = {name: tally for name, tally in tallies.items() if _has_news(tally)}
     head: tuple[str, ...] = ("event type", "outcome", "rows", "rejected", "pages", "time", "cursor")
     lines = [head]
     for name, tally in news.items():
         numbers = (f"{number:,}" for number in (tally.events, tally.rejected.total(), tally.pages))
-        lines.append((name, tally.outcome, *numbers, duration(tally.seconds), tally.cursor_after or ""))
+        lines.append((name, tally.outcome, *numbers, format_duration(tally.seconds), tally.cursor_after or ""))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     if others := len(tallies) - len(news):
-        table.append(f"Nothing behind the cursor: {others} event type{'s' * (others > 1)}.")
+        table.append(f"Nothing new: {others} event type{'s' * (others > 1)}.")
     return "\n".join(table if news else table[1:])
 
 
 def _has_news(tally: Tally) -> bool:
-    """Whether there is more to say than that it is complete and nothing has changed."""
+    """Whether it failed, moved its cursor or rejected an event."""
     return tally.cursor_after != tally.cursor_before or bool(tally.rejected) or tally.outcome != "complete"

@@ -1,4 +1,4 @@
-"""What one sync works with."""
+"""The parts that one sync works with."""
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from pipeline.tables.sync_run import Tally
 
 @dataclass
 class Run:
-    """One sync: its settings, the client it asks, the sink it delivers to, and what it keeps while it runs. `protection` protects
+    """One sync: its settings, client and sink, and what it keeps while it runs. `protection` protects
     an event; `tallies` are by event type."""
 
     settings: Settings

@@ -1,16 +1,16 @@
-"""The setup tests: each takes a configuration, returns if all is well, and otherwise raises ConnectorError with the cure."""
+"""The setup tests. Each takes a configuration, and raises ConnectorError with the cure if it fails."""
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pipeline.config.connect import connect, query_for
-from pipeline.config.event_types import NONE_SELECTED, select, suggest
+from pipeline.config.event_types import NONE_SELECTED, select, unknown_event_type_message
 from pipeline.config.settings import Settings, read_key, read_settings
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.warnings import future_start
 from pipeline.errors import Refused, SettingsError, Unauthorized
 from pipeline.hubspot.client import Client
-from pipeline.hubspot.events import LIMIT
+from pipeline.hubspot.events_api import LIMIT
 from pipeline.stages.protect import protection
 from pipeline.tables.schema import sample
 from pipeline.timestamps import DAY, SECOND, local_now
@@ -19,14 +19,14 @@ Configuration = Mapping[str, str]
 PATIENCE = 20 * SECOND  # a person waits for the answer
 
 
-def start_date_is_readable(configuration: Configuration) -> None:
+def start_date_is_valid(configuration: Configuration) -> None:
     start = read_key(configuration, "initial_sync_start_date")
     if start > local_now() + DAY:  # by this machine's clock, which may be wrong
         raise SettingsError(future_start(start))
 
 
-def hubspot_answers(configuration: Configuration) -> None:
-    """Whatever it answers: what that means is left to the other tests."""
+def hubspot_is_reachable(configuration: Configuration) -> None:
+    """Passes whatever HubSpot answers: the other tests judge that."""
     with _client(configuration) as client, contextlib.suppress(Unauthorized, Refused):
         client.event_types()
 
@@ -55,9 +55,9 @@ def scopes_are_sufficient(configuration: Configuration) -> None:
         raise Refused("\n".join(f"{name}: {said}" for name, said in refusals.items()))
 
 
-def named_columns_exist(configuration: Configuration) -> None:
-    """Asks for some events of each event type, if the configuration names columns. Only a name that is nearly that of a column
-    fails: events to come may have the others."""
+def configured_columns_exist(configuration: Configuration) -> None:
+    """Asks for some events of each event type, if the configuration names columns. Fails only for a name that is close to a known
+    column's: other names may belong to events still to come."""
     settings = read_settings(configuration)
     if not any(named_columns(settings).values()):
         return
@@ -65,19 +65,20 @@ def named_columns_exist(configuration: Configuration) -> None:
     observe = protection(observe=collect_into(columns)) or (lambda event: event)
     with _client(configuration) as client:
         for name in _selected(settings, client):
-            for event in sample(replace(settings, properties=()), client, name):
+            events, _ = sample(replace(settings, properties=()), client, name)
+            for event in events:
                 observe(event)
     if mistakes := unmatched(settings, columns, only_near=True):
         raise SettingsError("\n".join(mistakes))
 
 
 SETUP_TESTS: dict[str, Callable[[Configuration], None]] = {
-    "The start date can be read": start_date_is_readable,
-    "HubSpot can be reached": hubspot_answers,
+    "The start date is valid": start_date_is_valid,
+    "HubSpot is reachable": hubspot_is_reachable,
     "The access token is valid": token_is_valid,
     "HubSpot knows the event types": event_types_are_known,
-    "The access token has the scopes": scopes_are_sufficient,
-    "The columns that are named are there": named_columns_exist,
+    "The access token has the required scopes": scopes_are_sufficient,
+    "The configured columns exist": configured_columns_exist,
 }
 
 
@@ -90,7 +91,7 @@ def _selected(settings: Settings, client: Client) -> tuple[str, ...]:
     known = client.event_types()
     selected = select(settings.event_types, known)
     if selected.unknown:
-        raise SettingsError("\n".join(suggest(name, known) for name in selected.unknown))
+        raise SettingsError("\n".join(unknown_event_type_message(name, known) for name in selected.unknown))
     if not selected.names:
         raise SettingsError(NONE_SELECTED)
     return selected.names

@@ -1,4 +1,4 @@
-"""Where a sync delivers."""
+"""The destination of a sync."""
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

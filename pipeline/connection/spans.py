@@ -1,4 +1,4 @@
-"""Which time ranges of an event type are to be read, and how its progress changes when one is delivered."""
+"""The time ranges of an event type to read, and how its progress changes when one is delivered."""
 from dataclasses import replace
 
 from pipeline.connection.state import Progress
@@ -8,8 +8,8 @@ from pipeline.timestamps import DAY, Span, to_ms, to_text
 def main_span(progress: Progress, start: int, lookback: int, now: int) -> Span:
     """The time range from the cursor on, for the configured start (ms) and look-back (ms); `now` is the earlier clock (ms).
 
-    Events become visible late, so a sync that had caught up re-reads the last `lookback` ms; one that was interrupted in old
-    years resumes exactly where it was. A sync that began after now had a wrong clock.
+    After a complete sync, the last `lookback` ms are read again, since events become visible late. An interrupted sync resumes
+    at its cursor. `read_at` is capped at `now`, in case the clock was wrong.
 
     >>> main_span(Progress(), 5000, 0, now=90_000)
     (5000, None)
@@ -26,7 +26,7 @@ def main_span(progress: Progress, start: int, lookback: int, now: int) -> Span:
 
 
 def gap_span(progress: Progress, start: int) -> Span | None:
-    """What a start date (ms) that was moved earlier leaves to read; None if nothing.
+    """The gap that a start date (ms) moved earlier leaves to read, or None.
 
     >>> gap_span(Progress("1970-01-01T00:00:09Z", start_date="1970-01-01T00:00:05Z"), 2000)
     (2000, 5000)
@@ -38,8 +38,8 @@ def gap_span(progress: Progress, start: int) -> Span | None:
 
 
 def deep_span(progress: Progress, start: int, days: int, now: int) -> Span | None:
-    """What the deep re-read covers at `now` (ms): the last `days` (ms) before the cursor, if a sync has caught up and the last
-    deep re-read is a day ago.
+    """The deep re-read that is due at `now` (ms): the last `days` (ms) before the cursor, if a sync has caught up and the last
+    deep re-read is a day ago; None otherwise.
 
     >>> deep_span(Progress("1970-01-05T00:00:00Z", read_at="1970-01-05T00:00:00Z"), 0, 2 * DAY, 4 * DAY)
     (172800000, 345600000)
@@ -83,20 +83,20 @@ def advance_gap(progress: Progress, start: int, occurred: int) -> Progress:
 
 
 def finish_gap(progress: Progress, start: int) -> Progress:
-    """The progress when the gap after `start` (ms) is delivered: there is none any more."""
+    """The progress when the whole gap after `start` (ms) is delivered."""
     start_date = progress.gap_start if _is_resumable(progress, start) else to_text(start)
     return replace(progress, start_date=start_date, gap_start=None, gap_occurred=None)
 
 
 def _is_resumable(progress: Progress, start: int) -> bool:
-    """Whether what is delivered of the gap reaches the configured start, so that reading can resume behind it."""
+    """Whether what is delivered of the gap reaches the configured start, so that reading can resume after it."""
     if progress.gap_start is None or progress.gap_occurred is None:
         return False
     return to_ms(progress.gap_start) <= start <= to_ms(progress.gap_occurred)
 
 
 def _start_date(progress: Progress, start: int) -> str:
-    """From when on everything up to the cursor is delivered. A start date that was moved behind the cursor left a hole there."""
+    """From when on everything up to the cursor is delivered. A start date that was moved past the cursor leaves a gap there."""
     kept = progress.start_date
     if kept is None or progress.occurred is None or to_ms(progress.occurred) < start:
         return to_text(start)

@@ -1,6 +1,6 @@
 """The saved state: read (older shapes too) and written. Its shape is a contract: docs/state.md describes each field.
 
-A state of an older version is migrated by one function a version, so a version 4 is one more function.
+A state of an older version is migrated by one function per version, so a version 4 is one more function.
 """
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -41,12 +41,12 @@ class Progress:
 FIELDS = tuple(field.name for field in fields(Progress))
 
 
-def read_state(state: Mapping[str, Any]) -> dict[str, Progress]:
+def progress_by_type(state: Mapping[str, Any]) -> dict[str, Progress]:
     """The Progress of every event type in a state of this version, those no longer configured included.
 
     Raises StateError if one is broken: guessing would lose events.
 
-    >>> read_state({"version": 3, "event_types": {"e_a": {"occurred": "2026-05-21T01:36:04.329Z"}}})["e_a"].occurred
+    >>> progress_by_type({"version": 3, "event_types": {"e_a": {"occurred": "2026-05-21T01:36:04.329Z"}}})["e_a"].occurred
     '2026-05-21T01:36:04.329Z'
     """
     return {name: _read_progress(name, saved) for name, saved in state["event_types"].items()}
@@ -62,14 +62,16 @@ def read_under_way(state: Mapping[str, Any]) -> str | None:
     return under_way if isinstance(under_way, str) else None
 
 
-def write_state(
+def state_dict(
     progress: Mapping[str, Progress],
     under_way: str | None = None,
     api_base_url: str | None = None,
+    sync_run: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The state as it is saved, without what is unset. `api_base_url` is where the cursors were made.
+    """The state to save, without unset fields. `api_base_url` is where the cursors were made, `sync_run` the row of a sync that
+    has not ended.
 
-    >>> write_state({"e_visited_page": Progress(occurred="2026-05-21T01:36:04.329Z")})
+    >>> state_dict({"e_visited_page": Progress(occurred="2026-05-21T01:36:04.329Z")})
     {'version': 3, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
     """
     return {
@@ -77,6 +79,7 @@ def write_state(
         "event_types": {name: {k: v for k, v in vars(p).items() if v is not None} for name, p in progress.items()},
         **({} if api_base_url is None else {"api_base_url": api_base_url}),
         **({} if under_way is None else {"under_way": under_way}),
+        **({} if sync_run is None else {SYNC_RUN: sync_run}),
     }
 
 
@@ -113,7 +116,7 @@ def _version_of(state: Mapping[str, Any]) -> int:
         raise _broken("it has no version and event_types")
     for key in ("api_base_url", "made_against"):
         if not isinstance(state.get(key), (str, type(None))):
-            raise _broken(f"{key} is not a text")
+            raise _broken(f"{key} is not a string")
     for name, saved in event_types.items():
         if not isinstance(saved, Mapping):
             raise _broken(f"{name!r} is not an object")
@@ -136,15 +139,23 @@ def _from_version_1(state: dict[str, Any]) -> Migrated:
     missed, so that moment is read again from its start, which `occurred` holds."""
     event_types = {name: {k: v for k, v in saved.items() if k != "rest"} for name, saved in state["event_types"].items()}
     names = [name for name, saved in state["event_types"].items() if saved.get("rest") is not None]
-    said = [f"The page cursors that version 1.0.0 saved are given up; that second is read again: {', '.join(names)[:500]}."]
+    types = ", ".join(names)[:500]
+    said = [f"Version 1.0.0's page cursors are no longer used. The second each one was in is read again for: {types}."]
     return {**state, "version": 2, "event_types": event_types}, said if names else []
 
 
 def _from_version_2(state: dict[str, Any]) -> Migrated:
     """Version 2 had other names: `made_under` for `fingerprint`, `made_against` for `api_base_url`."""
-    names = {"made_under": "fingerprint", "made_against": "api_base_url"}
-    event_types = {name: {names.get(k, k): v for k, v in saved.items()} for name, saved in state["event_types"].items()}
-    return {names.get(k, k): v for k, v in state.items()} | {"version": 3, "event_types": event_types}, []
+    event_types = {name: _renamed(saved) for name, saved in state["event_types"].items()}
+    return _renamed(state) | {"version": 3, "event_types": event_types}, []
+
+
+def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """These fields under the names of version 3. The old name's value counts: a field that has the new name beside it is unknown
+    to version 2, and is reported as such."""
+    news = {"made_under": "fingerprint", "made_against": "api_base_url"}
+    olds = {new: old for old, new in news.items() if old in fields}
+    return {f"{key} (beside {olds[key]})" if key in olds else news.get(key, key): fields[key] for key in fields}
 
 
 MIGRATIONS: tuple[Callable[[dict[str, Any]], Migrated], ...] = (_from_example, _from_version_1, _from_version_2)  # from 0, 1, …
@@ -160,7 +171,7 @@ def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
         except (ValueError, TypeError):
             raise _broken(f"{key} of {name!r} is not an ISO 8601 date: {str(text)[:60]!r}") from None
     if fingerprint is not None and not isinstance(fingerprint, str):
-        raise _broken(f"fingerprint of {name!r} is not a text")
+        raise _broken(f"fingerprint of {name!r} is not a string")
     return Progress(**known, fingerprint=fingerprint)
 
 

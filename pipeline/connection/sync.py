@@ -9,11 +9,11 @@ from pipeline.config.settings import Settings
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.account import other_origin, other_portals, unknown_origin
 from pipeline.connection.cursors import Cursors
-from pipeline.connection.event_type import sync_event_type
+from pipeline.connection.deliver import sync_event_type
 from pipeline.connection.memory import share_freed_memory
-from pipeline.connection.reporting import duration, summary
+from pipeline.connection.reporting import format_duration, summary
 from pipeline.connection.run import Run
-from pipeline.connection.selection import Account, longest_waiting, restart_changed, select_event_types, unknown_event_type
+from pipeline.connection.selection import ListEventTypes, handle_unknown, longest_waiting, restart_changed, select_event_types
 from pipeline.connection.sink import Sink
 from pipeline.connection.state import migrate
 from pipeline.connection.warnings import About, Warnings, future_start
@@ -23,7 +23,7 @@ from pipeline.stages.protect import protection
 from pipeline.tables.sync_run import SyncRun, Tally, interrupted
 from pipeline.timestamps import MINUTE
 
-MOST_APART = 10 * MINUTE  # clocks; a wider difference is worth a warning
+MAX_CLOCK_DIFFERENCE = 10 * MINUTE  # between HubSpot's clock and this machine's; more is worth a warning
 NONE_SYNCED = "No event type could be synced:"
 
 
@@ -37,22 +37,22 @@ def sync(
     """Delivers every event since the saved cursors, event type by event type, and saves the cursors. `declared` are the tables
     that the destination knows; None: all. `warnings` are sentences to show with its own.
 
-    Raises ConnectorError; what was delivered until then is saved. What a person should know besides goes to `sink.warn`, at the
-    end, ten sentences at most and the important first.
+    Raises ConnectorError; what was delivered until then is saved. At the end, up to ten warnings go to `sink.warn`, the most
+    important first.
     """
     share_freed_memory()
     current, changes = migrate(state)
     origin = other_origin(current, settings.api_base_url)
     columns, tallies = set[str](), dict[str, Tally]()
-    for sentence in [*changes, *unknown_origin(current, settings.api_base_url)]:
+    for sentence in filter(None, [*changes, unknown_origin(current, settings.api_base_url)]):
         sink.log(sentence)
     with connect(settings, sink.log) as client:
         own_row = SyncRun(settings.sync_metrics, interrupted(state), partial(sink.upsert, SYNC_RUN), tallies, client.counts)
         cursors = Cursors(settings, current, sink.checkpoint, own_row.so_far)
         observe = collect_into(columns) if any(named_columns(settings).values()) else None
-        protected = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt, observe)
-        run = Run(settings, client, sink, cursors, Warnings(sink.log), protected, tallies)
-        for sentence in [*origin, *warnings]:
+        protect_event = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt, observe)
+        run = Run(settings, client, sink, cursors, Warnings(sink.log), protect_event, tallies)
+        for sentence in filter(None, [origin, *warnings]):
             run.warnings.add(About.CHANGED, sentence)
         own_row.begin()
         try:
@@ -63,20 +63,20 @@ def sync(
         conclude(run, own_row, columns, None)
 
 
-def sync_event_types(run: Run, account: Account, declared: Collection[str] | None = None) -> None:
-    """Syncs each event type in turn. One that fails (a scope, a name, a page that cannot be read) does not cost the others their
-    sync: it is a warning, and an error only if all fail. A name that the account does not know is a mistake in the configuration:
-    an error, once the others are synced."""
-    names, mistakes = select_event_types(run, account, declared)
-    for sentence in other_portals(run.cursors.known, names):
-        run.warnings.add(About.CHANGED, sentence)
+def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Collection[str] | None = None) -> None:
+    """Syncs each event type in turn. One that fails (a scope, a name, a page that cannot be read) does not stop the others: it is
+    a warning, and an error only if all fail. A name that the account does not know is a mistake in the configuration: an error,
+    once the others are synced."""
+    names, mistakes = select_event_types(run, list_event_types, declared)
+    if warning := other_portals(run.cursors.known, names):
+        run.warnings.add(About.CHANGED, warning)
     restart_changed(run, names)
     failures: dict[str, HubSpotError] = {}
     synced = 0
-    for event_type in longest_waiting(names, lambda name: run.cursors.of(name).finished_at or "", run.cursors.under_way):
-        error = attempt(run, event_type)
-        if not is_known(run, account, event_type, error):
-            mistakes += unknown_event_type(run, account, event_type, error)
+    for event_type in longest_waiting(names, lambda name: run.cursors.get(name).finished_at or "", run.cursors.under_way):
+        error = sync_or_failure(run, event_type)
+        if not account_knows(run, list_event_types, event_type, error):
+            mistakes += filter(None, [handle_unknown(run, list_event_types, event_type, error)])
         elif error is None:
             synced += 1
         else:
@@ -90,9 +90,9 @@ def sync_event_types(run: Run, account: Account, declared: Collection[str] | Non
         raise SettingsError("\n".join(mistakes))
 
 
-def attempt(run: Run, event_type: str) -> HubSpotError | None:
-    """Syncs one event type. Returns the error if it is that type's alone; raises it if it ends the sync: the next one then
-    resumes with this type."""
+def sync_or_failure(run: Run, event_type: str) -> HubSpotError | None:
+    """Syncs one event type. Returns its error if the other types can be synced all the same; raises it otherwise: the next sync
+    then resumes with this type."""
     run.cursors.under_way = event_type
     try:
         sync_event_type(run, event_type)
@@ -107,31 +107,31 @@ def attempt(run: Run, event_type: str) -> HubSpotError | None:
     return None
 
 
-def is_known(run: Run, account: Account, event_type: str, error: HubSpotError | None) -> bool:
-    """Whether the account knows an event type. It is looked up only if in doubt: HubSpot refused it, or had nothing for one
-    that no sync has read before. Yes if the list cannot be had."""
+def account_knows(run: Run, list_event_types: ListEventTypes, event_type: str, error: HubSpotError | None) -> bool:
+    """Whether the account knows an event type. HubSpot is asked only if in doubt: it refused the type, or had nothing for one
+    that no sync has read before. True if it does not list its event types."""
     tally = run.tallies[event_type]
     has_data = event_type in run.cursors.known or tally.events or tally.rejected
     if not isinstance(error, Refused) and (error is not None or has_data):
         return True
     try:
-        return event_type in account()
+        return event_type in list_event_types()
     except HubSpotError:
         return True
 
 
 def conclude(run: Run, own_row: SyncRun, columns: Collection[str], error: str | None) -> None:
-    """What a sync leaves, whether or not it ended in an error: warnings, a summary, its own row, its cursors."""
-    collect_warnings(run, columns)
-    run.warnings.flush(run.sink.warn)
+    """Ends a sync: shows the warnings and the summary, and saves the row and the cursors. `error`: its message, or None."""
+    add_final_warnings(run, columns)
+    run.warnings.show(run.sink.warn)
     if run.tallies:
         run.sink.log(summary(run.tallies))
     own_row.end(error)
     run.cursors.save()
 
 
-def collect_warnings(run: Run, columns: Collection[str]) -> None:
-    """Warns of what is known only at the end; `columns` are those of the events seen."""
+def add_final_warnings(run: Run, columns: Collection[str]) -> None:
+    """Adds the warnings that are known only at the end; `columns` are those of the events seen."""
     settings, client, warnings = run.settings, run.client, run.warnings
     rejected = sum((tally.rejected for tally in run.tallies.values()), start=Counter[str]())
     for reason, times in rejected.most_common():
@@ -139,14 +139,14 @@ def collect_warnings(run: Run, columns: Collection[str]) -> None:
     if replaced := client.counts()["replaced"]:
         warnings.add(About.REJECTED, f"Values that cannot be represented and were replaced: {replaced}.")
     for sentence in unmatched(settings, columns):
-        warnings.add(About.UNMATCHED, sentence)
+        warnings.add(About.CONFIGURATION, sentence)
     if settings.start > client.clock.now():
-        warnings.add(About.UNMATCHED, future_start(settings.start))
-    if abs(difference := client.clock.difference()) > MOST_APART:
+        warnings.add(About.CONFIGURATION, future_start(settings.start))
+    if abs(difference := client.clock.difference()) > MAX_CLOCK_DIFFERENCE:
         warnings.add(
-            About.QUOTA,
-            f"HubSpot's clock and this machine's differ by {duration(abs(difference) / 1000)}: the earlier one counts for the "
-            "look-back, so more is re-read than need be. Cure: set this machine's clock.",
+            About.CLOCK,
+            f"HubSpot's clock and this machine's differ by {format_duration(abs(difference) / 1000)}: the earlier one counts for "
+            "the look-back, so more than necessary is read again. Cure: set this machine's clock.",
         )
-    if client.rate_limit.nearly_spent():
+    if client.rate_limit.daily_quota_nearly_spent():
         warnings.add(About.QUOTA, "Less than a tenth of the account's daily quota of requests is left. Cure: sync less often.")

@@ -1,1 +1,1 @@
-"""Everything that knows HubSpot's API, and nothing else of this project: a client, and what its answers mean."""
+"""Everything that knows HubSpot's API, and nothing else of this project: a client, and the meaning of the answers."""

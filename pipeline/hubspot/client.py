@@ -1,4 +1,4 @@
-"""A client of HubSpot's Events API: one HTTP session, one good answer at a time. It knows no windows and no rows."""
+"""A client of HubSpot's Events API: one HTTP session, one good answer at a time. It knows nothing of windows or rows."""
 import threading
 import time
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from requests.packages.urllib3.exceptions import HTTPError as TransportError  # 
 from pipeline.errors import BadAnswer, HubSpotError, Stopped, Unavailable
 from pipeline.hubspot.address import host_and_port, is_loopback
 from pipeline.hubspot.clock import Clock
-from pipeline.hubspot.events import EVENTS, TYPES, Query, event_types_path, events_path, next_cursor
+from pipeline.hubspot.events_api import EVENTS, TYPES, Query, event_types_path, events_path, next_cursor
 from pipeline.hubspot.failures import Transient, Unusable, failure
 from pipeline.hubspot.page_repair import repair
 from pipeline.hubspot.rate_limit import RateLimit
 from pipeline.hubspot.redact import redactor
-from pipeline.hubspot.retry import Attempt, Outage, delays
+from pipeline.hubspot.retry import Attempt, Outage, delays, wait_after
 from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
 
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
-ANSWER_SECONDS = 60.0  # for a whole answer, connecting included: one that drips never hits the time-out between two pieces
-STOP_SECONDS = 1.0  # that an answer under way may still take once the sync is stopped
-ANSWER_BYTES = 256 * 1024 * 1024  # far above any page; a larger answer is none to our request
-PIECE = 256 * 1024  # bytes read at once: smaller pieces cost calls, larger ones leave the cache before they are joined
+ANSWER_SECONDS = 60.0  # for a whole answer, connecting included: a slow trickle never hits the timeout between two pieces
+STOP_SECONDS = 1.0  # a request older than this is abandoned once the sync is stopped
+ANSWER_BYTES = 256 * 1024 * 1024  # far above any page; a larger answer cannot be one
+CHUNK_BYTES = 256 * 1024  # read at once: smaller chunks cost calls, larger ones leave the cache before they are joined
 
 _STOPPED = "The sync was stopped while it waited for HubSpot."
 
@@ -32,8 +32,8 @@ _STOPPED = "The sync was stopped while it waited for HubSpot."
 class Page(NamedTuple):
     """One page of events.
 
-    `answer` is HubSpot's, `cursor` the next page's (decoded; None: this is the last), `size` its bytes. `unclear`: its paging
-    cannot be read, so it may not be the last page.
+    `answer` is HubSpot's JSON, `cursor` the next page's (decoded; None: this is the last), `size` the bytes of the answer.
+    `unclear`: the paging cannot be read, so this may not be the last page.
     """
 
     answer: dict[str, Any]
@@ -48,7 +48,7 @@ class Page(NamedTuple):
 
 
 class _Bearer(requests.auth.AuthBase):
-    """The token on each request. Passed as auth=, since a .netrc entry would replace a header of the session."""
+    """Sends the token with each request. Passed as auth=, since a .netrc entry would replace a header of the session."""
 
     def __init__(self, token: str):
         self._token = token
@@ -90,6 +90,7 @@ class Client:
         self._session.mount(base_url, self._adapter)
         self._never = threading.Event()
         self._lock = threading.Lock()
+        # These keys, and the one that counts() adds, are columns of sync_run.
         self._counts = {"requests": 0, "retries": 0, "rate_limited": 0, "replaced": 0, "seconds_waiting_for_http": 0.0}
 
     def __enter__(self) -> "Client":
@@ -102,7 +103,7 @@ class Client:
         self._session.close()
 
     def page(self, query: Query, stop: threading.Event | None = None) -> Page:
-        """One page of events; `query` has HubSpot's own parameters (pipeline/hubspot/events.py).
+        """One page of events; `query` has HubSpot's own parameters (pipeline/hubspot/events_api.py).
 
         Raises Unauthorized, Refused, Unavailable, BadAnswer; Stopped as soon as `stop` is set.
         """
@@ -111,12 +112,12 @@ class Client:
         return Page(answer, cursor, size, not is_clear)
 
     def event_types(self, stop: threading.Event | None = None) -> list[str]:
-        """The name of every event type the account knows. Raises as page does."""
+        """The name of every event type the account knows. Raises as `page` does."""
         answer, _ = self._ask(self._event_types_url, {}, TYPES, stop or self._never)
         return [name for name in answer[TYPES] if isinstance(name, str)]
 
     def answers(self) -> bool:
-        """Whether HubSpot answers anything at all, asked once an outage has used up its time."""
+        """Whether HubSpot answers at all. Asked after an outage has ended an event type."""
         try:
             self.event_types()
         except (Unavailable, BadAnswer):
@@ -126,7 +127,7 @@ class Client:
         return True
 
     def counts(self) -> dict[str, float]:
-        """What it has counted so far: requests, retries, 429s, replaced values, and the seconds all workers together waited."""
+        """The counts so far: requests, retries, 429s, replaced values, and the seconds that all workers together waited."""
         with self._lock:
             return {**self._counts, "seconds_waiting_for_quota": self.rate_limit.waited}
 
@@ -136,14 +137,14 @@ class Client:
                 self._counts[name] += number
 
     def _ask(self, url: str, query: Query, wanted: str, stop: threading.Event) -> tuple[dict[str, Any], int]:
-        """The answer as JSON with a list under `wanted`, and its bytes; asked for again while that may help."""
+        """The answer as JSON with a list under `wanted`, and its size in bytes. Retries while that may help."""
         asked_at = time.monotonic()
         for number, delay in enumerate(delays(), start=1):
             if stop.is_set():
                 break
             try:
                 body = self._attempt(url, query, stop)
-                answer, replaced = _json_with(body, wanted)
+                answer, replaced = _parse(body, wanted)
             except Transient as transient:
                 self._pause(transient, Attempt(number, asked_at, delay), stop)
             else:
@@ -153,16 +154,20 @@ class Client:
         raise Stopped(_STOPPED)
 
     def _pause(self, transient: Transient, attempt: Attempt, stop: threading.Event) -> None:
-        """Waits before the next attempt. Raises Unavailable or BadAnswer instead where there will be none."""
-        wait = self._outage.wait_after(transient, attempt)
+        """Waits before the next attempt, or after a 429 makes every worker wait. Raises Unavailable or BadAnswer if there will be
+        no next attempt."""
+        self._outage.record()
+        self._outage.raise_if_hopeless(transient, attempt)
+        self._outage.log_if_lasting(transient, attempt)
         self._count(retries=1)
+        wait = wait_after(transient, attempt)
         if transient.rate_limited:
-            self.rate_limit.pause(max(wait, 1.0))
+            self.rate_limit.hold_for(max(wait, 1.0))
         else:
             stop.wait(wait)
 
     def _attempt(self, url: str, query: Query, stop: threading.Event) -> bytearray:
-        """The body of one 200 response; any other is raised as an error."""
+        """The body of a 200 response. Raises the error for any other."""
         self.rate_limit.acquire(stop)
         if stop.is_set():
             raise Stopped(_STOPPED)
@@ -191,8 +196,8 @@ class Client:
 
 
 def _check_time(sent: float, stop: threading.Event) -> None:
-    """Raises if the answer to a request (sent then, monotonic seconds) may arrive no longer. One that comes at once is read
-    even if the sync is stopped, so that it is counted."""
+    """Raises if a request, sent at `sent` (monotonic seconds), is to be abandoned. An answer that comes at once is read even if
+    the sync is stopped, so that it is counted."""
     took = time.monotonic() - sent
     if took > STOP_SECONDS and stop.is_set():
         raise Stopped(_STOPPED)
@@ -203,16 +208,18 @@ def _check_time(sent: float, stop: threading.Event) -> None:
 def _read_body(response: requests.Response) -> bytearray:
     """The whole body; requests would not notice one that is cut short."""
     body = bytearray()
-    while piece := response.raw.read1(PIECE, decode_content=True):
+    while piece := response.raw.read1(CHUNK_BYTES, decode_content=True):
         body += piece
         if len(body) > ANSWER_BYTES:
             raise BadAnswer(f"HubSpot's answer is larger than {ANSWER_BYTES} bytes. Cure: lower page_size.")
     return body
 
 
-def _json_with(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
-    """The answer's JSON, and how many values had to be replaced to read it. What is not an object with a list under `wanted`
-    came from something in between, and is transient."""
+def _parse(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
+    """The answer's JSON, and how many values had to be replaced to read it.
+
+    A body that is not JSON is transient: a proxy's page, for example. JSON without a list under `wanted` is Unusable.
+    """
     try:
         answer, replaced = orjson.loads(body), 0
     except orjson.JSONDecodeError as error:

@@ -13,9 +13,10 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self._local = local_now() - _monotonic()
-        self._first: int | None = None  # HubSpot's, by its first answer
-        self._last: int | None = None  # and by its last
+        # Each clock less the monotonic one, ms.
+        self._local_offset = local_now() - _monotonic()
+        self._first_offset: int | None = None  # HubSpot's, by its first answer
+        self._last_offset: int | None = None  # HubSpot's, by its last answer
 
     def update(self, date: str | None) -> None:
         """Reads the Date header of an answer; ignores one that cannot be read."""
@@ -23,29 +24,31 @@ class Clock:
             read = int(parsedate_to_datetime(date or "").timestamp() * 1000)
         except (TypeError, ValueError, IndexError, OverflowError):
             return
-        self._last = read - _monotonic()
-        self._first = self._last if self._first is None else self._first
+        self._last_offset = read - _monotonic()
+        self._first_offset = self._last_offset if self._first_offset is None else self._first_offset
 
     def is_known(self) -> bool:
         """Whether an answer of HubSpot has set its clock."""
-        return self._last is not None
+        return self._last_offset is not None
 
     def now(self) -> int:
         """HubSpot's clock by its last answer; this machine's before any answer."""
-        return _monotonic() + (self._local if self._last is None else self._last)
+        return _monotonic() + (self._local_offset if self._last_offset is None else self._last_offset)
 
     def earlier(self, at: float | None = None) -> int:
-        """The earlier clock at a moment (monotonic seconds; None: now). Once HubSpot has answered, it does not change for a
-        moment: its first answer counts."""
+        """The earlier clock at a moment (monotonic seconds; None: now). For a given moment the result is stable once HubSpot has
+        answered, because only its first answer counts."""
         moment = _monotonic() if at is None else int(at * 1000)
-        return moment + (self._local if self._first is None else min(self._local, self._first))
+        hubspot = self._local_offset if self._first_offset is None else self._first_offset
+        return moment + min(self._local_offset, hubspot)
 
     def later(self) -> int:
-        return max(_monotonic() + self._local, self.now())
+        """The later clock, now (ms)."""
+        return max(_monotonic() + self._local_offset, self.now())
 
     def difference(self) -> int:
         """How far HubSpot's clock is ahead of this machine's, ms; negative: behind."""
-        return self.now() - _monotonic() - self._local
+        return self.now() - _monotonic() - self._local_offset
 
 
 def _monotonic() -> int:

@@ -1,4 +1,4 @@
-"""What an answer that holds no data means: the error it is raised as, with HubSpot's words and the cure.
+"""Errors from responses without data: the exception for each, with HubSpot's own words and the cure.
 
 https://developers.hubspot.com/docs/api-reference/error-handling
 """
@@ -12,13 +12,13 @@ import requests
 
 from pipeline.errors import QuotaSpent, Refused, Unauthorized
 
-LONGEST_WAIT = 1e9  # seconds; a header that asks for more asks for the same
+MAX_WAIT = 1e9  # seconds; longer waits are cut to this
 
 
 class Transient(Exception):
     """This attempt failed; the next may not.
 
-    `wait` is how many seconds HubSpot asks for, if it does. `rate_limited`: no other worker need ask before that either.
+    `wait` is how many seconds HubSpot asks to wait, if it does. `rate_limited`: every worker must wait.
     """
 
     def __init__(self, what: str, wait: float | None = None, rate_limited: bool = False):
@@ -28,15 +28,15 @@ class Transient(Exception):
 
 
 class Unusable(Transient):
-    """A 200 response that HubSpot cannot have meant: asked for again, but not for as long as an outage may last."""
+    """A 200 response that HubSpot cannot have meant: retried, but fewer times than an outage is."""
 
 
 def failure(response: requests.Response, body: bytearray, now: int, redact: Callable[[str], str]) -> Exception:
-    """The error for a response other than 200; `now` is HubSpot's clock (ms), `redact` takes the token out of a text."""
+    """The error for a response other than 200; `now` is HubSpot's clock (ms), `redact` removes the token from a text."""
     status, said = response.status_code, _error_body(body, redact)
     text = _what_hubspot_said(status, said)
     wait = retry_after(response.headers.get("Retry-After"), now)
-    if status in (401, 530):
+    if status in (401, 530):  # 530: seen from the proxy in front of the API, for a malformed token
         return Unauthorized(
             f"{text} Cure: put a valid access token of your HubSpot private app into api_token; this one is wrong, expired, "
             "revoked or cut off."
@@ -69,14 +69,14 @@ def retry_after(text: str | None, now: int) -> float | None:
             seconds = parsedate_to_datetime(text).timestamp() - now / 1000
         except (TypeError, ValueError, IndexError, OverflowError):
             return None
-    return min(max(0.0, seconds), LONGEST_WAIT) if math.isfinite(seconds) else None
+    return min(max(0.0, seconds), MAX_WAIT) if math.isfinite(seconds) else None
 
 
 def _error_body(body: bytes | bytearray, redact: Callable[[str], str]) -> dict[str, Any]:
     """HubSpot's error object, each of whose fields is optional; empty if there is none.
 
-    The token is redacted before any text is cut short, lest part of it remain, and in JSON written anew, which escapes no
-    character that can stand for itself.
+    The token is redacted before the text is truncated, so that no part of it survives, and after JSON is parsed and
+    re-serialized, which removes needless escapes.
     """
     try:
         said = orjson.loads(redact(orjson.dumps(orjson.loads(body)).decode()))
@@ -92,7 +92,7 @@ def _what_hubspot_said(status: int, said: Mapping[str, Any]) -> str:
 
 
 def _cure(status: int, said: Mapping[str, Any], location: str) -> str:
-    """What a person changes so that HubSpot serves the request."""
+    """The change that makes HubSpot serve the request, as an imperative."""
     message = str(said.get("message") or "").lower()
     if status == 403:
         scopes = sorted(set(_scopes(said)))
@@ -111,7 +111,7 @@ def _cure(status: int, said: Mapping[str, Any], location: str) -> str:
 
 
 def _scopes(said: Mapping[str, Any]) -> Iterator[str]:
-    """The scopes that an error names, in its own context or in that of one of its errors."""
+    """Yields the scopes that an error names, in its own context or in that of one of its errors."""
     errors = said.get("errors")
     for holder in [said, *(errors if isinstance(errors, list) else [])]:
         context = holder.get("context") if isinstance(holder, Mapping) else None

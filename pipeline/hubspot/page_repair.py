@@ -1,15 +1,15 @@
-"""Repairs a page that is whole but that orjson refuses: replaces what cannot be represented, and changes nothing else.
+"""Repair of a page that is complete but that orjson refuses: replaces what cannot be represented, and changes nothing else.
 
 Half an emoji (a lone surrogate, from text cut by UTF-16 units), text that is not UTF-8, objects nested beyond any use, numbers
-beyond any type: without this, one bad property would hold a sync at its page for ever.
+beyond any type: without this, one bad property would block a sync at that page forever.
 """
 import math
 import re
 from collections.abc import Iterator
 
-MOST_LEVELS = 200  # below what orjson reads (1,024) and writes (254)
+MAX_JSON_DEPTH = 200  # below what orjson reads (1,024) and writes (254)
 
-# No pattern here repeats a group: on a page of garbage, that would take 65 bytes of memory a round.
+# No pattern here repeats a group: on a page of garbage, that would take 65 bytes of memory per repeat.
 _TOKEN = re.compile(
     rb"""\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}
     |(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})
@@ -41,24 +41,24 @@ def repair(body: bytes | bytearray) -> tuple[bytes, int]:
 
 
 def _replacements(text: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """The start and the end of each piece of the text to replace, and its replacement."""
+    """Yields the start and end of each piece of the text to replace, and its replacement."""
     in_text, depth, cut_from = False, 0, 0
     for token in _TOKEN.finditer(text):
         kind, levels = token.lastgroup, token.end() - token.start()
         if kind == "quote":
             in_text = not in_text
         elif in_text:
-            if kind == "half" and depth < MOST_LEVELS:
+            if kind == "half" and depth < MAX_JSON_DEPTH:
                 yield *token.span(), b"\\ufffd"
         elif kind == "open":
-            if depth < MOST_LEVELS <= depth + levels:
-                cut_from = token.start() + MOST_LEVELS - depth - 1
+            if depth < MAX_JSON_DEPTH <= depth + levels:
+                cut_from = token.start() + MAX_JSON_DEPTH - depth - 1
             depth += levels
         elif kind == "close":
-            if depth >= MOST_LEVELS > depth - levels:
-                yield cut_from, token.start() + depth - MOST_LEVELS + 1, b'"(nested too deep)"'
+            if depth >= MAX_JSON_DEPTH > depth - levels:
+                yield cut_from, token.start() + depth - MAX_JSON_DEPTH + 1, b'"(nested too deep)"'
             depth -= levels
-        elif kind in ("odd", "number") and depth < MOST_LEVELS and not _fits(token.group()):
+        elif kind in ("odd", "number") and depth < MAX_JSON_DEPTH and not _fits(token.group()):
             yield *token.span(), b"null" if kind == "odd" else b'"' + token.group() + b'"'
 
 

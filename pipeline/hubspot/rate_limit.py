@@ -1,4 +1,4 @@
-"""The account's rate limit, learned from the headers of HubSpot's answers, shared by all workers.
+"""The account's rate limit and daily quota, learned from the headers of HubSpot's answers and shared by all workers.
 
 The limit is rolling: every request of the last ten seconds counts, so that is what is counted here. A token bucket would spend
 its burst and then its steady rate on top. Headers and limits:
@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 
-LONGEST_INTERVAL = 60_000  # ms; a header that says more is nonsense
+MAX_INTERVAL = 60_000  # ms; a header with a longer one is ignored
 MARGIN = 0.05  # seconds: requests may arrive this much closer together than they were sent
 
 
@@ -25,7 +25,7 @@ class RateLimit:
         self._interval = 10.0
         self._others = 0  # requests of other integrations in the interval before the last update
         self._updated = 0.0
-        self._paused_until = 0.0
+        self._held_until = 0.0
         self._daily = (0, 0)  # requests left, and in all; (0, 0): not known
         self.waited = 0.0  # seconds, all workers together
 
@@ -44,7 +44,7 @@ class RateLimit:
         """Updates the limit from the headers of an answer; ignores implausible values."""
         most = _number(headers.get("X-HubSpot-RateLimit-Max"), 1, 1_000_000)
         remaining = _number(headers.get("X-HubSpot-RateLimit-Remaining"), 0, most or 0)
-        interval = _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"), 100, LONGEST_INTERVAL)
+        interval = _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"), 100, MAX_INTERVAL)
         daily = _number(headers.get("X-HubSpot-RateLimit-Daily"), 1, 1_000_000_000)
         left = _number(headers.get("X-HubSpot-RateLimit-Daily-Remaining"), 0, daily or 0)
         self._daily = (0, 0) if daily is None or left is None else (left, daily)
@@ -57,21 +57,21 @@ class RateLimit:
             self._expire(self._updated)
             self._others = 0 if remaining is None else max(0, most - remaining - len(self._sent))
 
-    def nearly_spent(self) -> bool:
+    def daily_quota_nearly_spent(self) -> bool:
         """Whether the last answer left less than a tenth of the day's requests."""
         left, daily = self._daily
         return left * 10 < daily
 
-    def pause(self, seconds: float) -> None:
-        """Holds back every worker for that many seconds, as a 429 asks for."""
+    def hold_for(self, seconds: float) -> None:
+        """Lets no request go for that many seconds, as a 429 asks for. Does not wait itself."""
         with self._lock:
-            self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+            self._held_until = max(self._held_until, time.monotonic() + seconds)
 
     def _delay(self, now: float) -> float:
         """Seconds until one more request may go."""
         self._expire(now)
-        if now < self._paused_until:
-            return self._paused_until - now
+        if now < self._held_until:
+            return self._held_until - now
         if self._most is None:
             return 0.0
         known_for = self._updated + self._interval - now  # the others' requests have left the interval after that

@@ -1,4 +1,4 @@
-"""Redacts the token from what HubSpot said, however it is spelled there."""
+"""Redaction of the token in HubSpot's texts, however it is escaped there."""
 import re
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ def redactor(token: str) -> Callable[[str], str]:
 
 
 def _spellings(char: str) -> str:
-    """A pattern for a character and its escapes. Every repeat in it is bounded, or it would take for ever on garbage."""
+    """A pattern for a character and its escapes. Every repeat in it is bounded, or it would take forever on garbage."""
     decimal, code = ord(char), f"{ord(char):x}"
     return (
         rf"(?:\\{{0,8}}(?:{re.escape(char)}|[ux]\{{?0{{0,8}}{code}\}}?)"

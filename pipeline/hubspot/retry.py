@@ -1,4 +1,4 @@
-"""How often and how long an attempt is repeated: delays, and the outage that all workers of a client share."""
+"""Retries: the delays between attempts, and the outage that all workers of a client share."""
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,32 +11,37 @@ from pipeline.hubspot.clock import Clock
 from pipeline.hubspot.failures import Transient, Unusable
 from pipeline.timestamps import to_text
 
-LONGEST_DELAY = 30.0  # seconds between two attempts, unless HubSpot asks for more
-MOST_UNUSABLE = 8  # attempts at a request whose answers cannot be used
-SAYS_SO_AT = 5  # the attempt that is logged
+MAX_DELAY = 30.0  # seconds between two attempts, unless HubSpot asks for more
+MAX_UNUSABLE = 8  # attempts at a request whose answers cannot be used
+LOG_AT_ATTEMPT = 5
 
 
 def delays() -> Iterator[float]:
-    """Seconds to wait before each further attempt: exponential, and jittered so that workers do not come back as one."""
-    growing = backoff.expo(base=2, factor=0.5, max_value=LONGEST_DELAY)
+    """Yields the seconds to wait before each further attempt: exponential, and jittered so that workers do not retry in step."""
+    growing = backoff.expo(base=2, factor=0.5, max_value=MAX_DELAY)
     next(growing)  # backoff's generators yield once before their first value
     for most in growing:
         yield backoff.full_jitter(most)
 
 
 class Attempt(NamedTuple):
-    """One attempt at a request: the how manyeth, when the first one began (monotonic seconds), the delay (seconds) before the
-    next."""
+    """One attempt at a request: its number (from 1), when the first attempt began (monotonic seconds), and the delay before the
+    next one (seconds)."""
 
     number: int
     asked_at: float
     delay: float
 
 
-class Outage:
-    """How long HubSpot has given no good answer, to any worker. Safe for several threads.
+def wait_after(transient: Transient, attempt: Attempt) -> float:
+    """Seconds to wait before the next attempt: as long as HubSpot asks for, but not zero each time."""
+    return attempt.delay if transient.wait is None else max(transient.wait, min(attempt.delay, 1.0))
 
-    After `longest` ms it is given up. `log` gets a sentence when an outage has lasted for a few attempts.
+
+class Outage:
+    """The time since HubSpot's last good answer to any worker. Safe for several threads.
+
+    After `longest` ms of it, requests fail as Unavailable. `log` gets a sentence once a request has failed a few times.
     """
 
     def __init__(self, longest: int, clock: Clock, log: Callable[[str], None]):
@@ -46,43 +51,44 @@ class Outage:
         self._failures = 0  # since then
 
     def end(self) -> None:
-        """HubSpot has answered."""
+        """Notes that HubSpot has answered."""
         with self._lock:
             self._since, self._failures = None, 0
 
-    def wait_after(self, transient: Transient, attempt: Attempt) -> float:
-        """The seconds to wait before the next attempt.
+    def record(self) -> None:
+        """Counts a failed attempt."""
+        with self._lock:
+            self._since = self._since or time.monotonic()
+            self._failures += 1
 
-        Raises Unavailable when there was no good answer for too long, to this request or to any, and BadAnswer when the answers
-        to this one remain unusable.
-        """
+    def raise_if_hopeless(self, transient: Transient, attempt: Attempt) -> None:
+        """Raises Unavailable after too long without a good answer, to this request or to any, and BadAnswer if the answers to
+        this one remain unusable."""
         now = time.monotonic()
         with self._lock:
-            self._since = self._since or now
-            self._failures += 1
             failures = max(attempt.number, self._failures)
-            elapsed = now - min(self._since, attempt.asked_at)
-        asked = transient.wait
-        wait = attempt.delay if asked is None else max(asked, min(attempt.delay, 1.0))
-        if isinstance(transient, Unusable) and attempt.number >= MOST_UNUSABLE:
+            elapsed = now - min(self._since or now, attempt.asked_at)
+        if isinstance(transient, Unusable) and attempt.number >= MAX_UNUSABLE:
             raise BadAnswer(
-                f"HubSpot's answers cannot be used (attempts: {attempt.number}), the last: {transient} What arrived is saved. "
-                "Start the sync again; if it ends here again, show this to HubSpot's support."
+                f"HubSpot's answers cannot be used (attempts: {attempt.number}). Last error: {transient} What arrived is saved. "
+                "Start the sync again; if it fails here again, send this message to HubSpot Support."
             )
-        if elapsed + wait > self._longest:
+        if elapsed + wait_after(transient, attempt) > self._longest:
             raise self._unavailable(transient, elapsed, failures)
-        if attempt.number == SAYS_SO_AT:
-            self._log(f"HubSpot has not answered {attempt.number} attempts, the last: {transient} Trying on.")
-        return wait
+
+    def log_if_lasting(self, transient: Transient, attempt: Attempt) -> None:
+        """Logs a request's attempt number LOG_AT_ATTEMPT, and no other."""
+        if attempt.number == LOG_AT_ATTEMPT:
+            self._log(f"HubSpot has failed {attempt.number} attempts in a row. Last error: {transient} Still retrying.")
 
     def _unavailable(self, transient: Transient, elapsed: float, failures: int) -> Unavailable:
         now = self._clock.now()
         cure = "Start the sync again later, or raise max_outage_minutes"
         if not self._clock.is_known():  # there never was an answer
-            cure = "Check api_base_url and the network on the way there, or start the sync again later"
+            cure = "Check api_base_url and the network connection, or start the sync again later"
         if transient.wait is not None:
             cure = f"Start the sync again after {to_text(now + int(transient.wait * 1000))}"
         return Unavailable(
-            f"HubSpot gave no good answer since {to_text(now - int(elapsed * 1000))} (attempts: {failures}), the last: "
-            f"{transient} What arrived is saved. {cure}: it resumes from there."
+            f"HubSpot has not responded successfully since {to_text(now - int(elapsed * 1000))} (attempts: {failures}). "
+            f"Last error: {transient} What arrived is saved. {cure}. The next sync resumes from there."
         )

@@ -1,7 +1,6 @@
 """HTTP answers that can be interrupted between any two pieces, those of the status line and the headers included.
 
-A socket's time-out is for the next piece alone: an answer that drips never hits it, and whoever waits for it notices nothing
-else.
+A socket timeout only limits the wait for the next bytes, so a slow trickle never hits it.
 """
 import io
 import socket
@@ -15,15 +14,16 @@ from typing import Any
 
 from requests.adapters import HTTPAdapter
 
-BEAT = 1.0  # seconds between two checks while nothing arrives
+POLL_SECONDS = 1.0  # between two checks while nothing arrives
 
+# urllib3 builds the response itself and passes nothing on, so the check reaches it through the context.
 _CHECK: ContextVar[Callable[[], None]] = ContextVar("check", default=lambda: None)
 
 
 @contextmanager
 def interrupted_by(check: Callable[[], None]) -> Iterator[None]:
-    """Requests made within call `check` before each piece of their answers, and every BEAT while none comes; what it raises ends
-    them."""
+    """Within the block, `check` is called before each read and every POLL_SECONDS while waiting; if it raises, the request is
+    abandoned."""
     before = _CHECK.set(check)
     try:
         yield
@@ -32,7 +32,7 @@ def interrupted_by(check: Callable[[], None]) -> Iterator[None]:
 
 
 class InterruptibleAdapter(HTTPAdapter):
-    """Sends the requests of a session so that their answers can be interrupted, through a proxy too."""
+    """Sends a session's requests, directly or through a proxy, so that their answers can be interrupted."""
 
     def get_connection_with_tls_context(self, *arguments: Any, **named: Any) -> Any:
         pool = super().get_connection_with_tls_context(*arguments, **named)
@@ -52,12 +52,12 @@ class _Answer(HTTPResponse):
 
 
 class _Pieces(io.RawIOBase):
-    """What arrives on a socket. `source` is the reader that the socket counts: it is closed with this one."""
+    """The bytes that arrive on a socket. `source` keeps the socket's reference count; closing this closes it."""
 
     def __init__(self, sock: socket.socket, source: io.RawIOBase):
         self._sock, self._source, self._check = sock, source, _CHECK.get()
         self._patience = sock.gettimeout() or float("inf")
-        sock.settimeout(min(BEAT, self._patience))
+        sock.settimeout(min(POLL_SECONDS, self._patience))
 
     def readable(self) -> bool:
         return True

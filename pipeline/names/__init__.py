@@ -1,1 +1,1 @@
-"""Names of columns and tables as the destination will have them, and what to do when two of them become one."""
+"""The destination's names of columns and tables, kept apart where it would make one name of two."""

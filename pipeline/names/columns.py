@@ -2,20 +2,20 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
-from pipeline.hubspot.events import EVENT_TYPE, FIELDS, ID, OCCURRED_AT
+from pipeline.hubspot.events_api import EVENT_TYPE, FIELDS, ID, OCCURRED_AT
 from pipeline.names.destination import destination_name
 
 PREFIX = "properties_"
-OCCURRED = "occurred"  # the column that every row gets: occurredAt as HubSpot wrote it, the cursor
+OCCURRED = "occurred"  # the column that every row gets (in stages/flatten.py): occurredAt as HubSpot wrote it
 ADDED = (OCCURRED, "_fivetran_id", "_fivetran_deleted", "_fivetran_synced", "_fivetran_file_path")
-RESERVED = frozenset(("", *map(destination_name, (*FIELDS, *ADDED))))  # "": a name of nothing but accents is empty there
-FIXED = frozenset(map(destination_name, (ID, EVENT_TYPE, OCCURRED_AT, OCCURRED)))  # what keys and cursors are made of
+RESERVED = frozenset(("", *map(destination_name, (*FIELDS, *ADDED))))  # "": the destination name of a name that is only accents
+FIXED = frozenset(map(destination_name, (ID, EVENT_TYPE, OCCURRED_AT, OCCURRED)))  # of keys and cursors
 
-Path = str | tuple[str, ...]  # where a value stands in an event: its name, or the names down to it
+Path = str | tuple[str, ...]  # of a value in an event: its name, or the names down to it
 
 
 def is_fixed(name: str) -> bool:
-    """Whether a column must stay as it is, however it is spelled: rows are identified and ordered by it.
+    """Whether a column, however spelled, cannot be changed: rows are identified and ordered by it.
 
     >>> is_fixed("eventType"), is_fixed("event_type"), is_fixed("objectId")
     (True, True, False)
@@ -26,9 +26,9 @@ def is_fixed(name: str) -> bool:
 def column_names(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...]:
     """The column of each value of an event, for the paths of its own fields and then those of its properties.
 
-    The names down to a value are joined with "_". An event's own fields keep their names, whatever its properties are called. Of
-    other names that the destination makes one, the shallower keeps it, and the next is prefixed until it is free. It depends on
-    nothing but the paths, not even on their order, so it is the same for every event.
+    The names down to a value are joined with "_". An event's own fields keep their names, whatever its properties are called. If
+    the destination makes one name of others, the shallowest path keeps it, and the next is prefixed until its name is free. The
+    result depends only on the paths, not on their order, so it is the same for every event.
 
     >>> column_names(("id", "objectId"), ("id", "hs_url", ("hs", "url")))
     ('id', 'objectId', 'properties_id', 'hs_url', 'properties_hs_url')
@@ -49,10 +49,10 @@ def column_names(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[s
 
 
 @lru_cache(maxsize=512)
-def renamed(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...] | None:
-    """The same; None if each path is the name of its column, as it mostly is.
+def column_names_if_different(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...] | None:
+    """column_names, or None if every column keeps its path as its name (the usual case).
 
-    >>> renamed(("id",), ("hs_url",)) is None
+    >>> column_names_if_different(("id",), ("hs_url",)) is None
     True
     """
     names = column_names(own, properties)
@@ -60,16 +60,17 @@ def renamed(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, .
 
 
 def _by_precedence(own: Iterable[Path], properties: Iterable[Path]) -> list[tuple[bool, Path]]:
-    def precedence(place: tuple[bool, Path]) -> tuple[bool, int, tuple[str, ...]]:
-        names = (place[1],) if isinstance(place[1], str) else place[1]
-        return place[0], len(names), names
+    def precedence(value: tuple[bool, Path]) -> tuple[bool, int, tuple[str, ...]]:
+        is_property, path = value
+        names = (path,) if isinstance(path, str) else path
+        return is_property, len(names), names
 
     return sorted([*((False, path) for path in own), *((True, path) for path in properties)], key=precedence)
 
 
 def _is_reserved(name: str) -> bool:
-    """Whether a name is that of an own field, or becomes it without prefixes: a property `id` is always `properties_id`, and one
-    called `properties_id` always `properties_properties_id`, whether or not an event has both."""
+    """Whether a name is that of an own field, with or without prefixes: a property `id` is always `properties_id`, and one called
+    `properties_id` always `properties_properties_id`, whether or not an event has both."""
     bare = destination_name(name)
     if bare in RESERVED:
         return True

@@ -1,4 +1,4 @@
-"""What a destination calls a column or a table."""
+"""The destination's spelling of a column or table name."""
 import re
 import unicodedata
 from functools import lru_cache
@@ -6,8 +6,8 @@ from functools import lru_cache
 
 @lru_cache(maxsize=20_000)
 def destination_name(name: str) -> str:
-    """The name that Fivetran gives to a column or a table. Two names with one destination name are one column, and the second
-    would be lost.
+    """The name that Fivetran gives to a column or table. Two names with the same destination name become one column, and one
+    value is lost.
 
     The rule is that of fivetran_connector_sdk_core.renaming. Production does not install that package, hence this copy; a test
     compares the two.

@@ -1,4 +1,4 @@
-"""Patterns that stand for several columns, in the spelling of HubSpot or of the destination."""
+"""Patterns for columns, in HubSpot's spelling or the destination's."""
 import fnmatch
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ def is_pattern(name: str) -> bool:
 
 
 def matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    """A function that says whether a column matches one of these names and patterns (*, ?), in either spelling; a fixed column
+    """A predicate of columns: whether one matches any of these names and patterns (*, ?), in either spelling. A fixed column
     never does.
 
     >>> is_secret = matcher(("*email*", "hsIp"))
@@ -30,10 +30,10 @@ def _as_destination(pattern: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def star(name: str) -> re.Pattern[str]:
-    """What a name with at most one * matches among destination names, with what the * stands for as its group.
+def star_pattern(name: str) -> re.Pattern[str]:
+    """A regular expression for a name with at most one *, to match destination names; its group is what the * stands for.
 
-    >>> star("hsUtm*").fullmatch("hs_utm_source")[1]
+    >>> star_pattern("hsUtm*").fullmatch("hs_utm_source")[1]
     '_source'
     """
     return re.compile("(.+)".join(re.escape(destination_name(piece)) for piece in name.split("*")))

@@ -4,25 +4,25 @@ import re
 
 from pipeline.names.destination import destination_name
 
-SINGLE, REJECTED_EVENT, SYNC_RUN = "event", "rejected_event", "sync_run"
-OWN_TABLES = (SINGLE, REJECTED_EVENT, SYNC_RUN)  # the connector's
-LONGEST_TABLE = 100  # characters, without the letters
+EVENT_TABLE, REJECTED_EVENT, SYNC_RUN = "event", "rejected_event", "sync_run"
+OWN_TABLES = (EVENT_TABLE, REJECTED_EVENT, SYNC_RUN)  # the connector's
+MAX_TABLE_NAME = 100  # characters, without the suffix
 
 
 def table_name(event_type: str) -> str:
     """The table of an event type, which is also the folder of its backfill: its own name if that is in lower-case words, as
-    HubSpot makes them. Any other name, and one that is a table of the connector, gets letters that no other type has, since the
-    destination might make one name of two.
+    HubSpot makes them. Any other name, and one that is a table of the connector, gets a suffix of six letters, a hash of the
+    event type, since the destination might make one name of two.
 
-    It depends on nothing but the event type, so it is the same whatever others there are.
+    The result depends only on the event type, whatever others there are.
 
     >>> table_name("pe1_form_v2"), table_name("E_A_B"), table_name("e_a__b"), table_name("../sync_run"), table_name("sync_run")
     ('pe1_form_v2', 'e_a_b_zmjyor', 'e_a_b_tavkuv', 'sync_run_ovlxhr', 'sync_run_ogfpyf')
     """
     name = destination_name(event_type)
     in_words = re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", event_type)
-    if in_words and len(event_type) <= LONGEST_TABLE and name not in OWN_TABLES:
+    if in_words and len(event_type) <= MAX_TABLE_NAME and name not in OWN_TABLES:
         return event_type
     digest = hashlib.sha256(event_type.encode(errors="replace")).digest()
-    letters = "".join(chr(ord("a") + byte % 26) for byte in digest[:6])  # digits would be split off by the destination
-    return f"{name[:LONGEST_TABLE].strip('_') or 'unnamed'}_{letters}"
+    suffix = "".join(chr(ord("a") + byte % 26) for byte in digest[:6])  # digits would be split off by the destination
+    return f"{name[:MAX_TABLE_NAME].strip('_') or 'unnamed'}_{suffix}"

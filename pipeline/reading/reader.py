@@ -1,7 +1,7 @@
 """A range of time read by several workers at once, its pages released window by window; it owns the watermark.
 
 The law: **the order of HubSpot's answers decides what a sync costs, never what it delivers.** A range is cut into windows, and
-the watermark moves only over windows that were walked to an end that can be believed. All planning is in the consumer's thread:
+the watermark moves only over windows that were walked to a confirmed end. All planning is in the consumer's thread:
 workers walk and plan nothing, so there are no locks.
 """
 import math
@@ -9,65 +9,69 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from pipeline.errors import BadAnswer, ConnectorError
-from pipeline.hubspot.events import EVENTS, occurred_ms
-from pipeline.reading.plan import READ_AHEAD, Plan
-from pipeline.reading.task import Batch, Earlier, Task
+from pipeline.hubspot.events_api import EVENTS, occurred_ms
+from pipeline.reading.cutting import READ_AHEAD, Plan
+from pipeline.reading.task import Batch, FailedWalks, Task
 from pipeline.reading.walk import Inconclusive, another_size, walk
-from pipeline.reading.window import Fetch, Window, WindowPage, crowd, next_second, whole_second
+from pipeline.reading.window import Fetch, Window, WindowPage, crowd, floor_to_second, next_second
 from pipeline.timestamps import Span, to_text
 
-MOST_WALKS = 5  # beyond the first, through one second, which cannot be cut
-MOST_WASTED = 32  # requests of inconclusive walks: so many, eight more a worker, and four a page of a whole window
+MAX_WALKS = 5  # beyond the first, through one second, which cannot be cut
+MAX_WASTED = 32  # requests of inconclusive walks allowed: this, plus 8 per worker, plus 4 per page of whole windows
 
 
 def fetch_batch(walking: Iterator[WindowPage], most: int) -> Batch:
     """Up to `most` pages of a walk. Runs in a worker."""
     pages: list[WindowPage] = []
     try:
-        pages += islice(walking, most)
+        for page in islice(walking, most):
+            pages.append(page)  # one by one, so that the pages before an error are kept
     except (ConnectorError, Inconclusive) as error:
         return Batch(pages, error)
     return Batch(pages)
 
 
-@dataclass
 class Reader:
     """Reads a range of time with `concurrency` workers. A context manager: leaving it, in whatever way, ends the workers. Used
     from one thread, for one range.
 
     `fetch(request, stop)` returns one page and raises when `stop` is set; `now` is the later of the clocks (ms): what is dated
-    after it does not move the watermark; events before `floor` (ms) are not released; `warn` gets a sentence for a person.
+    after it does not move the watermark; out-of-range events before `floor` (ms) are dropped; `warn` gets a sentence for a
+    person.
     """
 
-    fetch: Fetch
-    now: Callable[[], int]
-    concurrency: int = 1
-    floor: int = 0
-    warn: Callable[[str], None] = lambda sentence: None
+    def __init__(
+        self,
+        fetch: Fetch,
+        now: Callable[[], int],
+        concurrency: int = 1,
+        floor: int = 0,
+        warn: Callable[[str], None] = lambda sentence: None,
+    ):
+        self.fetch, self.now, self.concurrency, self.floor, self.warn = fetch, now, concurrency, floor, warn
+        self.position = 0  # the watermark, ms: everything before it is delivered; a resume starts here
+        self.out_of_range = 0  # events that were released although nobody asked for their time
+        self.waited = 0.0  # seconds the consumer waited for a page
 
-    position: int = field(default=0, init=False)  # the watermark, ms: everything before it is delivered; a resume starts here
-    out_of_range: int = field(default=0, init=False)  # events that were released although nobody asked for their time
-    waited: float = field(default=0.0, init=False)  # seconds the consumer waited for a page
-
-    _queue: list[Task] = field(default_factory=list, init=False)  # the rest of the range as windows, in order
-    _frontier: float = field(default=0, init=False)  # ms: every window before it is whole, and released
-    _latest: int = field(default=0, init=False)  # the latest moment released that is not in the future, ms
-    _crowd: int = field(default=0, init=False)  # events in its second
-    _empty_page: bool = field(default=False, init=False)  # whether one was warned of
-    _wasted: int = field(default=0, init=False)  # requests of inconclusive walks, through windows that are not whole yet
-    _kept: int = field(default=0, init=False)  # pages of whole windows
-    _workers: int = field(default=1, init=False)
-    _started: float = field(default=0.0, init=False)  # monotonic seconds
-    _stop: threading.Event = field(default_factory=threading.Event, init=False)
+        self._queue: list[Task] = []  # the rest of the range as windows, in order
+        self._plan = Plan(now, concurrency)
+        self._frontier: float = 0  # ms: every window before it is whole, and released
+        self._latest = 0  # the latest moment released that is not in the future, ms
+        self._crowd = 0  # events in its second
+        self._empty_page = False  # whether one was warned of
+        self._wasted = 0  # requests of inconclusive walks, through windows that are not whole yet
+        self._kept = 0  # pages of whole windows
+        self._workers = concurrency
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="hubspot")  # starts no thread before the first job
+        self._started = 0.0  # monotonic seconds
+        self._stop = threading.Event()
 
     def __enter__(self) -> "Reader":
-        self._started, self._workers, self._plan = time.monotonic(), self.concurrency, Plan(self.now, self.concurrency)
-        self._pool = ThreadPoolExecutor(self.concurrency, thread_name_prefix="hubspot")
+        self._started = time.monotonic()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -83,10 +87,11 @@ class Reader:
         while self._queue:
             self._schedule()
             head = self._queue[0]
-            if head.waiting and self._is_releasable(head):
-                page = head.waiting.popleft()
+            if head.pending_pages and self._is_releasable(head):
+                page = head.pending_pages.popleft()
                 self._schedule()  # so that workers read on while this page is emitted
                 yield self._release(page)
+                # Only now: the consumer has come back, so every row of this page has been emitted.
                 self._note_latest(page)
             elif head.error is not None:
                 raise head.error
@@ -112,12 +117,12 @@ class Reader:
 
     def _note_latest(self, page: WindowPage) -> None:
         """Notes the latest moment that has been released, the future excepted."""
-        last, crowded, now = page.last, page.crowd, self.now()
+        last, crowded, now = page.latest, page.crowd, self.now()
         if last is not None and last > now:
             past = sorted(moment for moment in map(occurred_ms, page.events) if moment is not None and moment <= now)
             last, crowded = (past[-1] if past else None), crowd(past)
-        if last is not None and whole_second(last) >= whole_second(self._latest):
-            self._crowd = crowded + (self._crowd if whole_second(last) == whole_second(self._latest) else 0)
+        if last is not None and floor_to_second(last) >= floor_to_second(self._latest):
+            self._crowd = crowded + (self._crowd if floor_to_second(last) == floor_to_second(self._latest) else 0)
             self._latest = max(self._latest, last)
 
     def _advance(self) -> None:
@@ -125,7 +130,7 @@ class Reader:
         beyond is still to come. A second that fills pages is passed, or each sync would read them again until something
         follows."""
         latest = self._latest
-        if self._crowd > self._plan.page_events:
+        if self._crowd > self._plan.max_page_events:
             latest = max(latest, min(next_second(latest), self.now()))
         self.position = max(self.position, int(min(self._frontier, latest)))
 
@@ -139,6 +144,7 @@ class Reader:
     def _schedule(self) -> None:
         """Collects the jobs that are done, then starts more from the head of the queue on until all workers are busy: a head that
         takes long keeps nobody else waiting."""
+        self._plan.tick()
         for task in list(self._queue):
             if task.job is not None and task.job.done():
                 self._collect(task)
@@ -152,10 +158,10 @@ class Reader:
     def _has_room(self) -> bool:
         """Whether memory allows one more job besides those under way and done: a third of it for a consumer that never waits,
         all of it for one that has waited a quarter of its time."""
-        pages = sum(len(task.waiting) + (task.job_pages if task.job else 0) for task in self._queue)
+        pages = sum(len(task.pending_pages) + (task.job_pages if task.job else 0) for task in self._queue)
         elapsed = time.monotonic() - self._started + 3  # so that the first answer, which all wait for, does not decide it
         share = 1 / 3 + 3 * self.waited / elapsed
-        return pages * self._plan.page_bytes < READ_AHEAD * min(1.0, share)
+        return pages * self._plan.max_page_bytes < READ_AHEAD * min(1.0, share)
 
     def _start(self, position: int) -> None:
         """Starts a job on a window in the queue. Its walk begins if it has not, through as much as one walk can read."""
@@ -164,7 +170,8 @@ class Reader:
             rest = self._plan.cut(self._queue, position)
             if rest is not None:
                 self._queue.insert(position + 1, rest)
-            earlier, limit = (task.earlier.last, task.earlier.limit) if task.earlier else (None, None)
+            failed = task.failed_walks
+            earlier, limit = (failed.last, failed.limit) if failed else (None, None)
             task.walk = walk(self.fetch, task.window, self._stop, earlier, limit)
         task.job_pages = self._plan.job_pages(task, is_head=position == 0)
         task.job = self._pool.submit(fetch_batch, task.walk, task.job_pages)
@@ -186,55 +193,57 @@ class Reader:
             self._replace(task, *self._plan.recut(task))
 
     def _complete(self, task: Task) -> None:
+        found, failed = task.findings, task.failed_walks
         task.whole = True
-        self._kept += min(task.found.pages, task.found.events)
-        if task.earlier:  # they were proofs, and not wasted; but proofs of silence must end too
-            self._wasted -= task.earlier.requests if task.found.events else task.earlier.requests * 2 // 3
+        self._kept += min(found.new_pages, found.event_count)  # a page without an event allows no more requests
+        if failed:  # confirming walks are no waste; for empty windows a third still counts, so that endless ones end the sync
+            self._wasted -= failed.requests if found.event_count else failed.requests * 2 // 3
         self._plan.note_density(task)
 
     def _warn_of(self, task: Task, pages: list[WindowPage]) -> None:
         """Warns, once, of answers that cost more requests, or that are hard to believe."""
-        if self._plan.ascending and not task.found.ascending:
+        if self._plan.ascending and not task.findings.ascending:
             self._plan.ascending = False
             self.warn("HubSpot's answers are out of order: nothing is lost, but the sync takes more requests.")
-        if not self._empty_page and any(page.more and not page.fullness for page in pages):
+        if not self._empty_page and any(page.more and not page.event_count for page in pages):
             self._empty_page = True
             self.warn("HubSpot answered with an empty page, twice, although another page named it or it names a next one.")
 
     def _try_again(self, task: Task, inconclusive: Inconclusive) -> None:
-        """After an inconclusive walk: an unclear end is proved by a second walk; a window is cut smaller; a second is walked
-        again, with nothing else under way, since cursors may live for a few requests only."""
-        requests = task.found.asked + 2  # what is doubtful was asked for twice
+        """Replaces a window after an inconclusive walk. An unclear end is checked by walking again with another page size; a
+        divisible window is cut smaller; a one-second window is walked again with nothing else running, since cursors may expire
+        after a few requests."""
+        requests = task.findings.pages + 2  # what is doubtful was asked for twice
         self._wasted += requests
-        before = task.earlier
-        limit = another_size(before.limit if before else self._plan.page_events, self._plan.page_events)
+        before, events_per_page = task.failed_walks, self._plan.max_page_events
+        limit = another_size(before.limit if before else events_per_page, events_per_page)
         walks, spent = (before.walks + 1, before.requests + requests) if before else (1, requests)
-        again = Task(task.window, task.density, task.expected, Earlier(inconclusive, walks, spent, limit))
-        if self._wasted > MOST_WASTED + 8 * self.concurrency + 4 * self._kept:
+        again = Task(task.window, task.density, task.expected_density, FailedWalks(inconclusive, walks, spent, limit))
+        if self._wasted > MAX_WASTED + 8 * self.concurrency + 4 * self._kept:
             task.fail(_no_end(task.window, inconclusive))
         elif inconclusive.ended and not (before and before.last.ended):
             self._replace(task, again)
         elif self._plan.is_divisible(task.window):
-            self._plan.most_pages = max(1, self._plan.most_pages // 2)
+            self._plan.max_pages = max(1, self._plan.max_pages // 2)
             self._replace(task, *self._plan.recut(task, smaller=True))
-        elif walks <= MOST_WALKS:
+        elif walks <= MAX_WALKS:
             self._workers = 1
             self._replace(task, again)
         else:
             task.fail(_no_end(task.window, inconclusive))
 
     def _replace(self, task: Task, *others: Task) -> None:
-        others[0].spare = task.waiting
+        others[0].inherited_pages = task.pending_pages
         position = self._queue.index(task)
         self._queue[position : position + 1] = others
 
 
 def _no_end(window: Window, inconclusive: Inconclusive) -> BadAnswer:
-    """What a sync ends with if no walk through a window comes to an end that can be believed."""
+    """The error if no walk through a window comes to a confirmed end."""
     end = "on" if window.end is None else f"to {to_text(window.end)}"
     said = f" It said: {inconclusive.cause}" if inconclusive.cause else ""
     return BadAnswer(
-        f"HubSpot's answers from {to_text(window.start)} {end} come to no end that can be believed: {inconclusive}{said} "
-        "What arrived is saved. Start the sync again; if it ends here again, try another page_size, and show this to HubSpot's "
-        "support."
+        f"HubSpot's pages from {to_text(window.start)} {end} never came to a confirmed end: {inconclusive}{said} "
+        "What arrived is saved. Start the sync again; if it fails here again, try another page_size, and send this message to "
+        "HubSpot Support."
     )

@@ -12,15 +12,15 @@ BURST = 4  # times as dense as usual
 
 
 class Batch(NamedTuple):
-    """What one job brought of a walk, and the error that it met after that."""
+    """The pages that one job brought, and the error that it met after them."""
 
     pages: list[WindowPage]
     error: Exception | None = None
 
 
-class Earlier(NamedTuple):
-    """The walks through a window that were inconclusive: the last of them, how many there were, and their requests; `limit` is
-    the number of events a page for the next."""
+class FailedWalks(NamedTuple):
+    """The inconclusive walks through a window: the last of them, how many there were, and their requests; `limit` is the number
+    of events per page for the next."""
 
     last: Inconclusive
     walks: int
@@ -30,32 +30,34 @@ class Earlier(NamedTuple):
 
 @dataclass
 class Findings:
-    """What the pages of a window have shown so far. Moments are ms, densities events a ms."""
+    """What the pages of a window have shown so far. Moments are ms, densities events per ms."""
 
-    asked: int = 0  # pages
-    pages: int = 0  # those that brought something new
-    events: int = 0
-    first: int | None = None  # the earliest moment
-    middle: int | None = None  # the median of the last page
-    last: int | None = None  # the latest moment
+    pages: int = 0
+    new_pages: int = 0  # those that brought something new
+    event_count: int = 0
+    earliest: int | None = None
+    median: int | None = None  # of the last page
+    latest: int | None = None
     fullest: int = 0  # its largest page, in events
     last_density: float = 0.0  # of the last page
     ascending: bool = True
 
     def add(self, page: WindowPage) -> None:
-        self.asked, self.pages, self.events = self.asked + 1, self.pages + page.new, self.events + len(page.events)
-        self.fullest = max(self.fullest, page.fullness)
-        if page.first is not None and page.last is not None:
-            self.ascending &= page.ascending and (self.last is None or page.first >= self.last)
-            self.first, self.middle = page.first if self.first is None else min(self.first, page.first), page.middle
-            self.last = page.last if self.last is None else max(self.last, page.last)
+        self.pages, self.new_pages = self.pages + 1, self.new_pages + page.new
+        self.event_count += len(page.events)
+        self.fullest = max(self.fullest, page.event_count)
+        if page.earliest is not None and page.latest is not None:
+            self.ascending &= page.ascending and (self.latest is None or page.earliest >= self.latest)
+            self.earliest = page.earliest if self.earliest is None else min(self.earliest, page.earliest)
+            self.median = page.median
+            self.latest = page.latest if self.latest is None else max(self.latest, page.latest)
             if 2 * len(page.events) > self.fullest:  # a few events say nothing
-                self.last_density = (len(page.events) - 1) / max(1, page.last - page.first)
+                self.last_density = (len(page.events) - 1) / max(1, page.latest - page.earliest)
 
     def density_ahead(self, expected: float) -> float:
-        """How densely events probably lie after the last page: as `expected` and read so far, since one page may be an hour by
+        """The probable density of events after the last page: as `expected` and read so far, since one page may be an hour by
         day or by night; like the last page alone if that is a burst."""
-        read = self.events / max(1, (self.last or 0) - (self.first or 0)) if self.last_density else 0.0
+        read = self.event_count / max(1, (self.latest or 0) - (self.earliest or 0)) if self.last_density else 0.0
         usual = max(read, expected)
         return self.last_density if self.last_density > BURST * usual else usual
 
@@ -64,17 +66,17 @@ class Findings:
 class Task:
     """A window to read, by one walk at a time.
 
-    `density` is how many events a ms it holds: counted once it is whole (0: none); before that, as the window that it is a
-    piece of tells, if it does. `expected` is what its walk was planned with.
+    `density`: events per ms. Counted once the window is whole; until then estimated from its parent window, or None.
+    `expected_density` is what its walk was planned with.
     """
 
     window: Window
     density: float | None = None
-    expected: float = 0.0
-    earlier: Earlier | None = None  # inconclusive walks through the same window
-    found: Findings = field(default_factory=Findings)
-    waiting: deque[WindowPage] = field(default_factory=deque)  # pages to be released
-    spare: deque[WindowPage] = field(default_factory=deque)  # those of the window that it is a piece of, until it has its own
+    expected_density: float = 0.0
+    failed_walks: FailedWalks | None = None  # through the same window
+    findings: Findings = field(default_factory=Findings)
+    pending_pages: deque[WindowPage] = field(default_factory=deque)  # to be released
+    inherited_pages: deque[WindowPage] = field(default_factory=deque)  # its parent's, if it fails before it has its own
     walk: Iterator[WindowPage] | None = None
     job: "Future[Batch] | None" = None
     job_pages: int = 0
@@ -87,19 +89,19 @@ class Task:
 
     def is_empty(self) -> bool:
         """Whether the window is known to hold no event."""
-        return self.whole and not self.found.events
+        return self.whole and not self.findings.event_count
 
     def finish_job(self) -> Batch:
-        """What its job brought; it has none any more."""
+        """Takes what its job brought; it has none any more."""
         job, self.job = self.job, None
         return job.result() if job else Batch([])
 
     def add(self, page: WindowPage) -> None:
-        self.waiting.append(page)
-        self.spare.clear()
-        self.found.add(page)
+        self.pending_pages.append(page)
+        self.inherited_pages.clear()
+        self.findings.add(page)
 
     def fail(self, error: Exception) -> None:
         """Ends this window in an error; what came of it before is released."""
         self.error = error
-        self.waiting.extendleft(reversed(self.spare))
+        self.pending_pages.extendleft(reversed(self.inherited_pages))

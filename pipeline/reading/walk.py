@@ -1,26 +1,27 @@
-"""A walk through the pages of a window, to an end that can be believed."""
+"""A walk through the pages of a window, to a confirmed end."""
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import Refused
 from pipeline.hubspot.client import Page
-from pipeline.reading.window import Fetch, PageRequest, Window, WindowPage, part_of
+from pipeline.reading.window import Fetch, PageRequest, Window, WindowPage, ids_of, part_of
 
-MOST_OUT_OF_RANGE = 2  # pages of events out of range, with none of the window's own between them
-MOST_STALE = 6  # pages in a row without a new event; one that holds events, all of them known, counts twice
+MAX_OUT_OF_RANGE = 2  # pages of events out of range, with none of the window's own between them
+MAX_STALE = 6  # pages in a row without a new event; one that holds events, all of them known, counts twice
 RECENT_IDS = 20_000  # remembered at least: no circle of fewer events is walked for long
 
 
 class Inconclusive(Exception):
-    """This walk came to no end that can be believed; one through a smaller window, or with pages of another size, may.
+    """This walk came to no confirmed end; one through a smaller window, or with pages of another size, may.
 
-    `events` is how many it counted. `ended`: it did end, but not clearly. `cause` is what HubSpot said, if it refused.
+    `event_count` is the number of events it read. `ended`: it did end, but not clearly. `cause` is what HubSpot said, if it
+    refused.
     """
 
-    def __init__(self, why: str, events: int, ended: bool = False, cause: Refused | None = None):
+    def __init__(self, why: str, event_count: int, ended: bool = False, cause: Refused | None = None):
         super().__init__(why)
-        self.events = events
+        self.event_count = event_count
         self.ended = ended
         self.cause = cause
 
@@ -28,14 +29,14 @@ class Inconclusive(Exception):
 def walk(
     fetch: Fetch, window: Window, stop: threading.Event, earlier: Inconclusive | None = None, limit: int | None = None
 ) -> Iterator[WindowPage]:
-    """The pages of a window, to an end that can be believed: the window is whole if this ends without an error.
+    """The pages of a window, to a confirmed end: the window is whole if this ends without an error.
 
     A page that names no next one is the last, unless it is an empty page at a cursor, or its paging cannot be read. Such an end
     is believed if it does not depend on the size of pages: the `earlier` walk, with pages of another size, counted the same
     events, and the last page of this one is not full (of `limit` events). Raises Inconclusive if the walk cannot be followed to
     its end, and whatever `fetch` raises.
     """
-    cursor, seen, events, last_fullness, out_of_range = None, _Seen(), 0, 0, 0
+    cursor, seen, event_count, last_size, out_of_range = None, _Seen(), 0, 0, 0
     while True:
         request = PageRequest(window.bounds(), cursor, limit)
         try:
@@ -43,29 +44,29 @@ def walk(
         except Refused as refused:
             if cursor is None:
                 raise
-            raise Inconclusive("HubSpot refused a page cursor of its own.", events, cause=refused) from None
-        part, ids = part_of(window, page, request.bounds)
-        part = part._replace(new=seen.add(ids))
-        events, last_fullness = events + len(ids), part.fullness or last_fullness
-        out_of_range = 0 if part.events else out_of_range + bool(part.out_of_range)
-        agreed = earlier is not None and earlier.ended and earlier.events == events
-        proved = agreed and limit is not None and last_fullness < limit
-        if page.cursor is None and (proved or not _is_doubtful(page, request)):
-            yield part._replace(more=False)
-            return
+            raise Inconclusive("HubSpot refused a page cursor of its own.", event_count, cause=refused) from None
+        ids = ids_of(page.events)
+        event_count, last_size = event_count + len(ids), len(page.events) or last_size
+        agreed = earlier is not None and earlier.ended and earlier.event_count == event_count
+        proved = agreed and limit is not None and last_size < limit
+        more = page.cursor is not None or (_is_doubtful(page, request) and not proved)
+        part = part_of(window, page, request.bounds, seen.add(ids), more)
         yield part
+        if not more:
+            return
         if page.cursor is None:
-            raise Inconclusive("HubSpot's pages ended without saying so clearly.", events, ended=True)
-        if out_of_range >= MOST_OUT_OF_RANGE:
-            raise Inconclusive("HubSpot does not keep to the time range asked for (occurredAfter, occurredBefore).", events)
-        if page.cursor == cursor or seen.is_circling(page.cursor):
-            raise Inconclusive("HubSpot's page cursors lead to the same pages again.", events)
+            raise Inconclusive("HubSpot's pages ended without saying so clearly.", event_count, ended=True)
+        out_of_range = 0 if part.events else out_of_range + bool(part.out_of_range)
+        if out_of_range >= MAX_OUT_OF_RANGE:
+            raise Inconclusive("HubSpot does not keep to the time range asked for (occurredAfter, occurredBefore).", event_count)
+        if page.cursor == cursor or seen.visit(page.cursor):
+            raise Inconclusive("HubSpot's page cursors lead to the same pages again.", event_count)
         cursor = page.cursor
 
 
 def another_size(limit: int, granted: int) -> int:
-    """Another number of events a page, which shifts what page cursors point at. It is smaller than what HubSpot is known to have
-    `granted`, if possible, since a larger one may be cut down to that.
+    """Another number of events per page, which shifts what page cursors point at. It is smaller than what HubSpot is known to
+    have `granted`, if possible, since a larger one may be cut down to that.
 
     >>> another_size(1000, 1000), another_size(2, 50), another_size(1, 1)
     (999, 50, 4)
@@ -96,8 +97,8 @@ def _is_doubtful(page: Page, request: PageRequest) -> bool:
 
 
 class _Seen:
-    """What a walk remembers, in bounded memory, to notice that it makes no progress: the ids seen last, and the cursor at the
-    last power of two of its pages, to which any circle returns in the end."""
+    """What a walk remembers, in bounded memory, to notice that it makes no progress: the latest ids, and one earlier cursor
+    (Brent's cycle detection: kept at each power of two)."""
 
     def __init__(self) -> None:
         self._older: set[Any] = set()
@@ -107,7 +108,7 @@ class _Seen:
         self._stale = 0
 
     def add(self, ids: set[Any]) -> bool:
-        """Adds the ids of one more page; whether any of them is new."""
+        """Adds the ids of one more page; returns whether any of them is new."""
         new = bool(ids - self._ids - self._older)
         self._stale = 0 if new else self._stale + 1 + bool(ids)
         self._ids |= ids
@@ -115,10 +116,10 @@ class _Seen:
             self._older, self._ids = self._ids, set()
         return new
 
-    def is_circling(self, cursor: str) -> bool:
-        """Whether the walk, with the cursor behind one more page, has brought nothing new for too long."""
+    def visit(self, cursor: str) -> bool:
+        """Notes the cursor of one more page; returns whether the walk goes in a circle, or brought nothing new for too long."""
         self._pages += 1
         circle = cursor == self._mark
         if self._pages & (self._pages - 1) == 0:
             self._mark = cursor
-        return circle or self._stale >= MOST_STALE
+        return circle or self._stale >= MAX_STALE

@@ -3,7 +3,7 @@
 Whatever does I/O (fetch, upsert, save) is passed in, so that each stage runs in a notebook with lists and print. The data come
 last and the rest is curried, so that stages compose: `toolz.pipe(pages, unwrap_results, flatten, dedupe_by_id(20_000))`.
 """
-from pipeline.stages.deliver import checkpoint_every, dedupe_by_id, emit_upserts, tap
+from pipeline.stages.emit import checkpoint_every, dedupe_by_id, emit_upserts, tap
 from pipeline.stages.events import fetch_pages, keep_type, reject_malformed, unwrap_results
 from pipeline.stages.flatten import flatten
 from pipeline.stages.protect import protect, protection

@@ -4,7 +4,7 @@ from typing import Any
 
 from toolz import concat, curry
 
-from pipeline.hubspot.events import EVENT_TYPE, EVENTS, ID, OCCURRED_AT, occurred_ms
+from pipeline.hubspot.events_api import EVENT_TYPE, EVENTS, ID, OCCURRED_AT, occurred_ms
 
 Page = dict[str, Any]
 Event = dict[str, Any]

@@ -1,13 +1,13 @@
-"""From events to flat rows: one column a value."""
+"""From events to flat rows: one column per value."""
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from pipeline.hubspot.events import OCCURRED_AT, PROPERTIES
-from pipeline.names.columns import OCCURRED, renamed
+from pipeline.hubspot.events_api import OCCURRED_AT, PROPERTIES
+from pipeline.names.columns import OCCURRED, column_names_if_different
 from pipeline.stages.events import Event
 
-MOST_LEVELS = 32  # an object nested deeper than this becomes JSON text, since no destination takes the name it would get
+MAX_DEPTH = 32  # an object nested deeper than this becomes JSON text, since no destination takes the name it would get
 
 Row = dict[str, Any]
 
@@ -26,8 +26,9 @@ def flatten(events: Iterable[Event]) -> Iterator[Row]:
         row = event.copy()
         properties = row.pop(PROPERTIES) if type(row.get(PROPERTIES)) is dict else {}
         own, properties = leaves(row), leaves(properties)
-        if shape != (shape := (tuple(own), tuple(properties))):  # most events have the shape of the one before
-            columns = renamed(*shape)
+        new_shape = tuple(own), tuple(properties)
+        if new_shape != shape:  # most events have the shape of the one before
+            shape, columns = new_shape, column_names_if_different(*new_shape)
         if columns is None:  # nothing is nested, and each name is its column's
             row.update(properties)
         else:
@@ -49,7 +50,7 @@ _OBJECT = frozenset((dict,))
 def _walk(fields: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[Any, Any]]:
     for name, value in fields.items():
         path = (*above, name)
-        if type(value) is dict and value and len(path) < MOST_LEVELS:
+        if type(value) is dict and value and len(path) < MAX_DEPTH:
             yield from _walk(value, path)
         else:
             yield (path if above else name), value

@@ -6,7 +6,7 @@ from toolz import curry
 
 from pipeline.names.columns import PREFIX, RESERVED, is_fixed
 from pipeline.names.destination import destination_name
-from pipeline.names.patterns import star
+from pipeline.names.patterns import star_pattern
 from pipeline.stages.flatten import Row
 
 Renames = tuple[tuple[str, str], ...]  # pairs of the old and the new name
@@ -49,11 +49,11 @@ def _new_name(renames: Renames, column: str) -> str:
     if is_fixed(column):
         return column
     for old, new in renames:
-        if found := star(old).fullmatch(name):
+        if found := star_pattern(old).fullmatch(name):
             renamed = new.replace("*", found[1]) if "*" in new else new
             return PREFIX + renamed if destination_name(renamed) in RESERVED else renamed
     bare = name
     while bare.startswith(PREFIX):
         bare = bare[len(PREFIX) :]
-    is_taken = name not in RESERVED and any(star(new).fullmatch(bare) for _, new in renames)
+    is_taken = name not in RESERVED and any(star_pattern(new).fullmatch(bare) for _, new in renames)
     return PREFIX + column if is_taken else column

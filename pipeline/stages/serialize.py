@@ -6,13 +6,13 @@ from typing import Any
 import orjson
 from toolz import curry
 
-from pipeline.hubspot.events import PROPERTIES
+from pipeline.hubspot.events_api import PROPERTIES
 from pipeline.stages.events import Event
 from pipeline.stages.flatten import Row
 
 
 def serialize_lists(rows: Iterable[Row]) -> Iterator[Row]:
-    """Each row with its lists (and what objects flatten has left) as JSON text.
+    """The rows, with their lists (and any objects that flatten has left) as JSON text.
 
     >>> next(serialize_lists([{"id": "a", "tags": ["x", {"y": None}]}]))
     {'id': 'a', 'tags': '["x",{"y":null}]'}
@@ -27,6 +27,7 @@ NESTED = frozenset((list, dict))
 
 
 def json_text(value: Any) -> str:
+    """The JSON text of any value that JSON can hold."""
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:  # nested deeper than orjson writes, an integer beyond 64 bits, half a character
@@ -47,7 +48,7 @@ def _json_pieces(value: Any) -> Iterator[str]:
             yield "" if value is _NOTHING else json.dumps(value)
             continue
         waiting.append(("}" if isinstance(value, dict) else "]", _NOTHING))
-        waiting += [("," * (place > 0) + name, inner) for place, (name, inner) in reversed(list(enumerate(items)))]
+        waiting += [("," * (number > 0) + name, inner) for number, (name, inner) in reversed(list(enumerate(items)))]
         yield "{" if isinstance(value, dict) else "["
 
 

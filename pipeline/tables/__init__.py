@@ -1,1 +1,1 @@
-"""The tables a sync fills: those of events, as they are declared, and what lands beside them."""
+"""The tables a sync fills: those of events as they are declared, and the connector's own."""

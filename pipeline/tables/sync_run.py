@@ -1,4 +1,4 @@
-"""The table sync_run: one row a sync, about itself."""
+"""The table sync_run: one row per sync, about the sync itself."""
 import time
 import uuid
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.names.tables import SYNC_RUN
 from pipeline.timestamps import local_now, to_ms, to_text
 
-VERSION = "1.1.0"  # of the connector
+CONNECTOR_VERSION = "1.1.0"
 SCHEMA = {
     "table": SYNC_RUN,
     "primary_key": ["id"],
@@ -25,7 +25,7 @@ SCHEMA = {
 
 @dataclass
 class Tally:
-    """What one event type's part of a sync came to. Cursors are ISO 8601 text, seconds are of this machine's clock."""
+    """One event type's part of a sync, in numbers. Cursors are ISO 8601 text; seconds are of this machine's clock."""
 
     cursor_before: str | None
     cursor_after: str | None = None
@@ -38,15 +38,16 @@ class Tally:
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
 
-    def end(self, outcome: str, cursor: str | None, delivered_until: str | None, now: int) -> None:
+    def end(self, outcome: str, delivered_until: str | None, now: int) -> None:
         """Closes it. Everything that had occurred by `delivered_until` is delivered; `now` is HubSpot's clock (ms)."""
-        self.outcome, self.cursor_after = outcome, cursor
+        self.outcome = outcome
+        self.cursor_after = self.cursor_after or self.cursor_before
         self.seconds = time.monotonic() - self.started
         if delivered_until is not None:
             self.lag_seconds = max(0, now - to_ms(delivered_until)) / 1000
 
     def as_json(self) -> dict[str, Any]:
-        """Its part of the column event_types."""
+        """This event type's entry in the column event_types."""
         return {
             "events": self.events, "pages": self.pages, "rejected": self.rejected.total(), "seconds": round(self.seconds, 3),
             "cursor_before": self.cursor_before, "cursor_after": self.cursor_after, "lag_seconds": self.lag_seconds,
@@ -55,16 +56,16 @@ class Tally:
 
 
 def first_row(now: int) -> dict[str, Any]:
-    """The row of a sync that begins (this machine's clock, ms). A sync that is killed leaves it so, until the next one marks
-    it."""
-    return {"id": uuid.uuid4().hex, "started_at": to_text(now), "outcome": "running", "version": VERSION}
+    """The row of a sync that begins at `now` (this machine's clock, ms). A sync that is killed leaves it so, until the next one
+    marks it."""
+    return {"id": uuid.uuid4().hex, "started_at": to_text(now), "outcome": "running", "version": CONNECTOR_VERSION}
 
 
 def last_row(
     first: Mapping[str, Any], now: int, error: str | None, tallies: Mapping[str, Tally], requests: Mapping[str, float]
 ) -> dict[str, Any]:
-    """The same row when the sync ends: one a sync, however many event types there are, since rows are billed. Its cursors are the
-    earliest of all types, its lag the longest; `requests` is what the client counted."""
+    """The same row when the sync ends: one per sync, however many event types there are, since rows are billed. Its cursors are
+    the earliest of all types, its lag the longest; `requests` is what the client counted."""
     seconds = (now - to_ms(first["started_at"])) / 1000
     totals = list(tallies.values())
     lags = [tally.lag_seconds for tally in totals if tally.lag_seconds is not None]
@@ -76,7 +77,7 @@ def last_row(
         "events": sum(tally.events for tally in totals),
         "pages": sum(tally.pages for tally in totals),
         "rejected": sum(tally.rejected.total() for tally in totals),
-        **requests,
+        **requests,  # its keys are columns: see Client.counts
         "seconds": seconds,
         "seconds_in_pipeline": round(max(0.0, seconds - sum(tally.waited for tally in totals)), 3),
         "cursor_before": min((tally.cursor_before for tally in totals if tally.cursor_before), key=to_ms, default=None),
@@ -89,8 +90,8 @@ def last_row(
 def row_so_far(
     first: Mapping[str, Any], now: int, tallies: Mapping[str, Tally], requests: Mapping[str, float]
 ) -> dict[str, Any]:
-    """The same row so far: saved with each checkpoint, so that the next sync can say how far this one came if it is killed.
-    It lacks what is known only at the end of an event type."""
+    """The same row so far, without what is known only at the end of an event type. It is saved with each checkpoint, so that the
+    next sync can report how far this one came if it is killed."""
     row = last_row(first, now, None, tallies, requests)
     return {name: row[name] for name in row if name not in _AT_THE_END} | {"outcome": "interrupted"}
 
@@ -99,7 +100,7 @@ _AT_THE_END = ("seconds_in_pipeline", "lag_seconds", "event_types")
 
 
 def interrupted(state: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The row of a sync that was killed, from the state it left; None if it came to its end.
+    """The row of a sync that was killed, from the state it left; None if it ended by itself.
 
     >>> interrupted({"version": 1, "event_types": {}})
     """
@@ -112,20 +113,21 @@ def interrupted(state: Mapping[str, Any]) -> dict[str, Any] | None:
 class SyncRun:
     """This sync's row while it runs.
 
-    `left` is the row of a sync before it that was killed, which this one marks as interrupted, if it is `enabled`; otherwise
-    the state keeps it. `tallies` are by event type, and grow while it runs; `counts` returns what the client counted.
+    `interrupted_row` is the row of an earlier sync that was killed: this one marks it as interrupted if it is `enabled`;
+    otherwise the state keeps it. `tallies` are by event type, and grow while the sync runs; `counts` returns what the client
+    counted.
     """
 
     def __init__(
         self,
         enabled: bool,
-        left: dict[str, Any] | None,
+        interrupted_row: dict[str, Any] | None,
         upsert: Callable[[dict[str, Any]], Any],
         tallies: Mapping[str, Tally],
         counts: Callable[[], Mapping[str, float]],
     ):
         self._enabled, self._upsert, self._tallies, self._counts = enabled, upsert, tallies, counts
-        self._row = left
+        self._row = interrupted_row
 
     def begin(self) -> None:
         if self._enabled:
@@ -135,7 +137,7 @@ class SyncRun:
             self._upsert(self._row)
 
     def so_far(self) -> dict[str, Any] | None:
-        """The row to save with the state; None if there is nothing to mark."""
+        """The row to save with the state, or None."""
         if self._enabled and self._row is not None:
             return row_so_far(self._row, local_now(), self._tallies, self._counts())
         return self._row

@@ -42,6 +42,15 @@ def test_contradictory_keys_are_refused(keys, named):
         read(**keys)
 
 
+@pytest.mark.parametrize("key, text, cure", [
+    ("rename_columns", "properties=props", "cannot be renamed"), ("drop_columns", "properties", "name the property instead"),
+    ("hash_columns", "properties", "name the property instead"),
+])  # fmt: skip
+def test_the_one_column_of_the_single_layout_is_refused_with_what_to_do_instead(key, text, cure):
+    with pytest.raises(SettingsError, match=cure):
+        read(**{"table_layout": "single", key: text})
+
+
 @pytest.mark.parametrize("text, pairs", [
     ("a=b=c", [("a", "b=c")]), (" hs_city = são paulo ;; hs_country=us; ", [("hs_city", "são paulo"), ("hs_country", "us")]),
     ("a=&+%25\"'", [("a", "&+%25\"'")]), ("é=1,2", [("é", "1,2")]),

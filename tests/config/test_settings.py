@@ -175,7 +175,11 @@ def test_exactly_the_unknown_keys_are_reported(configuration):
     assert len(sentences) == len(unknown)
     shown = [repr(name) if "pat-" not in name else "(not shown)" for name in unknown]
     assert all(name in sentence for name, sentence in zip(shown, sentences, strict=True))
-    assert all(any(f"'{key}'" in sentence for key in KEYS) for sentence in sentences)
+    assert all(any(f"'{key}'" in sentence for key in KEYS) for sentence in sentences if "did you mean" in sentence)
+
+
+def test_an_unknown_key_that_resembles_none_is_reported_without_a_suggestion():
+    assert unknown_keys(REQUIRED | {"zzz": "x"}) == ["configuration key 'zzz' is unknown and ignored."]
 
 
 def test_the_example_configuration_is_valid():

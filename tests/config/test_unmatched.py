@@ -82,7 +82,7 @@ def test_a_sync_without_events_reports_nothing(keys):
 
 
 def test_more_columns_than_are_remembered_prove_nothing(monkeypatch):
-    monkeypatch.setattr(module, "MOST_COLUMNS", 20)
+    monkeypatch.setattr(module, "MAX_COLUMNS", 20)
     with served(*(event(n, **{f"p{n}": "x"}) for n in range(100))) as sim:
         assert warnings(sim, drop_columns="hs_ipp") == []
     columns = set()

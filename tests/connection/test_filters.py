@@ -2,7 +2,7 @@
 import pytest
 
 from pipeline import ConnectorError, read_settings
-from pipeline.connection.state import read_state
+from pipeline.connection.state import progress_by_type
 from pipeline.timestamps import to_ms, to_text
 from simulator import Behaviour, Simulator, generated, listed
 from tests.support import BASE, START, TYPE, Delivered, Destination, configuration, sync_into
@@ -79,7 +79,7 @@ def test_a_filter_that_hubspot_refuses_is_an_error_that_says_so():
 
 
 def cursor(delivered, name=TYPE):
-    return read_state(delivered.state)[name]
+    return progress_by_type(delivered.state)[name]
 
 
 def single(delivered, rows_of="event"):

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import ConnectorError
-from pipeline.connection import event_type, reporting
-from pipeline.connection.reporting import PROGRESS_SECONDS, duration, progress, summary, throttle
+from pipeline.connection import deliver, reporting
+from pipeline.connection.reporting import PROGRESS_SECONDS, format_duration, format_progress, summary, throttle
 from pipeline.tables.sync_run import Tally
 from pipeline.timestamps import to_ms, to_text
 from simulator import Behaviour, Simulator, generated
@@ -53,7 +53,7 @@ def test_a_start_date_moved_earlier_is_a_time_range_with_its_own_line():
 
 @pytest.mark.parametrize("seconds, fewest, most", [(30.0, 0, 0), (0.0, 30, 200)])
 def test_progress_is_logged_at_intervals_with_how_far_it_is(monkeypatch, seconds, fewest, most):
-    monkeypatch.setattr(event_type, "PROGRESS_SECONDS", seconds)
+    monkeypatch.setattr(deliver, "PROGRESS_SECONDS", seconds)
     with served(3000) as sim:
         delivered = sync(sim, event_types=TYPE)
     lines = [line for line in delivered.log if "of the time range" in line]
@@ -81,7 +81,7 @@ def test_the_summary_names_each_type_with_its_figures_and_counts_the_empty_ones_
         delivered = sync(sim)
     last = delivered.log[-1]
     assert re.search(rf"{TYPE} +complete +1,200 ", last) and re.search(r"pe1_t7 +failed +0 ", last)
-    assert "Nothing behind the cursor: 29 event types." in last and len(last.splitlines()) == 4
+    assert "Nothing new: 29 event types." in last and len(last.splitlines()) == 4
 
 
 def test_a_failed_sync_ends_with_a_summary_too():
@@ -108,12 +108,12 @@ def test_a_summary_has_a_line_for_each_type_with_news(tallies):
 
 @given(st.integers(0, 10**9), st.floats(0, 10**7), st.integers(0, 10**14), st.integers(0, 10**14), st.integers(0, 10**14))
 def test_progress_is_one_line_for_any_figures(events, seconds, begin, cursor, end):
-    line = progress(events, seconds, begin, cursor, end)
+    line = format_progress(events, seconds, begin, cursor, end)
     assert f"{events:,} row" in line and to_text(cursor) in line and "\n" not in line
 
 
 @given(st.floats(0, 10**12))
 def test_a_duration_is_exact_to_a_tenth_of_its_unit(seconds):
-    number, unit = duration(seconds).split()
+    number, unit = format_duration(seconds).split()
     size = {"s": 1, "min": 60, "h": 3600, "days": 86_400}[unit]
     assert abs(float(number) * size - seconds) <= 0.0500001 * size

@@ -3,7 +3,7 @@ import pytest
 
 from pipeline import ConnectorError, read_settings, sync
 from pipeline.errors import SettingsError
-from pipeline.tables.schema import declare
+from pipeline.tables.schema import declare_tables
 from pipeline.timestamps import to_ms
 from simulator import Behaviour, Simulator, generated, listed
 from tests.support import START, Delivered, Destination, configuration, sync_into
@@ -35,7 +35,7 @@ def truth(sim, name):
 def test_patterns_and_exclusions_select_among_the_types_of_the_account(text, types):
     with account(**{VISITS: 5, SIGNUP: 6, LOGIN: 7, META: 8}) as sim:
         delivered = sync_into(Delivered(), sim, event_types=text)
-        declared = {table["table"] for table in declare(configuration(sim, event_types=text))}
+        declared = {table["table"] for table in declare_tables(configuration(sim, event_types=text))}
         assert declared == {*types, "rejected_event", "sync_run"}
         assert set(delivered.rows) == {*types, "sync_run"} and set(delivered.state["event_types"]) == types
         assert all(delivered.ids(name) == truth(sim, name) for name in types)
@@ -218,7 +218,7 @@ def test_two_hundred_types_mostly_empty_cost_a_request_each(text):
 
 def test_the_tables_of_two_hundred_types_cost_one_request():
     with account(**{f"pe1_type_{n}": 0 for n in range(200)}) as sim:
-        assert len(declare(configuration(sim, event_types="*"))) == 202
+        assert len(declare_tables(configuration(sim, event_types="*"))) == 202
         assert len(sim.requests) == 1
 
 

@@ -71,7 +71,8 @@ def test_an_unreachable_address_fails_soon_and_says_so(monkeypatch):
     with sim:
         pass
     reported = failures(sim)
-    assert any("reached" in label for label in reported) and "HubSpot gave no good answer" in next(iter(reported.values()))
+    assert any("reachable" in label for label in reported)
+    assert "HubSpot has not responded successfully" in next(iter(reported.values()))
     assert not any("start date" in label for label in reported)
 
 

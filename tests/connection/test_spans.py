@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.connection.spans import advance, advance_gap, finish, finish_gap, gap_span, main_span
-from pipeline.connection.state import Progress, migrate, read_state, write_state
+from pipeline.connection.state import Progress, migrate, progress_by_type, state_dict
 from pipeline.timestamps import to_ms, to_text
 from tests.support import TYPE
 
@@ -133,8 +133,8 @@ class Model:
 
     def step(self, change, *arguments):
         self.progress = change(self.progress, *arguments)
-        saved = json.loads(json.dumps(write_state({TYPE: self.progress})))
-        self.progress = read_state(saved)[TYPE]
+        saved = json.loads(json.dumps(state_dict({TYPE: self.progress})))
+        self.progress = progress_by_type(saved)[TYPE]
         self.check()
 
     def check(self):
@@ -147,7 +147,7 @@ class Model:
 @settings(deadline=None, max_examples=400)
 @given(st.none() | MS, st.integers(0, 30), st.lists(SYNC, min_size=1, max_size=8))
 def test_the_state_claims_only_what_is_delivered_and_a_complete_sync_delivers_everything(cursor, lookback, syncs):
-    first = {} if cursor is None else read_state(migrate({"start_date": to_text(cursor)})[0])
+    first = {} if cursor is None else progress_by_type(migrate({"start_date": to_text(cursor)})[0])
     model = Model(first.get(TYPE, Progress()), range(cursor or 0))
     for start, *rest in syncs:
         if model.sync(start, *rest, lookback):

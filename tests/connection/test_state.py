@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.connection.spans import main_span
-from pipeline.connection.state import Progress, migrate, read_state, read_under_way, write_state
+from pipeline.connection.state import Progress, migrate, progress_by_type, read_under_way, state_dict
 from pipeline.errors import StateError
 from pipeline.timestamps import to_ms, to_text
 from simulator import Simulator, generated
@@ -21,7 +21,7 @@ TEXTS = st.integers(0, 60).map(to_text) | st.integers(0, 3).map(lambda second: f
 
 
 def read(state):
-    return read_state(migrate(state)[0])
+    return progress_by_type(migrate(state)[0])
 
 
 # What is refused
@@ -43,11 +43,11 @@ BROKEN = {
     "progress that is not an object": {"version": 3, "event_types": {TYPE: "2026-05-21"}},
     "progress of version 1 that is not an object": {"version": 1, "event_types": {TYPE: "2026-05-21"}},
     "progress of version 2 that is not an object": {"version": 2, "event_types": {TYPE: ["2026-05-21"]}},
-    "api_base_url that is not a text": {"version": 3, "event_types": {}, "api_base_url": 5},
-    "made_against that is not a text": {"version": 2, "event_types": {}, "made_against": 5},
-    "fingerprint that is not a text": {"version": 3, "event_types": {TYPE: {"fingerprint": 5}}},
-    "made_under of version 1 that is not a text": {"version": 1, "event_types": {TYPE: {"made_under": 5}}},
-    "made_under of version 2 that is not a text": {"version": 2, "event_types": {TYPE: {"made_under": 5}}},
+    "api_base_url that is not a string": {"version": 3, "event_types": {}, "api_base_url": 5},
+    "made_against that is not a string": {"version": 2, "event_types": {}, "made_against": 5},
+    "fingerprint that is not a string": {"version": 3, "event_types": {TYPE: {"fingerprint": 5}}},
+    "made_under of version 1 that is not a string": {"version": 1, "event_types": {TYPE: {"made_under": 5}}},
+    "made_under of version 2 that is not a string": {"version": 2, "event_types": {TYPE: {"made_under": 5}}},
     "the example's with more": {"start_date": "2026-05-21T01:36:04Z", "end_date": "2026-05-21T01:36:04Z"},
     "something else": {"cursor": 5},
 } | {
@@ -113,10 +113,10 @@ PROGRESS = st.builds(Progress, **dict.fromkeys(DATES, st.none() | TEXTS), finger
 @law
 @given(st.dictionaries(st.text(), PROGRESS, min_size=1), st.none() | st.text(), st.none() | st.text())
 def test_a_written_state_survives_json_and_is_read_as_it_was(progress, under_way, api_base_url):
-    written = write_state(progress, under_way, api_base_url)
+    written = state_dict(progress, under_way, api_base_url)
     saved = json.loads(json.dumps(written))
     assert migrate(saved) == (written, []) and saved["version"] == 3
-    assert (read_state(saved), read_under_way(saved), saved.get("api_base_url")) == (progress, under_way, api_base_url)
+    assert (progress_by_type(saved), read_under_way(saved), saved.get("api_base_url")) == (progress, under_way, api_base_url)
 
 
 @law
@@ -124,13 +124,13 @@ def test_a_written_state_survives_json_and_is_read_as_it_was(progress, under_way
 def test_what_is_read_and_written_reads_the_same_and_needs_no_migration(state):
     try:
         migrated, sentences = migrate(state)
-        progress, under_way = read_state(migrated), read_under_way(migrated)
+        progress, under_way = progress_by_type(migrated), read_under_way(migrated)
     except StateError:
         return
-    written = write_state(progress, under_way, migrated.get("api_base_url"))
+    written = state_dict(progress, under_way, migrated.get("api_base_url"))
     assert migrate(written) == (written, [])
-    assert (read_state(written), read_under_way(written)) == (progress, under_way)
-    assert write_state(read_state(written), under_way, written.get("api_base_url")) == written
+    assert (progress_by_type(written), read_under_way(written)) == (progress, under_way)
+    assert state_dict(progress_by_type(written), under_way, written.get("api_base_url")) == written
     assert migrated["version"] == 3 and migrate(migrated)[0] == migrated and set(migrate(migrated)[1]) <= set(sentences)
 
 
@@ -139,7 +139,7 @@ def test_what_is_read_and_written_reads_the_same_and_needs_no_migration(state):
 def test_no_field_is_left_out_in_silence(state):
     try:
         migrated, sentences = migrate(state)
-        known = write_state(read_state(migrated), read_under_way(migrated), migrated.get("api_base_url"))
+        known = state_dict(progress_by_type(migrated), read_under_way(migrated), migrated.get("api_base_url"))
     except StateError:
         return
     names = {} if state["version"] == 3 else {"made_under": "fingerprint", "made_against": "api_base_url"}
@@ -180,7 +180,7 @@ def test_the_state_of_the_published_example_becomes_the_cursor_of_its_one_table(
     assert state == {"version": 3, "event_types": {TYPE: {"occurred": "2026-05-21T01:36:04.329Z"}}}
     (sentence,) = sentences
     assert "before 2026-05-21T01:36:04.329Z counts as delivered" in sentence and "re-sync" in sentence
-    span = main_span(read_state(state)[TYPE], 0, 60_000, to_ms("2027-01-01"))
+    span = main_span(progress_by_type(state)[TYPE], 0, 60_000, to_ms("2027-01-01"))
     assert span == (to_ms("2026-05-21T01:36:04.329Z"), None)
 
 
@@ -228,7 +228,7 @@ def test_version_1_keeps_everything_but_its_page_cursors_which_are_logged():
     assert state == {"version": 3, "event_types": event_types, "under_way": SIGNUP}
     (sentence,) = sentences
     assert SIGNUP in sentence and TYPE not in sentence and "read again" in sentence
-    progress = read_state(state)
+    progress = progress_by_type(state)
     assert {each.fingerprint for each in progress.values()} == {"object_type CONTACT"} and read_under_way(state) == SIGNUP
     assert main_span(progress[SIGNUP], 0, 0, to_ms("2027-01-01")) == (to_ms("2026-03-02"), None)
 
@@ -284,8 +284,25 @@ def test_version_2_changes_two_names_and_nothing_else():
     event_types = {name: renamed(progress) for name, progress in VERSION_2["event_types"].items()}
     whole = {"version": 3, "event_types": event_types, "api_base_url": URL, "under_way": TYPE, "sync_run": SYNC_RUN}
     assert (state, sentences) == (whole, [])
-    assert read_state(state)["E_A_B"].fingerprint == f"table e_a_b_zmjyor, {MADE_UNDER}"
-    assert read_state(state)[TYPE].gap_occurred == "2026-01-16T12:40:43.298Z"
+    assert progress_by_type(state)["E_A_B"].fingerprint == f"table e_a_b_zmjyor, {MADE_UNDER}"
+    assert progress_by_type(state)[TYPE].gap_occurred == "2026-01-16T12:40:43.298Z"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_new_name_beside_the_old_one_is_left_out_and_reported(version):
+    for old_first in (True, False):
+        kept, lost = {"made_under": "object_type CONTACT"}, {"fingerprint": "another"}
+        saved = PLACE | (kept | lost if old_first else lost | kept)
+        origin = {"made_against": URL, "api_base_url": "https://another.example"}
+        origin = origin if old_first else dict(reversed(origin.items()))
+        state, (sentence,) = migrate({"version": version, "event_types": {TYPE: saved, SIGNUP: PLACE | lost}, **origin})
+        progress = progress_by_type(state)
+        assert (progress[TYPE].fingerprint, state["api_base_url"]) == (kept["made_under"], URL)
+        assert progress[SIGNUP].fingerprint == "another"
+        assert "does not know" in sentence and f"fingerprint (beside made_under) of {TYPE}" in sentence
+        assert "api_base_url (beside made_against)" in sentence and SIGNUP not in sentence
+        again = state_dict(progress, api_base_url=state["api_base_url"])
+        assert migrate(again) == (again, []) and "another" not in json.dumps(again["event_types"][TYPE])
 
 
 def test_a_sync_resumes_from_version_2_without_reading_the_history_again():

@@ -3,7 +3,7 @@ import resource
 import sys
 from contextlib import suppress
 
-from pipeline.hubspot.client import _json_with
+from pipeline.hubspot.client import _parse
 from pipeline.hubspot.failures import Transient
 from simulator import generated
 
@@ -27,5 +27,5 @@ if __name__ == "__main__":
     body = large(sys.argv[1], int(sys.argv[2]))
     before = megabytes_held()
     with suppress(Transient):
-        _json_with(body, "results")
+        _parse(body, "results")
     print(megabytes_held() - before)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline import Client, ConnectorError, Sink, read_settings, sync
 from pipeline.hubspot.client import Page
-from pipeline.hubspot.page_repair import MOST_LEVELS, repair
+from pipeline.hubspot.page_repair import MAX_JSON_DEPTH, repair
 from simulator import generated
 from tests.sdk import ROOT
 from tests.support import START, TYPE
@@ -158,7 +158,7 @@ def test_a_repair_changes_only_what_cannot_be_represented(value, ascii):
     assert bool(replaced) == (expected != json.loads(text) or "NaN" in text)
 
 
-@given(st.integers(MOST_LEVELS, 3000), st.sampled_from(("[]", "{}")), VALUES)
+@given(st.integers(MAX_JSON_DEPTH, 3000), st.sampled_from(("[]", "{}")), VALUES)
 @settings(deadline=None, max_examples=30)
 def test_a_repair_cuts_out_what_is_nested_too_deep_and_keeps_its_neighbors(levels, kind, value):
     deep = "[" * levels + "1" + "]" * levels if kind == "[]" else '{"a":' * levels + "1" + "}" * levels

@@ -98,8 +98,8 @@ def test_others_that_use_up_the_limit_do_not_stop_it_for_good(clock):
 
 def test_the_longest_pause_counts(clock):
     limit = RateLimit(0.1)
-    limit.pause(7.0)
-    limit.pause(3.0)
+    limit.hold_for(7.0)
+    limit.hold_for(3.0)
     limit.acquire(clock)
     assert clock.now == pytest.approx(1007.0)
 
@@ -118,7 +118,7 @@ def test_a_stopped_sync_does_not_wait():
     stop = threading.Event()
     stop.set()
     limit = RateLimit(0.1)
-    limit.pause(3600)
+    limit.hold_for(3600)
     limit.acquire(stop)
 
 
@@ -141,4 +141,4 @@ def test_no_headers_hold_it_back_longer_than_an_interval(headers):
             before = time.now
             limit.acquire(time)
             limit.update(each)
-            assert time.now - before <= module.LONGEST_INTERVAL / 1000 + 1
+            assert time.now - before <= module.MAX_INTERVAL / 1000 + 1

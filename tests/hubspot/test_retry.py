@@ -81,7 +81,7 @@ def test_a_good_answer_ends_an_outage(clock):
     assert clock.waits == [600] * 3
 
 
-def test_an_outage_is_logged_once_a_request(clock):
+def test_an_outage_is_logged_once_per_request(clock):
     logged = []
     with served(faults=dict.fromkeys(range(1, 9), "502")) as sim, client_of(sim, log=logged.append) as client:
         client.page(QUERY, clock)

@@ -55,8 +55,8 @@ def interruptible_session():
 
 @needs_openssl
 @pytest.mark.parametrize("through_proxy", [False, True])
-def test_an_answer_over_tls_that_pauses_longer_than_a_beat_is_whole(through_proxy, certificate, monkeypatch):
-    monkeypatch.setattr(module, "BEAT", 0.02)
+def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(through_proxy, certificate, monkeypatch):
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     checks = []

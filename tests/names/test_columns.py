@@ -6,7 +6,7 @@ from fivetran_connector_sdk_core.renaming import Renaming
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.hubspot.events import FIELDS
+from pipeline.hubspot.events_api import FIELDS
 from pipeline.names.columns import ADDED, column_names
 
 RULE = Renaming(True).column

@@ -6,7 +6,7 @@ from fivetran_connector_sdk_core.renaming import Renaming
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.names.tables import OWN_TABLES, REJECTED_EVENT, SINGLE, SYNC_RUN, table_name
+from pipeline.names.tables import EVENT_TABLE, OWN_TABLES, REJECTED_EVENT, SYNC_RUN, table_name
 
 RULE = Renaming(True).table
 EVENT_TYPES = st.text(max_size=12) | st.text("aA_-./\\1\x00é ", max_size=8) | st.text("a1_.", min_size=200, max_size=300)
@@ -26,7 +26,7 @@ def test_an_odd_event_type_has_a_safe_table_name_that_is_not_the_connectors(name
 
 
 def test_the_connectors_own_table_names_are_destination_names():
-    assert {SYNC_RUN, REJECTED_EVENT, SINGLE} == set(OWN_TABLES) == set(map(RULE, OWN_TABLES))
+    assert {SYNC_RUN, REJECTED_EVENT, EVENT_TABLE} == set(OWN_TABLES) == set(map(RULE, OWN_TABLES))
 
 
 @settings(deadline=None, max_examples=300)

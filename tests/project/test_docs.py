@@ -61,7 +61,7 @@ def extended(blocks, tmp_path_factory):
     stage, its_import, line, _ = blocks
     shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "pipeline" / "stages" / "own.py").write_text(stage)
-    module = folder / "pipeline" / "connection" / "event_type.py"
+    module = folder / "pipeline" / "connection" / "deliver.py"
     text = module.read_text(encoding="utf-8")
     before, own, after = line.splitlines()
     between = text.partition(before)[2].partition(after)[0].strip()

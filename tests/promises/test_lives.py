@@ -134,7 +134,7 @@ class Connection(RuleBasedStateMachine):
 
 @pytest.fixture
 def connection(monkeypatch):
-    monkeypatch.setattr(retry, "LONGEST_DELAY", 0.0005)
+    monkeypatch.setattr(retry, "MAX_DELAY", 0.0005)
     with Quiet({}) as sim:
         yield type("Connection", (Connection,), {"sim": sim})
 

@@ -74,7 +74,7 @@ ECHOES = {
 
 @pytest.mark.parametrize("echo", ECHOES)
 def test_no_answer_that_echoes_the_token_leaves_it_anywhere(project, capfd, tmp_path, echo, monkeypatch):
-    monkeypatch.setattr(retry, "MOST_UNUSABLE", 2)
+    monkeypatch.setattr(retry, "MAX_UNUSABLE", 2)
     with Wire(ECHOES[echo]) as wire:
         keys = configuration(wire, api_token=TOKEN, max_outage_minutes="0.01")
         ended, left = left_by(project, capfd, keys, tmp_path)
@@ -112,7 +112,7 @@ def test_an_unreachable_address_and_a_broken_state_leave_no_token(project, capfd
 
 
 def test_the_crash_report_of_a_bug_does_not_contain_the_token(project, capfd, tmp_path, monkeypatch):
-    monkeypatch.setattr(client, "_json_with", lambda body, wanted: 1 / 0)
+    monkeypatch.setattr(client, "_parse", lambda body, wanted: 1 / 0)
     with Simulator({TYPE: generated(20)}) as sim:
         ended, left = left_by(project, capfd, configuration(sim, api_token=TOKEN), tmp_path)
     assert "ZeroDivisionError" in ended + left

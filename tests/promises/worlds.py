@@ -161,7 +161,7 @@ class Harness:
 
     def __init__(self, sim, patch):
         self.sim, self.connection = sim, None
-        patch_everywhere(patch, "LONGEST_DELAY", 0.0005)
+        patch_everywhere(patch, "MAX_DELAY", 0.0005)
         patch_everywhere(patch, "local_now", lambda: self.connection.now + self.connection.local)
 
     def run(self, world, must_complete=None):

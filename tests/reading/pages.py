@@ -8,7 +8,7 @@ from zlib import crc32
 
 from pipeline.errors import Refused
 from pipeline.hubspot.client import Page
-from pipeline.hubspot.events import Bounds
+from pipeline.hubspot.events_api import Bounds
 from pipeline.reading.window import PageRequest
 from pipeline.timestamps import to_ms, to_text
 
@@ -48,7 +48,7 @@ class Step(NamedTuple):
 
 @dataclass
 class _Rest:
-    """What a cursor leads to."""
+    """The rest of a walk, which a cursor leads to."""
 
     request: PageRequest  # the one whose answer had the cursor
     walk: int

@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline import Client, Reader
-from pipeline.connection.event_type import fetch_page
+from pipeline.connection.deliver import fetch_page
 from pipeline.errors import BadAnswer, Refused, Stopped, Unauthorized
 from pipeline.reading import reader as reader_module
-from pipeline.reading.plan import LONGEST_WALK
+from pipeline.reading.cutting import MAX_WALK_PAGES
 from pipeline.timestamps import DAY, SECOND, to_ms
 from simulator import Behaviour, generated, listed
 from simulator.history import SHAPES
@@ -94,7 +94,7 @@ def test_events_come_in_order_if_the_answers_do_and_only_a_recut_window_repeats_
     hubspot = FakeHubSpot(times_of(generated(1500, shape=shape)), 50)
     found = read(reader_of(hubspot, concurrency))
     assert first_seen(found) == ids(hubspot.events)
-    assert len(found) <= 1500 + LONGEST_WALK * 50
+    assert len(found) <= 1500 + MAX_WALK_PAGES * 50
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 4, 8])
@@ -261,7 +261,7 @@ def test_an_oddity_in_every_walk_ends_in_all_events_or_in_an_error(times, size, 
     try:
         found = read_checked(reader, (BASE, None), hubspot.events)
     except BadAnswer as error:
-        assert re.search(r"come to no end .* (Start|try) .*support", str(error))
+        assert re.search(r"came to a confirmed end.* (Start|try) .*Support", str(error))
     else:
         assert set(ids(found)) == set(ids(hubspot.events))
 
@@ -308,7 +308,7 @@ def test_a_busy_second_that_no_walk_gets_through_ends_in_an_error_with_its_time_
     times = range(BASE, BASE + SECOND, 10)
     hubspot = FakeHubSpot(times, 12, odd=lambda step: oddity if step.page == 2 else None, most=200)
     reader = reader_of(hubspot, concurrency)
-    with pytest.raises(BadAnswer, match=r"2026-01-01T00:00:00\.000Z.*no end that can be believed.*page_size.*support"):
+    with pytest.raises(BadAnswer, match=r"2026-01-01T00:00:00\.000Z.*never came to a confirmed end.*page_size.*Support"):
         read_checked(reader, (BASE, BASE + SECOND), hubspot.events)
     assert reader.position == BASE
 
@@ -328,7 +328,7 @@ def test_page_cursors_that_loop_forever_end_in_all_events_or_in_an_error(simulat
     try:
         found = read_checked(reader, (BASE, None), EVENTS)
     except BadAnswer as error:
-        assert "no end that can be believed" in str(error)
+        assert "never came to a confirmed end" in str(error)
     else:
         assert set(ids(found)) == set(ids(EVENTS))
     assert len(sim.requests) < 1000
@@ -415,7 +415,7 @@ class Broken(FakeHubSpot):
 
 @given(TIMES.filter(bool), st.integers(1, 20), st.integers(1, 4), st.integers(0, 59))
 @settings(deadline=None, max_examples=200)
-def test_an_error_is_raised_after_every_whole_page_before_it_and_before_any_event_behind_it(times, size, concurrency, broken):
+def test_an_error_is_raised_after_every_whole_page_before_it_and_before_any_event_after_it(times, size, concurrency, broken):
     broken %= len(times)
     hubspot, found = Broken(times, size, broken=broken), []
     with reader_of(hubspot, concurrency) as reader, pytest.raises(BadAnswer, match="no further"):

@@ -1,4 +1,4 @@
-"""A walk through the pages of a window: it always ends, and it is whole only at an end that can be believed."""
+"""A walk through the pages of a window: it always ends, and it is whole only at a confirmed end."""
 import threading
 from itertools import count
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import BadAnswer, Refused, Stopped, Unauthorized, Unavailable
 from pipeline.reading import walk as walk_module
-from pipeline.reading.walk import MOST_STALE, Inconclusive, another_size, walk
+from pipeline.reading.walk import MAX_STALE, Inconclusive, another_size, walk
 from pipeline.reading.window import PageRequest, Window
 from pipeline.timestamps import SECOND
 from tests.reading.pages import ODDITIES, ORDERS, FakeHubSpot, at, event, ids, page_of
@@ -125,7 +125,7 @@ def test_a_cursor_refused_twice_makes_a_walk_inconclusive_and_the_error_quotes_h
     answers = Answers(page("ab", "x"), x=[page("c", "y")], y=[CURSOR_REFUSED])
     parts, error = inconclusive(answers)
     assert letters(parts) == "abc" and answers.cursors == [None, "x", "y", "y"]
-    assert (error.events, error.ended, error.cause) == (3, False, CURSOR_REFUSED)
+    assert (error.event_count, error.ended, error.cause) == (3, False, CURSOR_REFUSED)
 
 
 def test_a_refusal_of_a_repeated_request_makes_a_walk_inconclusive_too():
@@ -160,7 +160,7 @@ def test_an_empty_page_at_a_cursor_with_a_next_is_requested_once_more_and_then_p
 def test_an_empty_page_at_a_cursor_is_not_an_end():
     parts, error = inconclusive(Answers(page("ab", "x"), x=[page("")]))
     assert letters(parts) == "ab" and all(part.more for part in parts)
-    assert (error.events, error.ended) == (2, True)
+    assert (error.event_count, error.ended) == (2, True)
 
 
 def test_unreadable_paging_is_requested_once_more():
@@ -170,7 +170,7 @@ def test_unreadable_paging_is_requested_once_more():
 
 def test_paging_that_stays_unreadable_is_not_an_end():
     parts, error = inconclusive(Answers(page("ab", "x"), x=[page("c", unclear=True)]))
-    assert letters(parts) == "abc" and (error.events, error.ended) == (3, True)
+    assert letters(parts) == "abc" and (error.event_count, error.ended) == (3, True)
 
 
 UNCLEAR_ENDS = {"empty": {"x": [page("de", "y")], "y": [page("")]}, "unclear": {"x": [page("de", unclear=True)]}}
@@ -187,7 +187,7 @@ def test_an_unclear_end_is_believed_if_an_earlier_walk_ended_after_as_many_event
         assert letters(parts) == "bcde" and not parts[-1].more
     else:
         parts, error = inconclusive(answers, earlier, limit=3)
-        assert letters(parts) == "bcde" and (error.events, error.ended) == (4, True)
+        assert letters(parts) == "bcde" and (error.event_count, error.ended) == (4, True)
 
 
 def test_a_clear_end_is_believed_whatever_an_earlier_walk_counted():
@@ -215,7 +215,7 @@ def test_another_size_is_smaller_than_what_was_granted_if_there_is_one(limit, gr
 
 def test_an_event_that_is_twice_on_a_page_counts_once():
     _, error = inconclusive(Answers(page("aab", "x"), x=[page("")]))
-    assert error.events == 2
+    assert error.event_count == 2
 
 
 # Every walk ends
@@ -229,7 +229,7 @@ def test_a_cursor_that_names_itself_is_tried_once_more():
 def test_a_cursor_that_names_itself_twice_makes_a_walk_inconclusive():
     answers = Answers(page("ab", "x"), x=[page("cd", "x")])
     parts, error = inconclusive(answers)
-    assert letters(parts) == "abcd" and (error.events, error.ended) == (4, False)
+    assert letters(parts) == "abcd" and (error.event_count, error.ended) == (4, False)
     assert answers.cursors == [None, "x", "x"]
 
 
@@ -255,7 +255,7 @@ def test_a_circle_of_pages_is_noticed_soon_after_it_closes(pages, fresh):
     fetch = circle(pages, 3, fresh)
     _, error = inconclusive(fetch)
     assert not error.ended and "the same pages again" in str(error)
-    assert fetch.requests <= pages + MOST_STALE + 2
+    assert fetch.requests <= pages + MAX_STALE + 2
 
 
 @pytest.mark.parametrize("pages", [20, 33, 64, 100])
@@ -270,11 +270,11 @@ def test_the_memory_of_a_walk_is_bounded(monkeypatch):
     monkeypatch.setattr(walk_module, "RECENT_IDS", 10)
     seen = walk_module._Seen()
     for n in range(1000):
-        assert seen.add({3 * n, 3 * n + 1, 3 * n + 2}) and not seen.is_circling(f"c{n}")
+        assert seen.add({3 * n, 3 * n + 1, 3 * n + 2}) and not seen.visit(f"c{n}")
         assert len(seen._ids) + len(seen._older) <= 2 * (10 + 3)
 
 
-@pytest.mark.parametrize("stale, ends_well", [(MOST_STALE // 2 - 1, True), (MOST_STALE // 2, False)])
+@pytest.mark.parametrize("stale, ends_well", [(MAX_STALE // 2 - 1, True), (MAX_STALE // 2, False)])
 def test_too_many_pages_without_a_new_event_make_a_walk_inconclusive(stale, ends_well):
     known = {f"c{n}": [page("ab", f"c{n + 1}")] for n in range(stale)}
     answers = Answers(page("ab", "c0"), **known, **{f"c{stale}": [page("c")]})
@@ -332,7 +332,7 @@ def test_a_walk_that_ends_has_read_its_whole_window(times, nature, window, odd):
         for part in walk(hubspot, window, STOP):
             parts.append(part)
     except Inconclusive as error:
-        assert odd and error.events >= 0
+        assert odd and error.event_count >= 0
     else:
         assert {event["id"] for part in parts for event in part.events} == set(ids(inside))
     found = [event["id"] for part in parts for event in part.events]
@@ -347,7 +347,7 @@ def test_an_undisturbed_walk_reads_each_event_once_with_one_request_per_page(tim
     within = hubspot.within(*window.bounds())
     assert len(hubspot.requests) == max(1, -(-len(within) // hubspot.size)) == len(parts)
     found = [event["id"] for part in parts for event in part.events]
-    assert len(found) == len(set(found)) and sum(part.fullness for part in parts) == len(within)
+    assert len(found) == len(set(found)) and sum(part.event_count for part in parts) == len(within)
 
 
 @given(TIMES, NATURES, st.integers(0, 6), st.sampled_from(["empty", "unclear"]))

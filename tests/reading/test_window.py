@@ -1,7 +1,7 @@
 """A window asks for a little more than its half-open interval, and keeps only what lies in that."""
 import pytest
 
-from pipeline.reading.window import Window, part_of
+from pipeline.reading.window import Window, WindowPage, part_of
 from pipeline.timestamps import SECOND
 from tests.reading.pages import at, event, page_of
 from tests.support import BASE, START
@@ -10,7 +10,7 @@ HOUR = Window(BASE, BASE + 3_600_000)
 
 
 def kept(events, window=HOUR, size=100):
-    return part_of(window, page_of(events, size=size), window.bounds())[0]
+    return part_of(window, page_of(events, size=size), window.bounds(), new=True, more=True)
 
 
 @pytest.mark.parametrize("start, end, bounds", [(0, 1000, (-1, 1000)), (999, 1001, (-1, 2000)), (1000, 1001, (999, 2000)),
@@ -39,7 +39,7 @@ def test_a_malformed_event_is_kept_in_its_place(broken):
     events = [event(BASE - 9000), event(BASE), broken, event(BASE + 1)]
     part = kept(events)
     assert part.events == events[1:] and part.out_of_range == events[:1]
-    assert (part.first, part.last, part.fullness) == (BASE, BASE + 1, 4)
+    assert (part.earliest, part.latest, part.event_count) == (BASE, BASE + 1, 4)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_a_malformed_event_is_kept_in_its_place(broken):
 )
 def test_the_moments_of_a_page_its_crowd_and_its_order(seconds, crowd, ascending):
     part = kept([event(BASE + second * SECOND, n) for n, second in enumerate(seconds)], size=77)
-    assert (part.first, part.last) == (BASE + min(seconds) * SECOND, BASE + max(seconds) * SECOND)
-    assert (part.crowd, part.ascending, part.fullness, part.size) == (crowd, ascending, 3, 77)
-    assert part.middle == BASE + sorted(seconds)[1] * SECOND
+    assert (part.earliest, part.latest) == (BASE + min(seconds) * SECOND, BASE + max(seconds) * SECOND)
+    assert (part.crowd, part.ascending, part.event_count, part.byte_count) == (crowd, ascending, 3, 77)
+    assert part.median == BASE + sorted(seconds)[1] * SECOND
 
 
 def test_a_page_without_events_has_no_moments():
-    assert kept([])[:9] == ({"results": []}, [], None, None, None, 0, True, 0, 100)
+    assert kept([]) == WindowPage({"results": []}, [], None, None, None, 0, True, 0, 100, new=True, more=True)

@@ -9,7 +9,7 @@ from fivetran_connector_sdk_core.renaming import Renaming
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.hubspot.events import FIELDS
+from pipeline.hubspot.events_api import FIELDS
 from pipeline.names.columns import ADDED
 from pipeline.stages.flatten import flatten
 from pipeline.stages.serialize import serialize_lists

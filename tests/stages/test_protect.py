@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.hubspot.events import FIELDS
+from pipeline.hubspot.events_api import FIELDS
 from pipeline.names.columns import PREFIX, is_fixed
 from pipeline.names.destination import destination_name
 from pipeline.stages.flatten import flatten, leaves

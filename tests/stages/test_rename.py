@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.errors import SettingsError
-from pipeline.hubspot.events import FIELDS
+from pipeline.hubspot.events_api import FIELDS
 from pipeline.names.columns import ADDED
 from pipeline.names.destination import destination_name
 from pipeline.stages.rename import new_names, rename_columns

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from toolz import curry
 
-from pipeline.hubspot.events import ID
+from pipeline.hubspot.events_api import ID
 from pipeline.names.columns import OCCURRED
 from pipeline.stages.flatten import Row
 from pipeline.timestamps import to_ms
@@ -36,7 +36,7 @@ def dedupe_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
 
 @curry
 def emit_upserts(upsert: Callable[[Row], Any], rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows, each after `upsert(row)` has taken it.
+    """Upserts each row, then yields it.
 
     >>> list(emit_upserts(print)([{"id": "a"}]))
     {'id': 'a'}
@@ -49,8 +49,9 @@ def emit_upserts(upsert: Callable[[Row], Any], rows: Iterable[Row]) -> Iterator[
 
 @curry
 def checkpoint_every(n: int, save: Callable[[str], Any], rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows; after every `n` of them, and at the end (also if the rows end in an error), `save(occurred)` gets the
-    last-occurred cursor: the latest `occurred` that has passed. It never moves back.
+    """The rows; after every `n` of them, and at the end (also if the rows end in an error), `save(occurred)` is called with the
+    latest `occurred` that has passed, which never moves back. Rows from concurrent windows may be out of order: then that is no
+    cursor to resume from, and `save` has to save the reader's watermark instead.
 
     >>> rows = [{"occurred": f"2026-05-21T01:36:0{second}Z"} for second in (1, 3, 2)]
     >>> len(list(checkpoint_every(2, print)(rows)))

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from toolz import pipe
 
-from pipeline.stages.deliver import checkpoint_every, dedupe_by_id, emit_upserts
+from pipeline.stages.emit import checkpoint_every, dedupe_by_id, emit_upserts
 from pipeline.timestamps import to_ms
 from tests.stages.rows import law
 

@@ -2,7 +2,7 @@
 import pytest
 
 from pipeline.reading import reader as reader_module
-from pipeline.reading.plan import LONGEST_WALK
+from pipeline.reading.cutting import MAX_WALK_PAGES
 from pipeline.timestamps import DAY, SECOND
 from simulator import generated
 from simulator.history import SHAPES
@@ -67,7 +67,7 @@ def test_prefetch_is_bounded_in_bytes(monkeypatch, order, concurrency):
     hubspot, emitted = FakeHubSpot(range(BASE, BASE + 4000 * SECOND, SECOND), 10, (order,)), 0
     with reader_of(hubspot, concurrency, now=BASE + 4000 * SECOND) as reader:
         for page in reader.pages((BASE, None)):
-            held = sum(len(task.waiting) + (task.job_pages if task.job else 0) for task in reader._queue)
-            assert held <= pages + LONGEST_WALK
+            held = sum(len(task.pending_pages) + (task.job_pages if task.job else 0) for task in reader._queue)
+            assert held <= pages + MAX_WALK_PAGES
             emitted += len(page["results"])
     assert emitted >= 4000

@@ -22,7 +22,7 @@ Query = Mapping[str, "str | int | tuple[str, ...]"]
 
 
 def events_path(version: str) -> str:
-    """Where a version of the API lists events.
+    """The path at which a version of the API lists events.
 
     >>> events_path("2026-03"), events_path("v3")
     ('/events/event-occurrences/2026-03', '/events/v3/events')
@@ -31,7 +31,7 @@ def events_path(version: str) -> str:
 
 
 def event_types_path(version: str) -> str:
-    """Where it lists the event types of the account."""
+    """The path at which it lists the event types of the account."""
     return f"{events_path(version)}/event-types"
 
 
@@ -43,7 +43,7 @@ def query(
     properties: tuple[str, ...] = (),
     property_filters: tuple[tuple[str, str], ...] = (),
 ) -> Query:
-    """The parameters that select events, whatever the time range; what is empty is left out.
+    """The parameters that select events, whatever the time range; empty ones are omitted.
 
     >>> query("e_visited_page", 100, property_filters=(("hs_city", "portland"),))
     {'eventType': 'e_visited_page', 'limit': 100, 'property.hs_city': 'portland'}
@@ -60,7 +60,7 @@ def query(
 
 
 def within(bounds: Bounds) -> Query:
-    """The parameters of a time range. Nobody documents whether the bounds are inclusive, or compared to the millisecond.
+    """The parameters of a time range. It is undocumented whether the bounds are inclusive, or compared to the millisecond.
 
     >>> within((999, 3000))
     {'occurredAfter': '1970-01-01T00:00:00.999Z', 'occurredBefore': '1970-01-01T00:00:03.000Z'}
@@ -83,10 +83,10 @@ def occurred_ms(event: Any) -> int | None:
 
 
 def next_cursor(answer: Mapping[str, Any]) -> tuple[str | None, bool]:
-    """The cursor of the next page (None: this is the last), and whether the answer says so clearly: a last page has no `paging`,
-    or one without `next`.
+    """The cursor of the next page (None: this is the last), and whether the paging is clear: a last page has no `paging`, or one
+    without `next`.
 
-    HubSpot percent-encodes the cursor. Sent back as it is, it would be encoded twice and answered with an empty page; a raw
+    HubSpot percent-encodes the cursor. Sent back undecoded, it would be encoded twice and answered with an empty page; a raw
     cursor is base64, so decoding once is right for both.
 
     >>> next_cursor({"paging": {"next": {"after": "MTc0Mw%3D%3D"}}}), next_cursor({}), next_cursor({"paging": {"next": {}}})
@@ -100,7 +100,7 @@ def next_cursor(answer: Mapping[str, Any]) -> tuple[str | None, bool]:
         if not isinstance(here, Mapping):
             return None, False
     cursor = here.get(CURSOR)
-    if type(cursor) not in (str, int) or cursor == "":  # the link, which is the same request with the cursor in it, may name one
+    if type(cursor) not in (str, int) or cursor == "":  # no usable cursor: the "next" link may carry it
         in_link = re.search(rf"[?&]{CURSOR}=([^&#]+)", str(here.get("link")))
         cursor = in_link and in_link[1]
     return (None, False) if cursor is None else (unquote(str(cursor)), True)

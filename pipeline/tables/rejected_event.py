@@ -1,5 +1,4 @@
-"""The table rejected_event: events that cannot become rows are kept here, so that nothing HubSpot sent is lost without a
-trace."""
+"""The table rejected_event: events that cannot become rows, so that nothing HubSpot sent is lost without a trace."""
 import hashlib
 from typing import Any
 
@@ -16,7 +15,7 @@ SCHEMA = {
 
 
 def rejected_row(event_type: str, event: Any, reason: str, at: str) -> dict[str, Any]:
-    """The row that keeps an event: what it is, why and since when (ISO 8601) it is here. Identical events are one row.
+    """The row that keeps an event: what it is, why it was rejected, and when (ISO 8601). Identical events are one row.
 
     >>> rejected_row("e_visited_page", 7, "not an object", "2026-05-21T01:36:04.329Z")["raw"]
     '7'

@@ -9,12 +9,12 @@ from toolz import pipe
 
 from pipeline.config.connect import query_for
 from pipeline.connection import spans
-from pipeline.connection.reporting import PROGRESS_SECONDS, duration, progress, rows, throttle
+from pipeline.connection.reporting import PROGRESS_SECONDS, format_duration, format_progress, format_rows, throttle
 from pipeline.connection.run import Run
 from pipeline.connection.state import Progress
 from pipeline.connection.warnings import About
 from pipeline.hubspot.client import Client, Page
-from pipeline.hubspot.events import CURSOR, LIMIT, Query, within
+from pipeline.hubspot.events_api import CURSOR, LIMIT, Query, within
 from pipeline.names.tables import REJECTED_EVENT
 from pipeline.reading.reader import Reader
 from pipeline.reading.window import PageRequest
@@ -33,20 +33,22 @@ from pipeline.stages import (
     tap,
     unwrap_results,
 )
-from pipeline.tables.rejected_events import rejected_row
+from pipeline.tables.rejected_event import rejected_row
 from pipeline.tables.sync_run import Tally
 from pipeline.timestamps import Span, to_text
 
 
 def sync_event_type(run: Run, event_type: str) -> None:
-    """Delivers one event type: what a start date that was moved earlier left out, what follows the cursor, and once a day what
-    may have come days late."""
-    start, before, clock = run.settings.start, run.cursors.of(event_type), run.client.clock
+    """Delivers one event type: first any gap left by an earlier start date, then everything after the cursor, then once a day
+    the deep re-read."""
+    start, before, clock = run.settings.start, run.cursors.get(event_type), run.client.clock
     tally = run.tallies[event_type] = Tally(before.occurred)
     began, outcome = time.monotonic(), "failed"
 
-    def step(change: Callable[..., Progress], *arguments: Any) -> None:  # saved with the next checkpoint: many types are empty
-        run.cursors.set(event_type, change(run.cursors.of(event_type), *arguments))
+    def step(change: Callable[..., Progress], *arguments: Any) -> None:
+        after = change(run.cursors.get(event_type), *arguments)
+        run.cursors.set(event_type, after)  # in memory only: saved with the next checkpoint, since many event types are empty
+        tally.cursor_after = after.occurred
 
     try:
         if gap := spans.gap_span(before, start):
@@ -60,15 +62,15 @@ def sync_event_type(run: Run, event_type: str) -> None:
             step(spans.finish_deep, clock.earlier(began))
         outcome = "complete"
     finally:
-        after = run.cursors.of(event_type)
-        tally.end(outcome, after.occurred, after.read_at if outcome == "complete" else after.occurred, clock.now())
-        cursor = after.occurred or "none yet"
-        run.sink.log(f"{event_type}: {outcome}, {rows(tally.events)} in {duration(tally.seconds)}, cursor {cursor}.")
+        after = run.cursors.get(event_type)
+        tally.end(outcome, after.read_at if outcome == "complete" else after.occurred, clock.now())
+        rows, time_taken = format_rows(tally.events), format_duration(tally.seconds)
+        run.sink.log(f"{event_type}: {outcome}, {rows} in {time_taken}, cursor {tally.cursor_after or 'none yet'}.")
 
 
 def deliver(run: Run, event_type: str, span: Span, advance: Callable[[int], None]) -> None:
-    """Delivers one time range of one event type. `advance` gets the position of the source (ms) before each checkpoint, and at
-    the end: everything of the range before it is delivered then."""
+    """Delivers one time range of one event type. `advance` gets the reader's watermark (ms) before each checkpoint, and at the
+    end: by then, everything of the range before it is delivered."""
     settings, fetch = run.settings, partial(fetch_page, run.client, query_for(run.settings, event_type))
     warn = partial(run.warnings.add, About.ORDER)
     with Reader(fetch, run.client.clock.later, settings.concurrency, settings.start, warn) as source:
@@ -82,7 +84,7 @@ def deliver(run: Run, event_type: str, span: Span, advance: Callable[[int], None
             keep_type(event_type, delivery.reject),
             # A stage of your own, from events to events, goes here: docs/extending.md
             protect(run.protection),
-            properties_as_json(settings.table_layout == "single"),
+            properties_as_json(settings.is_single_table),
             flatten,
             serialize_lists,
             rename_columns(settings.rename_columns),
@@ -96,8 +98,8 @@ def deliver(run: Run, event_type: str, span: Span, advance: Callable[[int], None
 
 
 class Delivery:
-    """What the stages of one time range are handed: where rows and rejected events go, and what a checkpoint saves. A context
-    manager, for what is to be done at its end, however it comes."""
+    """The callbacks of the stages for one time range: they count pages, upsert rows, keep rejected events and save checkpoints.
+    A context manager: its exit records the last position, however the stream ends."""
 
     def __init__(self, run: Run, event_type: str, span: Span, advance: Callable[[int], None], source: Reader):
         self._run, self._event_type, self._span, self._advance, self._source = run, event_type, span, advance, source
@@ -132,23 +134,24 @@ class Delivery:
         self._run.sink.upsert(self._table, row)
         self._tally.events += 1
 
-    def save(self, occurred: str) -> None:
-        """Saves where a resume starts. That is the source's to say: the latest row (`occurred`) may be ahead of others."""
+    def save(self, _last_occurred: str) -> None:
+        """Saves the reader's watermark. The stage's last-occurred timestamp is ignored: with concurrent windows, it can be ahead
+        of rows that are still to come."""
         self._advance_to_position()
         self._run.cursors.save()
 
     def _advance_to_position(self) -> None:
         if self._source.position > self._span[0]:
             self._advance(self._source.position)
-            self._tally.cursor_after = self._run.cursors.of(self._event_type).occurred
 
     def _how_far(self) -> str:
         begin, end = self._span
         seconds = time.monotonic() - self._tally.started
-        return progress(self._tally.events, seconds, begin, self._source.position, self._source.now() if end is None else end)
+        until = self._source.now() if end is None else end
+        return format_progress(self._tally.events, seconds, begin, self._source.position, until)
 
 
 def fetch_page(client: Client, query: Query, request: PageRequest, stop: threading.Event) -> Page:
     """One page of a window: `query` selects the events, `request` the page."""
-    place = {CURSOR: request.cursor, LIMIT: request.limit}
-    return client.page({**query, **within(request.bounds), **{k: v for k, v in place.items() if v is not None}}, stop)
+    paging = {CURSOR: request.cursor, LIMIT: request.limit}
+    return client.page({**query, **within(request.bounds), **{k: v for k, v in paging.items() if v is not None}}, stop)
