@@ -79,7 +79,8 @@ class World:
     def bound(self, sync: Sync, events: int) -> int:
         """The most requests that a sync may take: a generous number, multiplied by the kinds of trouble."""
         pages = -(-events // self.size(sync))
-        return (240 + 12 * pages) * max(1, sum(name in self.behaviour for name in TROUBLES))
+        troubles = sum(name in self.behaviour for name in TROUBLES) + (self.behaviour.get("last_paging") in UNREADABLE)
+        return (240 + 12 * pages) * max(1, troubles)
 
     def covered(self) -> int:
         """The lateness (ms) that the look-back covers. It begins at the earlier of the two clocks, so it is shorter if both are
