@@ -1,16 +1,13 @@
 """What every test shares: generated cases are the same in each run, so that a failure means a change
 (HYPOTHESIS_PROFILE=long looks for new cases), and the fixtures of more than one room."""
-import json
 import os
 import shutil
-import time
 
 import pytest
-from fivetran_connector_sdk_common import constants
 from hypothesis import settings
 
 from simulator import Behaviour
-from tests.sdk import ROOT
+from tests.sdk import ROOT, make_home
 from tests.support import TYPE, Quiet
 
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -20,13 +17,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A home of its own, in which the SDK's core has just looked for a newer version of itself: no request leaves."""
-    settings = tmp_path / "home" / constants.ROOT_LOCATION.replace("connector_sdk", "connector_sdk_core") / "_config.json"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"lastVersionCheck": int(time.time())}))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    """A home of its own for the SDK."""
+    monkeypatch.setenv("HOME", str(make_home(tmp_path / "home")))
     monkeypatch.setenv("DO_NOT_TRACK", "1")
-    return settings.parents[2]
+    return tmp_path / "home"
 
 
 @pytest.fixture

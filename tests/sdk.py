@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,14 @@ from simulator import Behaviour, Simulator, generated
 from tests.support import TYPE, configuration
 
 ROOT = Path(connector.__file__).parent
+
+
+def make_home(folder):
+    """Makes a home in which the SDK's core has just looked for a newer version of itself, so that no request leaves."""
+    settings = folder / constants.ROOT_LOCATION.replace("connector_sdk", "connector_sdk_core") / "_config.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps({"lastVersionCheck": int(time.time())}))
+    return folder
 
 
 def run(project, configuration):

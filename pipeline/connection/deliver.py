@@ -122,7 +122,7 @@ class Delivery:
 
     def count_page(self, page: dict[str, Any]) -> None:
         self._tally.pages += 1
-        self._report(page)
+        self._report()
 
     def reject(self, event: Any, reason: str) -> None:
         self._tally.rejected[reason] += 1

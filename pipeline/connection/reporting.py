@@ -9,11 +9,11 @@ from pipeline.timestamps import to_text
 PROGRESS_SECONDS = 30.0  # at least, between two lines of progress
 
 
-def throttle(seconds: float, call: Callable[[], Any]) -> Callable[[Any], None]:
-    """A function of any one argument that calls `call` at most once in `seconds`, and never during the first interval."""
+def throttle(seconds: float, call: Callable[[], Any]) -> Callable[[], None]:
+    """A function that calls `call` at most once in `seconds`, and never during the first interval."""
     last = time.monotonic()
 
-    def throttled(_: Any = None) -> None:
+    def throttled() -> None:
         nonlocal last
         if time.monotonic() - last >= seconds:
             last = time.monotonic()

@@ -3,25 +3,10 @@ import pytest
 
 from pipeline import ConnectorError, read_settings
 from pipeline.connection.state import progress_by_type
-from pipeline.timestamps import to_ms, to_text
-from simulator import Behaviour, Simulator, generated, listed
+from pipeline.timestamps import to_ms
+from simulator import Simulator, generated
+from tests.accounts import OTHER, both, event, served
 from tests.support import BASE, START, TYPE, Delivered, Destination, configuration, sync_into
-
-OTHER = "pe1_signup"
-
-
-def event(n=0, event_type=TYPE, /, **properties):
-    at = to_text(BASE + n * 1000)
-    own = {"id": f"id-{n}", "eventType": event_type, "occurredAt": at, "objectId": "007", "objectType": "CONTACT"}
-    return {**own, "properties": properties}
-
-
-def served(*events, **behaviour):
-    return Simulator({TYPE: listed(events)}, Behaviour(**behaviour))
-
-
-def both(sizes=(60, 70)):
-    return Simulator({TYPE: generated(sizes[0]), OTHER: generated(sizes[1], event_type=OTHER)})
 
 
 def sent(sim):

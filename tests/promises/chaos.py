@@ -97,14 +97,9 @@ def into_files(folder, keys, step):
 
 
 def into_duckdb(folder, keys, _):
-    from fivetran_connector_sdk_common import constants
+    from tests.sdk import make_home, run
 
-    from tests.sdk import run
-
-    settings = folder / constants.ROOT_LOCATION.replace("connector_sdk", "connector_sdk_core") / "_config.json"
-    settings.parent.mkdir(parents=True, exist_ok=True)
-    settings.write_text(json.dumps({"lastVersionCheck": int(time.time())}))  # so that no request leaves this machine
-    os.environ["HOME"] = str(folder)
+    os.environ["HOME"] = str(make_home(folder))
     run(folder, keys)
 
 

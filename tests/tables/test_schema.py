@@ -5,26 +5,10 @@ import connector
 from pipeline import ConnectorError, read_settings, sync
 from pipeline.names.destination import destination_name
 from pipeline.tables.schema import declare_tables
-from pipeline.timestamps import to_text
-from simulator import Behaviour, Simulator, generated, listed
+from simulator import Simulator, listed
+from tests.accounts import OTHER, both, event, served
 from tests.sdk import rows, run
-from tests.support import BASE, TYPE, Delivered, configuration
-
-OTHER = "pe1_signup"
-
-
-def event(n=0, event_type=TYPE, /, **properties):
-    at = to_text(BASE + n * 1000)
-    own = {"id": f"id-{n}", "eventType": event_type, "occurredAt": at, "objectId": "007", "objectType": "CONTACT"}
-    return {**own, "properties": properties}
-
-
-def served(*events, **behaviour):
-    return Simulator({TYPE: listed(events)}, Behaviour(**behaviour))
-
-
-def both(sizes=(60, 70)):
-    return Simulator({TYPE: generated(sizes[0]), OTHER: generated(sizes[1], event_type=OTHER)})
+from tests.support import TYPE, Delivered, configuration
 
 
 def tables_of(**given):

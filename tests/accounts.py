@@ -1,0 +1,20 @@
+"""Simulated accounts of one or two event types, from given events or generated ones."""
+from pipeline.timestamps import to_text
+from simulator import Behaviour, Simulator, generated, listed
+from tests.support import BASE, TYPE
+
+OTHER = "pe1_signup"
+
+
+def event(n=0, event_type=TYPE, /, **properties):
+    at = to_text(BASE + n * 1000)
+    own = {"id": f"id-{n}", "eventType": event_type, "occurredAt": at, "objectId": "007", "objectType": "CONTACT"}
+    return {**own, "properties": properties}
+
+
+def served(*events, **behaviour):
+    return Simulator({TYPE: listed(events)}, Behaviour(**behaviour))
+
+
+def both(sizes=(60, 70)):
+    return Simulator({TYPE: generated(sizes[0]), OTHER: generated(sizes[1], event_type=OTHER)})
