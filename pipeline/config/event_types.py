@@ -1,4 +1,5 @@
 """The event types that names and patterns select among those of the account."""
+import re
 from collections.abc import Callable, Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -58,13 +59,23 @@ def select(items: Iterable[str], known: Collection[str] | None = None) -> Select
     )
 
 
-def unknown_event_type_message(name: str, known: Iterable[str]) -> str:
-    """A sentence about a name that the account does not know, with the nearest ones that it knows.
+def unknown_event_type_message(name: str, known: Collection[str]) -> str:
+    """A sentence about a name that the account does not know, with those that it knows and that are near to it.
 
     >>> unknown_event_type_message("e_visited_pag", ["e_visited_page", "e_clicked_link"])
-    "event_types: HubSpot knows no event type 'e_visited_pag' in this account; the nearest are e_visited_page, e_clicked_link."
+    "event_types: HubSpot knows no event type 'e_visited_pag' in this account; the nearest is e_visited_page."
+    >>> unknown_event_type_message("signup", ["pe123_signup"])[-30:]
+    '; the nearest is pe123_signup.'
     """
-    names = nearest(name, sorted(known), most=3)
+    by_label: dict[str, list[str]] = {}
+    for each in sorted(known):
+        by_label.setdefault(_label(each), []).append(each)
+    names = [each for label in nearest(_label(name), by_label, most=3) for each in by_label[label]][:3]
     verb = "is" if len(names) == 1 else "are"
-    hint = f"; the nearest {verb} {', '.join(names)}." if names else "; it knows none."
-    return f"event_types: HubSpot knows no event type {name!r} in this account{hint}"
+    hint = f"the nearest {verb} {', '.join(names)}" if names else f"none of the {len(known)} that it knows is near"
+    return f"event_types: HubSpot knows no event type {name!r} in this account; {hint}."
+
+
+def _label(name: str) -> str:
+    """The part of an event type's name that a person chose: the rest says whose it is, such as pe123_."""
+    return re.sub(r"^(e|[ap]e\d*)_", "", name)

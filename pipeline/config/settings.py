@@ -12,8 +12,6 @@ from pipeline.names.destination import destination_name
 from pipeline.names.patterns import matcher, star_pattern
 from pipeline.names.tables import EVENT_TABLE, table_name
 
-NEAR = 0.6  # likeness from which on an unknown key is taken for a misspelling
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -130,7 +128,7 @@ def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
     sentences = []
     for name in map(str, configuration):
         if name not in KEYS:
-            near = nearest(name.lower()[:60], KEYS, likeness=NEAR)
+            near = nearest(name.lower()[:60], KEYS)
             hint = f"; did you mean '{near[0]}'?" if near else "."
             sentences.append(f"configuration key {_shown(name)} is unknown and ignored{hint}")
     return sentences

@@ -9,8 +9,8 @@ from pipeline.connection.state import Progress, progress_by_type, read_under_way
 class Cursors:
     """The progress of every event type, read from a state of this version; `save` passes the state on to `checkpoint`.
 
-    `known` are the event types that earlier syncs have read, `under_way` is the one that the next sync resumes with. `sync_run`
-    returns this sync's row so far, which is saved too, or None.
+    `known` are the event types that earlier syncs have read, `under_way` is the one that the next sync resumes with. `refused`
+    and `sync_run` return what the state keeps of these, or None.
     """
 
     def __init__(
@@ -18,9 +18,10 @@ class Cursors:
         settings: Settings,
         state: Mapping[str, Any],
         checkpoint: Callable[[dict[str, Any]], Any],
+        refused: Callable[[], Mapping[str, Any] | None] = lambda: None,
         sync_run: Callable[[], Mapping[str, Any] | None] = lambda: None,
     ):
-        self._settings, self._checkpoint, self._sync_run = settings, checkpoint, sync_run
+        self._settings, self._checkpoint, self._refused, self._sync_run = settings, checkpoint, refused, sync_run
         self._progress = progress_by_type(state)
         self.known = frozenset(self._progress)
         self.under_way = read_under_way(state)
@@ -36,4 +37,5 @@ class Cursors:
         self._progress.pop(event_type, None)
 
     def save(self) -> None:
-        self._checkpoint(state_dict(self._progress, self.under_way, self._settings.api_base_url, self._sync_run()))
+        address, refused, sync_run = self._settings.api_base_url, self._refused(), self._sync_run()
+        self._checkpoint(state_dict(self._progress, self.under_way, address, refused, sync_run))

@@ -13,6 +13,7 @@ from pipeline.connection.reporting import PROGRESS_SECONDS, format_duration, for
 from pipeline.connection.run import Run
 from pipeline.connection.state import Progress
 from pipeline.connection.warnings import About
+from pipeline.errors import Refused
 from pipeline.hubspot.client import Client, Page
 from pipeline.hubspot.events_api import CURSOR, LIMIT, Query, within
 from pipeline.names.tables import REJECTED_EVENT
@@ -61,6 +62,9 @@ def sync_event_type(run: Run, event_type: str) -> None:
             deliver(run, event_type, deep, lambda position: None)
             step(spans.finish_deep, clock.earlier(began))
         outcome = "complete"
+    except Refused:
+        outcome = "refused"
+        raise
     finally:
         after = run.cursors.get(event_type)
         tally.end(outcome, after.read_at if outcome == "complete" else after.occurred, clock.now())

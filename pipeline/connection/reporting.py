@@ -50,7 +50,8 @@ def format_duration(seconds: float) -> str:
 
 
 def summary(tallies: Mapping[str, Tally]) -> str:
-    """The event types of a sync as a text table, those without news in one line."""
+    """The event types of a sync as a text table, those without news and those that are refused in one line each."""
+    refused = sum(tally.outcome == "refused" for tally in tallies.values())
     news = {name: tally for name, tally in tallies.items() if _has_news(tally)}
     head: tuple[str, ...] = ("event type", "outcome", "rows", "rejected", "pages", "time", "cursor")
     lines = [head]
@@ -59,11 +60,12 @@ def summary(tallies: Mapping[str, Tally]) -> str:
         lines.append((name, tally.outcome, *numbers, format_duration(tally.seconds), tally.cursor_after or ""))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    if others := len(tallies) - len(news):
-        table.append(f"Nothing new: {others} event type{'s' * (others > 1)}.")
+    for what, number in (("Nothing new", len(tallies) - len(news) - refused), ("Refused", refused)):
+        if number:
+            table.append(f"{what}: {number} event type{'s' * (number > 1)}.")
     return "\n".join(table if news else table[1:])
 
 
 def _has_news(tally: Tally) -> bool:
     """Whether it failed, moved its cursor or rejected an event."""
-    return tally.cursor_after != tally.cursor_before or bool(tally.rejected) or tally.outcome != "complete"
+    return tally.cursor_after != tally.cursor_before or bool(tally.rejected) or tally.outcome not in ("complete", "refused")

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.config.settings import Settings
 from pipeline.connection.cursors import Cursors
+from pipeline.connection.refusals import Refusals
 from pipeline.connection.sink import Sink
 from pipeline.connection.warnings import Warnings
 from pipeline.hubspot.client import Client
@@ -20,6 +21,7 @@ class Run:
     client: Client
     sink: Sink
     cursors: Cursors
+    refusals: Refusals
     warnings: Warnings
     protection: Callable[[Any], Any] | None
     tallies: dict[str, Tally] = field(default_factory=dict)

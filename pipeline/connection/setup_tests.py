@@ -1,12 +1,16 @@
-"""The setup tests. Each takes a configuration, and raises ConnectorError with the cure if it fails."""
+"""The setup tests. Each takes a configuration, and raises ConnectorError with the cure if it fails. One that passes may return a
+sentence to log."""
 import contextlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 from pipeline.config.connect import connect, query_for
 from pipeline.config.event_types import NONE_SELECTED, select, unknown_event_type_message
 from pipeline.config.settings import Settings, read_key, read_settings
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
+from pipeline.connection.refusals import Refusals
 from pipeline.connection.warnings import future_start
 from pipeline.errors import Refused, SettingsError, Unauthorized
 from pipeline.hubspot.client import Client
@@ -41,18 +45,35 @@ def event_types_are_known(configuration: Configuration) -> None:
         _selected(read_settings(configuration), client)
 
 
-def scopes_are_sufficient(configuration: Configuration) -> None:
-    """Asks for one event of each event type: only that shows which scopes HubSpot wants."""
+def scopes_are_sufficient(configuration: Configuration) -> str | None:
+    """Asks for one event of each event type: only that shows which scopes HubSpot wants. Fails if HubSpot refuses one that the
+    configuration names, or all; the others are left out, as by a sync, with a warning."""
     settings = read_settings(configuration)
+    refusals = Refusals(settings)
+    named: dict[str, Refused] = {}
     with _client(configuration) as client:
-        refusals = {}
-        for name in _selected(settings, client):
-            try:
-                client.page({**query_for(settings, name), LIMIT: 1})
-            except Refused as error:
-                refusals[name] = str(error)
-    if refusals:
-        raise Refused("\n".join(f"{name}: {said}" for name, said in refusals.items()))
+        selected = _selected(settings, client)
+        with ThreadPoolExecutor(settings.concurrency) as workers:
+            answers = dict(zip(selected, workers.map(partial(_refusal, settings, client), selected), strict=True))
+    for name, refused in answers.items():
+        if refused and refusals.is_named(name):
+            named[name] = refused
+        elif refused:
+            refusals.add(name, refused)
+    if named or all(answers.values()):
+        said = [f"{name}: {refused}" for name, refused in named.items()] + list(filter(None, [refusals.warning()]))
+        tried = "one event type" if len(selected) == 1 else f"each of {len(selected)} event types"
+        raise Refused("\n".join([f"HubSpot was asked for an event of {tried}, and refused:", *said]))
+    return refusals.warning()
+
+
+def _refusal(settings: Settings, client: Client, event_type: str) -> Refused | None:
+    """HubSpot's refusal of an event type, None if it sends events."""
+    try:
+        client.page({**query_for(settings, event_type), LIMIT: 1})
+    except Refused as refused:
+        return refused
+    return None
 
 
 def configured_columns_exist(configuration: Configuration) -> None:
@@ -72,7 +93,7 @@ def configured_columns_exist(configuration: Configuration) -> None:
         raise SettingsError("\n".join(mistakes))
 
 
-SETUP_TESTS: dict[str, Callable[[Configuration], None]] = {
+SETUP_TESTS: dict[str, Callable[[Configuration], str | None]] = {
     "The start date is valid": start_date_is_valid,
     "HubSpot is reachable": hubspot_is_reachable,
     "The access token is valid": token_is_valid,

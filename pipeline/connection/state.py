@@ -11,8 +11,9 @@ from pipeline.names.tables import SYNC_RUN
 from pipeline.timestamps import to_ms
 
 VERSION = 3
+REFUSED = "refused"
 EXAMPLE_EVENT_TYPE = "e_visited_page"  # the one table of the published example, whose state was {"start_date": …}
-KEYS = ("version", "event_types", "api_base_url", "under_way", SYNC_RUN)
+KEYS = ("version", "event_types", "api_base_url", "under_way", REFUSED, SYNC_RUN)
 
 Migrated = tuple[dict[str, Any], list[str]]  # a state of the next version, and sentences on what that changes
 
@@ -66,10 +67,11 @@ def state_dict(
     progress: Mapping[str, Progress],
     under_way: str | None = None,
     api_base_url: str | None = None,
+    refused: Mapping[str, Any] | None = None,
     sync_run: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The state to save, without unset fields. `api_base_url` is where the cursors were made, `sync_run` the row of a sync that
-    has not ended.
+    """The state to save, without unset fields. `api_base_url` is where the cursors were made, `refused` what Refusals keeps,
+    `sync_run` the row of a sync that has not ended.
 
     >>> state_dict({"e_visited_page": Progress(occurred="2026-05-21T01:36:04.329Z")})
     {'version': 3, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
@@ -79,6 +81,7 @@ def state_dict(
         "event_types": {name: {k: v for k, v in vars(p).items() if v is not None} for name, p in progress.items()},
         **({} if api_base_url is None else {"api_base_url": api_base_url}),
         **({} if under_way is None else {"under_way": under_way}),
+        **({} if refused is None else {REFUSED: refused}),
         **({} if sync_run is None else {SYNC_RUN: sync_run}),
     }
 

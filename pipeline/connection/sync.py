@@ -2,7 +2,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Any, TypeGuard
 
 from pipeline.config.connect import connect
 from pipeline.config.settings import Settings
@@ -11,11 +11,12 @@ from pipeline.connection.account import other_origin, other_portals, unknown_ori
 from pipeline.connection.cursors import Cursors
 from pipeline.connection.deliver import sync_event_type
 from pipeline.connection.memory import share_freed_memory
+from pipeline.connection.refusals import ASKED_AGAIN, Refusals
 from pipeline.connection.reporting import format_duration, summary
 from pipeline.connection.run import Run
 from pipeline.connection.selection import ListEventTypes, handle_unknown, longest_waiting, restart_changed, select_event_types
 from pipeline.connection.sink import Sink
-from pipeline.connection.state import migrate
+from pipeline.connection.state import REFUSED, migrate
 from pipeline.connection.warnings import About, Warnings, future_start
 from pipeline.errors import ConnectorError, HubSpotError, QuotaSpent, Refused, SettingsError, Unauthorized, Unavailable
 from pipeline.names.tables import REJECTED_EVENT, SYNC_RUN
@@ -25,6 +26,7 @@ from pipeline.timestamps import MINUTE
 
 MAX_CLOCK_DIFFERENCE = 10 * MINUTE  # between HubSpot's clock and this machine's; more is worth a warning
 NONE_SYNCED = "No event type could be synced:"
+SAVED = "What arrived is saved; the next sync resumes from there."
 
 
 def sync(
@@ -46,18 +48,21 @@ def sync(
     columns, tallies = set[str](), dict[str, Tally]()
     for sentence in filter(None, [*changes, unknown_origin(current, settings.api_base_url)]):
         sink.log(sentence)
+    refusals = Refusals(settings, current.get(REFUSED))
     with connect(settings, sink.log) as client:
         own_row = SyncRun(settings.sync_metrics, interrupted(state), partial(sink.upsert, SYNC_RUN), tallies, client.counts)
-        cursors = Cursors(settings, current, sink.checkpoint, own_row.so_far)
+        cursors = Cursors(settings, current, sink.checkpoint, refusals.as_state, own_row.so_far)
         observe = collect_into(columns) if any(named_columns(settings).values()) else None
         protect_event = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt, observe)
-        run = Run(settings, client, sink, cursors, Warnings(sink.log), protect_event, tallies)
+        run = Run(settings, client, sink, cursors, refusals, Warnings(sink.log), protect_event, tallies)
         for sentence in filter(None, [origin, *warnings]):
             run.warnings.add(About.CHANGED, sentence)
         own_row.begin()
         try:
             sync_event_types(run, cache(client.event_types), declared)
         except ConnectorError as error:
+            if isinstance(error, HubSpotError):
+                error.args = (f"{error} {SAVED}",)
             conclude(run, own_row, columns, str(error))
             raise
         conclude(run, own_row, columns, None)
@@ -73,7 +78,8 @@ def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Colle
     restart_changed(run, names)
     failures: dict[str, HubSpotError] = {}
     synced = 0
-    for event_type in longest_waiting(names, lambda name: run.cursors.get(name).finished_at or "", run.cursors.under_way):
+    asked = run.refusals.to_ask(names, run.client.clock.now())
+    for event_type in longest_waiting(asked, lambda name: run.cursors.get(name).finished_at or "", run.cursors.under_way):
         error = sync_or_failure(run, event_type)
         if not account_knows(run, list_event_types, event_type, error):
             mistakes += filter(None, [handle_unknown(run, list_event_types, event_type, error)])
@@ -81,13 +87,35 @@ def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Colle
             synced += 1
         else:
             failures[event_type] = error
-            if len(names) > 1 or mistakes:
-                run.warnings.add(About.FAILED, f"{event_type} is not synced: {error}")
-    if failures and not synced:
-        said = [*(f"{name}: {error}" for name, error in failures.items()), *mistakes]
-        raise next(iter(failures.values())) if len(said) == 1 else HubSpotError("\n- ".join([NONE_SYNCED, *said]))
+            report_failure(run, event_type, error, is_only_one=len(names) == 1 and not mistakes)
+    if not synced and (said := what_failed(run, failures)):
+        is_only_one = len(failures) == len(said) + len(mistakes) == 1
+        raise next(iter(failures.values())) if is_only_one else HubSpotError("\n- ".join([NONE_SYNCED, *said, *mistakes]))
     if mistakes:
         raise SettingsError("\n".join(mistakes))
+
+
+def report_failure(run: Run, event_type: str, error: HubSpotError, is_only_one: bool) -> None:
+    """Warns of an event type that failed, unless it is the only one: then the sync ends with its error. Refusals of those that
+    patterns select are one warning, at the end."""
+    sentence = f"{event_type} is not synced: {error}"
+    if is_refusal(error, run, event_type):
+        run.refusals.add(event_type, error)
+        run.sink.log(sentence)
+    elif not is_only_one:
+        run.warnings.add(About.FAILED, sentence)
+
+
+def what_failed(run: Run, failures: Mapping[str, HubSpotError]) -> list[str]:
+    """A sentence for each event type that failed, and one for all that are refused, by this sync or an earlier one."""
+    failed = [f"{name}: {error}" for name, error in failures.items() if not is_refusal(error, run, name)]
+    return [*failed, *filter(None, [run.refusals.warning(run.cursors.known)])]
+
+
+def is_refusal(error: HubSpotError, run: Run, event_type: str) -> TypeGuard[Refused]:
+    """Whether an error is HubSpot's refusal of an event type that only a pattern selects. If pages were read, it refused one
+    page."""
+    return isinstance(error, Refused) and not run.refusals.is_named(event_type) and not run.tallies[event_type].pages
 
 
 def sync_or_failure(run: Run, event_type: str) -> HubSpotError | None:
@@ -133,6 +161,8 @@ def conclude(run: Run, own_row: SyncRun, columns: Collection[str], error: str | 
 def add_final_warnings(run: Run, columns: Collection[str]) -> None:
     """Adds the warnings that are known only at the end; `columns` are those of the events seen."""
     settings, client, warnings = run.settings, run.client, run.warnings
+    if refused := run.refusals.warning(run.cursors.known):
+        warnings.add(About.FAILED, f"{refused}\n{ASKED_AGAIN}")
     rejected = sum((tally.rejected for tally in run.tallies.values()), start=Counter[str]())
     for reason, times in rejected.most_common():
         warnings.add(About.REJECTED, f"Events rejected ({reason}): {times}. They are kept in the table {REJECTED_EVENT}.")

@@ -33,8 +33,17 @@ class Warnings:
         self._about[sentence] = about
 
     def show(self, warn: Callable[[str], Any]) -> None:
-        """Passes the ten most important to `warn`."""
-        for sentence in sorted(self._about, key=lambda sentence: self._about[sentence])[:MAX_WARNINGS]:
+        """Passes ten to `warn`, the most important first: the first about each subject, then the others while there is room. The
+        last of them says how many more there are."""
+        by_importance = sorted(self._about, key=lambda sentence: self._about[sentence])
+        shown = by_importance
+        if len(by_importance) > MAX_WARNINGS:
+            first = {self._about[sentence]: sentence for sentence in reversed(by_importance)}.values()
+            ranked = sorted(by_importance, key=lambda sentence: sentence not in first)
+            chosen = set(ranked[: MAX_WARNINGS - 1])
+            shown = [sentence for sentence in by_importance if sentence in chosen]
+            shown.append(f"Further warnings: {len(by_importance) - len(shown)}. They are in the log of this sync.")
+        for sentence in shown:
             warn(sentence)
 
 

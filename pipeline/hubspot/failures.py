@@ -3,14 +3,14 @@
 https://developers.hubspot.com/docs/api-reference/error-handling
 """
 import math
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any
 
-import orjson
 import requests
 
 from pipeline.errors import QuotaSpent, Refused, Unauthorized
+from pipeline.hubspot.error_body import ErrorBody, Scopes, read_error_body
 
 MAX_WAIT = 1e9  # seconds; longer waits are cut to this
 
@@ -33,25 +33,25 @@ class Unusable(Transient):
 
 def failure(response: requests.Response, body: bytearray, now: int, redact: Callable[[str], str]) -> Exception:
     """The error for a response other than 200; `now` is HubSpot's clock (ms), `redact` removes the token from a text."""
-    status, said = response.status_code, _error_body(body, redact)
+    status, said = response.status_code, read_error_body(body, redact)
     text = _what_hubspot_said(status, said)
     wait = retry_after(response.headers.get("Retry-After"), now)
     if status in (401, 530):  # 530: seen from the proxy in front of the API, for a malformed token
         return Unauthorized(
-            f"{text} Cure: put a valid access token of your HubSpot private app into api_token; this one is wrong, expired, "
-            "revoked or cut off."
+            f"{text} Cure: put a valid access token, of a HubSpot service key or private app, into api_token; this one is wrong, "
+            "expired, revoked or cut off."
         )
-    if status == 429 and said.get("policyName") == "DAILY":
+    if status == 429 and said.policy == "DAILY":
         return QuotaSpent(
-            f"{text} The account's daily quota of requests is spent; what arrived is saved. Start the sync again after "
-            "midnight in the account's time zone, and sync less often or with a larger page_size."
+            f"{text} The account's daily quota of requests is spent. Cure: wait until after midnight in the account's time zone, "
+            "and sync less often or with a larger page_size."
         )
     if status == 423 and wait is None:
         wait = 2.0
     if status < 300 or status in (408, 423, 429, 477) or status >= 500:
         return Transient(text, wait, rate_limited=status == 429)
-    location = redact(response.headers.get("Location") or "")
-    return Refused(f"{text} Cure: {_cure(status, said, location)}")
+    cure = f"Cure: {_cure(status, said, redact(response.headers.get('Location') or ''))}"
+    return Refused(f"{text} {cure}", cause=f"{_what_hubspot_said(status, said._replace(correlation_id=''))} {cure}")
 
 
 def retry_after(text: str | None, now: int) -> float | None:
@@ -72,51 +72,54 @@ def retry_after(text: str | None, now: int) -> float | None:
     return min(max(0.0, seconds), MAX_WAIT) if math.isfinite(seconds) else None
 
 
-def _error_body(body: bytes | bytearray, redact: Callable[[str], str]) -> dict[str, Any]:
-    """HubSpot's error object, each of whose fields is optional; empty if there is none.
-
-    The token is redacted before the text is truncated, so that no part of it survives, and after JSON is parsed and
-    re-serialized, which removes needless escapes.
-    """
-    try:
-        said = orjson.loads(redact(orjson.dumps(orjson.loads(body)).decode()))
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return {}
-    return said if isinstance(said, dict) else {}
+def _what_hubspot_said(status: int, said: ErrorBody) -> str:
+    details = [*said.codes, *([f"correlationId {said.correlation_id}"] if said.correlation_id else [])]
+    text = f"HubSpot answered {status}: {said.message or 'no message'}"
+    return f"{text} ({', '.join(details)})." if details else text if text.endswith((".", "?", "!")) else f"{text}."
 
 
-def _what_hubspot_said(status: int, said: Mapping[str, Any]) -> str:
-    message = str(said.get("message") or "no message")[:500]
-    correlation = said.get("correlationId")
-    return f"HubSpot answered {status}: {message}" + (f" (correlationId {correlation})." if correlation else ".")
-
-
-def _cure(status: int, said: Mapping[str, Any], location: str) -> str:
+def _cure(status: int, said: ErrorBody, location: str) -> str:
     """The change that makes HubSpot serve the request, as an imperative."""
-    message = str(said.get("message") or "").lower()
     if status == 403:
-        scopes = sorted(set(_scopes(said)))
-        grant = f"grant the scopes {', '.join(scopes)}" if scopes else "grant the scopes for events and behavioral events"
         return (
-            f"{grant} to the private app whose token is api_token, or, where the account's plan lacks the feature (Enterprise "
-            "tiers have it), take the event type out of event_types."
+            f"grant {_named(said.scopes)} to the service key or private app whose access token is api_token, or, where the "
+            "account's plan lacks the feature (Enterprise tiers have it), take the event type out of event_types."
         )
-    if status == 404:
-        return "check api_base_url and api_version (2026-03 is the default)."
     if 300 <= status < 400:
         return f"check api_base_url: it redirects to {location[:200]}, and the token is sent to no other host."
-    if "limit" in message:
-        return "lower page_size."
-    return "check event_types (a name the account knows?), initial_sync_start_date and api_version."
+    if status in _CURES:
+        return _CURES[status]
+    text = f"{said.message} {' '.join(said.codes)}"
+    return next((cure for pattern, cure in _CURES_BY_TEXT.items() if re.search(pattern, text, re.IGNORECASE)), _CHECK)
 
 
-def _scopes(said: Mapping[str, Any]) -> Iterator[str]:
-    """Yields the scopes that an error names, in its own context or in that of one of its errors."""
-    errors = said.get("errors")
-    for holder in [said, *(errors if isinstance(errors, list) else [])]:
-        context = holder.get("context") if isinstance(holder, Mapping) else None
-        if not isinstance(context, Mapping):
-            continue
-        for name in ("missingScopes", "requiredScopes", "requiredGranularScopes"):
-            scopes = context.get(name)
-            yield from (str(scope) for scope in (scopes if isinstance(scopes, list) else [scopes] if scopes else []))
+def _named(scopes: Scopes) -> str:
+    """The scopes to grant, as the object of a sentence.
+
+    >>> _named(Scopes(("a",))), _named(Scopes(("a", "b"))), _named(Scopes(("a", "b"), one_suffices=True))
+    ('the scope a', 'the scopes a, b', 'one of the scopes a, b')
+    """
+    names = ", ".join(scopes.names)
+    if not names:
+        return f"the scopes for reading events ({_GRANTED_BY_OTHERS}, where HubSpot offers it)"
+    # Live answers name event-detail-read, which HubSpot does not offer everywhere: docs/access.md
+    other = f" (or {_GRANTED_BY_OTHERS}, if HubSpot does not offer them)" if "event-detail-read" in scopes.names else ""
+    other = "" if _GRANTED_BY_OTHERS in scopes.names else other
+    if len(scopes.names) > 1:
+        return f"one of the scopes {names}{other}" if scopes.one_suffices else f"the scopes {names}{other}"
+    return f"the scope {names}{other}"
+
+
+_GRANTED_BY_OTHERS = "business-intelligence"
+_CURES = {
+    404: "check api_base_url and api_version and, if HubSpot names one, the event type.",
+    405: "check api_base_url: only HubSpot's Events API, or a stand-in for it, can be read.",
+    414: "shorten properties and property_filters: they make the request too long.",
+}
+_CURES_BY_TEXT = {
+    r"STORAGE_LOCATION": "take the event type out of event_types: HubSpot does not serve it where this account's data is stored.",
+    r"\blimit\b": "lower page_size.",
+    r"\bobject(Type|Id)\b": "check object_type and object_id.",
+    r"\bproperty\b|\bproperties\b": "check properties and property_filters.",
+}
+_CHECK = "check event_types (a name the account knows?), initial_sync_start_date and api_version."

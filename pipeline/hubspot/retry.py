@@ -70,8 +70,8 @@ class Outage:
             elapsed = now - min(self._since or now, attempt.asked_at)
         if isinstance(transient, Unusable) and attempt.number >= MAX_UNUSABLE:
             raise BadAnswer(
-                f"HubSpot's answers cannot be used (attempts: {attempt.number}). Last error: {transient} What arrived is saved. "
-                "Start the sync again; if it fails here again, send this message to HubSpot Support."
+                f"HubSpot's answers cannot be used (attempts: {attempt.number}). Last error: {transient} "
+                "Cure: try again; if it fails again, send this message to HubSpot Support."
             )
         if elapsed + wait_after(transient, attempt) > self._longest:
             raise self._unavailable(transient, elapsed, failures)
@@ -83,12 +83,12 @@ class Outage:
 
     def _unavailable(self, transient: Transient, elapsed: float, failures: int) -> Unavailable:
         now = self._clock.now()
-        cure = "Start the sync again later, or raise max_outage_minutes"
+        cure = "try again later, or raise max_outage_minutes"
         if not self._clock.is_known():  # there never was an answer
-            cure = "Check api_base_url and the network connection, or start the sync again later"
+            cure = "check api_base_url and the network connection, or try again later"
         if transient.wait is not None:
-            cure = f"Start the sync again after {to_text(now + int(transient.wait * 1000))}"
+            cure = f"try again after {to_text(now + int(transient.wait * 1000))}"
         return Unavailable(
             f"HubSpot has not responded successfully since {to_text(now - int(elapsed * 1000))} (attempts: {failures}). "
-            f"Last error: {transient} What arrived is saved. {cure}. The next sync resumes from there."
+            f"Last error: {transient} Cure: {cure}."
         )

@@ -244,6 +244,5 @@ def _no_end(window: Window, inconclusive: Inconclusive) -> BadAnswer:
     said = f" It said: {inconclusive.cause}" if inconclusive.cause else ""
     return BadAnswer(
         f"HubSpot's pages from {to_text(window.start)} {end} never came to a confirmed end: {inconclusive}{said} "
-        "What arrived is saved. Start the sync again; if it fails here again, try another page_size, and send this message to "
-        "HubSpot Support."
+        "Cure: start the sync again; if it fails here again, try another page_size, and send this message to HubSpot Support."
     )

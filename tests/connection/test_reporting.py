@@ -75,13 +75,13 @@ def test_progress_is_throttled_to_every_thirty_seconds(monkeypatch):
     assert PROGRESS_SECONDS == 30 and calls == [1000.0 + 30 * n for n in range(1, 11)]
 
 
-def test_the_summary_names_each_type_with_its_figures_and_counts_the_empty_ones_in_one_line():
+def test_the_summary_names_each_type_with_news_and_counts_the_empty_and_the_refused_ones_in_one_line_each():
     histories = {TYPE: generated(1200), **{f"pe1_t{n}": generated(0) for n in range(30)}}
     with Simulator(histories, Behaviour(forbidden=["pe1_t7"])) as sim:
         delivered = sync(sim)
     last = delivered.log[-1]
-    assert re.search(rf"{TYPE} +complete +1,200 ", last) and re.search(r"pe1_t7 +failed +0 ", last)
-    assert "Nothing new: 29 event types." in last and len(last.splitlines()) == 4
+    assert re.search(rf"{TYPE} +complete +1,200 ", last)
+    assert "Nothing new: 29 event types.\nRefused: 1 event type." in last and len(last.splitlines()) == 4
 
 
 def test_a_failed_sync_ends_with_a_summary_too():

@@ -29,7 +29,10 @@ BAD = {
     "a malformed token": ({"fault": lambda request: "530"}, {}, "token", ["530", "api_token"]),
     "a scope": ({"forbidden": {TYPE: ["events.read"], OTHER: ["signups.read"]}}, {"event_types": "*"}, "scopes",
                 ["events.read", "signups.read", TYPE, OTHER]),
-    "one scope of two types": ({"forbidden": {OTHER: ["signups.read"]}}, {"event_types": "*"}, "scopes", ["signups.read", OTHER]),
+    "one scope of two named types": ({"forbidden": {OTHER: ["signups.read"]}}, {"event_types": f"{TYPE}, {OTHER}"}, "scopes",
+                                     ["signups.read", OTHER, "2 event types"]),
+    "a named type beside a pattern": ({"forbidden": {OTHER: ["signups.read"]}}, {"event_types": f"e_*, {OTHER}"}, "scopes",
+                                      ["signups.read", OTHER]),
     "an unknown type": ({}, {"event_types": f"{TYPE},e_visited_pag"}, "event types", ["e_visited_pag", TYPE, "event_types"]),
     "two unknown types": ({}, {"event_types": "e_a, e_b"}, "event types", ["'e_a'", "'e_b'"]),
     "patterns alone that match nothing": ({}, {"event_types": "x*"}, "event types", ["event_types"]),
@@ -65,6 +68,22 @@ def test_an_unmatched_pattern_among_matching_names_passes():
         assert failures(sim, event_types=f"{TYPE}, x*") == {}
 
 
+@pytest.mark.parametrize("refused", [1, 31])
+def test_types_that_a_pattern_selects_may_be_refused_as_long_as_one_can_be_read(refused):
+    names = [f"e_t{n}" for n in range(32)]
+    with Simulator({name: generated(3, event_type=name) for name in names}, Behaviour(forbidden=names[:refused])) as sim:
+        assert failures(sim, event_types="*") == {}
+
+
+def test_if_no_type_can_be_read_the_failure_says_what_was_tried_and_each_cause_once():
+    names = [f"e_t{n}" for n in range(32)]
+    scopes = {name: ["events.read"] if n % 2 else ["signups.read"] for n, name in enumerate(names)}
+    with Simulator({name: generated(3, event_type=name) for name in names}, Behaviour(forbidden=scopes)) as sim:
+        (text,) = [said for label, said in failures(sim, event_types="*").items() if "scopes" in label]
+    assert "each of 32 event types" in text and "32 event types cannot be read with this token" in text
+    assert text.count("events.read") == text.count("signups.read") == 1 and "e_t0, e_t2" in text and "and 6 others" in text
+
+
 def test_an_unreachable_address_fails_soon_and_says_so(monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 50)
     sim = account()
@@ -72,7 +91,9 @@ def test_an_unreachable_address_fails_soon_and_says_so(monkeypatch):
         pass
     reported = failures(sim)
     assert any("reachable" in label for label in reported)
-    assert "HubSpot has not responded successfully" in next(iter(reported.values()))
+    text = next(iter(reported.values()))
+    assert "HubSpot has not responded successfully" in text and "check api_base_url" in text
+    assert not any(word in text.lower() for word in ("sync", "saved"))  # no sync is under way
     assert not any("start date" in label for label in reported)
 
 

@@ -90,11 +90,11 @@ def test_the_packaged_form_can_be_filled_in_and_tested(staged, tmp_path):
     assert all(name.encode() in carried for name in [*FIELDS, *TESTS, *TESTS.values()])
 
     with Simulator({TYPE: generated(20), OTHER: generated(20, event_type=OTHER)}) as sim:
-        given = {"event_types": "*", "hash_columns": "hs_c*", "hash_salt": SALT, "table_layout": "single"}
+        given = {"event_types": f"*, {OTHER}", "hash_columns": "hs_c*", "hash_salt": SALT, "table_layout": "single"}
         status, asked = command(folder, "configuration", answers=answers(sim, **given))
         assert status == 0 and all(field.label in asked for field in FIELDS.values())
         saved = json.loads((folder / "configuration.json").read_text())
-        assert list(saved) == list(KEYS) and saved["event_types"] == "*" and saved["page_size"] == ""
+        assert list(saved) == list(KEYS) and saved["event_types"] == f"*, {OTHER}" and saved["page_size"] == ""
         status, passed = command(folder, "configuration", "--test")
         assert status == 0 and "All tests passed" in passed and all(f"{label}]: PASSED" in passed for label in TESTS)
         sim.behaviour.forbidden = {OTHER: ["signups.read"]}

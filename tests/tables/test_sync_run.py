@@ -121,11 +121,11 @@ def test_a_failed_sync_has_a_row_with_true_figures_too(failure):
         assert row["events"] == 300 and row["event_types"][TYPE]["outcome"] == "complete"
 
 
-def test_a_type_that_fails_alone_is_failed_in_the_row_of_a_complete_sync():
+def test_a_type_that_is_refused_alone_is_refused_in_the_row_of_a_complete_sync():
     with served(forbidden=[OTHER]) as sim:
         row, error, _ = sync(sim)
     assert error is None and row["outcome"] == "complete"
-    assert {name: each["outcome"] for name, each in row["event_types"].items()} == {TYPE: "complete", OTHER: "failed"}
+    assert {name: each["outcome"] for name, each in row["event_types"].items()} == {TYPE: "complete", OTHER: "refused"}
 
 
 def test_retries_and_429s_are_those_that_hubspot_counts(monkeypatch):

@@ -1,0 +1,152 @@
+"""Event types that a pattern selects and HubSpot refuses: one warning, and one request a day."""
+import hashlib
+import json
+
+import pytest
+
+from pipeline import ConnectorError
+from pipeline.timestamps import DAY, MINUTE, local_now
+from simulator import Behaviour, Simulator, generated
+from tests.support import Delivered, Destination, configuration, sync_into, truth
+
+NOW = local_now()
+TYPES = [f"e_t{n}" for n in range(10)]
+REFUSED = TYPES[3:]
+READ = TYPES[:3]
+
+
+@pytest.fixture
+def account():
+    scopes = {name: ["events.read"] if n % 2 else ["signups.read"] for n, name in enumerate(REFUSED)}
+    histories = {name: generated(20, event_type=name) for name in TYPES}
+    with Simulator(histories, Behaviour(forbidden=scopes, clock=lambda: NOW)) as sim:
+        yield sim
+
+
+def asked(sim):
+    """The event types that HubSpot was asked for since the last call."""
+    names = {request.query["eventType"][0] for request in sim.requests if "eventType" in request.query}
+    sim.requests.clear()
+    return names
+
+
+def test_they_are_one_warning_by_cause_with_the_cure(account):
+    delivered = sync_into(Delivered(), account, event_types="*")
+    (warning,) = delivered.warnings
+    assert warning.startswith("7 event types cannot be read with this token:") and all(name in warning for name in REFUSED)
+    assert warning.count("grant the scope events.read") == warning.count("grant the scope signups.read") == 1
+    assert warning.count("correlationId") == 2
+    assert all(delivered.ids(name) == truth(account.histories[name]) for name in READ)
+
+
+def test_they_are_asked_for_again_a_day_later_and_joined_when_hubspot_relents(account):
+    delivered = sync_into(Delivered(), account, event_types="*")
+    assert asked(account) == set(TYPES)
+    for later in (0, DAY - MINUTE):
+        account.behaviour.clock = lambda later=later: NOW + later
+        delivered.warnings.clear()
+        sync_into(delivered, account, event_types="*")
+        assert asked(account) == set(READ) and delivered.warnings[0].startswith("7 event types cannot be read")
+    account.behaviour.forbidden = REFUSED[:2]
+    account.behaviour.clock = lambda: NOW + DAY + MINUTE
+    delivered.warnings.clear()
+    sync_into(delivered, account, event_types="*")
+    assert asked(account) == set(TYPES) and delivered.warnings[0].startswith("2 event types cannot be read")
+    assert all(delivered.ids(name) == truth(account.histories[name]) for name in TYPES if name not in REFUSED[:2])
+
+
+@pytest.mark.parametrize("change", [{"api_token": "another"}, {"page_size": "50"}, {"event_types": "e_*"}], ids=str)
+def test_a_change_of_token_or_configuration_asks_for_all_again(account, change):
+    keys = {"event_types": "*"}
+    delivered = sync_into(Delivered(), account, **keys)
+    asked(account)
+    sync_into(delivered, account, **keys | change)
+    assert asked(account) == set(TYPES)
+    sync_into(delivered, account, **keys | change)
+    assert asked(account) == set(READ)
+
+
+def test_the_state_keeps_nothing_of_the_token(account):
+    token = "service-key-0123456789abcdef"
+    delivered = sync_into(Delivered(), account, event_types="*", api_token=token)
+    text = json.dumps(delivered.state)
+    assert "refused" in delivered.state and token[:8] not in text
+    for digest in (hashlib.md5, hashlib.sha1, hashlib.sha256):
+        assert digest(token.encode()).hexdigest()[:8] not in text
+
+
+def test_a_type_named_in_full_is_asked_for_at_each_sync_and_warned_of_by_itself(account):
+    keys = {"event_types": f"*, {REFUSED[0]}"}
+    delivered = sync_into(Delivered(), account, **keys)
+    asked(account)
+    delivered.warnings.clear()
+    sync_into(delivered, account, **keys)
+    assert asked(account) == {*READ, REFUSED[0]}
+    assert sorted(warning[:18] for warning in delivered.warnings) == ["6 event types cann", f"{REFUSED[0]} is not synced"]
+
+
+def test_a_new_type_that_is_refused_joins_the_others(account):
+    delivered = sync_into(Delivered(), account, event_types="*")
+    account.histories["e_new"], account.behaviour.forbidden = generated(5, event_type="e_new"), {"e_new": ["events.read"]}
+    asked(account)
+    for expected in ({*READ, "e_new"}, set(READ)):
+        delivered.warnings.clear()
+        sync_into(delivered, account, event_types="*")
+        assert asked(account) == expected
+        assert delivered.warnings[0].startswith("8 event types") and "e_new" in delivered.warnings[0]
+
+
+def test_a_type_that_could_be_read_keeps_its_cursor_and_resumes_from_it(account):
+    account.behaviour.forbidden = ()
+    delivered = sync_into(Delivered(), account, event_types="*")
+    cursor = delivered.state["event_types"][TYPES[9]]["occurred"]
+    account.behaviour.forbidden = [TYPES[9]]
+    sync_into(delivered, account, event_types="*")
+    assert f"Earlier syncs could read {TYPES[9]}" in delivered.warnings[-1]
+    assert delivered.state["event_types"][TYPES[9]]["occurred"] == cursor
+
+
+def test_if_none_can_be_read_each_sync_asks_for_all_and_fails(account):
+    account.behaviour.forbidden = {name: ["events.read"] for name in TYPES}
+    delivered = Delivered()
+    for _ in range(2):
+        with pytest.raises(ConnectorError) as error:
+            sync_into(delivered, account, event_types="*")
+        assert asked(account) == set(TYPES)
+        assert "10 event types cannot be read" in str(error.value) and str(error.value).count("events.read") == 1
+
+
+def test_a_killed_sync_does_not_ask_again_for_what_was_refused(account):
+    """Types that were never read come first, so the refusals are known when a sync is killed at the last of its rows."""
+    account.behaviour.forbidden = REFUSED
+    destination = Destination()
+    keys = {"event_types": ",".join([*READ[:2], "e_t*"]), "checkpoint_interval": "10", "sync_metrics": "false"}
+    sync_into(destination, account, **keys)
+    states = [state for state in destination.states if "refused" in state]
+    asked(account)
+    sync_into(Delivered(), account, states[0], **keys)
+    named = {name for names in states[0]["refused"]["causes"].values() for name in names}
+    assert named and asked(account) == set(TYPES) - named
+
+
+@pytest.mark.parametrize("saved", [5, [], {"asked_at": 5}, {"asked_at": "x", "causes": {"a": 5}}, {"causes": []}], ids=str)
+def test_a_broken_memory_of_refusals_is_forgotten(account, saved):
+    delivered = sync_into(Delivered(), account, event_types="*")
+    state = delivered.state | {"refused": saved}
+    asked(account)
+    sync_into(delivered, account, state, event_types="*")
+    assert asked(account) == set(TYPES)
+
+
+def test_two_hundred_types_of_which_150_are_refused():
+    names = [f"pe1_t{n}" for n in range(200)]
+    histories = {name: generated(3, event_type=name) for name in names}
+    with Simulator(histories, Behaviour(forbidden=names[50:])) as sim:
+        delivered = sync_into(Delivered(), sim, event_types="*")
+        assert len(delivered.warnings) == 1 and "150 event types" in delivered.warnings[0] and len(delivered.warnings[0]) < 2000
+        assert len(json.dumps(delivered.state)) < 30_000
+        sim.requests.clear()
+        sync_into(delivered, sim, event_types="*")
+        assert len(sim.requests) <= 60 and "150 event types" in delivered.warnings[1]
+        assert all(delivered.ids(name) == truth(sim.histories[name]) for name in names[:50])
+        assert configuration(sim)["api_token"] not in json.dumps(delivered.state)
