@@ -15,6 +15,7 @@ from simulator.visits import POOL, mix, template, visits
 
 HOUR_MS = 3_600_000
 UNREADABLE = -(2**53)  # time of an event whose occurredAt cannot be read: before all others
+EPOCH_MS = 10**11, 10**14  # numbers taken for epoch milliseconds, as in an older example of HubSpot's
 SHAPES = ("uniform", "rhythm", "bursty", "sparse", "one_ms", "one_second")
 DAY_RHYTHM = (2, 1, 1, 1, 2, 3, 6, 12, 22, 34, 40, 42, 38, 40, 44, 42, 38, 32, 26, 24, 22, 16, 9, 4)
 WEEK_RHYTHM = (10, 11, 11, 10, 9, 4, 3)  # Monday first
@@ -239,8 +240,11 @@ def _malformed(body: bytes, turn: int) -> bytes:
 
 
 def _occurred(event: Any) -> int:
-    """The time of an event, ms UTC; UNREADABLE if it has none."""
-    ms = milliseconds(event.get("occurredAt")) if isinstance(event, dict) else None
+    """The time of an event, ms UTC, from ISO 8601 text or epoch milliseconds; UNREADABLE if it has none."""
+    occurred = event.get("occurredAt") if isinstance(event, dict) else None
+    if isinstance(occurred, (int, float)) and EPOCH_MS[0] <= occurred < EPOCH_MS[1]:
+        return int(occurred)
+    ms = milliseconds(occurred)
     return UNREADABLE if ms is None else ms
 
 

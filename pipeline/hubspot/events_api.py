@@ -71,15 +71,33 @@ def within(bounds: Bounds) -> Query:
 
 
 def occurred_ms(event: Any) -> int | None:
-    """When an event occurred, ms; None if that cannot be read.
+    """When an event occurred, ms; None if that cannot be read. Live answers have ISO 8601 text, an older example of HubSpot's has
+    milliseconds: a number, or its digits.
 
-    >>> occurred_ms({"occurredAt": "1970-01-01T00:00:01Z"}), occurred_ms({"occurredAt": "yesterday"}), occurred_ms(7)
-    (1000, None, None)
+    >>> occurred_ms({"occurredAt": "1970-01-01T00:00:01Z"}), occurred_ms({"occurredAt": 1571160013253}), occurred_ms(7)
+    (1000, 1571160013253, None)
     """
     try:
         return to_ms(event[OCCURRED_AT])
     except (TypeError, KeyError, ValueError, AttributeError):
-        return None
+        return _epoch_ms(event.get(OCCURRED_AT)) if isinstance(event, dict) else None
+
+
+def occurred_text(occurred: Any) -> Any:
+    """An occurredAt as ISO 8601 text; unchanged if it is that already, or cannot be read.
+
+    >>> occurred_text(1571160013253), occurred_text("2026-05-21T01:36:04Z"), occurred_text(None)
+    ('2019-10-15T17:20:13.253Z', '2026-05-21T01:36:04Z', None)
+    """
+    ms = _epoch_ms(occurred)
+    return occurred if ms is None else to_text(ms)
+
+
+def _epoch_ms(value: Any) -> int | None:
+    """Milliseconds since 1970 as a number or its digits, from 1973 on: a smaller number is no such date."""
+    if isinstance(value, str):
+        return int(value) if re.fullmatch(r"[0-9]{12,14}", value) else None
+    return int(value) if type(value) in (int, float) and 10**11 <= value < 10**14 else None
 
 
 def next_cursor(answer: Mapping[str, Any]) -> tuple[str | None, bool]:

@@ -3,7 +3,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from pipeline.hubspot.events_api import OCCURRED_AT, PROPERTIES
+from pipeline.hubspot.events_api import OCCURRED_AT, PROPERTIES, occurred_text
 from pipeline.names.columns import OCCURRED, column_names_if_different
 from pipeline.stages.events import Event
 
@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 def flatten(events: Iterable[Event]) -> Iterator[Row]:
     """Each event as one flat row: its properties beside its own fields, deeper objects joined with "_", and `occurred`, which is
-    occurredAt as HubSpot wrote it. No value is lost to a name (pipeline/names/columns.py).
+    occurredAt as HubSpot wrote it (or as ISO 8601 text if that is a number). No value is lost to a name (names/columns.py).
 
     >>> event = {"id": "a", "occurredAt": "2026-05-21T01:36:04Z", "properties": {"hs_url": "/", "id": "7", "geo": {"lat": 1}}}
     >>> next(flatten([event]))  # doctest: +NORMALIZE_WHITESPACE
@@ -33,7 +33,11 @@ def flatten(events: Iterable[Event]) -> Iterator[Row]:
             row.update(properties)
         else:
             row = dict(zip(columns, chain(own.values(), properties.values()), strict=True))
-        row[OCCURRED] = row.get(OCCURRED_AT)
+        occurred = row.get(OCCURRED_AT)
+        if occurred is not None and (type(occurred) is not str or occurred.isdigit()):
+            # text, or a column of timestamps would become one of numbers
+            occurred = row[OCCURRED_AT] = occurred_text(occurred)
+        row[OCCURRED] = occurred
         yield row
 
 

@@ -247,6 +247,23 @@ def test_a_malformed_event_costs_no_good_one(simulated, odd, size):
     assert len(delivered.warnings) == 1
 
 
+def test_epoch_milliseconds_are_a_moment_like_any_other(simulated):
+    """As in an older example of HubSpot's."""
+    events = [event(BASE + n * 1000, n) for n in range(60)]
+    for n in range(0, 60, 3):
+        events[n]["occurredAt"] = BASE + n * 1000
+    sim = simulated(listed(events))
+    delivered = sync_into(Delivered(), sim, page_size="7")
+    assert delivered.ids() == {f"id-{n}" for n in range(60)} and not delivered.warnings
+    for n in range(60):
+        row = delivered.rows[TYPE][f"id-{n}"]
+        assert row["occurred"] == row["occurredAt"] == to_text(BASE + n * 1000)
+    assert delivered.state["event_types"][TYPE]["occurred"] == to_text(BASE + 59_000)
+    asked = len(sim.requests)
+    sync_into(delivered, sim, page_size="7")
+    assert len(sim.requests) - asked <= 2 and len(delivered.ids()) == 60
+
+
 def test_an_event_sent_twice_is_upserted_once(simulated):
     history = generated(300)
     delivered = sync_into(Delivered(), simulated(history, fault=lambda asked: "duplicate"), page_size="50")

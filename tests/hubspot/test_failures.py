@@ -3,9 +3,10 @@ import re
 
 import pytest
 
-from pipeline.errors import QuotaSpent, Refused, Unauthorized
-from tests.hubspot.clients import QUERY, error_of, served
+from pipeline.errors import QuotaSpent, Refused, Unauthorized, Unavailable
+from tests.hubspot.clients import QUERY, client_of, error_of, served
 from tests.hubspot.wire import Wire, http
+from tests.support import TYPE
 
 
 @pytest.mark.parametrize(
@@ -66,3 +67,83 @@ def test_a_spent_daily_quota_is_raised_at_once_and_says_when_to_come_back(clock)
     with served(fault=lambda asked: "429:daily") as sim:
         raised, text = error_of(sim, clock)
     assert raised is QuotaSpent and "daily" in text and "midnight" in text and len(sim.requests) == 1
+
+
+# What a body says
+
+
+LIVE = {  # as live answers word it
+    "Insufficient scopes, requires one of: [event-detail-read,web-analytics-api-access]":
+        "grant one of the scopes event-detail-read, web-analytics-api-access (or business-intelligence",
+    "Your app doesn't the have scopes needed to make this call. Do you have access to the 'business-intelligence' scope?  "
+    "Missing auth details: event-detail-read,web-analytics-api-access":
+        "grant one of the scopes business-intelligence, event-detail-read, web-analytics-api-access to",
+    "This oauth-token (a) does not have proper permissions! (requires all of [content, social])":
+        "grant the scopes content, social to",
+    "Do you have access to the 'business-intelligence' scope?": "grant the scope business-intelligence to",
+    "You need the scope `tickets` for this.": "grant the scope tickets to",
+    "No.": "grant the scopes for reading events",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", LIVE)
+def test_scopes_are_read_out_of_the_message(message, clock):
+    with Wire(http({"message": message, "category": "MISSING_SCOPES"}, 403)) as wire:
+        raised, text = error_of(wire, clock)
+    assert raised is Refused and LIVE[message] in text and "MISSING_SCOPES" not in text
+
+
+CODE = "EVENT_TYPE_READS_NOT_ALLOWED_DUE_TO_STORAGE_LOCATIONS"
+BODIES = {
+    "message": {"message": CODE},
+    "category": {"message": "No.", "category": CODE},
+    "sub-category": {"message": "No.", "subCategory": CODE},
+    "prefixed": {"message": "No.", "subCategory": f"Events.{CODE}"},
+    "errors": {"message": "No.", "errors": [{"code": CODE}]},
+    "an error's message": {"message": "No.", "errors": [{"message": CODE}]},
+    "context": {"message": "No.", "context": {"reason": [CODE]}},
+    "a key": {"message": "No.", "context": {CODE: ["e_a"]}},
+    "alone": {"error": CODE},
+    "deep": {"errors": [{"a": [[{"b": {"c": CODE}}]]}]},
+}
+
+
+@pytest.mark.parametrize("place", BODIES)
+def test_a_code_that_says_more_is_shown_wherever_the_body_holds_it(place, clock):
+    with Wire(http(BODIES[place] | {"correlationId": "b2e5"}, 400)) as wire:
+        raised, text = error_of(wire, clock)
+    assert raised is Refused and text.count(CODE) == 1 and "correlationId b2e5" in text
+    assert "Cure: take the event type out of event_types" in text
+
+
+def test_what_the_errors_of_an_error_say_is_quoted_too(clock):
+    body = {"message": "Invalid input", "category": "VALIDATION_ERROR", "errors": [{"message": "hs_citi is no property"}]}
+    with Wire(http(body, 400)) as wire:
+        _, text = error_of(wire, clock)
+    assert "HubSpot answered 400: Invalid input hs_citi is no property. Cure: check properties and property_filters." in text
+
+
+@pytest.mark.parametrize("body", [b"", b"<html><h1>414 Request-URI Too Large</h1></html>", {"message": "URI too long"}], ids=str)
+def test_the_cure_for_a_request_too_long_is_fewer_properties_and_filters(body, clock):
+    with Wire(http(body, 414)) as wire:
+        raised, text = error_of(wire, clock)
+    assert raised is Refused and "Cure: shorten properties and property_filters" in text
+
+
+def test_a_cause_is_the_same_for_each_answer_of_its_kind(clock):
+    with served(forbidden=[TYPE]) as sim, client_of(sim) as client:
+        errors = []
+        for _ in range(2):
+            with pytest.raises(Refused) as raised:
+                client.page(QUERY, clock)
+            errors.append(raised.value)
+    assert errors[0].cause == errors[1].cause and str(errors[0]) != str(errors[1]) and "Cure: grant" in errors[0].cause
+
+
+def test_the_cause_of_no_answer_at_all_speaks_of_no_sync(clock):
+    sim = served()
+    with sim:
+        pass
+    raised, text = error_of(sim, clock, max_outage=1)
+    assert raised is Unavailable and "check api_base_url and the network connection" in text
+    assert "saved" not in text and "sync" not in text
