@@ -20,7 +20,7 @@ from pipeline.config.parsers import (
     whole_number,
 )
 from pipeline.hubspot.address import HUBSPOT
-from pipeline.timestamps import DAY, MINUTE
+from pipeline.timestamps import MINUTE
 
 API_VERSIONS = ("2026-03", "2026-09", "2025-09", "v3")
 LAYOUTS = ("per_event_type", "single")
@@ -91,9 +91,10 @@ KEYS = {
         "lookback", "60", whole_number(0, 43_200, "minutes", MINUTE), "Look-back in minutes",
         "Events can become visible late, so each sync re-reads this much. 0 to 43200.",
     ),
-    "deep_reread_days": Key(
-        "deep_reread", "0", whole_number(0, 3650, "days", DAY), "Days to re-read once a day",
-        "For events reported days late, such as imports. 0 to 3650; 0 is off.",
+    "audit_days": Key(
+        "audit_days", "256", whole_number(0, 3650, "days"), "Days to audit",
+        "What was delivered is compared with HubSpot at an age of 1, 2, 4, … days, up to this many, and what came late is "
+        "delivered. 0 to 3650; 0 is off.",
     ),
     "page_size": Key(
         "page_size", "1000", whole_number(1, 10_000, "events"), "Events per request",

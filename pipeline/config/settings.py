@@ -35,7 +35,7 @@ class Settings:
     checkpoint_interval: int
     dedupe_window: int
     lookback: int
-    deep_reread: int
+    audit_days: int
     max_outage: int
     concurrency: int
     quota_reserve: int

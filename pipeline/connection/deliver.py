@@ -9,6 +9,7 @@ from toolz import pipe
 
 from pipeline.config.connect import query_for
 from pipeline.connection import spans
+from pipeline.connection.ledgers import adopt_gap, next_begin, open_ledger, record
 from pipeline.connection.reporting import PROGRESS_SECONDS, format_duration, format_progress, format_rows, throttle
 from pipeline.connection.run import Run
 from pipeline.connection.state import Progress
@@ -40,8 +41,8 @@ from pipeline.timestamps import Span, to_text
 
 
 def sync_event_type(run: Run, event_type: str) -> None:
-    """Delivers one event type: first any gap left by an earlier start date, then everything after the cursor, then once a day
-    the deep re-read."""
+    """Delivers one event type: first any gap left by an earlier start date, then everything after the cursor. A ledger counts
+    what is delivered of it, for the audits of later syncs."""
     start, before, clock = run.settings.start, run.cursors.get(event_type), run.client.clock
     tally = run.tallies[event_type] = Tally(before.occurred)
     began, outcome = time.monotonic(), "failed"
@@ -55,12 +56,25 @@ def sync_event_type(run: Run, event_type: str) -> None:
         if gap := spans.gap_span(before, start):
             deliver(run, event_type, gap, lambda position: step(spans.advance_gap, start, position))
             step(spans.finish_gap, start)
+            adopt_gap(run, event_type, gap[0])
         main = spans.main_span(before, start, run.settings.lookback, clock.earlier())
-        deliver(run, event_type, main, lambda position: step(spans.advance, start, position, clock.earlier(began)))
-        step(spans.finish, start, clock.earlier(began))
-        if deep := spans.deep_span(before, start, run.settings.deep_reread, clock.earlier()):
-            deliver(run, event_type, deep, lambda position: None)
-            step(spans.finish_deep, clock.earlier(began))
+        ledger = open_ledger(run, event_type, main[0], began)
+
+        def advance(position: int) -> None:
+            step(spans.advance, start, position, clock.earlier(began))
+            ledger.close(next_begin(run, run.cursors.get(event_type)))
+
+        def save() -> None:
+            record(run, ledger, event_type)
+            run.cursors.save()
+
+        try:
+            deliver(run, event_type, main, advance, save, ledger.add if run.settings.audit_days else _ignore)
+            step(spans.finish, start, clock.earlier(began))
+        finally:
+            record(run, ledger, event_type)
+        if ledger.small_property:
+            run.small_properties[event_type] = ledger.small_property
         outcome = "complete"
     except Refused:
         outcome = "refused"
@@ -72,13 +86,25 @@ def sync_event_type(run: Run, event_type: str) -> None:
         run.sink.log(f"{event_type}: {outcome}, {rows} in {time_taken}, cursor {tally.cursor_after or 'none yet'}.")
 
 
-def deliver(run: Run, event_type: str, span: Span, advance: Callable[[int], None]) -> None:
-    """Delivers one time range of one event type. `advance` gets the reader's watermark (ms) before each checkpoint, and at the
-    end: by then, everything of the range before it is delivered."""
+def _ignore(event: Any) -> None:
+    pass
+
+
+def deliver(
+    run: Run,
+    event_type: str,
+    span: Span,
+    advance: Callable[[int], None],
+    save: Callable[[], None] | None = None,
+    observe: Callable[[Any], None] = _ignore,
+) -> None:
+    """Delivers one time range of one event type. `advance` gets the reader's watermark (ms) after each page, before each
+    checkpoint, and at the end: by then, everything of the range before it is delivered. `save` saves a checkpoint (by default,
+    the cursors); `observe` gets each event that is delivered."""
     settings, fetch = run.settings, partial(fetch_page, run.client, query_for(run.settings, event_type))
     warn = partial(run.warnings.add, About.ORDER)
     with Reader(fetch, run.client.clock.later, settings.concurrency, settings.start, warn) as source:
-        delivery = Delivery(run, event_type, span, advance, source)
+        delivery = Delivery(run, event_type, span, advance, save or run.cursors.save, source)
         stream = pipe(
             [span],
             fetch_pages(source.pages),
@@ -86,6 +112,7 @@ def deliver(run: Run, event_type: str, span: Span, advance: Callable[[int], None
             unwrap_results,
             reject_malformed(delivery.reject),
             keep_type(event_type, delivery.reject),
+            tap(observe),
             # A stage of your own, from events to events, goes here: docs/extending.md
             protect(run.protection),
             properties_as_json(settings.is_single_table),
@@ -105,8 +132,11 @@ class Delivery:
     """The callbacks of the stages for one time range: they count pages, upsert rows, keep rejected events and save checkpoints.
     A context manager: its exit records the last position, however the stream ends."""
 
-    def __init__(self, run: Run, event_type: str, span: Span, advance: Callable[[int], None], source: Reader):
-        self._run, self._event_type, self._span, self._advance, self._source = run, event_type, span, advance, source
+    def __init__(
+        self, run: Run, event_type: str, span: Span, advance: Callable[[int], None], save: Callable[[], None], source: Reader
+    ):
+        self._run, self._event_type, self._span, self._source = run, event_type, span, source
+        self._advance, self._save = advance, save
         self._tally, self._table = run.tallies[event_type], run.settings.table_of(event_type)
         self._report = throttle(PROGRESS_SECONDS, lambda: run.sink.log(f"{event_type}: {self._how_far()}"))
 
@@ -126,6 +156,7 @@ class Delivery:
 
     def count_page(self, page: dict[str, Any]) -> None:
         self._tally.pages += 1
+        self._advance_to_position()
         self._report()
 
     def reject(self, event: Any, reason: str) -> None:
@@ -142,7 +173,7 @@ class Delivery:
         """Saves the reader's watermark. The stage's last-occurred timestamp is ignored: with concurrent windows, it can be ahead
         of rows that are still to come."""
         self._advance_to_position()
-        self._run.cursors.save()
+        self._save()
 
     def _advance_to_position(self) -> None:
         if self._source.position > self._span[0]:

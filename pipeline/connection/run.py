@@ -15,7 +15,8 @@ from pipeline.tables.sync_run import Tally
 @dataclass
 class Run:
     """One sync: its settings, client and sink, and what it keeps while it runs. `protection` protects
-    an event; `tallies` are by event type."""
+    an event; `tallies` are by event type, and so
+    are `small_properties`: one that an audit asks for, to get short answers."""
 
     settings: Settings
     client: Client
@@ -25,3 +26,4 @@ class Run:
     warnings: Warnings
     protection: Callable[[Any], Any] | None
     tallies: dict[str, Tally] = field(default_factory=dict)
+    small_properties: dict[str, str] = field(default_factory=dict)

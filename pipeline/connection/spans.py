@@ -2,7 +2,7 @@
 from dataclasses import replace
 
 from pipeline.connection.state import Progress
-from pipeline.timestamps import DAY, Span, to_ms, to_text
+from pipeline.timestamps import Span, to_ms, to_text
 
 
 def main_span(progress: Progress, start: int, lookback: int, now: int) -> Span:
@@ -37,21 +37,6 @@ def gap_span(progress: Progress, start: int) -> Span | None:
     return begin, to_ms(progress.start_date)
 
 
-def deep_span(progress: Progress, start: int, days: int, now: int) -> Span | None:
-    """The deep re-read that is due at `now` (ms): the last `days` (ms) before the cursor, if a sync has caught up and the last
-    deep re-read is a day ago; None otherwise.
-
-    >>> deep_span(Progress("1970-01-05T00:00:00Z", read_at="1970-01-05T00:00:00Z"), 0, 2 * DAY, 4 * DAY)
-    (172800000, 345600000)
-    """
-    if not days or progress.occurred is None or progress.read_at is None:
-        return None
-    if progress.deep_read_at is not None and 0 <= now - to_ms(progress.deep_read_at) < DAY:
-        return None
-    span = max(start, now - days), to_ms(progress.occurred)
-    return span if span[0] < span[1] else None
-
-
 def advance(progress: Progress, start: int, occurred: int, read_at: int) -> Progress:
     """The progress when everything up to `occurred` (ms) is delivered by a sync that began at `read_at` (ms).
 
@@ -66,11 +51,6 @@ def finish(progress: Progress, start: int, read_at: int) -> Progress:
     """The progress when a sync that began at `read_at` (ms) has read everything there was."""
     at = to_text(read_at)
     return replace(progress, read_at=at, start_date=_start_date(progress, start), finished_at=at)
-
-
-def finish_deep(progress: Progress, read_at: int) -> Progress:
-    """The progress when the deep re-read that began at `read_at` (ms) is done."""
-    return replace(progress, deep_read_at=to_text(read_at))
 
 
 def advance_gap(progress: Progress, start: int, occurred: int) -> Progress:

@@ -1,6 +1,6 @@
 """The saved state: read (older shapes too) and written. Its shape is a contract: docs/state.md describes each field.
 
-A state of an older version is migrated by one function per version, so a version 4 is one more function.
+A state of an older version is migrated by one function per version, so a version 5 is one more function.
 """
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -10,7 +10,7 @@ from pipeline.errors import StateError
 from pipeline.names.tables import SYNC_RUN
 from pipeline.timestamps import to_ms
 
-VERSION = 3
+VERSION = 4
 REFUSED = "refused"
 EXAMPLE_EVENT_TYPE = "e_visited_page"  # the one table of the published example, whose state was {"start_date": …}
 KEYS = ("version", "event_types", "api_base_url", "under_way", REFUSED, SYNC_RUN)
@@ -24,8 +24,8 @@ class Progress:
 
     `occurred` is the cursor: everything from `start_date` up to it is delivered. `read_at` is when the sync began that read up
     to it, by the earlier of the clocks. A start date that was moved earlier leaves a gap before `start_date`: of that,
-    `gap_start` up to `gap_occurred` is delivered. `deep_read_at` is when the deep re-read was last done, `finished_at` when a
-    sync last read everything there was. `fingerprint` is that of the settings the cursor was made under (Settings.fingerprint;
+    `gap_start` up to `gap_occurred` is delivered. `finished_at` is when a sync last read everything there was. `stretches` are what
+    was delivered before the next sync begins to read, as audits compare it (audits/stretches.py). `fingerprint` is that of the settings the cursor was made under (Settings.fingerprint;
     None: the defaults).
     """
 
@@ -34,9 +34,9 @@ class Progress:
     start_date: str | None = None
     gap_start: str | None = None
     gap_occurred: str | None = None
-    deep_read_at: str | None = None
     finished_at: str | None = None
     fingerprint: str | None = None
+    stretches: str | None = None
 
 
 FIELDS = tuple(field.name for field in fields(Progress))
@@ -47,7 +47,7 @@ def progress_by_type(state: Mapping[str, Any]) -> dict[str, Progress]:
 
     Raises StateError if one is broken: guessing would lose events.
 
-    >>> progress_by_type({"version": 3, "event_types": {"e_a": {"occurred": "2026-05-21T01:36:04.329Z"}}})["e_a"].occurred
+    >>> progress_by_type({"version": 4, "event_types": {"e_a": {"occurred": "2026-05-21T01:36:04.329Z"}}})["e_a"].occurred
     '2026-05-21T01:36:04.329Z'
     """
     return {name: _read_progress(name, saved) for name, saved in state["event_types"].items()}
@@ -56,7 +56,7 @@ def progress_by_type(state: Mapping[str, Any]) -> dict[str, Progress]:
 def read_under_way(state: Mapping[str, Any]) -> str | None:
     """The event type that was under way when the state was saved, None if none was.
 
-    >>> read_under_way({"version": 3, "event_types": {}, "under_way": "pe1_signup"})
+    >>> read_under_way({"version": 4, "event_types": {}, "under_way": "pe1_signup"})
     'pe1_signup'
     """
     under_way = state.get("under_way")
@@ -74,7 +74,7 @@ def state_dict(
     `sync_run` the row of a sync that has not ended.
 
     >>> state_dict({"e_visited_page": Progress(occurred="2026-05-21T01:36:04.329Z")})
-    {'version': 3, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
+    {'version': 4, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
     """
     return {
         "version": VERSION,
@@ -92,7 +92,7 @@ def migrate(state: Mapping[str, Any]) -> Migrated:
     Raises StateError for a state that is broken or was written by a newer version: guessing would lose events.
 
     >>> migrate({"version": 1, "event_types": {"e_a": {"occurred": "2026-05-21", "rest": {}}}})[0]
-    {'version': 3, 'event_types': {'e_a': {'occurred': '2026-05-21'}}}
+    {'version': 4, 'event_types': {'e_a': {'occurred': '2026-05-21'}}}
     """
     current, version = dict(state), _version_of(state)
     sentences: list[str] = []
@@ -161,12 +161,21 @@ def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{key} (beside {olds[key]})" if key in olds else news.get(key, key): fields[key] for key in fields}
 
 
-MIGRATIONS: tuple[Callable[[dict[str, Any]], Migrated], ...] = (_from_example, _from_version_1, _from_version_2)  # from 0, 1, …
+def _from_version_3(state: dict[str, Any]) -> Migrated:
+    """Version 3 had a daily re-read of the last days, in whose place audits have come."""
+    event_types = {name: {k: v for k, v in saved.items() if k != "deep_read_at"} for name, saved in state["event_types"].items()}
+    return {**state, "version": 4, "event_types": event_types}, []
+
+
+# From version 0, 1, …
+MIGRATIONS: tuple[Callable[[dict[str, Any]], Migrated], ...] = (
+    _from_example, _from_version_1, _from_version_2, _from_version_3,
+)  # fmt: skip
 
 
 def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
     known = {field: saved.get(field) for field in FIELDS}
-    fingerprint = known.pop("fingerprint")
+    fingerprint, stretches = known.pop("fingerprint"), known.pop("stretches")
     for key, text in known.items():
         try:
             if text is not None:
@@ -175,7 +184,9 @@ def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
             raise _broken(f"{key} of {name!r} is not an ISO 8601 date: {str(text)[:60]!r}") from None
     if fingerprint is not None and not isinstance(fingerprint, str):
         raise _broken(f"fingerprint of {name!r} is not a string")
-    return Progress(**known, fingerprint=fingerprint)
+    if stretches is not None and not isinstance(stretches, str):
+        raise _broken(f"stretches of {name!r} is not a string")
+    return Progress(**known, fingerprint=fingerprint, stretches=stretches)
 
 
 def _broken(why: str) -> StateError:

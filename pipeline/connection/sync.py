@@ -8,6 +8,7 @@ from pipeline.config.connect import connect
 from pipeline.config.settings import Settings
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.account import other_origin, other_portals, unknown_origin
+from pipeline.connection.audit import audit
 from pipeline.connection.cursors import Cursors
 from pipeline.connection.deliver import sync_event_type
 from pipeline.connection.memory import share_freed_memory
@@ -60,6 +61,7 @@ def sync(
         own_row.begin()
         try:
             sync_event_types(run, cache(client.event_types), declared)
+            audit(run)
         except ConnectorError as error:
             if isinstance(error, HubSpotError):
                 error.args = (f"{error} {SAVED}",)

@@ -14,10 +14,11 @@ class About(IntEnum):
     FAILED = 0
     REJECTED = 1
     CONFIGURATION = 2
-    CHANGED = 3
-    ORDER = 4
-    CLOCK = 5
-    QUOTA = 6
+    LATE = 3
+    CHANGED = 4
+    ORDER = 5
+    CLOCK = 6
+    QUOTA = 7
 
 
 class Warnings:

@@ -62,6 +62,11 @@ class RateLimit:
         left, daily = self._daily
         return left * 10 < daily
 
+    def daily_quota_half_spent(self) -> bool:
+        """Whether the last answer left less than half of the day's requests."""
+        left, daily = self._daily
+        return left * 2 < daily
+
     def hold_for(self, seconds: float) -> None:
         """Lets no request go for that many seconds, as a 429 asks for. Does not wait itself."""
         with self._lock:

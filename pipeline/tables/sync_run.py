@@ -18,7 +18,8 @@ SCHEMA = {
         "version": "STRING", "events": "LONG", "pages": "LONG", "requests": "LONG", "retries": "LONG", "rate_limited": "LONG",
         "rejected": "LONG", "replaced": "LONG", "seconds": "DOUBLE", "seconds_waiting_for_quota": "DOUBLE",
         "seconds_waiting_for_http": "DOUBLE", "seconds_in_pipeline": "DOUBLE", "cursor_before": "STRING",
-        "cursor_after": "STRING", "lag_seconds": "DOUBLE", "event_types": "JSON",
+        "cursor_after": "STRING", "lag_seconds": "DOUBLE", "complete_until": "STRING", "audited": "LONG", "late": "LONG",
+        "late_by_age": "JSON", "vanished": "LONG", "event_types": "JSON",
     },
 }  # fmt: skip
 
@@ -34,6 +35,11 @@ class Tally:
     rejected: Counter[str] = field(default_factory=Counter)  # events by reason
     waited: float = 0.0  # seconds the pipeline waited for a page
     lag_seconds: float | None = None  # from the time up to which everything is delivered to HubSpot's now
+    complete_until: str | None = None  # before it no audit is due
+    audited: int = 0  # stretches
+    recounted: int = 0  # events in them
+    late: Counter[int] = field(default_factory=Counter)  # events that an audit found, by its age in days
+    vanished: int = 0  # events that an audit no longer found
     outcome: str = "running"
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
@@ -51,6 +57,7 @@ class Tally:
         return {
             "events": self.events, "pages": self.pages, "rejected": self.rejected.total(), "seconds": round(self.seconds, 3),
             "cursor_before": self.cursor_before, "cursor_after": self.cursor_after, "lag_seconds": self.lag_seconds,
+            "complete_until": self.complete_until, "audited": self.audited, "late": self.late, "vanished": self.vanished,
             "outcome": self.outcome,
         }  # fmt: skip
 
@@ -69,6 +76,7 @@ def last_row(
     seconds = (now - to_ms(first["started_at"])) / 1000
     totals = list(tallies.values())
     lags = [tally.lag_seconds for tally in totals if tally.lag_seconds is not None]
+    late = sum((tally.late for tally in totals), start=Counter[int]())
     return {
         **first,
         "ended_at": to_text(now),
@@ -83,6 +91,11 @@ def last_row(
         "cursor_before": min((tally.cursor_before for tally in totals if tally.cursor_before), key=to_ms, default=None),
         "cursor_after": min((tally.cursor_after for tally in totals if tally.cursor_after), key=to_ms, default=None),
         "lag_seconds": max(lags, default=None),
+        "complete_until": min((tally.complete_until for tally in totals if tally.complete_until), key=to_ms, default=None),
+        "audited": sum(tally.audited for tally in totals),
+        "late": late.total(),
+        "late_by_age": dict(sorted(late.items())),
+        "vanished": sum(tally.vanished for tally in totals),
         "event_types": {name: tally.as_json() for name, tally in tallies.items()},
     }
 
@@ -96,7 +109,7 @@ def row_so_far(
     return {name: row[name] for name in row if name not in _AT_THE_END} | {"outcome": "interrupted"}
 
 
-_AT_THE_END = ("seconds_in_pipeline", "lag_seconds", "event_types")
+_AT_THE_END = ("seconds_in_pipeline", "lag_seconds", "late_by_age", "event_types")
 
 
 def interrupted(state: Mapping[str, Any]) -> dict[str, Any] | None:
