@@ -78,12 +78,11 @@ def _field(name: str, key: Key) -> Any:
     return form_field.TextField(name, key.label, kind, placeholder=key.default or None, **texts)
 
 
-def _setup_test(check: Callable[[dict[str, str]], str | None]) -> Callable[[dict[str, str]], Any]:
+def _setup_test(check: Callable[[dict[str, str]], None]) -> Callable[[dict[str, str]], Any]:
     @wraps(check)
     def test(configuration: dict[str, str]) -> Any:
         try:
-            if note := check(configuration):
-                log.warning(note)
+            check(configuration)
         except ConnectorError as error:
             return Test().failure(str(error))
         return Test().success()

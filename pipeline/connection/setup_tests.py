@@ -1,5 +1,4 @@
-"""The setup tests. Each takes a configuration, and raises ConnectorError with the cure if it fails. One that passes may return a
-sentence to log."""
+"""The setup tests. Each takes a configuration, and raises ConnectorError with the cure if it fails."""
 import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -45,9 +44,9 @@ def event_types_are_known(configuration: Configuration) -> None:
         _selected(read_settings(configuration), client)
 
 
-def scopes_are_sufficient(configuration: Configuration) -> str | None:
+def scopes_are_sufficient(configuration: Configuration) -> None:
     """Asks for one event of each event type: only that shows which scopes HubSpot wants. Fails if HubSpot refuses one that the
-    configuration names, or all; the others are left out, as by a sync, with a warning."""
+    configuration names, or all; a sync leaves out the others, with a warning."""
     settings = read_settings(configuration)
     refusals = Refusals(settings)
     named: dict[str, Refused] = {}
@@ -64,7 +63,6 @@ def scopes_are_sufficient(configuration: Configuration) -> str | None:
         said = [f"{name}: {refused}" for name, refused in named.items()] + list(filter(None, [refusals.warning()]))
         tried = "one event type" if len(selected) == 1 else f"each of {len(selected)} event types"
         raise Refused("\n".join([f"HubSpot was asked for an event of {tried}, and refused:", *said]))
-    return refusals.warning()
 
 
 def _refusal(settings: Settings, client: Client, event_type: str) -> Refused | None:
@@ -93,7 +91,7 @@ def configured_columns_exist(configuration: Configuration) -> None:
         raise SettingsError("\n".join(mistakes))
 
 
-SETUP_TESTS: dict[str, Callable[[Configuration], str | None]] = {
+SETUP_TESTS: dict[str, Callable[[Configuration], None]] = {
     "The start date is valid": start_date_is_valid,
     "HubSpot is reachable": hubspot_is_reachable,
     "The access token is valid": token_is_valid,

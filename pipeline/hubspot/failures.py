@@ -82,8 +82,9 @@ def _cure(status: int, said: ErrorBody, location: str) -> str:
     """The change that makes HubSpot serve the request, as an imperative."""
     if status == 403:
         return (
-            f"grant {_named(said.scopes)} to the service key or private app whose access token is api_token, or, where the "
-            "account's plan lacks the feature (Enterprise tiers have it), take the event type out of event_types."
+            f"grant {_named(said.scopes)} to the service key or private app whose access token is api_token (it takes two "
+            "minutes to work), or, where the account's plan lacks the feature (Enterprise tiers have it), take the event type "
+            "out of event_types."
         )
     if 300 <= status < 400:
         return f"check api_base_url: it redirects to {location[:200]}, and the token is sent to no other host."
