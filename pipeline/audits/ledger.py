@@ -3,10 +3,9 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.audits.recent import Recent
-from pipeline.audits.stretches import ADOPTED, CELL, MODULUS, Stretch, fingerprint, merge, next_age
+from pipeline.audits.stretches import CELL, MODULUS, Stretch, fingerprint, merge, next_age, uncounted
 from pipeline.hubspot.events_api import PROPERTIES, occurred_ms
 from pipeline.timestamps import DAY
-
 
 
 class Ledger:
@@ -27,13 +26,13 @@ class Ledger:
         audit_days: int,
         read_again_from: Callable[[], int] | None = None,
     ):
-        self._now, self._fine, self._most, self._audit_days = now, max(1, fine), most, audit_days
+        self._now, self._fine, self._most = now, max(1, fine), most
         self._read_again_from, self._before = read_again_from, 0  # 0: not known before the first event
         floor = now - audit_days * DAY  # what is older when it is delivered is never audited
         self._earlier = [stretch for stretch in stretches if stretch.end > floor]
         self.end = self._earlier[-1].end if self._earlier else max(begin, floor)
         if self.end < begin:  # delivered uncounted: the look-back was longer then
-            self._earlier.append(Stretch(self.end, begin, 0, 0, ADOPTED))
+            self._earlier.append(uncounted(self.end, begin))
             self.end = begin
         self._earlier_end = self.end
         self._closed = self._earlier.copy()
@@ -76,9 +75,7 @@ class Ledger:
             return self._earlier
         self.close(end)
         open_ = [self._stretch(self.end)] if self.end > self._begin else []
-        stretches = merge([*self._closed, *open_], self._now, self._fine, self._most)
-        done = next((n for n, stretch in enumerate(stretches) if stretch.age <= self._audit_days), len(stretches))
-        return stretches[done:]
+        return merge([*self._closed, *open_], self._now, self._fine, self._most)
 
     def _move_to(self, end: int) -> None:
         """Moves the end of what is counted; cuts at each border of cells on the way."""
@@ -100,4 +97,4 @@ def _small_property(event: Any) -> str | None:
     properties = event.get(PROPERTIES)
     if not isinstance(properties, dict) or not properties:
         return None
-    return min(properties, key=lambda name: len(str(properties[name])))
+    return min(map(str, properties), key=lambda name: len(str(properties[name])))

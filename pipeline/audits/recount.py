@@ -13,14 +13,14 @@ class Recount:
 
     >>> recount = Recount([Stretch(0, 1000, 5, 5, 1), Stretch(1000, 2000, 5, 5, 1)])
     >>> recount.add({"id": "a", "occurredAt": "1970-01-01T00:00:01Z"})
-    >>> [stretch.count for stretch in recount.stretches()]
+    >>> [stretch.events for stretch in recount.stretches()]
     [0, 1]
     """
 
     def __init__(self, stretches: Sequence[Stretch]):
         self._stretches = stretches
         self._begins, self._end = [stretch.begin for stretch in stretches], stretches[-1].end
-        self._counts, self._totals = [0] * len(stretches), [0] * len(stretches)
+        self._events, self._totals = [0] * len(stretches), [0] * len(stretches)
         self._recent = Recent()
 
     def add(self, event: Any) -> None:
@@ -31,10 +31,10 @@ class Recount:
         number = fingerprint(event)
         if self._recent.is_new(number):
             position = bisect_right(self._begins, ms) - 1
-            self._counts[position] += 1
+            self._events[position] += 1
             self._totals[position] = (self._totals[position] + number) % MODULUS
 
     def stretches(self) -> list[Stretch]:
         """The same stretches with what was counted."""
-        counted = zip(self._stretches, self._counts, self._totals, strict=True)
-        return [stretch._replace(count=count, total=total) for stretch, count, total in counted]
+        counted = zip(self._stretches, self._events, self._totals, strict=True)
+        return [stretch._replace(events=events, total=total) for stretch, events, total in counted]

@@ -5,7 +5,9 @@ midnight (UTC), so that everything due falls due once a day.
 """
 import base64
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from hashlib import blake2b
+from itertools import dropwhile
 from typing import Any, NamedTuple
 
 from pipeline.hubspot.events_api import ID, OBJECT_ID
@@ -24,17 +26,22 @@ class Stretch(NamedTuple):
 
     begin: int
     end: int
-    count: int
+    events: int
     total: int
     age: int
 
     @property
-    def is_known(self) -> bool:
+    def is_counted(self) -> bool:
         """Whether what was delivered of it was counted."""
         return self.age != ADOPTED
 
     def holds_the_same_as(self, other: "Stretch") -> bool:
-        return (self.count, self.total) == (other.count, other.total)
+        return (self.events, self.total) == (other.events, other.total)
+
+
+def uncounted(begin: int, end: int) -> Stretch:
+    """A range of time of which nobody knows how many events were delivered."""
+    return Stretch(begin, end, 0, 0, ADOPTED)
 
 
 def fingerprint(event: Any) -> int:
@@ -69,7 +76,12 @@ def is_due(stretch: Stretch, now: int) -> bool:
     >>> is_due(Stretch(0, CELL, 5, 7, age=1), 2 * DAY - 1), is_due(Stretch(0, CELL, 5, 7, age=1), 2 * DAY)
     (False, True)
     """
-    return not stretch.is_known or stretch.end + stretch.age * DAY <= midnight(now)
+    return not stretch.is_counted or stretch.end + stretch.age * DAY <= midnight(now)
+
+
+def still_audited(stretches: Sequence[Stretch], audit_days: int) -> list[Stretch]:
+    """The stretches without the first ones if they are not audited any more."""
+    return list(dropwhile(lambda stretch: stretch.age > audit_days, stretches))
 
 
 def complete_until(stretches: Iterable[Stretch], end: int, now: int) -> int:
@@ -86,19 +98,13 @@ def merge(stretches: Sequence[Stretch], now: int, fine: int, most: int) -> list[
     """The stretches with neighbors merged: first those that are short for their age and together hold no more than `fine` events;
     then, until there are at most `most`, those that cost least. What comes late is likelier in a young stretch, and costs as
     many rows as its stretch has events."""
-    merged = list(stretches)
-
-    def is_small(first: Stretch, second: Stretch) -> bool:
-        return _is_short(first, second, now, 8) and first.count + second.count <= fine
-
-    merged = _merge_pairs(merged, is_small)
+    merged = _merge_pairs(stretches, partial(_is_small, now, fine))
     while len(merged) > most:
         pairs = zip(merged, merged[1:], strict=False)
-        costs = sorted(_cost(*pair, now) for pair in pairs if _is_short(*pair, now, 4))
+        costs = sorted(_cost(now, *pair) for pair in pairs if _is_short(now, 4, *pair))
         if not costs:
             break
-        limit = costs[min(len(costs), len(merged) - most) - 1]
-        merged = _merge_pairs(merged, lambda first, second: _is_short(first, second, now, 4) and _cost(first, second, now) <= limit)
+        merged = _merge_pairs(merged, partial(_is_cheap, now, costs[min(len(costs), len(merged) - most) - 1]))
     return merged
 
 
@@ -109,33 +115,47 @@ def _merge_pairs(stretches: Sequence[Stretch], may_merge: Callable[[Stretch, Str
         if merged and may_merge(merged[-1], stretch):
             before = merged.pop()
             total = (before.total + stretch.total) % MODULUS
-            stretch = Stretch(before.begin, stretch.end, before.count + stretch.count, total, stretch.age)
+            stretch = Stretch(before.begin, stretch.end, before.events + stretch.events, total, stretch.age)
         merged.append(stretch)
     return merged
 
 
-def _is_short(first: Stretch, second: Stretch, now: int, part: int) -> bool:
+def _is_small(now: int, fine: int, first: Stretch, second: Stretch) -> bool:
+    return _is_short(now, 8, first, second) and first.events + second.events <= fine
+
+
+def _is_cheap(now: int, most: float, first: Stretch, second: Stretch) -> bool:
+    return _is_short(now, 4, first, second) and _cost(now, first, second) <= most
+
+
+def _is_short(now: int, part: int, first: Stretch, second: Stretch) -> bool:
     """Whether two neighbors are audited next at the same age, and are together no longer than one cell or that part of their
     age."""
-    if first.age != second.age or not first.is_known:
+    if first.age != second.age or not first.is_counted:
         return False
     same_cell = first.begin // CELL == (second.end - 1) // CELL
     return same_cell or (second.end - first.begin) * part <= now - second.end
 
 
-def _cost(first: Stretch, second: Stretch, now: int) -> float:
-    return float((first.count + second.count) ** 2 / max(CELL, now - second.end))
+def _cost(now: int, first: Stretch, second: Stretch) -> float:
+    return float((first.events + second.events) ** 2 / max(CELL, now - second.end))
 
 
 def encode(stretches: Sequence[Stretch]) -> str:
-    """Contiguous stretches as text: where the first begins, then width, number, sum and age of each.
+    """Stretches in order as text: where the first begins, then width, number of events, sum and age of each. A gap between two
+    becomes a stretch that was not counted.
 
     >>> encode([Stretch(36, 72, 5, 7, 4)]), decode("10 10.5.AAAAAAAAAAc.2")
-    ('10 10.5.AAAAAAAAAAc.2', [Stretch(begin=36, end=72, count=5, total=7, age=4)])
+    ('10 10.5.AAAAAAAAAAc.2', [Stretch(begin=36, end=72, events=5, total=7, age=4)])
     """
-    if not stretches:
-        return ""
-    return " ".join([_in_base_36(stretches[0].begin), *map(_encode_one, stretches)])
+    words = [_in_base_36(stretches[0].begin)] if stretches else []
+    end = stretches[0].begin if stretches else 0
+    for stretch in stretches:
+        if stretch.begin > end:
+            words.append(_encode_one(uncounted(end, stretch.begin)))
+        words.append(_encode_one(stretch))
+        end = stretch.end
+    return " ".join(words)
 
 
 def decode(text: str) -> list[Stretch]:
@@ -144,18 +164,18 @@ def decode(text: str) -> list[Stretch]:
     first, *others = text.split() or [""]
     begin = int(first, 36) if first else 0
     for other in others:
-        width, count, total, age = other.split(".")
+        width, events, total, age = other.split(".")
         end = begin + int(width, 36)
         number = int.from_bytes(base64.urlsafe_b64decode(total + "="), "big")
-        stretches.append(Stretch(begin, end, int(count, 36), number, ADOPTED if age == "-" else 2 ** int(age, 36)))
+        stretches.append(Stretch(begin, end, int(events, 36), number, ADOPTED if age == "-" else 2 ** int(age, 36)))
         begin = end
     return stretches
 
 
 def _encode_one(stretch: Stretch) -> str:
     total = base64.urlsafe_b64encode(stretch.total.to_bytes(8, "big")).decode()[:11]
-    age = _in_base_36(stretch.age.bit_length() - 1) if stretch.is_known else "-"
-    return f"{_in_base_36(stretch.end - stretch.begin)}.{_in_base_36(stretch.count)}.{total}.{age}"
+    age = _in_base_36(stretch.age.bit_length() - 1) if stretch.is_counted else "-"
+    return f"{_in_base_36(stretch.end - stretch.begin)}.{_in_base_36(stretch.events)}.{total}.{age}"
 
 
 def _in_base_36(number: int) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 from toolz import pipe
 
 from pipeline.audits.recount import Recount
-from pipeline.audits.stretches import Stretch, complete_until, encode, is_due, merge, next_age
+from pipeline.audits.stretches import Stretch, complete_until, encode, is_due, merge, next_age, still_audited, uncounted
 from pipeline.config.connect import query_for
 from pipeline.connection.deliver import deliver, fetch_page
-from pipeline.connection.ledgers import FILLED_BY, most_stretches, new_ledger, next_begin, stretches_of, uncounted
+from pipeline.connection.ledgers import FILLED_BY, most_stretches, new_ledger, next_begin, stretches_of
 from pipeline.connection.run import Run
 from pipeline.connection.warnings import About
 from pipeline.errors import HubSpotError, Refused, Unauthorized, Unavailable
@@ -21,7 +21,7 @@ from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import PROPERTIES, Query
 from pipeline.reading.reader import Reader
 from pipeline.reading.window import PageRequest
-from pipeline.stages import fetch_pages, keep_type, reject_malformed, tap, unwrap_results
+from pipeline.stages import fetch_pages, keep_type, reject_malformed, unwrap_results
 from pipeline.timestamps import to_text
 
 # The share of the requests that audits may take: of a sync's, at least FREE_REQUESTS and otherwise ten for each of its own, which
@@ -46,8 +46,8 @@ class Allowance:
 
 
 def audit(run: Run) -> None:
-    """Audits what is due of the event types that this sync has completed: first what was counted, then what is to be adopted. What
-    the allowance does not suffice for is left to the next sync."""
+    """Audits what is due of the event types that this sync has completed: first what was counted, then what is to be adopted.
+    What the allowance does not suffice for is left to the next sync."""
     names = [name for name, tally in run.tallies.items() if tally.outcome == "complete"]
     allowance = Allowance(run)
     if run.settings.audit_days:
@@ -65,7 +65,7 @@ def try_audit(run: Run, event_type: str, step: Callable[[], None]) -> bool:
     try:
         step()
     except HubSpotError as error:
-        run.warnings.add(About.FAILED, f"{event_type}: the audit of what was delivered has to be continued by the next sync: {error}")
+        run.warnings.add(About.FAILED, f"{event_type}: the audit is broken off, and continued by the next sync: {error}")
         return not isinstance(error, (Unauthorized, Unavailable))
     return True
 
@@ -75,9 +75,11 @@ def try_audit(run: Run, event_type: str, step: Callable[[], None]) -> bool:
 
 def compare_due(run: Run, event_type: str, allowance: Allowance) -> None:
     """Counts the stretches that are due, several walks at once, and settles each."""
-    stretches, now = stretches_of(run, event_type), run.client.clock.earlier()
-    due = [place for place, stretch in enumerate(stretches) if stretch.is_known and is_due(stretch, now)]
-    chunks = list(affordable(chunks_of(stretches, due, run.settings.page_size * CHUNK_PAGES), run.settings.page_size, allowance.left()))
+    stretches, now, page_size = stretches_of(run, event_type), run.client.clock.earlier(), run.settings.page_size
+    due = [place for place, stretch in enumerate(stretches) if stretch.is_counted and is_due(stretch, now)]
+    chunks = list(affordable(chunks_of(stretches, due, page_size * CHUNK_PAGES), page_size, allowance.left()))
+    if not chunks:
+        return
     abort = threading.Event()
     with ThreadPoolExecutor(run.settings.concurrency, thread_name_prefix="audit") as workers:
         counts = workers.map(partial(count, run, event_type, abort), chunks)
@@ -86,10 +88,12 @@ def compare_due(run: Run, event_type: str, allowance: Allowance) -> None:
                 counted = next(counts)
                 settle(run, event_type, stretches, chunk, counted)
                 keep(run, event_type, stretches)
+                if not allowance.left():
+                    break
         finally:
             abort.set()
             workers.shutdown(wait=True, cancel_futures=True)
-    keep(run, event_type, merge(stretches, now, run.settings.page_size // FILLED_BY, most_stretches(run)))
+    keep(run, event_type, merge(stretches, now, page_size // FILLED_BY, most_stretches(run)))
 
 
 def chunks_of(stretches: Sequence[Stretch], due: Iterable[int], events: int) -> Iterator[list[Stretch]]:
@@ -97,7 +101,7 @@ def chunks_of(stretches: Sequence[Stretch], due: Iterable[int], events: int) -> 
     for _, group in groupby(enumerate(due), key=lambda item: item[1] - item[0]):
         chunk: list[Stretch] = []
         for _, place in group:
-            if chunk and sum(stretch.count for stretch in chunk) + stretches[place].count > events:
+            if chunk and sum(stretch.events for stretch in chunk) + stretches[place].events > events:
                 yield chunk
                 chunk = []
             chunk.append(stretches[place])
@@ -107,7 +111,7 @@ def chunks_of(stretches: Sequence[Stretch], due: Iterable[int], events: int) -> 
 def affordable(chunks: Iterable[list[Stretch]], page_size: int, requests: int) -> Iterator[list[Stretch]]:
     """Yields the first chunks that can probably be counted with so many requests."""
     for chunk in chunks:
-        requests -= 1 + sum(stretch.count for stretch in chunk) // page_size
+        requests -= 1 + sum(stretch.events for stretch in chunk) // page_size
         if requests < 0:
             return
         yield chunk
@@ -132,9 +136,10 @@ def settle(run: Run, event_type: str, stretches: list[Stretch], chunk: Sequence[
         settled += deliver_again(run, event_type, before) if differs else before
     for old, new in zip(chunk, settled, strict=True):
         tally.audited += 1
-        tally.recounted += new.count
-        tally.late[old.age] += max(0, new.count - old.count)
-        tally.vanished += max(0, old.count - new.count)
+        tally.recounted += new.events
+        tally.vanished += max(0, old.events - new.events)
+        if new.events > old.events:
+            tally.late[old.age] += new.events - old.events
     begin = stretches.index(chunk[0])
     stretches[begin : begin + len(chunk)] = [stretch._replace(age=next_age(stretch.end, now)) for stretch in settled]
 
@@ -152,7 +157,7 @@ def deliver_again(run: Run, event_type: str, stretches: Sequence[Stretch]) -> li
 
 def adopt_due(run: Run, event_type: str, allowance: Allowance) -> None:
     """Counts what was delivered uncounted, without delivering it again."""
-    for stretch in [stretch for stretch in stretches_of(run, event_type) if not stretch.is_known]:
+    for stretch in [stretch for stretch in stretches_of(run, event_type) if not stretch.is_counted]:
         if allowance.left():
             adopt(run, event_type, stretch, allowance)
 
@@ -210,9 +215,9 @@ def fetch_little(run: Run, event_type: str, abort: threading.Event) -> Callable[
 
 
 def keep(run: Run, event_type: str, stretches: Sequence[Stretch]) -> None:
-    """Saves the stretches of an event type, without the first ones if they are not audited any more."""
-    done = next((n for n, stretch in enumerate(stretches) if stretch.age <= run.settings.audit_days), len(stretches))
-    run.cursors.set(event_type, replace(run.cursors.get(event_type), stretches=encode(stretches[done:])))
+    """Saves the stretches of an event type."""
+    text = encode(still_audited(stretches, run.settings.audit_days))
+    run.cursors.set(event_type, replace(run.cursors.get(event_type), stretches=text))
     run.cursors.save()
 
 
@@ -231,7 +236,7 @@ def conclude_audits(run: Run, names: Iterable[str]) -> None:
 def report(run: Run, event_type: str) -> None:
     """Reports the audit of one event type: in the log, and as a warning if much came late or something vanished."""
     tally = run.tallies[event_type]
-    late, by_age = tally.late.total(), ", ".join(f"{number} at {age} d" for age, number in sorted(tally.late.items()) if number)
+    late, by_age = tally.late.total(), ", ".join(f"{number} at {age} d" for age, number in sorted(tally.late.items()))
     found = f"came late: {late}{f' ({by_age})' if by_age else ''}, vanished: {tally.vanished}"
     run.sink.log(f"{event_type}: audited {tally.audited} stretches of {tally.recounted:,} events; {found}.")
     if late > MUCH * tally.recounted:

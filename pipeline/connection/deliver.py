@@ -1,4 +1,4 @@
-"""One event type: the stages composed, over each time range that is to be read."""
+"""One time range of one event type: the stages composed."""
 import threading
 import time
 from collections.abc import Callable
@@ -8,13 +8,9 @@ from typing import Any
 from toolz import pipe
 
 from pipeline.config.connect import query_for
-from pipeline.connection import spans
-from pipeline.connection.ledgers import adopt_gap, next_begin, open_ledger, record
-from pipeline.connection.reporting import PROGRESS_SECONDS, format_duration, format_progress, format_rows, throttle
+from pipeline.connection.reporting import PROGRESS_SECONDS, format_progress, throttle
 from pipeline.connection.run import Run
-from pipeline.connection.state import Progress
 from pipeline.connection.warnings import About
-from pipeline.errors import Refused
 from pipeline.hubspot.client import Client, Page
 from pipeline.hubspot.events_api import CURSOR, LIMIT, Query, within
 from pipeline.names.tables import REJECTED_EVENT
@@ -36,58 +32,11 @@ from pipeline.stages import (
     unwrap_results,
 )
 from pipeline.tables.rejected_event import rejected_row
-from pipeline.tables.sync_run import Tally
 from pipeline.timestamps import Span, to_text
 
 
-def sync_event_type(run: Run, event_type: str) -> None:
-    """Delivers one event type: first any gap left by an earlier start date, then everything after the cursor. A ledger counts
-    what is delivered of it, for the audits of later syncs."""
-    start, before, clock = run.settings.start, run.cursors.get(event_type), run.client.clock
-    tally = run.tallies[event_type] = Tally(before.occurred)
-    began, outcome = time.monotonic(), "failed"
-
-    def step(change: Callable[..., Progress], *arguments: Any) -> None:
-        after = change(run.cursors.get(event_type), *arguments)
-        run.cursors.set(event_type, after)  # in memory only: saved with the next checkpoint, since many event types are empty
-        tally.cursor_after = after.occurred
-
-    try:
-        if gap := spans.gap_span(before, start):
-            deliver(run, event_type, gap, lambda position: step(spans.advance_gap, start, position))
-            step(spans.finish_gap, start)
-            adopt_gap(run, event_type, gap[0])
-        main = spans.main_span(before, start, run.settings.lookback, clock.earlier())
-        ledger = open_ledger(run, event_type, main[0], began)
-
-        def advance(position: int) -> None:
-            step(spans.advance, start, position, clock.earlier(began))
-            ledger.close(next_begin(run, run.cursors.get(event_type)))
-
-        def save() -> None:
-            record(run, ledger, event_type)
-            run.cursors.save()
-
-        try:
-            deliver(run, event_type, main, advance, save, ledger.add if run.settings.audit_days else _ignore)
-            step(spans.finish, start, clock.earlier(began))
-        finally:
-            record(run, ledger, event_type)
-        if ledger.small_property:
-            run.small_properties[event_type] = ledger.small_property
-        outcome = "complete"
-    except Refused:
-        outcome = "refused"
-        raise
-    finally:
-        after = run.cursors.get(event_type)
-        tally.end(outcome, after.read_at if outcome == "complete" else after.occurred, clock.now())
-        rows, time_taken = format_rows(tally.events), format_duration(tally.seconds)
-        run.sink.log(f"{event_type}: {outcome}, {rows} in {time_taken}, cursor {tally.cursor_after or 'none yet'}.")
-
-
-def _ignore(event: Any) -> None:
-    pass
+def ignore(event: Any) -> None:
+    """Observes nothing."""
 
 
 def deliver(
@@ -96,7 +45,7 @@ def deliver(
     span: Span,
     advance: Callable[[int], None],
     save: Callable[[], None] | None = None,
-    observe: Callable[[Any], None] = _ignore,
+    observe: Callable[[Any], None] = ignore,
 ) -> None:
     """Delivers one time range of one event type. `advance` gets the reader's watermark (ms) after each page, before each
     checkpoint, and at the end: by then, everything of the range before it is delivered. `save` saves a checkpoint (by default,

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.audits.ledger import Ledger
-from pipeline.audits.stretches import ADOPTED, Stretch, decode, encode
+from pipeline.audits.stretches import Stretch, decode, encode, still_audited, uncounted
 from pipeline.connection.run import Run
 from pipeline.connection.spans import main_span
 from pipeline.connection.state import Progress
@@ -46,16 +46,11 @@ def stretches_of(run: Run, event_type: str) -> list[Stretch]:
     return [stretch for stretch in from_start if stretch.begin < stretch.end]
 
 
-def uncounted(begin: int, end: int) -> Stretch:
-    """A range of time that was delivered, nobody knows how many events of it."""
-    return Stretch(begin, end, 0, 0, ADOPTED)
-
-
 def record(run: Run, ledger: Ledger, event_type: str) -> None:
     """Writes a ledger into the progress of its event type."""
     progress = run.cursors.get(event_type)
     if progress.occurred is not None and run.settings.audit_days:
-        stretches = ledger.until(next_begin(run, progress))
+        stretches = still_audited(ledger.until(next_begin(run, progress)), run.settings.audit_days)
         run.cursors.set(event_type, replace(progress, stretches=encode(stretches)))
 
 

@@ -24,9 +24,9 @@ class Progress:
 
     `occurred` is the cursor: everything from `start_date` up to it is delivered. `read_at` is when the sync began that read up
     to it, by the earlier of the clocks. A start date that was moved earlier leaves a gap before `start_date`: of that,
-    `gap_start` up to `gap_occurred` is delivered. `finished_at` is when a sync last read everything there was. `stretches` are what
-    was delivered before the next sync begins to read, as audits compare it (audits/stretches.py). `fingerprint` is that of the settings the cursor was made under (Settings.fingerprint;
-    None: the defaults).
+    `gap_start` up to `gap_occurred` is delivered. `finished_at` is when a sync last read everything there was. `fingerprint` is
+    that of the settings the cursor was made under (Settings.fingerprint; None: the defaults). `stretches` are what was delivered
+    before the next sync begins to read, for audits to compare (audits/stretches.py).
     """
 
     occurred: str | None = None

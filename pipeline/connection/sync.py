@@ -10,7 +10,7 @@ from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.account import other_origin, other_portals, unknown_origin
 from pipeline.connection.audit import audit
 from pipeline.connection.cursors import Cursors
-from pipeline.connection.deliver import sync_event_type
+from pipeline.connection.event_type import sync_event_type
 from pipeline.connection.memory import share_freed_memory
 from pipeline.connection.refusals import ASKED_AGAIN, Refusals
 from pipeline.connection.reporting import format_duration, summary
@@ -61,7 +61,6 @@ def sync(
         own_row.begin()
         try:
             sync_event_types(run, cache(client.event_types), declared)
-            audit(run)
         except ConnectorError as error:
             if isinstance(error, HubSpotError):
                 error.args = (f"{error} {SAVED}",)
@@ -71,9 +70,9 @@ def sync(
 
 
 def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Collection[str] | None = None) -> None:
-    """Syncs each event type in turn. One that fails (a scope, a name, a page that cannot be read) does not stop the others: it is
-    a warning, and an error only if all fail. A name that the account does not know is a mistake in the configuration: an error,
-    once the others are synced."""
+    """Syncs each event type in turn, then audits what earlier syncs have delivered. A type that fails (a scope, a name, a page
+    that cannot be read) does not stop the others: it is a warning, and an error only if all fail. A name that the account does
+    not know is a mistake in the configuration: an error, once the others are synced."""
     names, mistakes = select_event_types(run, list_event_types, declared)
     if warning := other_portals(run.cursors.known, names):
         run.warnings.add(About.CHANGED, warning)
@@ -90,6 +89,7 @@ def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Colle
         else:
             failures[event_type] = error
             report_failure(run, event_type, error, is_only_one=len(names) == 1 and not mistakes)
+    audit(run)
     if not synced and (said := what_failed(run, failures)):
         is_only_one = len(failures) == len(said) + len(mistakes) == 1
         raise next(iter(failures.values())) if is_only_one else HubSpotError("\n- ".join([NONE_SYNCED, *said, *mistakes]))

@@ -57,7 +57,7 @@ class Tally:
         return {
             "events": self.events, "pages": self.pages, "rejected": self.rejected.total(), "seconds": round(self.seconds, 3),
             "cursor_before": self.cursor_before, "cursor_after": self.cursor_after, "lag_seconds": self.lag_seconds,
-            "complete_until": self.complete_until, "audited": self.audited, "late": self.late, "vanished": self.vanished,
+            "complete_until": self.complete_until, "audited": self.audited, "late": _by_age(self.late), "vanished": self.vanished,
             "outcome": self.outcome,
         }  # fmt: skip
 
@@ -94,7 +94,7 @@ def last_row(
         "complete_until": min((tally.complete_until for tally in totals if tally.complete_until), key=to_ms, default=None),
         "audited": sum(tally.audited for tally in totals),
         "late": late.total(),
-        "late_by_age": dict(sorted(late.items())),
+        "late_by_age": _by_age(late),
         "vanished": sum(tally.vanished for tally in totals),
         "event_types": {name: tally.as_json() for name, tally in tallies.items()},
     }
@@ -107,6 +107,11 @@ def row_so_far(
     next sync can report how far this one came if it is killed."""
     row = last_row(first, now, None, tallies, requests)
     return {name: row[name] for name in row if name not in _AT_THE_END} | {"outcome": "interrupted"}
+
+
+def _by_age(late: Counter[int]) -> dict[str, int]:
+    """Late events by the age in days at which they were found, as JSON."""
+    return {str(age): number for age, number in sorted(late.items())}
 
 
 _AT_THE_END = ("seconds_in_pipeline", "lag_seconds", "late_by_age", "event_types")

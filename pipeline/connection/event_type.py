@@ -1,0 +1,70 @@
+"""One event type: the time ranges that a sync reads of it, and what that changes in its progress."""
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.connection import ledgers, spans
+from pipeline.connection.deliver import deliver, ignore
+from pipeline.connection.reporting import format_duration, format_rows
+from pipeline.connection.run import Run
+from pipeline.connection.state import Progress
+from pipeline.errors import Refused
+from pipeline.tables.sync_run import Tally
+
+
+def sync_event_type(run: Run, event_type: str) -> None:
+    """Delivers one event type: first any gap left by an earlier start date, then everything after the cursor."""
+    tally = run.tallies[event_type] = Tally(run.cursors.get(event_type).occurred)
+    outcome = "failed"
+    try:
+        sync_gap(run, event_type)
+        sync_main(run, event_type)
+        outcome = "complete"
+    except Refused:
+        outcome = "refused"
+        raise
+    finally:
+        after = run.cursors.get(event_type)
+        tally.end(outcome, after.read_at if outcome == "complete" else after.occurred, run.client.clock.now())
+        rows, time_taken = format_rows(tally.events), format_duration(tally.seconds)
+        run.sink.log(f"{event_type}: {outcome}, {rows} in {time_taken}, cursor {tally.cursor_after or 'none yet'}.")
+
+
+def sync_gap(run: Run, event_type: str) -> None:
+    """Delivers what a start date that was moved earlier has left out."""
+    start = run.settings.start
+    if gap := spans.gap_span(run.cursors.get(event_type), start):
+        deliver(run, event_type, gap, lambda position: step(run, event_type, spans.advance_gap, start, position))
+        step(run, event_type, spans.finish_gap, start)
+        ledgers.adopt_gap(run, event_type, gap[0])
+
+
+def sync_main(run: Run, event_type: str) -> None:
+    """Delivers everything from the cursor on. A ledger counts it, for the audits of later syncs."""
+    start, clock, began = run.settings.start, run.client.clock, time.monotonic()
+    main = spans.main_span(run.cursors.get(event_type), start, run.settings.lookback, clock.earlier())
+    ledger = ledgers.open_ledger(run, event_type, main[0], began)
+
+    def advance(position: int) -> None:
+        step(run, event_type, spans.advance, start, position, clock.earlier(began))
+        ledger.close(ledgers.next_begin(run, run.cursors.get(event_type)))
+
+    def save() -> None:
+        ledgers.record(run, ledger, event_type)
+        run.cursors.save()
+
+    try:
+        deliver(run, event_type, main, advance, save, ledger.add if run.settings.audit_days else ignore)
+        step(run, event_type, spans.finish, start, clock.earlier(began))
+    finally:
+        ledgers.record(run, ledger, event_type)
+    if ledger.small_property:
+        run.small_properties[event_type] = ledger.small_property
+
+
+def step(run: Run, event_type: str, change: Callable[..., Progress], *arguments: Any) -> None:
+    """Changes the progress of an event type, in memory only: it is saved with the next checkpoint, since many event types are
+    empty."""
+    after = change(run.cursors.get(event_type), *arguments)
+    run.cursors.set(event_type, after)
+    run.tallies[event_type].cursor_after = after.occurred
