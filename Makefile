@@ -3,6 +3,7 @@ BIN := .venv/bin
 # The SDK looks for its helper programs on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 READY := .venv/ready
+NODE_CLIENT := tests/node/node_modules/.package-lock.json
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -14,7 +15,7 @@ demo: $(READY)  ## a simulated HubSpot, a real sync, a look at the table
 report: $(READY)  ## report.html beside the warehouse (the demo's where there is no other): what it holds, how the syncs went
 	@python -m report $(firstword $(wildcard files/warehouse.db build/demo/files/warehouse.db) files/warehouse.db)
 
-test: $(READY)  ## the tests, but those of make long
+test: $(READY) $(NODE_CLIENT)  ## the tests, but those of make long
 	@python -m pytest -n auto -m "not long"
 
 long: $(READY)  ## the tests that take minutes: memory, kills, generated promises
@@ -44,10 +45,14 @@ bench:  ## side by side, into bench/results.*; FULL=1 adds 10,000,000 events, ON
 	@.venv-bench/bin/python -m bench $(if $(FULL),--full) $(ONLY)
 
 clean:
-	@rm -rf .venv .venv-bench .venv-dlt build files
+	@rm -rf .venv .venv-bench .venv-dlt build files tests/node/node_modules
 
 $(READY): requirements.txt requirements-dev.txt $(wildcard */requirements.txt)
 	@echo "Setting up .venv (once) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --requirement requirements-dev.txt
 	@touch $@
+
+$(NODE_CLIENT): tests/node/package-lock.json
+	@npm ci --prefix tests/node --no-audit --no-fund --fetch-retries=0 >/dev/null 2>&1 || \
+		echo "HubSpot's Node client could not be installed: its tests are skipped."

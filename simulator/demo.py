@@ -23,7 +23,7 @@ FILES = PLACE / "files"
 PORT = PLACE / "port"  # kept from run to run, since the state names the address that its cursors were made at
 LOG = PLACE / "debug.log"
 EVENTS = 30_000
-TOKEN = "pat-na1-demo-0000"  # noqa: S105 (the simulator accepts any)
+TOKEN = "any-access-token"  # noqa: S105 (the simulator accepts any)
 
 
 def main() -> int:

@@ -22,6 +22,7 @@ from pipeline.config.parsers import (
 from pipeline.hubspot.address import HUBSPOT
 from pipeline.timestamps import MINUTE
 
+# The default is the newest that has been seen to answer for events; how long each is supported: docs/access.md.
 API_VERSIONS = ("2026-03", "2026-09", "2025-09", "v3")
 LAYOUTS = ("per_event_type", "single")
 SECRETS = ("api_token", "hash_salt")
@@ -43,7 +44,7 @@ class Key(NamedTuple):
 KEYS = {
     "api_token": Key(
         "api_token", "", token, "Access token",
-        "Of your HubSpot private app (Settings, Integrations, Private Apps); it begins with pat-.",
+        "Of a HubSpot service key (Development, Keys, Service keys), or of a private app that you already have.",
     ),
     "initial_sync_start_date": Key(
         "start", "", date_to_ms, "Sync events from",
@@ -132,6 +133,6 @@ KEYS = {
     ),
 }  # fmt: skip
 REQUIRED = {
-    "api_token": "give the access token of your HubSpot private app (it begins with pat-)",
+    "api_token": "give the access token of a HubSpot service key, or of a private app that you already have",
     "initial_sync_start_date": "give the date to sync from, such as 2026-01-01T00:00:00Z",
 }

@@ -130,12 +130,21 @@ def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
         if name not in KEYS:
             near = nearest(name.lower()[:60], KEYS)
             hint = f"; did you mean '{near[0]}'?" if near else "."
-            sentences.append(f"configuration key {_shown(name)} is unknown and ignored{hint}")
+            shown = "(not shown)" if _holds_token(configuration, name) else _shortened(name, 60)
+            sentences.append(f"configuration key {shown} is unknown and ignored{hint}")
     return sentences
 
 
-def _shown(name: str) -> str:
-    return "(not shown)" if "pat-" in name else repr(name[:60])
+def _shortened(text: str, length: int) -> str:
+    """A text to quote in a message: of a long word with a digit in it, only the beginning.
+
+    Such a word may be an access token in the wrong place: HubSpot does not document how that of a service key looks.
+
+    >>> _shortened("e_visited page", 80), _shortened("token=5ec2e75e-c2e7-4a11-9b0d-0123456789ab", 80)
+    ("'e_visited page'", "'toke…'")
+    """
+    words = re.sub(r"[\w+/=~-]{20,}", lambda word: f"{word[0][:4]}…" if re.search(r"\d", word[0]) else word[0], text)
+    return repr(words[:length])
 
 
 def _text(configuration: Mapping[str, Any], name: str) -> str:
@@ -153,7 +162,7 @@ def _given(configuration: Mapping[str, Any], name: str) -> str:
     if given is None or (isinstance(given, str) and not given.strip()):
         return "missing"
     secret = name in SECRETS or _holds_token(configuration, str(given))
-    return "not usable as given (not shown)" if secret else f"given {str(given)[:80]!r}"
+    return "not usable as given (not shown)" if secret else f"given {_shortened(str(given), 80)}"
 
 
 def _digest(value: Any) -> str:
@@ -162,5 +171,6 @@ def _digest(value: Any) -> str:
 
 
 def _holds_token(configuration: Mapping[str, Any], text: str) -> bool:
+    """Whether a text certainly holds an access token: this configuration's, or one that begins as a private app's does."""
     token = configuration.get("api_token")
     return bool(re.search(r"\bpat-", text)) or (isinstance(token, str) and len(token) > 3 and token in text)

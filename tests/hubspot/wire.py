@@ -6,7 +6,8 @@ from contextlib import suppress
 
 
 class Wire:
-    """A server that answers with exactly these bytes (or pieces of them), request by request, the last one ever after."""
+    """A server that answers with exactly these bytes (or pieces of them), request by request, the last one ever after. Instead
+    of bytes there may be a function from the head of the request to them."""
 
     def __init__(self, *answers):
         self.answers, self.heads = list(answers), []
@@ -17,8 +18,10 @@ class Wire:
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
                 lines = iter(self.rfile.readline, b"\r\n")
-                wire.heads.append(b"".join(lines).decode())
+                head = b"".join(lines).decode()
+                wire.heads.append(head)
                 answer = wire.answers[0] if len(wire.answers) == 1 else wire.answers.pop(0)
+                answer = answer(head) if callable(answer) else answer
                 with suppress(OSError):
                     for piece in [answer] if isinstance(answer, bytes) else answer:
                         self.wfile.write(piece)

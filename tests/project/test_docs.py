@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.keys import KEYS
+from pipeline.config.keys import API_VERSIONS, KEYS, REQUIRED
 from simulator import Simulator, generated, listed
 from tests.support import TYPE, Delivered, configuration, event, sync_into
 
@@ -146,6 +146,18 @@ def test_readme_names_each_key_with_its_default():
     for name, key in KEYS.items():
         row = next(row for row in README.splitlines() if row.startswith("| ") and f"`{name}`" in row.split("|")[1])
         assert len(key.default) > 30 or f"`{key.default}`" in row or not key.default
+
+
+def test_the_documentation_says_until_when_each_api_version_is_supported():
+    rows = re.findall(r"^\| `(\S+)`(.*?) \|.*?\| (\w+ 20\d\d) \|", (ROOT / "docs" / "access.md").read_text("utf-8"), re.MULTILINE)
+    assert [version for version, _, _ in rows] == list(API_VERSIONS)
+    assert [version for version, remark, _ in rows if "the default" in remark] == [KEYS["api_version"].default]
+
+
+def test_no_text_promises_a_look_of_the_token():
+    pages = [ROOT / "README.md", ROOT / "configuration.json.example", *ROOT.glob("docs/*.md"), *ROOT.glob("notebooks/*.ipynb")]
+    texts = [page.read_text("utf-8") for page in pages] + [key.help for key in KEYS.values()] + list(REQUIRED.values())
+    assert not [text for text in texts if "pat-" in text]
 
 
 def as_the_example(events):

@@ -24,6 +24,7 @@ from tests.sdk import everything_left, run
 from tests.support import TYPE, configuration
 
 TOKEN = "pat-na1-5ec2e75e-c2e7-4a11-9b0d-7b1d94e3f06c"
+LOOKS = {"of a private app": TOKEN, "of any other look": TOKEN.removeprefix("pat-na1-")}  # a service key's is not documented
 PIECES = ("5ec2e75e", "c2e7-4a11", "7b1d94e3f06c")
 ROOT = Path(connector.__file__).parent
 pytestmark = pytest.mark.usefixtures("home")
@@ -83,19 +84,24 @@ def test_no_answer_that_echoes_the_token_leaves_it_anywhere(project, capfd, tmp_
 
 
 MISTAKES = {
-    **{key: {key: TOKEN} for key in KEYS if key != "api_token"}, "no token": {"api_token": "", "event_types": TOKEN},
-    "among event types": {"event_types": f"{TYPE}, {TOKEN}"}, "in a URL": {"api_base_url": f"https://{TOKEN}@api.hubapi.com"},
-    "in a path": {"api_base_url": f"https://api.hubapi.com/{TOKEN}"}, "unknown key": {"token": TOKEN}, "as a key": {TOKEN: "1"},
-    "twice": {"api_token": f"{TOKEN} {TOKEN}"}, "with its word": {"api_token": f"Bearer {TOKEN}"},
-    "in a list": {"page_size": [TOKEN]},
-    "with a mistake": {"page_size": "0", "start": TOKEN}, "in quotes": {"api_token": f'"{TOKEN}"', "api_version": TOKEN},
+    **{key: lambda token, key=key: {key: token} for key in KEYS if key != "api_token"},
+    "no token": lambda token: {"api_token": "", "event_types": token},
+    "among event types": lambda token: {"event_types": f"{TYPE}, {token}"},
+    "in a URL": lambda token: {"api_base_url": f"https://{token}@api.hubapi.com"},
+    "in a path": lambda token: {"api_base_url": f"https://api.hubapi.com/{token}"},
+    "unknown key": lambda token: {"token": token}, "as a key": lambda token: {token: "1"},
+    "twice": lambda token: {"api_token": f"{token} {token}"}, "with its word": lambda token: {"api_token": f"Bearer {token}"},
+    "in a list": lambda token: {"page_size": [token]}, "with a mistake": lambda token: {"page_size": "0", "start": token},
+    "in quotes": lambda token: {"api_token": f'"{token}"', "api_version": token},
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_token_in_the_wrong_place_of_the_configuration_is_left_nowhere(project, capfd, tmp_path, mistake):
+def test_a_token_in_the_wrong_place_of_the_configuration_is_left_nowhere(project, capfd, tmp_path, mistake, look):
+    token = LOOKS[look]
     with Simulator({TYPE: generated(20)}) as sim:
-        _, left = left_by(project, capfd, configuration(sim, api_token=TOKEN) | MISTAKES[mistake], tmp_path)
+        _, left = left_by(project, capfd, configuration(sim, api_token=token) | MISTAKES[mistake](token), tmp_path)
     assert_hidden(left)
 
 
