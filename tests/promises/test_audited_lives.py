@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import ConnectorError
+from pipeline.connection import audit
 from pipeline.hubspot import clock
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 from simulator import Behaviour, listed
@@ -157,3 +158,14 @@ def test_an_audit_that_fails_or_is_killed_is_made_up_for(sim, events, fuse, ever
         for _ in range(12):
             life.sync(Sync(8 * DAY))
         life.assert_table_equals_truth()
+
+
+@given(st.lists(occurrences, min_size=5, max_size=60), st.integers(1, 3), st.sampled_from(("1", "4")))
+@PROFILE
+def test_what_few_requests_leave_undone_is_not_called_complete(sim, events, requests, page_size):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit, "FREE_REQUESTS", requests)
+        patch.setattr(audit, "REQUESTS_FOR_EACH", 0)
+        life = Life(sim, patch, events)
+        for _ in range(50):
+            life.sync(Sync(DAY), page_size=page_size)
