@@ -126,7 +126,7 @@ class Simulator(Account):
             return False
         request.status = reply.status
         body = b"" if request.method == "HEAD" else reply.body
-        length = len(body)
+        length = len(reply.body)
         if transport in ("cut", "cut_clean"):
             body = body[: length // 2]
         message = self._head(reply, len(body) if transport == "cut_clean" else length, request.number) + body
