@@ -19,7 +19,8 @@ BODIES: dict[int, dict[str, Any]] = {
     405: {"message": "Method not allowed", "category": "METHOD_NOT_ALLOWED"},
     423: {"message": "The resource is locked, try again in 2 seconds", "category": "LOCKED"},
     477: {"message": "This account is being migrated to another data center", "category": "MIGRATION_IN_PROGRESS"},
-    500: {"message": "internal error"},
+    429: {"category": "RATE_LIMITS", "errorType": "RATE_LIMIT"},
+    500: {"message": "internal error", "category": "INTERNAL_ERROR"},
 }
 LIMITS = {
     "TEN_SECONDLY_ROLLING": "You have reached your ten_secondly_rolling limit.",
@@ -100,7 +101,7 @@ def stored_elsewhere(field: str) -> Answer:
 
 def rate_limited(policy: str, wait_ms: int | None) -> Answer:
     """A 429 for a policy, with Retry-After in whole seconds unless `wait_ms` is None."""
-    answer = error(429, message=LIMITS[policy], errorType="RATE_LIMIT", policyName=policy)
+    answer = error(429, message=LIMITS[policy], policyName=policy)
     if wait_ms is not None:
         answer.headers["Retry-After"] = str(max(1, -(-wait_ms // 1000)))
     return answer

@@ -1,5 +1,6 @@
 """What the simulator refuses, and in which words: the unknown in them can be had either way."""
 import json
+from uuid import UUID
 
 import pytest
 
@@ -44,6 +45,13 @@ def test_a_type_that_is_stored_elsewhere_cannot_be_read_and_any_field_may_say_so
         assert STORAGE in json.dumps(holder[0][inner] if inner else holder)
         assert get(session, sim, eventType="e_other").status_code == 200
         assert STORAGE in get(session, sim, eventType=None, objectType="CONTACT").text
+
+
+@pytest.mark.parametrize("kind", ["400", "401", "403", "404", "405", "423", "429", "429:daily", "477", "500"])
+def test_an_error_of_the_api_has_the_fields_that_its_document_requires(session, kind):
+    with served(faults={1: kind}) as sim:
+        error = get(session, sim).json()
+    assert UUID(error["correlationId"]) and all(isinstance(error[name], str) for name in ("message", "category"))
 
 
 def test_a_request_line_that_is_too_long_is_refused_by_the_proxy_and_the_connection_goes_on(session):
