@@ -6,12 +6,13 @@ import signal
 import threading
 import time
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simulator import Behaviour, History, Simulator, generated
 from simulator.faults import check, kinds
 from simulator.history import SHAPES
+from simulator.lateness import Delay, backdated, converting, latest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     try:
-        simulator = Simulator(_histories(options), _behaviour(options), options.port)
+        histories = _histories(options)
+        simulator = Simulator(histories, _behaviour(options, histories), options.port)
     except ValueError as error:
         parser.error(str(error))
     with simulator:
@@ -48,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         if option.metadata:
             _add_field(group, option)
     _add_others(group)
+    _add_lateness(parser.add_argument_group("lateness: of several, the latest holds"))
     return parser
 
 
@@ -103,13 +106,12 @@ def _add_others(group: "argparse._ArgumentGroup") -> None:
     )  # fmt: skip
     group.add_argument("--forbid", action="append", default=[], metavar="TYPE", help="answer 403 to an event type (repeatable)")
     group.add_argument(
+        "--store-elsewhere", action="append", default=[], metavar="TYPE",
+        help="answer 400 to an event type, as to one that may not be read from where it is stored (repeatable)",
+    )  # fmt: skip
+    group.add_argument(
         "--extra-event-type", action="append", default=[], metavar="TYPE",
         help="list an event type that is unknown to queries (repeatable)",
-    )  # fmt: skip
-    group.add_argument("--late-ms", type=int, default=0, metavar="X", help="milliseconds until an event is visible")
-    group.add_argument(
-        "--ingested-late", type=_delay_of_every_nth, metavar="N=MS",
-        help="in the order `ingested`, list every Nth event that many milliseconds late",
     )  # fmt: skip
     group.add_argument(
         "--date-offset-ms", type=int, action="append", default=[], metavar="X",
@@ -117,6 +119,22 @@ def _add_others(group: "argparse._ArgumentGroup") -> None:
     )  # fmt: skip
     group.add_argument(
         "--clock-offset-ms", type=int, default=0, metavar="X", help="milliseconds that the simulator's clock is ahead",
+    )  # fmt: skip
+
+
+def _add_lateness(group: "argparse._ArgumentGroup") -> None:
+    """Adds the options of when events become visible, or are listed."""
+    group.add_argument("--late-ms", type=int, default=0, metavar="X", help="milliseconds until an event is visible")
+    group.add_argument(
+        "--backdated", type=_every_nth, metavar="N=MS", help="every Nth event is visible that many milliseconds late",
+    )  # fmt: skip
+    group.add_argument(
+        "--converting", type=_every_nth, metavar="N=MS",
+        help="every Nth visitor becomes a contact that many milliseconds after the first visit: earlier visits are visible then",
+    )  # fmt: skip
+    group.add_argument(
+        "--ingested-late", type=_every_nth, metavar="N=MS",
+        help="in the order `ingested`, list every Nth event that many milliseconds late (default: when it is visible)",
     )  # fmt: skip
 
 
@@ -141,10 +159,12 @@ def _numbered(text: str) -> tuple[int, str]:
     return int(number), name
 
 
-def _delay_of_every_nth(text: str) -> Callable[[int, int], int]:
-    """The delays that "500=600000" describes: 600,000 ms for every 500th event."""
+def _every_nth(text: str) -> tuple[int, int]:
+    """The N and the milliseconds in "500=600000"."""
     every, ms = map(int, text.split("="))
-    return lambda index, occurred: ms if (index + 1) % every == 0 else 0
+    if every < 1:
+        raise ValueError(text)
+    return every, ms
 
 
 def _histories(options: argparse.Namespace) -> dict[str, History]:
@@ -158,16 +178,27 @@ def _histories(options: argparse.Namespace) -> dict[str, History]:
     }  # fmt: skip
 
 
-def _behaviour(options: argparse.Namespace) -> Behaviour:
+def _late(options: argparse.Namespace, histories: Mapping[str, History]) -> dict[str, Delay]:
+    """The delay of each event type's events, if the options ask for any."""
+    late = {}
+    for name, history in histories.items():
+        delays = [backdated(1, options.late_ms)] if options.late_ms else []
+        delays += [backdated(*options.backdated)] if options.backdated else []
+        delays += [converting(history, *options.converting)] if options.converting else []
+        late |= {name: latest(*delays)} if delays else {}
+    return late
+
+
+def _behaviour(options: argparse.Namespace, histories: Mapping[str, History]) -> Behaviour:
     """The Behaviour that the options describe."""
     plain = {option.name for option in dataclasses.fields(Behaviour) if option.metadata}
     behaviour = Behaviour(**{name: value for name, value in vars(options).items() if name in plain})
     behaviour.quota = (options.quota, options.quota_interval_ms) if options.quota is not None else None
     behaviour.fault_kinds, behaviour.faults = options.fault_kinds, dict(options.fault)
     behaviour.forbidden, behaviour.extra_event_types = set(options.forbid), tuple(options.extra_event_type)
-    behaviour.ingested, behaviour.date_offsets = options.ingested_late, tuple(options.date_offset_ms)
-    if options.late_ms:
-        behaviour.late = lambda index, occurred: options.late_ms
+    behaviour.stored_elsewhere, behaviour.date_offsets = set(options.store_elsewhere), tuple(options.date_offset_ms)
+    behaviour.late = _late(options, histories) or None
+    behaviour.ingested = backdated(*options.ingested_late) if options.ingested_late else None
     if options.clock_offset_ms:
         behaviour.clock = lambda: time.time_ns() // 1_000_000 + options.clock_offset_ms
     return behaviour

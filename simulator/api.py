@@ -7,11 +7,11 @@ import orjson
 from simulator.account import Account
 from simulator.behaviour import Behaviour, Request
 from simulator.cursor import Position, encode
-from simulator.errors import Answer, Refused, error, invalid, rate_limited
+from simulator.errors import ALLOWED, Answer, Refused, error, invalid, rate_limited
 from simulator.faults import alter, replacement
 from simulator.pages import Page, cut, keep_properties, render
 from simulator.query import filter_of, history_of, limit_of, order_of, window_of
-from simulator.walk import Walk, is_nth, read_cursor
+from simulator.walk import Walk, is_nth, look_of, read_cursor
 
 PATH = re.compile(
     r"/events/(?:v3/events|event-occurrences/(?:2025-09|2026-03|2026-09))(?P<types>/event-types)?/?"
@@ -25,7 +25,7 @@ def answer(account: Account, request: Request, faults: list[str]) -> Answer:
         account.now(), behaviour.quota, behaviour.daily_quota, behaviour.others_per_second
     )
     reply = next(filter(None, (replacement(kind, behaviour) for kind in faults)), None)
-    reply = reply or _unauthorized(request, behaviour)
+    reply = reply or _too_long(request, behaviour) or _unauthorized(request, behaviour)
     if reply is None and decision.policy:
         reply = rate_limited(decision.policy, decision.wait_ms if behaviour.retry_after_on_429 else None)
     if reply is None:
@@ -36,6 +36,11 @@ def answer(account: Account, request: Request, faults: list[str]) -> Answer:
     if behaviour.rate_headers:
         reply.headers.update(decision.headers)
     return reply
+
+
+def _too_long(request: Request, behaviour: Behaviour) -> Answer | None:
+    """The error for a request line that is too long, from the proxy; None if it is not."""
+    return error(414) if request.length > behaviour.max_request_line else None
 
 
 def _unauthorized(request: Request, behaviour: Behaviour) -> Answer | None:
@@ -55,7 +60,7 @@ def _route(account: Account, request: Request, faults: list[str]) -> Answer:
     path = PATH.fullmatch(request.path)
     if not path:
         return error(404)
-    if request.method != "GET":
+    if request.method not in ALLOWED:
         return error(405)
     if path["types"]:
         names = [*account.histories, *account.behaviour.extra_event_types]
@@ -104,6 +109,6 @@ def _empty_page(account: Account, request: Request, position: Position, turn: in
         if is_nth(turn, behaviour.empty_page_every) and position not in account.emptied:
             account.emptied.add(position)
             issued_at = account.now() if behaviour.cursor_ttl_ms is not None else 0
-            after = encode(position._replace(issued=request.number, issued_at=issued_at))
+            after = encode(position._replace(issued=request.number, issued_at=issued_at), look=look_of(behaviour))
             return empty._replace(after=after, paging=behaviour.paging)
     return None

@@ -1,9 +1,11 @@
 """The options of the simulated API. Each defaults to what HubSpot documents, or else to what is most likely."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.errors import CODE_FIELDS, SCOPE_MESSAGES
+from simulator.lateness import Delay
 from simulator.paging import SHAPES
 
 
@@ -16,6 +18,7 @@ class Request:
     path: str
     query: dict[str, list[str]]
     headers: dict[str, str]  # names in lower case
+    length: int = 0  # bytes of the request line
     status: int | None = None  # None: not answered
     fault: str | None = None  # several are joined with "+"
 
@@ -32,6 +35,12 @@ class Behaviour:
     latency_ms: float = option(0, "milliseconds before each answer")
     token: str | None = option(None, "the only bearer token accepted; any token if omitted")
     forbidden: Collection[str] = ()  # event types answered with 403; a dict maps them to their scopes or to the error's context
+    missing_scopes: str = option(
+        "message", "where a 403 names the missing scopes; older_message: in an older wording", (*SCOPE_MESSAGES, "context"),
+    )  # fmt: skip
+    stored_elsewhere: Collection[str] = ()  # event types answered with 400, since they may not be read from where they are stored
+    storage_code: str = option("subCategory", "field of a 400 about storage locations that holds its code", tuple(CODE_FIELDS))
+    max_request_line: int = option(16_384, "bytes of a request line; a longer one is answered with 414")
     extra_event_types: tuple[str, ...] = ()  # listed by the event types endpoint, but unknown to queries
 
     after_inclusive: bool = option(False, "occurredAfter is inclusive")
@@ -43,11 +52,21 @@ class Behaviour:
         "ascending", "order of the whole range; ingested: by when events are listed; breaking: ascending, then shuffled",
         ("ascending", "descending", "shuffled", "ingested", "breaking"),
     )  # fmt: skip
-    ingested: Callable[[int, int], int] | None = None  # (index, occurred ms) to the ms until it is listed; None: as `late`
+    ingested: Delay | None = None  # (index, occurred ms) to the ms until it is listed; None: as `late`
     order_breaks_after: int = option(1, "pages of a walk that are in order if the order is `breaking`")
-    late: Callable[[int, int], int] | None = None  # (index, occurred ms) to the ms until it is visible
+    late: Delay | Mapping[str, Delay] | None = None  # (index, occurred ms) to the ms until it is visible; or that by event type
+    sort: str = option(
+        "broken", "effect of `sort`; broken: a descending order is ascending from the first cursor on",
+        ("broken", "obeyed", "ignored", "refused"),
+    )  # fmt: skip
+    object_types: str = option("any", "spelling of objectType; the other is refused", ("any", "singular", "plural"))
     hide_future: bool = option(False, "hide events dated after the simulator's clock")
 
+    cursor_padding: int | None = option(None, "number of `=` that end a cursor (default: varied)", (0, 1, 2))
+    cursor_bar: bool | None = option(None, "whether a decoded cursor ends in `|` (default: varied)", (True, False))
+    cursor_type_id: str | None = option(
+        None, "beginning of the type id in a cursor (default: 6 for custom and apps' events, else 4)", ("4", "6")
+    )
     cursors: str = option("lenient", "strict: answer 400 to a cursor from another query", ("lenient", "strict"))
     cursor_decodes: str = option("once", "once: a cursor that is still encoded gets an empty page", ("once", "any"))
     cursor_ttl_requests: int | None = option(None, "cursors expire after this many requests")
@@ -61,7 +80,7 @@ class Behaviour:
     open_end: bool = option(False, "every page with events names a next page; an empty one is the last")
     paging: str | None = option(None, "shape of `paging` on every page", tuple(SHAPES))
     last_paging: str | None = option(None, "shape of `paging` on last pages", tuple(SHAPES))
-    default_limit: int = option(100, "results per page if the query has no limit")
+    default_limit: int = option(20, "results per page if the query has no limit")
     max_limit: int = option(1000, "highest limit allowed")
     limit_policy: str = option("error", "answer to a higher limit", ("error", "clamp"))
     empty_page_every: int = option(0, "every Nth page with `after` is empty once, although events follow")

@@ -5,6 +5,19 @@ from typing import NamedTuple
 from urllib.parse import quote
 from zlib import crc32
 
+from simulator.visits import mix
+
+
+class Look(NamedTuple):
+    """How cursors look; None: in all the ways seen, each cursor by its position."""
+
+    padding: int | None = None  # 0, 1 or 2 of `=`
+    ends_in_bar: bool | None = None
+    type_id: str | None = None  # "4" or "6", what the event type's id begins with; None: 6 for custom events and apps' events
+
+
+VARIED = Look()
+
 
 class Position(NamedTuple):
     """The event that a page follows."""
@@ -24,13 +37,22 @@ class Position(NamedTuple):
         return self.floor_millis, self.floor_tie
 
 
-def encode(position: Position, object_id: str = "", event_type: str = "") -> str:
+def encode(position: Position, event_type: str = "", look: Look = VARIED) -> str:
     """The cursor as it appears in the JSON: percent-encoded, its padding as `%3D`."""
-    type_id = f"4-{crc32(event_type.encode('utf-8', 'replace')) % 10**7}"
-    numbers = ".".join(f"{number:x}" for number in position[1:])
-    text = f"{position.millis}|0-1|{object_id}|{type_id}|{numbers}".encode("ascii", "replace")
-    text += b"|" * (len(text) % 3 == 0)  # forces padding, which is what clients get wrong
-    return quote(b64encode(text), safe="")
+    dice = mix(position.millis * 31 + position.tie)
+    padding = dice % 3 if look.padding is None else look.padding
+    ends_in_bar = dice >> 8 & 1 if look.ends_in_bar is None else look.ends_in_bar
+    end = f"|{_type_id(event_type, look)}|{'.'.join(f'{number:x}' for number in position[1:])}" + "|" * ends_in_bar
+    beginning = f"{position.millis}|0-1|"
+    digits = 10 + (-padding - len(beginning) - len(end) - 10) % 3  # an object's id has 10 to 12, as the padding demands
+    object_id = 10 ** (digits - 1) + dice % 10**9
+    return quote(b64encode(f"{beginning}{object_id}{end}".encode("ascii")), safe="")
+
+
+def _type_id(event_type: str, look: Look) -> str:
+    """An event type's id, as in `4-96000`."""
+    kind = look.type_id or ("6" if event_type.startswith(("pe", "ae")) else "4")
+    return f"{kind}-{crc32(event_type.encode('utf-8', 'replace')) % 10**7}"
 
 
 def decode(text: str) -> Position:

@@ -11,20 +11,38 @@ JSON = "application/json;charset=utf-8"
 BODIES: dict[int, dict[str, Any]] = {
     400: {"message": "Invalid input", "category": "VALIDATION_ERROR"},
     401: {
-        "message": "Authentication credentials not found. This API supports OAuth 2.0 authentication.",
+        "message": "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more "
+        "details at https://developers.hubspot.com/docs/methods/auth/oauth-overview",
         "category": "INVALID_AUTHENTICATION",
     },
     404: {"message": "Resource not found", "category": "OBJECT_NOT_FOUND"},
     405: {"message": "Method not allowed", "category": "METHOD_NOT_ALLOWED"},
     423: {"message": "The resource is locked, try again in 2 seconds", "category": "LOCKED"},
     477: {"message": "This account is being migrated to another data center", "category": "MIGRATION_IN_PROGRESS"},
-    500: {"message": "internal error"},
+    429: {"category": "RATE_LIMITS", "errorType": "RATE_LIMIT"},
+    500: {"message": "internal error", "category": "INTERNAL_ERROR"},
 }
 LIMITS = {
     "TEN_SECONDLY_ROLLING": "You have reached your ten_secondly_rolling limit.",
     "DAILY": "You have reached your daily limit.",
 }
-SCOPES = ("business-intelligence",)
+SCOPES = ("event-detail-read", "web-analytics-api-access")
+SCOPE_MESSAGES = {  # seen on live accounts, without a context
+    "message": "Insufficient scopes, requires one of: [{}]",
+    "older_message": "Your app doesn't the have scopes needed to make this call. Do you have access to the "
+    "'business-intelligence' scope?  Missing auth details: {}",
+}
+STORAGE = "EVENT_TYPE_READS_NOT_ALLOWED_DUE_TO_STORAGE_LOCATIONS"
+CODE_FIELDS: dict[str, dict[str, Any]] = {  # which one HubSpot uses is not known
+    "subCategory": {"subCategory": STORAGE},
+    "category": {"category": STORAGE},
+    "message": {"message": STORAGE},
+    "errors.code": {"errors": [{"message": "The event type cannot be read", "code": STORAGE}]},
+    "errors.subCategory": {"errors": [{"message": "The event type cannot be read", "subCategory": STORAGE}]},
+    "errors.message": {"errors": [{"message": STORAGE}]},
+    "context": {"context": {"reason": [STORAGE]}},
+}
+ALLOWED = ("GET", "HEAD")
 
 
 @dataclass
@@ -46,10 +64,13 @@ class Refused(Exception):
 
 def error(status: int, **fields: Any) -> Answer:
     """HubSpot's error for a status. `fields` add to its body, or replace what is there."""
-    if status in (502, 503, 504) or status > 504:
+    if status in (414, 502, 503, 504) or status > 504:
         return _proxy_error(status)
     body = {"status": "error", "message": "error", "correlationId": str(uuid4())}
-    return Answer(status, orjson.dumps(body | BODIES.get(status, {}) | fields))
+    answer = Answer(status, orjson.dumps(body | BODIES.get(status, {}) | fields))
+    if status == 405:
+        answer.headers["Allow"] = ", ".join(ALLOWED)
+    return answer
 
 
 def invalid(message: str, parameter: str) -> Refused:
@@ -58,19 +79,29 @@ def invalid(message: str, parameter: str) -> Refused:
     return Refused(error(400, message=message, errors=errors, context={"parameter": [parameter]}))
 
 
-def forbidden(types: Collection[str], event_type: str) -> Answer:
-    """A 403 with the missing scopes: those that `types` maps the event type to (or the context it maps it to), else SCOPES."""
+def forbidden(types: Collection[str], event_type: str, where: str = "message") -> Answer:
+    """A 403 with the missing scopes: those that `types` maps the event type to, else SCOPES.
+
+    `where` is one of SCOPE_MESSAGES, or "context". If `types` maps the event type to a context, that is sent as it is.
+    """
     scopes = types.get(event_type, SCOPES) if isinstance(types, Mapping) else SCOPES
     names = [scopes] if isinstance(scopes, str) else list(scopes)
+    if where != "context" and not isinstance(scopes, Mapping):
+        return error(403, message=SCOPE_MESSAGES[where].format(",".join(names)), category="MISSING_SCOPES")
     context = scopes if isinstance(scopes, Mapping) else {"requiredScopes": names, "requiredGranularScopes": names}
     message = "This app hasn't been granted all required scopes to make this call."
     detail = {"message": "One or more of the following scopes are required.", "context": context}
     return error(403, message=message, category="MISSING_SCOPES", context=context, errors=[detail])
 
 
+def stored_elsewhere(field: str) -> Answer:
+    """A 400 for an event type that may not be read from where it is stored. `field`, one of CODE_FIELDS, holds the code."""
+    return error(400, **{"message": "Cannot read events"} | CODE_FIELDS[field])
+
+
 def rate_limited(policy: str, wait_ms: int | None) -> Answer:
     """A 429 for a policy, with Retry-After in whole seconds unless `wait_ms` is None."""
-    answer = error(429, message=LIMITS[policy], errorType="RATE_LIMIT", policyName=policy)
+    answer = error(429, message=LIMITS[policy], policyName=policy)
     if wait_ms is not None:
         answer.headers["Retry-After"] = str(max(1, -(-wait_ms // 1000)))
     return answer
@@ -80,5 +111,6 @@ def _proxy_error(status: int) -> Answer:
     """An error of the proxy in front of the API, which does not send JSON."""
     if status >= 520:
         return Answer(status, f"error code: {status}".encode(), {"Content-Type": "text/plain; charset=UTF-8"})
-    body = f"<html><head><title>{status}</title></head><body>The server is not available.</body></html>"
+    says = "The request URI is too long." if status == 414 else "The server is not available."
+    body = f"<html><head><title>{status}</title></head><body>{says}</body></html>"
     return Answer(status, body.encode(), {"Content-Type": "text/html"})

@@ -13,7 +13,7 @@ from simulator.pages import Page
 from simulator.paging import SHAPES
 from simulator.visits import mix
 
-STATUSES = (400, 401, 403, 404, 423, 429, 477, 500, 502, 503, 504, *range(520, 528), 530)
+STATUSES = (400, 401, 403, 404, 405, 414, 423, 429, 477, 500, 502, 503, 504, *range(520, 528), 530)
 TRANSPORT = ("cut", "cut_clean", "reset", "hang", "drip")
 
 
@@ -82,7 +82,7 @@ def _random(number: int, behaviour: Behaviour) -> str | None:
 def _error(status: int, options: Sequence[str], behaviour: Behaviour) -> Answer:
     """The error of a status."""
     if status == 403:
-        return forbidden(behaviour.forbidden, "")
+        return forbidden(behaviour.forbidden, "", behaviour.missing_scopes)
     if status == 429 and "daily" in options:
         return rate_limited("DAILY", None)
     if status == 429:

@@ -4,15 +4,15 @@ A position is a key, not a number of events, so events that appear, disappear or
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 
 from simulator.cursor import Position
 from simulator.history import History
+from simulator.lateness import Delay
 from simulator.visits import mix
 
-Delay = Callable[[int, int], int]  # (index, occurred ms) to the ms until an event is listed
 Key = tuple[int, int, int]  # rank, time, tie
 
 

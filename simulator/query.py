@@ -8,9 +8,10 @@ from typing import Any
 
 from simulator.account import Account
 from simulator.behaviour import Behaviour
-from simulator.errors import Refused, error, forbidden, invalid
+from simulator.errors import Refused, error, forbidden, invalid, stored_elsewhere
 from simulator.history import History, merged
 from simulator.instants import milliseconds
+from simulator.lateness import delay_of
 from simulator.pages import select
 
 Query = dict[str, list[str]]
@@ -23,13 +24,21 @@ def history_of(account: Account, query: Query) -> History:
         raise Refused(error(400, message="Must specify an eventType or objectType"))
     if query.get("objectId") and not object_type:
         raise invalid("objectId requires an objectType", "objectId")
-    if event_type in account.behaviour.forbidden:
-        raise Refused(forbidden(account.behaviour.forbidden, event_type))
+    _check_readable(account, event_type)
     if not event_type:
         return merged(account.histories)
     if event_type not in account.histories:
         raise invalid(f"Unknown event type: {event_type}", "eventType")
     return account.histories[event_type]
+
+
+def _check_readable(account: Account, event_type: str) -> None:
+    """Raises Refused for an event type that the account must not read. A query without a type reads all of them."""
+    behaviour = account.behaviour
+    if event_type in behaviour.forbidden:
+        raise Refused(forbidden(behaviour.forbidden, event_type, behaviour.missing_scopes))
+    if {event_type} & {*behaviour.stored_elsewhere} or (behaviour.stored_elsewhere and not event_type):
+        raise Refused(stored_elsewhere(behaviour.storage_code))
 
 
 def limit_of(query: Query, behaviour: Behaviour) -> int:
@@ -69,18 +78,21 @@ def _bound(query: Query, name: str) -> int | None:
 
 
 def order_of(query: Query, behaviour: Behaviour, has_cursor: bool) -> str:
-    """The order of the events. Sorting in descending order breaks paging, as in HubSpot: from a cursor on, the order is
-    ascending, over the same events again."""
+    """The order of the events. A descending order that is `broken`, as seen in HubSpot, is ascending from a cursor on, over the
+    same events again."""
     sort = query.get("sort", [""])[0].lower()
-    if not sort:
+    if sort and behaviour.sort == "refused":
+        raise invalid("sort is not supported", "sort")
+    if not sort or behaviour.sort == "ignored":
         return behaviour.order
-    return "descending" if sort.startswith(("-", "desc")) and not has_cursor else "ascending"
+    is_broken = behaviour.sort == "broken" and has_cursor
+    return "descending" if sort.startswith(("-", "desc")) and not is_broken else "ascending"
 
 
 def filter_of(account: Account, history: History, query: Query) -> Callable[[int], bool] | None:
     """Whether an event, by index, is visible and passes the query's filters; None if all events are and do."""
-    late, now = account.behaviour.late, account.now()
-    matches = _event_filters(query)
+    late, now = delay_of(account.behaviour.late, query.get("eventType", [""])[0]), account.now()
+    matches = _event_filters(query, account.behaviour)
     if late is None and not matches:
         return None
 
@@ -93,17 +105,43 @@ def filter_of(account: Account, history: History, query: Query) -> Callable[[int
     return wanted
 
 
-def _event_filters(query: Query) -> list[Callable[[Any], bool]]:
+def _event_filters(query: Query, behaviour: Behaviour) -> list[Callable[[Any], bool]]:
     """The query's filters of parsed events, other than by type and time."""
     filters: list[Callable[[Any], bool]] = []
     for name, values in query.items():
-        if name in ("objectType", "objectId", "id"):
+        if name == "objectType":
+            filters.append(partial(_has_type, {_singular(value, behaviour) for value in values}))
+        elif name in ("objectId", "id"):
             filters.append(partial(_has, name, {value.lower() for value in values}))
         elif name.startswith("property."):
             filters.append(partial(_has_property, name.partition(".")[2], set(values)))
         elif name.startswith("objectProperty."):
             raise invalid("The simulator does not support filters by object property", name)
     return filters
+
+
+def _singular(object_type: str, behaviour: Behaviour) -> str:
+    """An object type of a query in lower case and in the singular. Raises Refused if that is not the spelling asked for."""
+    name = singular(object_type)
+    spelling = "singular" if name == object_type.lower() else "plural"
+    if behaviour.object_types not in ("any", spelling):
+        raise invalid(f"Unable to infer object type from: {object_type}", "objectType")
+    return name
+
+
+def singular(object_type: str) -> str:
+    """An object type in lower case and in the singular.
+
+    >>> singular("CONTACT"), singular("contacts"), singular("companies")
+    ('contact', 'contact', 'company')
+    """
+    name = object_type.lower()
+    return name[:-3] + "y" if name.endswith("ies") else name.removesuffix("s")
+
+
+def _has_type(names: set[str], event: Any) -> bool:
+    """Whether the event's object is of one of these types."""
+    return isinstance(event, dict) and singular(str(event.get("objectType"))) in names
 
 
 def _has(name: str, values: set[str], event: Any) -> bool:

@@ -23,6 +23,7 @@ from simulator.history import History
 
 HOST = "127.0.0.1"
 DRIP_SECONDS = 0.05
+MOST_BYTES = 1_048_576  # of a request line
 
 
 class Simulator(Account):
@@ -91,13 +92,14 @@ class Simulator(Account):
 
     def _read(self, reader: BinaryIO) -> Request | None:
         """The next request; None if there is none, or it is not HTTP."""
-        words = reader.readline(65_536).decode("latin-1").split()
+        line = reader.readline(MOST_BYTES).decode("latin-1").rstrip("\r\n")
+        words = line.split()
         if len(words) != 3:
             return None
         method, target, version = words
         headers: dict[str, str] = {}
-        while line := reader.readline(65_536).decode("latin-1").rstrip("\r\n"):
-            name, _, value = line.partition(":")
+        while header := reader.readline(65_536).decode("latin-1").rstrip("\r\n"):
+            name, _, value = header.partition(":")
             headers[name.strip().lower()] = value.strip()
         reader.read(int(headers.get("content-length", "0")))
         if version == "HTTP/1.0":
@@ -105,7 +107,7 @@ class Simulator(Account):
         parts = urlsplit(target)
         query = parse_qs(parts.query, keep_blank_values=True)
         with self._arrival:
-            request = Request(next(self._numbers), method, unquote(parts.path), query, headers)
+            request = Request(next(self._numbers), method, unquote(parts.path), query, headers, len(line))
             self.requests.append(request)
         return request
 
@@ -124,7 +126,7 @@ class Simulator(Account):
             return False
         request.status = reply.status
         body = b"" if request.method == "HEAD" else reply.body
-        length = len(body)
+        length = len(reply.body)
         if transport in ("cut", "cut_clean"):
             body = body[: length // 2]
         message = self._head(reply, len(body) if transport == "cut_clean" else length, request.number) + body

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from simulator.behaviour import Behaviour, Request
-from simulator.cursor import Position, checksum, decode, encode
+from simulator.cursor import Look, Position, checksum, decode, encode
 from simulator.errors import invalid
 from simulator.history import History
-from simulator.orders import Delay, events_after, rank
+from simulator.lateness import Delay, delay_of
+from simulator.orders import events_after, rank
 
 BEGINNING = Position(0, 0, 0, walked=0)
 
@@ -47,8 +48,12 @@ class Walk:
         return self.position.walked if self.position else 0
 
     @property
+    def _event_type(self) -> str:
+        return self.request.query.get("eventType", [""])[0]
+
+    @property
     def _delay(self) -> Delay | None:
-        return self.behaviour.ingested or self.behaviour.late
+        return self.behaviour.ingested or delay_of(self.behaviour.late, self._event_type)
 
     def _issue(self, position: Position) -> str:
         """The percent-encoded cursor of a position, issued to this request."""
@@ -58,7 +63,7 @@ class Walk:
             issued=request.number if behaviour.cursor_fresh or behaviour.cursor_ttl_requests is not None else 0,
             issued_at=self.now if behaviour.cursor_ttl_ms is not None else 0,
         )
-        return encode(issued, str(position.tie % 10**9), request.query.get("eventType", [""])[0])
+        return encode(issued, self._event_type, look_of(behaviour))
 
     def _position_after(self, i: int) -> Position:
         """The position after event i."""
@@ -67,6 +72,11 @@ class Walk:
         if self.position and self.order == "breaking" and self._walked == self.behaviour.order_breaks_after:
             floor = self.position.millis, self.position.tie
         return Position(ms, tie, 0, self._walked + 1, first, *floor)
+
+
+def look_of(behaviour: Behaviour) -> Look:
+    """How the cursors look that the options ask for."""
+    return Look(behaviour.cursor_padding, behaviour.cursor_bar, behaviour.cursor_type_id)
 
 
 def read_cursor(request: Request, behaviour: Behaviour, now: int, turn: int) -> Position:

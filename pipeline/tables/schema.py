@@ -4,10 +4,12 @@ from typing import Any
 
 from pipeline.config.connect import connect, query_for
 from pipeline.config.event_types import select, select_asking
+from pipeline.config.keys import KEYS
 from pipeline.config.settings import Settings, read_settings
 from pipeline.errors import HubSpotError, Refused, SettingsError, Unauthorized
 from pipeline.hubspot.client import Client
 from pipeline.hubspot.events_api import EVENT_TYPE, ID, LIMIT, OBJECT_ID, OBJECT_TYPE, PROPERTIES, within
+from pipeline.hubspot.id_properties import ID_PROPERTIES
 from pipeline.names.columns import OCCURRED
 from pipeline.names.destination import destination_name
 from pipeline.names.patterns import is_pattern, matcher
@@ -96,7 +98,10 @@ def text_column_types(settings: Settings, columns: Iterable[str]) -> dict[str, s
 
 
 def text_columns(settings: Settings, event_type: str, sample_of: Sample) -> Iterator[str]:
-    """The columns of an event type that string_columns names or matches."""
+    """The columns of an event type that string_columns names or matches; by default also the ids that HubSpot is known to write
+    as digits in events of this type."""
+    if settings.string_columns == KEYS["string_columns"].parse(KEYS["string_columns"].default):
+        yield from ID_PROPERTIES.get(event_type, ())
     yield from (name for name in settings.string_columns if not is_pattern(name))
     patterns = tuple(filter(is_pattern, settings.string_columns))
     if patterns:

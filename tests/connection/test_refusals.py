@@ -113,7 +113,7 @@ def test_if_none_can_be_read_each_sync_asks_for_all_and_fails(account):
         with pytest.raises(ConnectorError) as error:
             sync_into(delivered, account, event_types="*")
         assert asked(account) == set(TYPES)
-        assert "10 event types cannot be read" in str(error.value) and str(error.value).count("events.read") == 1
+        assert "10 event types cannot be read" in str(error.value) and str(error.value).count("grant the scope events.read") == 1
 
 
 def test_a_killed_sync_does_not_ask_again_for_what_was_refused(account):

@@ -14,7 +14,7 @@ from tests.support import TYPE
     [
         ("400", Refused, "Invalid input", "event_types"),
         ("401", Unauthorized, "Authentication credentials not found", "api_token"),
-        ("403", Refused, "This app hasn't been granted", "business-intelligence"),
+        ("403", Refused, "Insufficient scopes", "grant one of the scopes event-detail-read, web-analytics-api-access"),
         ("404", Refused, "Resource not found", "api_version"),
     ],
 )

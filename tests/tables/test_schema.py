@@ -26,6 +26,23 @@ def test_every_table_is_declared_with_its_key_and_no_column_needlessly():
     assert set(tables_of(sync_metrics="false")) == {TYPE, "rejected_event"}
 
 
+def test_ids_that_look_like_numbers_are_text_by_default():
+    """Those of a live page visit among them."""
+    with served(event(hs_hash_id="0396065", hs_leviathan_linked_vids="221021723238", hs_page_id="00701")) as sim:
+        tables = declare_tables(configuration(sim, event_types=f"{TYPE}, {OTHER}"))
+    declared = {table["table"]: table["columns"] for table in tables}
+    for name in ("hs_hash_id", "hs_leviathan_linked_vids", "hs_page_id"):
+        assert declared[TYPE][name] == "STRING"
+    assert "hs_page_id" in declared[OTHER] and "hs_hash_id" not in declared[OTHER]
+
+
+def test_they_are_text_in_the_warehouse(project):
+    values = {"hs_hash_id": "0396065", "hs_leviathan_linked_vids": "221021723238", "hs_browser_version_major": "17.40"}
+    with served(event(**values)) as sim:
+        run(project, configuration(sim))
+    assert rows(project, ", ".join(values)) == [tuple(values.values())]
+
+
 def test_the_single_layout_is_one_table_with_properties_as_one_json_column():
     declared = tables_of(table_layout="single", event_types="*")
     assert set(declared) == {"event", "rejected_event", "sync_run"}
