@@ -166,8 +166,11 @@ def decode(text: str) -> list[Stretch]:
     for other in others:
         width, events, total, age = other.split(".")
         end = begin + int(width, 36)
-        number = int.from_bytes(base64.urlsafe_b64decode(total + "="), "big")
-        stretches.append(Stretch(begin, end, int(events, 36), number, ADOPTED if age == "-" else 2 ** int(age, 36)))
+        number = base64.urlsafe_b64decode(total + "=")
+        if len(number) != 8:
+            raise ValueError(f"not a sum of fingerprints: {total!r}")
+        days = ADOPTED if age == "-" else 2 ** int(age, 36)
+        stretches.append(Stretch(begin, end, int(events, 36), int.from_bytes(number, "big"), days))
         begin = end
     return stretches
 

@@ -69,7 +69,7 @@ WRONG = {
     "checkpoint_interval": ("-1", "from 1 to"),
     "dedupe_window": ("many", "from 0 to"),
     "lookback_minutes": ("1.5", "from 0 to"),
-    "deep_reread_days": ("often", "from 0 to"),
+    "audit_days": ("often", "from 0 to"),
     "max_outage_minutes": ("0", "minutes above 0"),
     "concurrency": ("0", "from 1 to"),
     "quota_reserve_percent": ("91", "from 0 to 90"),

@@ -16,7 +16,7 @@ from tests.support import TYPE, Delivered, sync_into, truth
 
 SIGNUP, URL = "pe1_signup", "https://api.hubapi.com"
 law = settings(deadline=None)
-DATES = [field.name for field in fields(Progress) if field.name != "fingerprint"]
+DATES = [field.name for field in fields(Progress) if field.name not in ("fingerprint", "stretches")]
 TEXTS = st.integers(0, 60).map(to_text) | st.integers(0, 3).map(lambda second: f"1970-01-01T00:00:0{second}Z")
 
 
@@ -27,25 +27,26 @@ def read(state):
 # What is refused
 
 
-@pytest.mark.parametrize("version", [4, 99])
+@pytest.mark.parametrize("version", [5, 99])
 def test_a_newer_version_is_refused_with_what_to_do(version):
-    with pytest.raises(StateError, match=rf"version {version}.*knows up to 3.*newer.*[Dd]eploy.*re-sync"):
+    with pytest.raises(StateError, match=rf"version {version}.*knows up to 4.*newer.*[Dd]eploy.*re-sync"):
         migrate({"version": version, "event_types": {}})
 
 
 BROKEN = {
     "no version": {"event_types": {}},
-    "no event types": {"version": 3},
+    "no event types": {"version": 4},
     "a version that is a text": {"version": "3", "event_types": {}},
     "a version that is a bool": {"version": True, "event_types": {}},
     "a version that is too low": {"version": 0, "event_types": {}},
-    "event types in a list": {"version": 3, "event_types": [TYPE]},
-    "progress that is not an object": {"version": 3, "event_types": {TYPE: "2026-05-21"}},
+    "event types in a list": {"version": 4, "event_types": [TYPE]},
+    "progress that is not an object": {"version": 4, "event_types": {TYPE: "2026-05-21"}},
     "progress of version 1 that is not an object": {"version": 1, "event_types": {TYPE: "2026-05-21"}},
     "progress of version 2 that is not an object": {"version": 2, "event_types": {TYPE: ["2026-05-21"]}},
-    "api_base_url that is not a string": {"version": 3, "event_types": {}, "api_base_url": 5},
+    "api_base_url that is not a string": {"version": 4, "event_types": {}, "api_base_url": 5},
     "made_against that is not a string": {"version": 2, "event_types": {}, "made_against": 5},
-    "fingerprint that is not a string": {"version": 3, "event_types": {TYPE: {"fingerprint": 5}}},
+    "fingerprint that is not a string": {"version": 4, "event_types": {TYPE: {"fingerprint": 5}}},
+    "stretches that are not a string": {"version": 4, "event_types": {TYPE: {"stretches": ["a"]}}},
     "made_under of version 1 that is not a string": {"version": 1, "event_types": {TYPE: {"made_under": 5}}},
     "made_under of version 2 that is not a string": {"version": 2, "event_types": {TYPE: {"made_under": 5}}},
     "the example's with more": {"start_date": "2026-05-21T01:36:04Z", "end_date": "2026-05-21T01:36:04Z"},
@@ -54,7 +55,7 @@ BROKEN = {
     f"{name} {value!r} in version {version}": {"version": version, "event_types": {TYPE: {name: value}}}
     for name in DATES
     for value in ("soon", "", 5, [], {}, ["2026-05-21T01:36:04Z"])
-    for version in (1, 2, 3)
+    for version in (1, 2, 3, 4)
 } | {
     f"the example's with the date {value!r}": {"start_date": value} for value in ("yesterday", [], {}, ["2026-05-21T01:36:04Z"])
 }  # fmt: skip
@@ -86,8 +87,8 @@ def states(versions, fingerprint, api_base_url):
 
 STATES = (
     states(st.sampled_from([1, 2]), "made_under", "made_against")
-    | states(st.sampled_from([3]), "fingerprint", "api_base_url")
-    | states(st.integers(-1, 5) | st.none(), "fingerprint", "made_against")
+    | states(st.sampled_from([3, 4]), "fingerprint", "api_base_url")
+    | states(st.integers(-1, 6) | st.none(), "fingerprint", "made_against")
 )
 EXAMPLES = (TEXTS | JSON).map(lambda date: {"start_date": date})
 
@@ -107,7 +108,8 @@ def test_any_state_is_read_or_refused_and_never_changed(state):
 # This version
 
 
-PROGRESS = st.builds(Progress, **dict.fromkeys(DATES, st.none() | TEXTS), fingerprint=st.none() | st.text())
+OTHERS = dict.fromkeys(("fingerprint", "stretches"), st.none() | st.text())
+PROGRESS = st.builds(Progress, **dict.fromkeys(DATES, st.none() | TEXTS), **OTHERS)
 
 
 @law
@@ -115,7 +117,7 @@ PROGRESS = st.builds(Progress, **dict.fromkeys(DATES, st.none() | TEXTS), finger
 def test_a_written_state_survives_json_and_is_read_as_it_was(progress, under_way, api_base_url):
     written = state_dict(progress, under_way, api_base_url)
     saved = json.loads(json.dumps(written))
-    assert migrate(saved) == (written, []) and saved["version"] == 3
+    assert migrate(saved) == (written, []) and saved["version"] == 4
     assert (progress_by_type(saved), read_under_way(saved), saved.get("api_base_url")) == (progress, under_way, api_base_url)
 
 
@@ -131,7 +133,7 @@ def test_what_is_read_and_written_reads_the_same_and_needs_no_migration(state):
     assert migrate(written) == (written, [])
     assert (progress_by_type(written), read_under_way(written)) == (progress, under_way)
     assert state_dict(progress_by_type(written), under_way, written.get("api_base_url")) == written
-    assert migrated["version"] == 3 and migrate(migrated)[0] == migrated and set(migrate(migrated)[1]) <= set(sentences)
+    assert migrated["version"] == 4 and migrate(migrated)[0] == migrated and set(migrate(migrated)[1]) <= set(sentences)
 
 
 @law
@@ -142,7 +144,7 @@ def test_no_field_is_left_out_in_silence(state):
         known = state_dict(progress_by_type(migrated), read_under_way(migrated), migrated.get("api_base_url"))
     except StateError:
         return
-    names = {} if state["version"] == 3 else {"made_under": "fingerprint", "made_against": "api_base_url"}
+    names = {} if state["version"] == 4 else {"made_under": "fingerprint", "made_against": "api_base_url"}
     log = " ".join(sentences)
     for event_type, saved in state["event_types"].items():
         for key, value in saved.items():
@@ -172,12 +174,12 @@ PLACE = {"occurred": "2026-05-21T01:36:04.329Z", "read_at": "2026-05-21T01:40:00
 
 
 def test_an_empty_state_is_a_first_sync():
-    assert migrate({}) == ({"version": 3, "event_types": {}}, [])
+    assert migrate({}) == ({"version": 4, "event_types": {}}, [])
 
 
 def test_the_state_of_the_published_example_becomes_the_cursor_of_its_one_table():
     state, sentences = migrate({"start_date": "2026-05-21T01:36:04.329Z"})
-    assert state == {"version": 3, "event_types": {TYPE: {"occurred": "2026-05-21T01:36:04.329Z"}}}
+    assert state == {"version": 4, "event_types": {TYPE: {"occurred": "2026-05-21T01:36:04.329Z"}}}
     (sentence,) = sentences
     assert "before 2026-05-21T01:36:04.329Z counts as delivered" in sentence and "re-sync" in sentence
     span = main_span(progress_by_type(state)[TYPE], 0, 60_000, to_ms("2027-01-01"))
@@ -189,7 +191,7 @@ def test_a_sync_resumes_at_the_date_of_the_published_example():
     half = history.time(250)
     with Simulator({TYPE: history}) as sim:
         delivered = sync_into(Delivered(), sim, {"start_date": to_text(half)}, page_size="50")
-    assert delivered.ids() == truth(history, half) and delivered.state["version"] == 3
+    assert delivered.ids() == truth(history, half) and delivered.state["version"] == 4
 
 
 # From version 1, of release 1.0.0: a state that it saved when it was killed inside a millisecond of many pages
@@ -225,7 +227,7 @@ def renamed(progress):
 def test_version_1_keeps_everything_but_its_page_cursors_which_are_logged():
     state, sentences = migrate(VERSION_1)
     event_types = {name: renamed(progress) for name, progress in VERSION_1["event_types"].items()}
-    assert state == {"version": 3, "event_types": event_types, "under_way": SIGNUP}
+    assert state == {"version": 4, "event_types": event_types, "under_way": SIGNUP}
     (sentence,) = sentences
     assert SIGNUP in sentence and TYPE not in sentence and "read again" in sentence
     progress = progress_by_type(state)
@@ -235,7 +237,7 @@ def test_version_1_keeps_everything_but_its_page_cursors_which_are_logged():
 
 def test_version_1_without_page_cursors_is_migrated_without_a_line_in_the_log():
     state = {"version": 1, "event_types": {TYPE: PLACE, SIGNUP: PLACE | {"rest": None}}, "under_way": TYPE}
-    assert migrate(state) == ({"version": 3, "event_types": {TYPE: PLACE, SIGNUP: PLACE}, "under_way": TYPE}, [])
+    assert migrate(state) == ({"version": 4, "event_types": {TYPE: PLACE, SIGNUP: PLACE}, "under_way": TYPE}, [])
 
 
 def test_a_sync_resumes_from_version_1_and_reads_the_interrupted_millisecond_again():
@@ -244,7 +246,7 @@ def test_a_sync_resumes_from_version_1_and_reads_the_interrupted_millisecond_aga
         assert delivered.ids(SIGNUP) == truth(sim.histories[SIGNUP]) and len(delivered.ids(TYPE)) < 10
         assert not any("after" in request.query for request in sim.requests[:2])
     assert delivered.warnings == [] and sum("page cursors" in line for line in delivered.log) == 1
-    assert delivered.state["version"] == 3 and "rest" not in json.dumps(delivered.state)
+    assert delivered.state["version"] == 4 and "rest" not in json.dumps(delivered.state)
 
 
 # From version 2, never released: a state of a sync with filters that was killed while it read a gap
@@ -279,10 +281,15 @@ VERSION_2 = {
 }  # fmt: skip
 
 
-def test_version_2_changes_two_names_and_nothing_else():
+def without_deep(progress):
+    """Version 4 has no daily re-read any more."""
+    return {name: value for name, value in progress.items() if name != "deep_read_at"}
+
+
+def test_version_2_changes_two_names_and_has_no_deep_re_read_any_more():
     state, sentences = migrate(VERSION_2)
-    event_types = {name: renamed(progress) for name, progress in VERSION_2["event_types"].items()}
-    whole = {"version": 3, "event_types": event_types, "api_base_url": URL, "under_way": TYPE, "sync_run": SYNC_RUN}
+    event_types = {name: without_deep(renamed(progress)) for name, progress in VERSION_2["event_types"].items()}
+    whole = {"version": 4, "event_types": event_types, "api_base_url": URL, "under_way": TYPE, "sync_run": SYNC_RUN}
     assert (state, sentences) == (whole, [])
     assert progress_by_type(state)["E_A_B"].fingerprint == f"table e_a_b_zmjyor, {MADE_UNDER}"
     assert progress_by_type(state)[TYPE].gap_occurred == "2026-01-16T12:40:43.298Z"

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.errors import BadAnswer, ConnectorError, QuotaSpent, Unavailable
-from pipeline.hubspot import client, clock, rate_limit, retry
-from pipeline.timestamps import DAY, MINUTE, to_ms
-from simulator import Behaviour, Simulator, generated, listed
-from tests.support import START, TYPE, Delivered, event, sync_into, truth
+from pipeline.hubspot import client, rate_limit, retry
+from pipeline.timestamps import to_ms
+from simulator import Behaviour, Simulator, generated
+from tests.support import TYPE, Delivered, sync_into, truth
 
 EVENTS = int(os.environ.get("FAULT_EVENTS", "20000"))
 STATUSES = ("423", "429", "429:no-retry-after", "477", "500", "502", "503", "504", *map(str, range(520, 528)))
@@ -239,40 +239,3 @@ def test_a_sync_shows_ten_warnings_at_most_and_each_subject_keeps_a_place(failin
         assert {about: shown.count(about) for about in all_about} == all_about and len(shown) == 8
     else:
         assert len(shown) == 10 and shown[-1].startswith(f"Further warnings: {failing + 5 - 9}.")
-
-
-# Events reported days late
-
-
-@pytest.mark.parametrize("ahead", [0, 365], ids="{} days ahead".format)
-def test_the_daily_deep_re_read_delivers_an_event_reported_days_late(monkeypatch, ahead):
-    monkeypatch.setattr(clock, "local_now", lambda: now + ahead * DAY)
-    start, deep = to_ms(START), {"deep_reread_days": "10", "lookback_minutes": "60"}
-    events = [event(start + n * 60 * MINUTE, n) for n in range(24 * 30)]
-    now = start + 20 * DAY
-
-    def late(_, occurred):
-        return 3 * DAY if occurred == start + 18 * DAY else 0  # seen on day 21
-
-    with served(listed(events), clock=lambda: now, hide_future=True, late=late) as sim:
-        delivered, spans = Delivered(), []
-        for _ in range(4 * 24 // 6):  # every six hours, four days
-            sim.requests.clear()
-            sync_into(delivered, sim, **deep)
-            spans.append(min(to_ms(asked.query["occurredAfter"][0]) for asked in sim.requests))
-            assert ("id-432" in delivered.ids()) <= (now >= start + 21 * DAY)
-            now += DAY // 4
-        assert delivered.ids() == {f"id-{n}" for n in range(24 * 30) if start + n * 60 * MINUTE <= now - DAY // 4}
-    days_back = [(start + 20 * DAY + turn * DAY // 4 - span) / DAY for turn, span in enumerate(spans)]
-    assert sum(9 < back < 11 for back in days_back[1:]) == 4 and sum(back < 1 for back in days_back[1:]) == 11
-
-
-def test_without_the_deep_re_read_nothing_older_than_the_look_back_is_re_read():
-    start = to_ms(START)
-    now = start + 20 * DAY
-    with served(listed(event(start + n * DAY, n) for n in range(20)), clock=lambda: now) as sim:
-        delivered = sync_into(Delivered(), sim, lookback_minutes="60")
-        now += DAY
-        sim.requests.clear()
-        sync_into(delivered, sim, lookback_minutes="60")
-    assert min(to_ms(asked.query["occurredAfter"][0]) for asked in sim.requests) > start + 18 * DAY
