@@ -109,10 +109,12 @@ def chunks_of(stretches: Sequence[Stretch], due: Iterable[int], events: int) -> 
 
 
 def affordable(chunks: Iterable[list[Stretch]], page_size: int, requests: int) -> Iterator[list[Stretch]]:
-    """Yields the first chunks that can probably be counted with so many requests."""
-    for chunk in chunks:
-        requests -= 1 + sum(stretch.events for stretch in chunk) // page_size
-        if requests < 0:
+    """Yields the first chunks that can probably be counted with so many requests: one at least, if any request is left, so that a
+    crowded one is counted at all."""
+    left = requests
+    for number, chunk in enumerate(chunks):
+        left -= 1 + sum(stretch.events for stretch in chunk) // page_size
+        if left < 0 and (number or not requests):
             return
         yield chunk
 
@@ -176,7 +178,7 @@ def adopt(run: Run, event_type: str, stretch: Stretch, allowance: Allowance) -> 
     with Reader(fetch, run.client.clock.later, run.settings.concurrency, stretch.begin) as source:
         for number, page in enumerate(fetch_pages(source.pages, [(stretch.begin, stretch.end)])):
             ledger.close(min(source.position, stretch.end))
-            if not allowance.left():
+            if ledger.end > stretch.begin and not allowance.left():
                 return keep_until(ledger.end)
             if number % CHUNK_PAGES == CHUNK_PAGES - 1:
                 keep_until(ledger.end)

@@ -61,7 +61,8 @@ occurrences = st.builds(
 )
 keys = st.fixed_dictionaries({}, optional={
     "page_size": st.sampled_from(("1", "4", "20")), "concurrency": st.sampled_from(("1", "3")),
-    "checkpoint_interval": st.just("3"), "lookback_minutes": st.sampled_from(("0", "60", "5000")), "drop_columns": st.just("objectId"),
+    "checkpoint_interval": st.just("3"), "lookback_minutes": st.sampled_from(("0", "60", "5000")),
+    "drop_columns": st.just("objectId"),
 })  # fmt: skip
 passed = st.sampled_from((HOUR, 6 * HOUR, 6 * HOUR, 23 * HOUR, DAY, 3 * DAY))
 syncs = st.builds(Sync, passed, st.none() | st.none() | st.integers(0, 30), st.just({}) | keys)

@@ -1,0 +1,255 @@
+"""Audits: what became visible late is found and delivered, what that costs, and what is said of it."""
+import json
+
+import pytest
+
+from pipeline.connection import audit
+from pipeline.hubspot import clock
+from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
+from simulator import Behaviour, Simulator, generated, listed
+from simulator.lateness import backdated, converting
+from tests.support import BASE, END, START, TYPE, Delivered, event, sync_into, truth
+
+HOUR = 60 * MINUTE
+
+
+class Life:
+    """A connection over many days: `pass_and_sync` lets time pass, by both clocks, and syncs."""
+
+    def __init__(self, monkeypatch, *events, history=None, **behaviour):
+        self.now, self.delivered = BASE, Delivered()
+        monkeypatch.setattr(clock, "local_now", lambda: self.now)
+        history = history or listed(events)
+        self.sim = Simulator({TYPE: history}, Behaviour(clock=lambda: self.now, hide_future=True, **behaviour))
+
+    def pass_and_sync(self, ms, times=1, **keys):
+        for _ in range(times):
+            self.now += ms
+            self.sim.requests.clear()
+            sync_into(self.delivered, self.sim, **keys)
+
+    def row(self):
+        return max(self.delivered.rows["sync_run"].values(), key=lambda row: row["started_at"])
+
+    def __enter__(self):
+        self.sim.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.sim.__exit__(*error)
+
+
+# What it costs
+
+
+@pytest.mark.parametrize("every, most_upserts", [(10, 35_000), (1000, 20_000)])
+def test_a_month_with_events_three_days_late(monkeypatch, every, most_upserts):
+    """A sync every six hours, then twenty quiet days."""
+    history = generated(12_000, START, to_text(BASE + 30 * DAY), profile="short")
+    with Life(monkeypatch, history=history, late=backdated(every, 3 * DAY)) as life:
+        requests = 0
+        for _ in range(200):
+            life.pass_and_sync(6 * HOUR)
+            requests += len(life.sim.requests)
+    assert life.delivered.ids() == truth(history)
+    assert len(life.delivered.upserts) <= most_upserts and requests <= 800
+    found = sum(row["late"] for row in life.delivered.rows["sync_run"].values())
+    assert found == 12_000 // every
+
+
+def test_the_visits_of_a_visitor_before_his_conversion_are_delivered(monkeypatch):
+    history = generated(2_000, START, to_text(BASE + 30 * DAY), profile="short")
+    with Life(monkeypatch, history=history, late=converting(history, 3, 9 * DAY)) as life:
+        life.pass_and_sync(DAY, 60)
+    assert life.delivered.ids() == truth(history)
+
+
+def test_at_small_volumes_an_audit_is_one_request_for_each_age_and_day(monkeypatch):
+    history = generated(20 * 120, START, END, profile="short")
+    with Life(monkeypatch, history=history) as life:
+        for day in range(100):
+            life.pass_and_sync(DAY)
+            ages = sum(2**n <= day for n in range(9))
+            assert len(life.sim.requests) <= 1 + ages
+        assert sum(row["late"] for row in life.delivered.rows["sync_run"].values()) == 0
+
+
+@pytest.mark.long
+def test_a_full_page_is_audited_with_hardly_more_than_a_request(monkeypatch):
+    """10,000 events a day, 40 days: no more than 9 requests for 1,000 events that are audited at all nine ages of a year."""
+    history = generated(400_000, START, to_text(BASE + 40 * DAY), profile="short")
+    requests = events = 0
+    with Life(monkeypatch, history=history) as life:
+        for _ in range(40):
+            life.pass_and_sync(DAY)
+            requests += sum("properties" in request.query for request in life.sim.requests)
+            events += sum(map(int, life.row()["event_types"][TYPE]["audited"] and [recounted(life)] or [0]))
+    assert events > 1_000_000 and requests <= events / 1000 * 9 / 7.6
+
+
+def recounted(life):
+    line = next(line for line in reversed(life.delivered.log) if "audited" in line)
+    return line.split(" stretches of ")[1].split(" ")[0].replace(",", "")
+
+
+def test_a_sync_with_no_audit_due_is_one_request(monkeypatch):
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(500))) as life:
+        life.pass_and_sync(10 * DAY + HOUR)
+        for _ in range(10):
+            life.pass_and_sync(HOUR)
+            assert len(life.sim.requests) == 1
+        life.pass_and_sync(DAY)
+        assert len(life.sim.requests) > 1
+
+
+def test_an_audit_asks_for_one_small_property_and_for_all_if_that_is_refused(monkeypatch):
+    events = [event(BASE + n * HOUR, n, hs_long="x" * 99, hs_short="1") for n in range(240)]
+    for refuses in (False, True):
+        with Life(monkeypatch, *events) as life:
+            life.sim.behaviour.fault = lambda request: "400" if refuses and "properties" in request.query else None  # noqa: B023
+            life.pass_and_sync(DAY, 12)
+            audits = [request for request in life.sim.requests if "occurredBefore" in request.query]
+            assert audits and {tuple(request.query.get("properties", ())) for request in audits} >= {("hs_short",)}
+            assert any("properties" not in request.query for request in audits) == refuses
+            assert life.row()["audited"] > 0 and life.row()["late"] == 0 and not life.delivered.warnings
+
+
+def test_audits_stop_when_half_of_the_days_quota_is_spent(monkeypatch):
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240)), daily_quota=1000) as life:
+        life.pass_and_sync(DAY, 3)
+        life.sim.behaviour.daily_quota, until = 8, life.row()["complete_until"]
+        life.pass_and_sync(DAY)
+        life.sim.rate_limit.today = 5
+        life.pass_and_sync(0)
+        assert life.row()["audited"] == 0
+        life.sim.behaviour.daily_quota = 1000
+        life.pass_and_sync(DAY)
+        assert life.row()["audited"] > 0 and to_ms(life.row()["complete_until"]) > to_ms(until)
+
+
+def test_what_the_allowance_does_not_suffice_for_is_audited_by_the_next_syncs(monkeypatch):
+    monkeypatch.setattr(audit, "FREE_REQUESTS", 1)
+    monkeypatch.setattr(audit, "REQUESTS_FOR_EACH", 0)
+    history = generated(4_000, START, to_text(BASE + 10 * DAY), profile="short")
+    with Life(monkeypatch, history=history, late=backdated(50, 30 * HOUR)) as life:
+        for _ in range(10):
+            life.pass_and_sync(DAY, page_size="100")
+        behind = life.row()["complete_until"]
+        for _ in range(200):
+            life.pass_and_sync(HOUR, page_size="100")
+            assert sum("occurredBefore" in request.query for request in life.sim.requests) <= 10
+        assert life.delivered.ids() == truth(history) and to_ms(life.row()["complete_until"]) > to_ms(behind)
+
+
+def test_audit_days_0_audits_nothing(monkeypatch):
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
+        for _ in range(12):
+            life.pass_and_sync(DAY, audit_days="0")
+            assert len(life.sim.requests) == 1
+        assert "stretches" not in json.dumps(life.delivered.state) and life.row()["complete_until"] is None
+
+
+# What it finds and says
+
+
+def test_a_late_event_is_found_at_the_next_age_and_only_its_stretch_is_written_again(monkeypatch):
+    late = BASE + 5 * DAY + 7 * HOUR + 1
+    events = [event(BASE + n * 10 * MINUTE, n) for n in range(6 * 144)] + [event(late, 9999)]
+    with Life(monkeypatch, *events, late=lambda i, ms: 3 * DAY * (ms == late)) as life:
+        life.pass_and_sync(DAY, 9)
+        assert "id-9999" not in life.delivered.ids()
+        life.delivered.upserts.clear()
+        life.pass_and_sync(DAY)
+    assert "id-9999" in life.delivered.ids() and len(life.delivered.upserts) < 40
+    assert life.row()["late"] == 1 and life.row()["late_by_age"] == {"4": 1}
+    assert life.row()["event_types"][TYPE]["late"] == {"4": 1}
+    assert any("came late: 1 (1 at 4 d), vanished: 0" in line for line in life.delivered.log)
+
+
+def test_much_that_came_late_is_a_warning(monkeypatch):
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240)), late=backdated(4, 30 * HOUR)) as life:
+        life.pass_and_sync(DAY, 12)
+    assert any("came late" in warning and "lookback_minutes" in warning for warning in life.delivered.warnings)
+
+
+def test_what_vanished_is_reported_and_stays(monkeypatch):
+    events = [event(BASE + n * HOUR, n) for n in range(240)]
+    with Life(monkeypatch, *events) as life:
+        life.pass_and_sync(DAY, 10)
+        life.sim.histories = {TYPE: listed(events[:200] + events[205:])}
+        life.pass_and_sync(DAY, 8)
+    assert sum(row["vanished"] for row in life.delivered.rows["sync_run"].values()) == 5
+    assert life.delivered.ids() == {f"id-{n}" for n in range(240)}
+    assert any("no longer has" in warning and "rows stay" in warning for warning in life.delivered.warnings)
+
+
+def test_a_contact_that_was_merged_into_another_is_corrected(monkeypatch):
+    events = [event(BASE + n * HOUR, n) for n in range(240)]
+    with Life(monkeypatch, *events) as life:
+        life.pass_and_sync(DAY, 10)
+        events[220]["objectId"] = "2"
+        life.sim.histories = {TYPE: listed(events)}
+        life.pass_and_sync(DAY, 8)
+    assert life.delivered.rows[TYPE]["id-220"]["objectId"] == "2"
+    assert sum(row["late"] + row["vanished"] for row in life.delivered.rows["sync_run"].values()) == 0
+
+
+def test_rejected_events_are_not_counted(monkeypatch):
+    odd = [{"id": "", "eventType": TYPE, "occurredAt": to_text(BASE + n * HOUR)} for n in range(50)]
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240)), *odd) as life:
+        life.pass_and_sync(DAY, 12)
+        rejected = len(life.delivered.rows["rejected_event"])
+        life.delivered.upserts.clear()
+        life.pass_and_sync(DAY, 6)
+    assert rejected and len(life.delivered.upserts) < 12
+    assert not any(row["late"] for row in life.delivered.rows["sync_run"].values())
+
+
+def test_a_history_that_was_delivered_uncounted_is_adopted_without_a_row(monkeypatch):
+    """As by version 3 of the state, which had a daily re-read instead."""
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
+        life.pass_and_sync(12 * DAY, audit_days="0")
+        old = {"version": 3, "event_types": {TYPE: life.delivered.state["event_types"][TYPE] | {"deep_read_at": START}}}
+        life.delivered.states.append(old)
+        life.delivered.upserts.clear()
+        life.pass_and_sync(DAY)
+        assert len(life.delivered.upserts) <= 1
+        assert life.row()["complete_until"] == life.delivered.state["event_types"][TYPE]["occurred"]
+        life.sim.histories = {TYPE: listed([event(BASE + n * HOUR, n) for n in range(240)] + [event(BASE + 5 * DAY, 999)])}
+        life.pass_and_sync(DAY, 9)
+    assert "id-999" in life.delivered.ids()
+
+
+def test_while_a_history_is_adopted_complete_until_says_so(monkeypatch):
+    monkeypatch.setattr(audit, "FREE_REQUESTS", 2)
+    monkeypatch.setattr(audit, "REQUESTS_FOR_EACH", 0)
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
+        life.pass_and_sync(12 * DAY, audit_days="0", page_size="10")
+        seen = []
+        for _ in range(60):
+            life.pass_and_sync(10 * MINUTE, page_size="10")
+            seen.append(life.row()["complete_until"])
+    assert seen == sorted(seen) and seen[0] < to_text(BASE + 5 * DAY)
+    assert seen[-1] == life.delivered.state["event_types"][TYPE]["occurred"]
+
+
+def test_an_audit_that_is_refused_is_a_warning_and_the_sync_is_complete(monkeypatch):
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
+        life.pass_and_sync(DAY, 9)
+        life.sim.behaviour.fault = lambda request: "400" if "occurredBefore" in request.query else None
+        life.pass_and_sync(DAY)
+        assert life.row()["outcome"] == "complete" and any("the audit is broken off" in text for text in life.delivered.warnings)
+        until = to_ms(life.row()["complete_until"])
+        life.sim.behaviour.fault = None
+        life.pass_and_sync(HOUR)
+        assert life.row()["audited"] > 0 and to_ms(life.row()["complete_until"]) > until
+
+
+def test_the_state_of_many_event_types_stays_small(monkeypatch):
+    names = [f"pe1_t{n}" for n in range(200)]
+    with Life(monkeypatch) as life:
+        life.sim.histories = {name: generated(300, START, END, event_type=name, seed=n) for n, name in enumerate(names)}
+        life.pass_and_sync(125 * DAY, event_types="*")
+        life.pass_and_sync(DAY, 2, event_types="*")
+        assert len(json.dumps(life.delivered.state)) < 1_000_000
+        assert all(life.delivered.ids(name) == truth(life.sim.histories[name]) for name in names)
