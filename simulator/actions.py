@@ -54,7 +54,8 @@ def ad_interaction(number: int) -> dict[str, str]:
     return {
         "hs_ad_account_id": digits(10, 0, 24), "hs_ad_campaign_id": digits(11, campaign, 25),
         "hs_ad_campaign_name": pick(["spring launch", "brand 2026"], campaign, 26),
-        "hs_ad_group_id": digits(12, number % 13, 27), "hs_ad_group_name": "", "hs_ad_id": digits(18, number % 29, 28), "hs_ad_name": pick(["", "banner"], number, 29),
+        "hs_ad_group_id": digits(12, number % 13, 27), "hs_ad_group_name": "",
+        "hs_ad_id": digits(18, number % 29, 28), "hs_ad_name": pick(["", "banner"], number, 29),
         "hs_ad_network": pick(["ADWORDS", "FACEBOOK", "LINKEDIN"], campaign, 30),
         "hs_interaction_type": pick(["CLICK", "LEAD_FORM"], number, 31), **_utm(number),
     }  # fmt: skip
@@ -127,7 +128,8 @@ def custom_event(number: int) -> dict[str, str]:
     filled = {
         "hs_campaign_id": pick(["", uuid(number % 5, 45)], number, 46), "hs_city": city, "hs_country": country,
         "hs_element_id": pick(["", "buy-now"], number, 47), "hs_language": "en-us",
-        "hs_link_href": pick(["", "/pricing"], number, 48), "hs_page_content_type": "STANDARD_PAGE", "hs_page_id": pick(["", digits(12, number % 97, 9)], number, 10),
+        "hs_link_href": pick(["", "/pricing"], number, 48), "hs_page_content_type": "STANDARD_PAGE",
+        "hs_page_id": pick(["", digits(12, number % 97, 9)], number, 10),
         "hs_page_title": title, "hs_page_url": SITE + path, "hs_referrer": pick(REFERRERS, number, 5), "hs_region": region,
         "hs_screen_height": pick(["1080", "844"], number, 49), "hs_screen_width": pick(["1920", "390"], number, 49),
     }  # fmt: skip

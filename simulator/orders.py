@@ -10,7 +10,7 @@ from itertools import chain
 
 from simulator.cursor import Position
 from simulator.history import History
-from simulator.values import mix
+from simulator.visits import mix
 
 Delay = Callable[[int, int], int]  # (index, occurred ms) to the ms until an event is listed
 Key = tuple[int, int, int]  # rank, time, tie

@@ -53,7 +53,8 @@ def _page(number: int) -> dict[str, str]:
     return {
         "hs_analytics_normalized_page_url": url.rstrip("/"), "hs_base_url": url, "hs_canonical_url": url,
         "hs_original_canonical_url": pick(["", url], number, 8),
-        "hs_page_id": pick(["", digits(12, number % 97, 9)], number, 10), "hs_page_title": title, "hs_query_params": query, "hs_targeted_content_aggregation": "", "hs_title": title,
+        "hs_page_id": pick(["", digits(12, number % 97, 9)], number, 10), "hs_page_title": title,
+        "hs_query_params": query, "hs_targeted_content_aggregation": "", "hs_title": title,
         "hs_url": url + ("?" + query if query else ""), "hs_url_domain": "127.0.0.1", "hs_url_path": path,
     }  # fmt: skip
 
