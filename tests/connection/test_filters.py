@@ -38,7 +38,7 @@ def test_all_filters_are_sent_and_apply_together():
     events += [events[0] | {"id": "id-8", "objectType": "COMPANY"}, events[0] | {"id": "id-9", "objectId": "8"}]
     with served(*events) as sim:
         of_one = {"object_type": "CONTACT", "object_id": "007"}
-        delivered = sync_into(Delivered(), sim, property_filters="hs_country=germany; hs_browser=Chrome", **of_one)
+        delivered = sync_into(Delivered(), sim, property_filters="hs_city=portland; hs_country=us", **of_one)
         assert delivered.ids() == {"id-0", "id-3"}
         assert queries(sim)[0].items() >= {"objectType": ["CONTACT"], "objectId": ["007"], "property.hs_country": ["us"]}.items()
         nothing = sync_into(Delivered(), sim)
