@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simulator import Behaviour, History, Simulator, generated
+from simulator.bodies import PROFILES
 from simulator.faults import check, kinds
 from simulator.history import SHAPES
 from simulator.lateness import Delay, backdated, converting, latest
@@ -65,6 +66,10 @@ def _add_history(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--end", default="2026-05-01T00:00:00Z", help="end of the history (default %(default)s)")
     group.add_argument("--shape", choices=SHAPES, default="rhythm", help="distribution of events over time (default %(default)s)")
     group.add_argument("--seed", type=int, default=0, help="seed of the history (default %(default)s)")
+    group.add_argument(
+        "--profile", choices=PROFILES, default="live",
+        help="properties of the events: those of the event type, or 15 of a page visit (default %(default)s)",
+    )  # fmt: skip
     group.add_argument("--malformed-every", type=int, default=0, metavar="N", help="make every Nth event malformed")
     group.add_argument("--seconds-only", action="store_true", help="omit milliseconds in occurredAt")
 
@@ -172,7 +177,7 @@ def _histories(options: argparse.Namespace) -> dict[str, History]:
     return {
         name: generated(
             options.events if events is None else events, options.start, options.end, options.shape, options.seed,
-            name, options.malformed_every, options.seconds_only,
+            name, options.malformed_every, options.seconds_only, options.profile,
         )
         for name, events in options.event_type or [("e_visited_page", None)]
     }  # fmt: skip

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 from zlib import crc32
 
-from simulator.visits import mix
+from simulator.values import mix
 
 
 class Look(NamedTuple):

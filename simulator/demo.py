@@ -90,7 +90,8 @@ def _show() -> None:
         ).fetchone() or (0, 0, None, None)
         print(f"{_path('warehouse.db')}, table tester.e_visited_page: {rows:,} rows, {ids:,} ids, from {first} to {last}")
         pages = warehouse.execute(
-            "SELECT hs_url, count(*) AS visits FROM tester.e_visited_page GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 3"
+            "SELECT hs_url, count(*) AS visits FROM tester.e_visited_page WHERE hs_url <> '' "
+            "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 3"
         ).fetchall()
     for url, visits in pages:
         print(f"  {visits:>6,} visits  {url[:80]}")

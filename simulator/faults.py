@@ -11,7 +11,7 @@ from simulator.errors import Answer, error, forbidden, rate_limited
 from simulator.instants import DAY_MS, iso, milliseconds
 from simulator.pages import Page
 from simulator.paging import SHAPES
-from simulator.visits import mix
+from simulator.values import mix
 
 STATUSES = (400, 401, 403, 404, 405, 414, 423, 429, 477, 500, 502, 503, 504, *range(520, 528), 530)
 TRANSPORT = ("cut", "cut_clean", "reset", "hang", "drip")

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from simulator.instants import DAY_MS, iso, milliseconds
-from simulator.visits import POOL, mix, template, visits
+from simulator.bodies import PROFILES, Bodies, bodies
+from simulator.instants import DAY_MS, milliseconds
+from simulator.values import mix
 
 HOUR_MS = 3_600_000
 UNREADABLE = -(2**53)  # time of an event whose occurredAt cannot be read: before all others
@@ -50,23 +51,27 @@ class History(Protocol):
 def generated(
     events: int = 100_000, start: str = "2026-01-01T00:00:00Z", end: str = "2026-05-01T00:00:00Z",
     shape: str = "rhythm", seed: int = 0, event_type: str = "e_visited_page", malformed_every: int = 0,
-    seconds_only: bool = False,
+    seconds_only: bool = False, profile: str = "live",
 ) -> History:  # fmt: skip
-    """A history of page visits in [start, end): the same for the same arguments, and computed on demand, not held in memory.
+    """A history of one event type in [start, end): the same for the same arguments, and computed on demand, not held in memory.
 
     `shape` is one of SHAPES: "rhythm" follows days and weeks, "bursty" has half of its events in one hour, "sparse" has five
     hours with events, "one_ms" and "one_second" have all events in the middle. Every `malformed_every`th event is malformed, in
-    turn: not an object, no id, no occurredAt, an unreadable occurredAt. `seconds_only` rounds times down to seconds.
+    turn: not an object, no id, no occurredAt, an unreadable occurredAt. `seconds_only` rounds times down to seconds. `profile`
+    is one of PROFILES: "live" has the properties of the event type, "short" 15 of a page visit.
     """
     first, last = milliseconds(start), milliseconds(end)
     if first is None or last is None or first >= last:
         raise ValueError(f"start must be an ISO 8601 instant before end: {start!r}, {end!r}")
     if shape not in SHAPES:
         raise ValueError(f"shape must be one of {', '.join(SHAPES)}: {shape!r}")
+    if profile not in PROFILES:
+        raise ValueError(f"profile must be one of {', '.join(PROFILES)}: {profile!r}")
     if shape in ("one_ms", "one_second"):
         first = (first + last) // 2000 * 1000
         last = first + (1 if shape == "one_ms" else 1000)
-    return _Generated(events, first, last, shape, seed, event_type, malformed_every, seconds_only)
+    made = bodies(event_type, profile)
+    return _Generated(events, first, last, shape, f"{seed}:{event_type}", made, malformed_every, seconds_only)
 
 
 def listed(events: Iterable[Any]) -> History:
@@ -84,16 +89,15 @@ class _Generated:
     undated = 0
 
     def __init__(
-        self, events: int, start: int, end: int, shape: str, seed: int, event_type: str, malformed_every: int,
+        self, events: int, start: int, end: int, shape: str, seed: str, bodies: Bodies, malformed_every: int,
         seconds_only: bool,
     ) -> None:  # fmt: skip
         self.hours: list[int] = [*range(start, end, HOUR_MS), end]
         self.before = _events_before(events, _weights(shape, start, end))
-        self.salt = int.from_bytes(blake2b(f"{seed}:{event_type}".encode(), digest_size=8).digest(), "big")
+        self.salt = int.from_bytes(blake2b(seed.encode(), digest_size=8).digest(), "big")
         self.jitter = self.salt >> 34 | 1
         self.people = events // 20 + 1
-        self.template = template(event_type)
-        self.visits = visits()
+        self.bodies = bodies
         self.malformed_every = malformed_every
         self.grain = 1000 if seconds_only else 1
 
@@ -122,11 +126,7 @@ class _Generated:
     def body(self, i: int) -> bytes:
         ms = self.time(i)
         number = mix(i + self.salt)
-        uuid_end, event_end = self.visits[number % POOL]
-        body = self.template % (
-            221_000_000_000 + number % self.people, iso(ms),
-            number >> 32, number >> 16 & 0xFFFF, number & 0xFFFF, uuid_end, ms,
-        ) + event_end  # fmt: skip
+        body = self.bodies.body(number, 221_000_000_000 + number % self.people, ms)
         if self.malformed_every and i % self.malformed_every == self.malformed_every - 1:
             return _malformed(body, i // self.malformed_every)
         return body

@@ -11,7 +11,7 @@ from itertools import chain
 from simulator.cursor import Position
 from simulator.history import History
 from simulator.lateness import Delay
-from simulator.visits import mix
+from simulator.values import mix
 
 Key = tuple[int, int, int]  # rank, time, tie
 

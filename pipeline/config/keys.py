@@ -85,7 +85,7 @@ KEYS = {
     "object_id": Key("object_id", "", single_name, "Only events of this object", "Its id; needs the object type."),
     "property_filters": Key(
         "property_filters", "", property_filters, "Only events with these properties",
-        "name=value, separated by semicolons, such as hs_city=portland; hs_country=us.",
+        "name=value, separated by semicolons, such as hs_country=germany; hs_browser=Chrome.",
     ),
     "properties": Key("properties", "", plain_names, "Only these properties", "Names, separated by commas; leave blank for all."),
     "lookback_minutes": Key(

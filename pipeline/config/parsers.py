@@ -64,7 +64,7 @@ def property_filters(text: str) -> tuple[tuple[str, str], ...]:
     pairs = _pairs(item for item in text.split(";") if item.strip())
     names = [name for name, _ in pairs]
     if not all(name and value for name, value in pairs) or len(set(names)) < len(names):
-        raise ValueError("give name=value, each name once, separated by semicolons, such as hs_city=portland; hs_country=us")
+        raise ValueError("give name=value, each name once, separated by semicolons: hs_country=germany; hs_browser=Chrome")
     return pairs
 
 

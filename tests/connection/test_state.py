@@ -313,7 +313,7 @@ def test_a_new_name_beside_the_old_one_is_left_out_and_reported(version):
 
 
 def test_a_sync_resumes_from_version_2_without_reading_the_history_again():
-    histories = {name: generated(300, event_type=name) for name in (TYPE, SIGNUP, "E_A_B")}
+    histories = {name: generated(300, event_type=name, profile="short") for name in (TYPE, SIGNUP, "E_A_B")}
     with Simulator(histories) as sim:
         state = VERSION_2 | {"made_against": sim.url}
         delivered = sync_into(Delivered(), sim, state, event_types="*", initial_sync_start_date="2026-03-01", **FILTERS)

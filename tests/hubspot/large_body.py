@@ -10,7 +10,7 @@ from simulator import generated
 
 def large(kind, megabytes):
     """A body of that size; all but a page must be repaired, or cannot be."""
-    event, size = generated(1).body(0), megabytes * 1_000_000
+    event, size = generated(1, profile="short").body(0), megabytes * 1_000_000
     if kind in ("page", "half an emoji", "cut"):
         end = {"page": b"]}", "half an emoji": b',"\\ud83d"]}', "cut": b""}[kind]
         return bytearray(b'{"results":[' + b",".join([event] * (size // len(event))) + end)

@@ -50,7 +50,7 @@ def simulator(*arguments):
 
 @pytest.fixture(scope="module")
 def url():
-    with simulator("--event-type", f"few={FEW}", "--event-type", f"many={MANY}") as url:
+    with simulator("--profile", "short", "--event-type", f"few={FEW}", "--event-type", f"many={MANY}") as url:
         yield url
 
 
