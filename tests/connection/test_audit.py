@@ -54,7 +54,7 @@ def test_a_month_with_events_three_days_late(monkeypatch, every, most_upserts):
     assert life.delivered.ids() == truth(history)
     assert len(life.delivered.upserts) <= most_upserts and requests <= 800
     found = sum(row["late"] for row in life.delivered.rows["sync_run"].values())
-    assert found == 12_000 // every
+    assert found in (12_000 // every - 1, 12_000 // every)  # the last event is after the cursor: a sync finds it
 
 
 def test_the_visits_of_a_visitor_before_his_conversion_are_delivered(monkeypatch):
@@ -137,7 +137,7 @@ def test_what_the_allowance_does_not_suffice_for_is_audited_by_the_next_syncs(mo
         behind = life.row()["complete_until"]
         for _ in range(200):
             life.pass_and_sync(HOUR, page_size="100")
-            assert sum("occurredBefore" in request.query for request in life.sim.requests) <= 10
+            assert sum("occurredBefore" in request.query for request in life.sim.requests) <= 16  # one walk, and what differs
         assert life.delivered.ids() == truth(history) and to_ms(life.row()["complete_until"]) > to_ms(behind)
 
 
