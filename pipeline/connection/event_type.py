@@ -1,6 +1,7 @@
 """One event type: the time ranges that a sync reads of it, and what that changes in its progress."""
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from pipeline.connection import ledgers, spans
@@ -34,32 +35,41 @@ def sync_gap(run: Run, event_type: str) -> None:
     """Delivers what a start date that was moved earlier has left out."""
     start = run.settings.start
     if gap := spans.gap_span(run.cursors.get(event_type), start):
-        deliver(run, event_type, gap, lambda position: step(run, event_type, spans.advance_gap, start, position))
+        ledger = cache(lambda: ledgers.new_ledger(run, [], gap[0]))
+
+        def advance(position: int) -> None:
+            step(run, event_type, spans.advance_gap, start, position)
+            ledger().close(position)
+
+        deliver(run, event_type, gap, advance, observe=lambda event: ledger().add(event))
         step(run, event_type, spans.finish_gap, start)
-        ledgers.adopt_gap(run, event_type, gap[0])
+        ledgers.prepend(run, event_type, start, ledger().until(gap[1] or gap[0]))
 
 
 def sync_main(run: Run, event_type: str) -> None:
     """Delivers everything from the cursor on. A ledger counts it, for the audits of later syncs."""
     start, clock, began = run.settings.start, run.client.clock, time.monotonic()
-    main = spans.main_span(run.cursors.get(event_type), start, run.settings.lookback, clock.earlier())
-    ledger = ledgers.open_ledger(run, event_type, main[0], began)
+    ledger = cache(lambda: ledgers.open_ledger(run, event_type, began))
 
     def advance(position: int) -> None:
+        ledger()  # opened before the progress moves, whether or not there was an event
         step(run, event_type, spans.advance, start, position, clock.earlier(began))
-        ledger.close(ledgers.next_begin(run, run.cursors.get(event_type)))
+        ledger().close(ledgers.next_begin(run, run.cursors.get(event_type)))
 
     def save() -> None:
-        ledgers.record(run, ledger, event_type)
+        ledgers.record(run, ledger(), event_type)
         run.cursors.save()
 
+    span = ledgers.main_begin(run, event_type), None
     try:
-        deliver(run, event_type, main, advance, save, ledger.add if run.settings.audit_days else ignore)
+        deliver(run, event_type, span, advance, save, (lambda event: ledger().add(event)) if run.settings.audit_days else ignore)
+        ledger()
         step(run, event_type, spans.finish, start, clock.earlier(began))
     finally:
-        ledgers.record(run, ledger, event_type)
-    if ledger.small_property:
-        run.small_properties[event_type] = ledger.small_property
+        if ledger.cache_info().currsize:  # else there was no answer
+            ledgers.record(run, ledger(), event_type)
+    if small := ledger().small_property:
+        run.small_properties[event_type] = small
 
 
 def step(run: Run, event_type: str, change: Callable[..., Progress], *arguments: Any) -> None:

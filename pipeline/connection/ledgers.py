@@ -13,10 +13,18 @@ FILLED_BY = 4  # the part of a page whose events fill a stretch: what comes late
 MOST_IN_ALL, MOST, LEAST = 12_000, 3_000, 60  # stretches: of all event types, of one, and of one however many there are
 
 
-def open_ledger(run: Run, event_type: str, begin: int, began: float) -> Ledger:
-    """A ledger for what is delivered from `begin` (ms) on, by a sync that began at `began` (monotonic seconds)."""
+def main_begin(run: Run, event_type: str) -> int:
+    """Where this sync begins to read after the cursor, ms: no later than the stretches end, whatever the look-back is by now."""
+    begin, stretches = next_begin(run, run.cursors.get(event_type)), stretches_of(run, event_type)
+    return min(begin, stretches[-1].end) if stretches else begin
+
+
+def open_ledger(run: Run, event_type: str, began: float) -> Ledger:
+    """A ledger for what a sync that began at `began` (monotonic seconds) delivers after the cursor. To be opened after an answer
+    of HubSpot, which tells its clock."""
     clock, lookback = run.client.clock, run.settings.lookback
-    return new_ledger(run, stretches_of(run, event_type), begin, lambda: clock.earlier(began) - lookback)
+    stretches, begin = stretches_of(run, event_type), main_begin(run, event_type)
+    return new_ledger(run, stretches, begin, lambda: clock.earlier(began) - lookback)
 
 
 def new_ledger(run: Run, stretches: list[Stretch], begin: int, read_again_from: Callable[[], int] | None = None) -> Ledger:
@@ -47,21 +55,22 @@ def stretches_of(run: Run, event_type: str) -> list[Stretch]:
 
 
 def record(run: Run, ledger: Ledger, event_type: str) -> None:
-    """Writes a ledger into the progress of its event type."""
-    progress = run.cursors.get(event_type)
-    if progress.occurred is not None and run.settings.audit_days:
-        stretches = still_audited(ledger.until(next_begin(run, progress)), run.settings.audit_days)
-        run.cursors.set(event_type, replace(progress, stretches=encode(stretches)))
+    """Writes a ledger into the progress of its event type. Without audits it says nothing: what it holds would soon be past."""
+    progress, audit_days = run.cursors.get(event_type), run.settings.audit_days
+    if progress.occurred is not None:
+        stretches = still_audited(ledger.until(next_begin(run, progress)), audit_days) if audit_days else None
+        text = None if stretches is None else encode(stretches)
+        run.cursors.set(event_type, replace(progress, stretches=text))
 
 
-def adopt_gap(run: Run, event_type: str, begin: int) -> None:
-    """Notes that what lies between `begin` (ms) and the stretches was delivered uncounted."""
-    progress = run.cursors.get(event_type)
-    stretches = stretches_of(run, event_type)
-    begin = max(begin, floor(run))
-    if stretches and begin < stretches[0].begin:
-        stretches.insert(0, uncounted(begin, stretches[0].begin))
-        run.cursors.set(event_type, replace(progress, stretches=encode(stretches)))
+def prepend(run: Run, event_type: str, begin: int, stretches: list[Stretch]) -> None:
+    """Writes the stretches of a gap before the others. `begin` (ms) is where the gap began: earlier syncs delivered what lies
+    between, uncounted."""
+    progress, others = run.cursors.get(event_type), stretches_of(run, event_type)
+    if stretches and run.settings.audit_days:
+        skipped = [uncounted(begin, stretches[0].begin)] if max(begin, floor(run)) < stretches[0].begin else []
+        text = encode([*skipped, *stretches, *others])
+        run.cursors.set(event_type, replace(progress, stretches=text))
 
 
 def next_begin(run: Run, progress: Progress) -> int:

@@ -90,12 +90,6 @@ def test_what_the_api_repeats_is_counted_once():
     assert sum(each.events for each in kept.until(NOW)) == 1
 
 
-def test_time_that_an_earlier_sync_delivered_uncounted_is_to_be_adopted():
-    kept = ledger(ledger(begin=20 * DAY).until(21 * DAY), begin=25 * DAY)
-    (gap,) = [each for each in kept.until(26 * DAY) if not each.is_counted]
-    assert (gap.begin, gap.end) == (21 * DAY, 25 * DAY)
-
-
 def test_what_is_older_than_any_audit_is_not_kept():
     kept = Ledger([], 0, NOW, 4, 500, 7, lambda: NOW)
     for n in range(30):

@@ -233,6 +233,40 @@ def test_while_a_history_is_adopted_complete_until_says_so(monkeypatch):
     assert seen[-1] == life.delivered.state["event_types"][TYPE]["occurred"]
 
 
+def test_a_look_back_that_becomes_shorter_leaves_nothing_out(monkeypatch):
+    """What the longer one would have read again is read again once more: nobody has counted it yet."""
+    late = BASE + 8 * DAY + 1
+    events = [*(event(BASE + n * HOUR, n) for n in range(240)), event(late, 999)]
+    with Life(monkeypatch, *events, late=lambda i, ms: (2 * DAY + HOUR) * (ms == late)) as life:
+        life.pass_and_sync(10 * DAY, lookback_minutes="4320")
+        life.pass_and_sync(6 * HOUR, lookback_minutes="60")
+        assert "id-999" in life.delivered.ids()
+        life.pass_and_sync(6 * HOUR, lookback_minutes="60")
+        assert len(life.sim.requests) == 1
+
+
+def test_a_gap_is_counted_while_it_is_delivered(monkeypatch):
+    events = [event(BASE + n * HOUR, n) for n in range(240)]
+    with Life(monkeypatch, *events) as life:
+        life.pass_and_sync(10 * DAY, initial_sync_start_date=to_text(BASE + 5 * DAY))
+        life.pass_and_sync(HOUR)
+        assert life.delivered.ids() == {f"id-{n}" for n in range(240)} and life.row()["complete_until"] > to_text(BASE + 9 * DAY)
+        life.sim.histories = {TYPE: listed([*events, event(BASE + 2 * DAY, 999)])}
+        life.pass_and_sync(DAY, 9)
+        assert "id-999" in life.delivered.ids()
+
+
+def test_a_local_clock_a_year_ahead_costs_no_audit(monkeypatch):
+    """HubSpot's clock is not known before its first answer."""
+    events = [event(BASE + n * HOUR, n) for n in range(240)]
+    with Life(monkeypatch, *events) as life:
+        monkeypatch.setattr(clock, "local_now", lambda: life.now + 365 * DAY)
+        life.pass_and_sync(DAY, 9)
+        life.sim.histories = {TYPE: listed([*events, event(BASE + 5 * DAY, 999)])}
+        life.pass_and_sync(DAY, 9)
+        assert "id-999" in life.delivered.ids() and sum(row["late"] for row in life.delivered.rows["sync_run"].values()) == 1
+
+
 def test_an_audit_that_is_refused_is_a_warning_and_the_sync_is_complete(monkeypatch):
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
         life.pass_and_sync(DAY, 9)
