@@ -141,7 +141,7 @@ def settle(run: Run, event_type: str, stretches: list[Stretch], chunk: Sequence[
         tally.recounted += new.events
         tally.vanished += max(0, old.events - new.events)
         if new.events > old.events:
-            tally.late[old.age] += new.events - old.events
+            tally.late[next_age(old.end, now) // 2] += new.events - old.events
     begin = stretches.index(chunk[0])
     stretches[begin : begin + len(chunk)] = [stretch._replace(age=next_age(stretch.end, now)) for stretch in settled]
 

@@ -114,7 +114,7 @@ def _by_age(late: Counter[int]) -> dict[str, int]:
     return {str(age): number for age, number in sorted(late.items())}
 
 
-_AT_THE_END = ("seconds_in_pipeline", "lag_seconds", "late_by_age", "event_types")
+_AT_THE_END = ("seconds_in_pipeline", "lag_seconds", "event_types")
 
 
 def interrupted(state: Mapping[str, Any]) -> dict[str, Any] | None:

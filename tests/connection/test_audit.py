@@ -166,6 +166,14 @@ def test_a_late_event_is_found_at_the_next_age_and_only_its_stretch_is_written_a
     assert any("came late: 1 (1 at 4 d), vanished: 0" in line for line in life.delivered.log)
 
 
+def test_after_a_pause_it_is_found_at_the_age_that_it_has_by_then(monkeypatch):
+    events = [event(BASE + n * HOUR, n) for n in range(24)]
+    with Life(monkeypatch, *events, late=lambda i, ms: 3 * DAY * (ms == BASE + 5 * HOUR)) as life:
+        life.pass_and_sync(2 * DAY)
+        life.pass_and_sync(10 * DAY)
+    assert life.row()["late_by_age"] == {"8": 1}
+
+
 def test_much_that_came_late_is_a_warning(monkeypatch):
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240)), late=backdated(4, 30 * HOUR)) as life:
         life.pass_and_sync(DAY, 12)
