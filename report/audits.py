@@ -1,5 +1,5 @@
 """What audits found: the events that came late, by the age at which they were found, and those that vanished."""
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,33 +29,28 @@ SELECT coalesce(sum(late), 0)::BIGINT AS late, coalesce(sum(vanished), 0)::BIGIN
 
 
 def audits(con: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
-    """What all audits found, by event type, in all, and in syncs that were killed, whose rows name no types. None if there were no
-    audits: they were switched off, or the syncs are of an older version."""
+    """What all audits found: by event type, in all, and in syncs that were killed, whose rows name no types. None if there were
+    no audits: they were switched off, or the syncs are of an older version."""
     if not rows(con, HAS_AUDITS)[0]["answer"]:
         return None
-    types, in_all = rows(con, AUDITED_TYPES), Counter[int]()
-    late = {each["event_type"]: Counter[int]() for each in types}
+    types, late = rows(con, AUDITED_TYPES), defaultdict[str, Counter[int]](Counter)
     for row in rows(con, LATE):
-        late.setdefault(row["event_type"], Counter())[row["age"]] = row["events"]
-    for each in types:
-        each["late"] = late[each["event_type"]]
-        in_all += each["late"]
+        late[row["event_type"]][row["age"]] = row["events"]
+    in_all = sum(late.values(), start=Counter[int]())
+    totals = {key: sum(each[key] or 0 for each in types) for key in ("audited", "vanished", "events")}
     return {
-        "types": [_with_share(each) for each in types],
-        "all": _with_share({
-            "late": in_all, **{key: sum(each[key] or 0 for each in types) for key in ("audited", "vanished", "events")}
-        }),
+        "types": [_found(each, late[each["event_type"]]) for each in types],
+        "all": _found({"event_type": None, **totals}, in_all),
         "ages": _ages(in_all),
         "look_back": look_back(in_all),
         "killed": rows(con, KILLED)[0],
-    }  # fmt: skip
+    }
 
 
-def _with_share(found: Row) -> Row:
-    """The row with the number of its late events, their share of the events in the warehouse, and whether that is much."""
-    late = found["late"].total()
-    share = late / found["events"] if found["events"] else None
-    return {**found, "all_late": late, "share": share, "is_much": bool(late) and (share is None or share > MUCH)}
+def _found(row: Row, late: Counter[int]) -> Row:
+    """The row with its late events: by age, in all, as a share of the events in the warehouse, and whether that is much."""
+    share = late.total() / row["events"] if row["events"] else None
+    return {**row, "late": late, "all_late": late.total(), "share": share, "is_much": late.total() > MUCH * (row["events"] or 0)}
 
 
 def _ages(late: Mapping[int, int]) -> list[int]:

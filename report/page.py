@@ -22,6 +22,7 @@ def render(facts: dict[str, Any]) -> str:
         **facts,
         histories=_history_charts(facts),
         run_pictures=_run_charts(facts),
+        late_columns=[(plural(age, "day"), True) for age in facts["audits"]["ages"]] if facts["audits"] else [],
         drawn_runs=pictures.MOST_RUNS,
         most_notices=MOST_NOTICES,
         ago=lambda at: ago(at, facts["now"]),

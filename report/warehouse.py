@@ -39,8 +39,8 @@ FROM run, json_each(CASE WHEN json_valid(event_types) THEN event_types::JSON END
 """
 
 # For events written in an hour, the complete sync that would have read them had they been visible: the last complete sync of
-# their type that started before the one that wrote them; and the cursor from which that one read. By the hour, so that the join is
-# an equijoin.
+# their type that started before the one that wrote them; and the cursor at which the one that wrote them began. By the hour, so
+# that the join is an equijoin.
 RUN_HOURS = """
 CREATE TEMP TABLE run_hour AS
 WITH span AS (
