@@ -49,8 +49,9 @@ def audits(con: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
 
 def _found(row: Row, late: Counter[int]) -> Row:
     """The row with its late events: by age, in all, as a share of the events in the warehouse, and whether that is much."""
-    share = late.total() / row["events"] if row["events"] else None
-    return {**row, "late": late, "all_late": late.total(), "share": share, "is_much": late.total() > MUCH * (row["events"] or 0)}
+    number, events = late.total(), row["events"] or 0
+    share = number / events if events else None
+    return {**row, "late": late, "all_late": number, "share": share, "is_much": number > MUCH * events}
 
 
 def _ages(late: Mapping[int, int]) -> list[int]:

@@ -31,8 +31,8 @@ Columns = dict[str, str]  # the columns of a table and their types
 CURSORS = ("cursor_before", "cursor_after", "complete_until")
 TYPE_RUNS = """
 CREATE TEMP TABLE type_run AS
-SELECT started_at, key AS event_type, value ->> 'outcome' AS outcome, try_cast(value ->> 'lag_seconds' AS DOUBLE) AS lag_seconds,
-    {times},
+SELECT started_at, key AS event_type, value ->> 'outcome' AS outcome, {times},
+    try_cast(value ->> 'lag_seconds' AS DOUBLE) AS lag_seconds,
     try_cast(value ->> 'audited' AS BIGINT) AS audited, try_cast(value ->> 'vanished' AS BIGINT) AS vanished,
     value -> 'late' AS late
 FROM run, json_each(CASE WHEN json_valid(event_types) THEN event_types::JSON END)

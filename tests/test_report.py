@@ -290,7 +290,7 @@ def test_what_audits_found_is_shown_by_the_age_at_which_they_found_it(tmp_path: 
     with warehouse(tmp_path / "warehouse.db") as con:
         a_thousand_events(con, "e_a", "e_b")
         add_runs(con, [
-            an_audited_run("2026-03-03 00:00:00Z", "2026-02-20T00:00:00Z", e_a={"late": {"1": 4, "4": 90}}, e_b={"vanished": 2}),
+            an_audited_run("2026-03-03 00:00:00Z", "2026-02-20", e_a={"late": {"1": 4, "4": 90}}, e_b={"vanished": 2}),
             an_audited_run("2026-03-04 00:00:00Z", "2026-03-01T00:00:00Z", e_a={"late": {"4": 5, "32": 1}, "audited": 20}),
             a_run("2026-03-05 00:00:00Z", "interrupted", event_types=None, late=7, vanished=1),
         ])  # fmt: skip
