@@ -1,10 +1,11 @@
 """The contents of the page, as plain dicts and lists. They fit on a page whatever the size of the warehouse."""
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from report.audits import audits
 from report.warehouse import REJECTED, RUNS, Row, event_tables, open_warehouse, rows
 
 MOST_TYPES = 500  # event types in the tables
@@ -13,6 +14,7 @@ MOST_BARS = 400  # in one chart; more would run together
 MOST_LINES, ALL_LINES = 1_100, 12_000  # in one table of days, and in all of them
 RARE = 0.25  # days in gaps per day with events: of a rarer type, gaps are normal and not marked
 MOST_ROWS = 200  # in any other table
+FAR_BEHIND = timedelta(days=2)  # from complete_until to the cursor: a person is told
 
 COUNT_TYPES = """
 CREATE TEMP TABLE type_count AS
@@ -65,8 +67,12 @@ SELECT * EXCLUDE (event_types, error), left(error, 2000) AS error, events / null
 FROM run ORDER BY started_at DESC, id LIMIT $most
 """
 LAST_RUN_OF_TYPE = """
-SELECT event_type, arg_max(outcome, started_at) AS outcome, arg_max(lag_seconds, started_at) AS lag, max(started_at) AS run_at
-FROM type_run GROUP BY ALL ORDER BY event_type LIMIT $most
+SELECT *, reached - complete_until AS behind FROM (
+    SELECT event_type, arg_max(outcome, started_at) AS outcome, arg_max(lag_seconds, started_at) AS lag,
+        max(started_at) AS run_at, arg_max_null(complete_until, started_at) FILTER (outcome = 'complete') AS complete_until,
+        arg_max_null(cursor_after, started_at) FILTER (outcome = 'complete') AS reached
+    FROM type_run GROUP BY ALL
+) ORDER BY event_type LIMIT $most
 """
 SHORTEST = {"day": 1, "week": 7, "month": 28, "year": 365}  # days in a step, at least
 
@@ -95,6 +101,8 @@ def gather(path: Path, now: datetime) -> dict[str, Any]:
             "drawn_step": drawn_step,
             "empty_tables": [name for name in event_tables(tables) if name not in {each["source"] for each in types}],
             "freshness": freshness,
+            "far_behind": [each for each in freshness if each["behind"] and each["behind"] > FAR_BEHIND],
+            "audits": audits(con),
             "state_trouble": state_trouble,
             "gap_totals": rows(con, "SELECT count(*) AS gaps, sum(days)::BIGINT AS days FROM gap")[0],
             "gaps": rows(con, "FROM gap ORDER BY usual DESC, first DESC, event_type LIMIT $most", most=MOST_ROWS),
@@ -122,7 +130,7 @@ def _freshness(state: Path, types: list[Row], last_runs: list[Row]) -> tuple[lis
     cursors, trouble = read_state(state)
     newest = {each["event_type"]: {"last": each["last"], "written": each["written"]} for each in reversed(types)}
     synced = {each["event_type"]: each for each in last_runs}
-    unknown = dict.fromkeys(("last", "written", "cursor", "read_at", "lag", "outcome", "run_at"))
+    unknown = dict.fromkeys(("last", "written", "cursor", "read_at", "lag", "outcome", "run_at", "complete_until", "behind"))
     freshness = [
         {**unknown, "event_type": name, **newest.get(name, {}), **synced.get(name, {}), **cursors.get(name, {})}
         for name in sorted({*cursors, *newest, *synced})[:MOST_TYPES]

@@ -9,6 +9,7 @@ from report import pictures
 from report.warehouse import Row
 
 NONE = "–"
+MOST_NOTICES = 5  # of a kind, at a glance
 
 
 def render(facts: dict[str, Any]) -> str:
@@ -16,12 +17,14 @@ def render(facts: dict[str, Any]) -> str:
     templates = Environment(
         loader=PackageLoader("report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    templates.filters |= {"number": number, "plural": plural, "timestamp": timestamp, "duration": duration}
+    templates.filters |= {"number": number, "plural": plural, "percent": percent, "timestamp": timestamp, "duration": duration}
     return templates.get_template("page.html").render(
         **facts,
         histories=_history_charts(facts),
         run_pictures=_run_charts(facts),
+        late_columns=[(plural(age, "day"), True) for age in facts["audits"]["ages"]] if facts["audits"] else [],
         drawn_runs=pictures.MOST_RUNS,
+        most_notices=MOST_NOTICES,
         ago=lambda at: ago(at, facts["now"]),
     )
 
@@ -63,6 +66,15 @@ def plural(count: int, thing: str) -> str:
     ('1 gap', '2,000 gaps')
     """
     return f"{number(count)} {thing}{'' if count == 1 else 's'}"
+
+
+def percent(share: float | None) -> str:
+    """A share as people read it.
+
+    >>> percent(0.0312), percent(1.0), percent(None)
+    ('3.12 %', '100 %', '–')
+    """
+    return NONE if share is None else f"{number(100 * share)} %"
 
 
 def timestamp(at: datetime | date | None) -> str:

@@ -20,44 +20,63 @@ RUN_COLUMNS = {
     "version": "VARCHAR", "events": "BIGINT", "pages": "BIGINT", "requests": "BIGINT", "retries": "BIGINT",
     "rate_limited": "BIGINT", "rejected": "BIGINT", "replaced": "BIGINT", "seconds": "DOUBLE",
     "seconds_waiting_for_quota": "DOUBLE", "seconds_waiting_for_http": "DOUBLE", "seconds_in_pipeline": "DOUBLE",
-    "cursor_before": "VARCHAR", "cursor_after": "VARCHAR", "lag_seconds": "DOUBLE", "event_types": "VARCHAR",
+    "cursor_before": "VARCHAR", "cursor_after": "VARCHAR", "lag_seconds": "DOUBLE", "complete_until": "VARCHAR",
+    "audited": "BIGINT", "late": "BIGINT", "vanished": "BIGINT", "event_types": "VARCHAR",
 }  # fmt: skip
 REJECTED_COLUMNS = {"event_type": "VARCHAR", "reason": "VARCHAR", "rejected_at": "TIMESTAMP"}
 
 Row = dict[str, Any]
 Columns = dict[str, str]  # the columns of a table and their types
 
+CURSORS = ("cursor_before", "cursor_after", "complete_until")
+TYPE_RUNS = """
+CREATE TEMP TABLE type_run AS
+SELECT started_at, key AS event_type, value ->> 'outcome' AS outcome, {times},
+    try_cast(value ->> 'lag_seconds' AS DOUBLE) AS lag_seconds,
+    try_cast(value ->> 'audited' AS BIGINT) AS audited, try_cast(value ->> 'vanished' AS BIGINT) AS vanished,
+    value -> 'late' AS late
+FROM run, json_each(CASE WHEN json_valid(event_types) THEN event_types::JSON END)
+"""
+
 # For events written in an hour, the complete sync that would have read them had they been visible: the last complete sync of
-# their type that started before the one that wrote them. By the hour, so that the join is an equijoin.
+# their type that started before the one that wrote them; and the cursor at which the one that wrote them began. By the hour, so
+# that the join is an equijoin.
 RUN_HOURS = """
 CREATE TEMP TABLE run_hour AS
 WITH span AS (
     SELECT started_at, lead(started_at, 1, ?::TIMESTAMP + INTERVAL 1 HOUR) OVER (ORDER BY started_at) AS until
     FROM (SELECT DISTINCT started_at FROM run WHERE started_at IS NOT NULL)
+), each_run AS (
+    SELECT event_type, started_at, max(started_at) FILTER (outcome = 'complete') AS complete_at,
+        min(cursor_before) AS cursor_before, max(cursor_after) AS cursor_after
+    FROM type_run GROUP BY ALL
 ), seen AS (
-    SELECT event_type, span.started_at, until, max(type_run.started_at) OVER (
-        PARTITION BY event_type ORDER BY span.started_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    ) AS complete_at
+    SELECT event_type, span.started_at, until, max(each_run.complete_at) OVER before AS complete_at,
+        coalesce(cursor_before, last_value(cursor_after IGNORE NULLS) OVER before) AS cursor
     FROM span CROSS JOIN (SELECT DISTINCT event_type FROM type_run WHERE outcome = 'complete')
-    LEFT JOIN (SELECT DISTINCT event_type, started_at FROM type_run WHERE outcome = 'complete') AS type_run
-        USING (event_type, started_at)
+    LEFT JOIN each_run USING (event_type, started_at)
+    WINDOW before AS (PARTITION BY event_type ORDER BY span.started_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 )
-SELECT event_type, started_at, until, complete_at,
+SELECT event_type, started_at, until, complete_at, cursor,
     unnest(generate_series(date_trunc('hour', started_at), until, INTERVAL 1 HOUR)) AS hour
 FROM seen WHERE complete_at IS NOT NULL
 """
 
+# The event at the cursor is no late one, however old it is: each sync reads on from there, and so writes it again.
 DAYS = """
 CREATE TEMP TABLE day_count AS
-SELECT source, event.event_type, occurred::DATE AS day, count(*) AS events, min(occurred) AS first, max(occurred) AS last,
+SELECT source, event_type, occurred::DATE AS day, count(*) AS events, min(occurred) AS first, max(occurred) AS last,
     max(written) AS written, count(*) FILTER (written < ?::TIMESTAMP) AS before_runs,
-    count(*) FILTER (occurred < complete_at AND occurred >= complete_at - INTERVAL 1 HOUR) AS late_hour,
-    count(*) FILTER (occurred < complete_at - INTERVAL 1 HOUR AND occurred >= complete_at - INTERVAL 1 DAY) AS late_day,
-    count(*) FILTER (occurred < complete_at - INTERVAL 1 DAY AND occurred >= complete_at - INTERVAL 7 DAY) AS late_week,
-    count(*) FILTER (occurred < complete_at - INTERVAL 7 DAY) AS late_more
-FROM ({events}) AS event
-LEFT JOIN run_hour ON run_hour.event_type = event.event_type AND hour = date_trunc('hour', written)
-    AND started_at <= written AND written < until
+    count(*) FILTER (occurred < missed AND occurred >= missed - INTERVAL 1 HOUR) AS late_hour,
+    count(*) FILTER (occurred < missed - INTERVAL 1 HOUR AND occurred >= missed - INTERVAL 1 DAY) AS late_day,
+    count(*) FILTER (occurred < missed - INTERVAL 1 DAY AND occurred >= missed - INTERVAL 7 DAY) AS late_week,
+    count(*) FILTER (occurred < missed - INTERVAL 7 DAY) AS late_more
+FROM (
+    SELECT event.*, CASE WHEN date_trunc('milliseconds', occurred) IS DISTINCT FROM cursor THEN complete_at END AS missed
+    FROM ({events}) AS event
+    LEFT JOIN run_hour ON run_hour.event_type = event.event_type AND hour = date_trunc('hour', written)
+        AND started_at <= written AND written < until
+)
 GROUP BY ALL
 """
 NO_EVENTS = """
@@ -76,11 +95,7 @@ def open_warehouse(path: Path, now: datetime) -> Iterator[tuple[duckdb.DuckDBPyC
         tables = tables_of(con)
         con.execute(f"CREATE TEMP TABLE run AS {_select(tables, RUNS, RUN_COLUMNS)}")
         con.execute(f"CREATE TEMP VIEW rejected AS {_select(tables, REJECTED, REJECTED_COLUMNS)}")
-        con.execute(
-            "CREATE TEMP TABLE type_run AS SELECT started_at, key AS event_type, value ->> 'outcome' AS outcome, "
-            "try_cast(value ->> 'lag_seconds' AS DOUBLE) AS lag_seconds "
-            "FROM run, json_each(CASE WHEN json_valid(event_types) THEN event_types::JSON END)"
-        )
+        con.execute(TYPE_RUNS.format(times=", ".join(f"{_time_in_json(name)} AS {name}" for name in CURSORS)))
         con.execute(RUN_HOURS, [now])
         first_run = con.execute("SELECT min(started_at) FROM run").fetchone()
         events = " UNION ALL ".join(_events(name, tables[name]) for name in event_tables(tables)) or NO_EVENTS
@@ -140,6 +155,10 @@ def _timestamp(column: str) -> str:
     cannot represent."""
     at = f"{column}::TIMESTAMPTZ"
     return f"CASE WHEN {at} BETWEEN '0001-01-02 00:00:00Z' AND '9999-12-30 00:00:00Z' THEN make_timestamp(epoch_us({at})) END"
+
+
+def _time_in_json(key: str) -> str:
+    return _timestamp(f"try_cast(value ->> '{key}' AS TIMESTAMPTZ)")
 
 
 def _select(tables: Mapping[str, Columns], table: str, wanted: Columns) -> str:

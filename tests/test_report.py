@@ -102,12 +102,20 @@ def add_runs(con: duckdb.DuckDBPyConnection, runs: list[dict[str, Any]]) -> None
 
 
 def a_run(started_at: str, outcome: str = "complete", types: tuple[str, ...] = ("e_a",), **more: Any) -> dict[str, Any]:
-    each = {"outcome": outcome, "lag_seconds": 3.5, "events": 1}
+    """A row of sync_run, with `more` columns; `each` goes into the entry of each event type instead."""
+    each = {"outcome": outcome, "lag_seconds": 3.5, "events": 1, **more.pop("each", {})}
     return {
         "id": started_at, "started_at": started_at, "outcome": outcome, "events": 40, "requests": 3, "retries": 1,
         "seconds": 8.0, "seconds_waiting_for_quota": 1.0, "seconds_waiting_for_http": 5.0, "seconds_in_pipeline": 2.0,
         "lag_seconds": 3.5, "event_types": json.dumps(dict.fromkeys(types, each)), **more,
     }  # fmt: skip
+
+
+def an_audited_run(started_at: str, complete_until: str | None, **types: dict[str, Any]) -> dict[str, Any]:
+    """A row of a complete sync that audited these event types."""
+    of_each = {"outcome": "complete", "complete_until": complete_until, "cursor_after": started_at, "late": {}, "vanished": 0}
+    found = {name: {**of_each, "audited": 1, **each} for name, each in types.items()}
+    return a_run(started_at, complete_until=complete_until, event_types=json.dumps(found))
 
 
 def add_rejects(con: duckdb.DuckDBPyConnection, reasons: dict[str, int]) -> None:
@@ -139,6 +147,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
             )
         add_runs(con, [
             a_run("2026-03-01 00:00:00Z", types=("e_a", "e_b"), cursor_after="2026-02-19T23:59:59.000Z", version="1.0"),
+            an_audited_run("2026-03-01 00:30:00Z", "2026-02-19T00:00:00Z", **{HOSTILE: {"late": {"64": 9}, "vanished": 1}}),
             a_run("2026-03-01 01:00:00Z", "failed", error=f"HubSpot answered 403 {SCRIPT}"),
             a_run("2026-03-01 02:00:00Z", "running", events=None, seconds=None, event_types=None),
         ])  # fmt: skip
@@ -159,9 +168,9 @@ def test_the_figures_on_the_page_are_those_of_sql(full: tuple[Path, Page]) -> No
         rejected = con.execute("SELECT reason, count(*) FROM tester.rejected_event GROUP BY 1").fetchall()
         runs = con.execute("SELECT outcome, events FROM tester.sync_run ORDER BY started_at DESC").fetchall()
     assert {row[1]: int(row[2]) for row in page.rows("Rejected events by reason")} == dict(rejected)
-    assert [outcome for outcome, _ in runs] == ["running", "failed", "complete"]
-    assert [row[1] for row in page.rows("Syncs, the newest first")] == ["running, or killed", "failed", "complete"]
-    complete = dict(zip(page.tables["Syncs, the newest first"][0], page.rows("Syncs, the newest first")[2], strict=True))
+    assert [outcome for outcome, _ in runs] == ["running", "failed", "complete", "complete"]
+    assert [row[1] for row in page.rows("Syncs, the newest first")] == ["running, or killed", "failed", "complete", "complete"]
+    complete = dict(zip(page.tables["Syncs, the newest first"][0], page.rows("Syncs, the newest first")[3], strict=True))
     shown = {name: complete[name] for name in ("Events", "Events/s", "Waiting for answers", "Waiting for quota", "Lag")}
     assert shown == {"Events": "40", "Events/s": "5", "Waiting for answers": "5 s", "Waiting for quota": "1 s", "Lag": "3.5 s"}
     assert complete["Cursor after"] == "2026-02-19T23:59:59.000Z"
@@ -181,10 +190,13 @@ def test_a_day_without_events_between_days_with_some_is_a_gap(full: tuple[Path, 
 
 def test_cursors_come_from_the_state_and_lags_from_the_last_sync_of_the_type(full: tuple[Path, Page]) -> None:
     _, page = full
-    rows = {row[0]: row for row in page.rows("Freshness and cursors")}
-    assert rows["e_a"][3:6] == ["2026-02-19T23:59:59.000Z", "2026-03-01T00:00:00.000Z", "3.5 s"]
-    assert rows["e_b"][3:6] == ["–", "–", "3.5 s"]
-    assert rows[HOSTILE][3:6] == ["2026-02-19T23:59:59.000Z", "2026-03-01T00:00:00.000Z", "–"]
+    head, *rows = page.tables["Freshness and cursors"]
+    places = [head.index(title) for title in ("Cursor", "Read at", "Lag")]
+    assert {row[0]: [row[place] for place in places] for row in rows} == {
+        "e_a": ["2026-02-19T23:59:59.000Z", "2026-03-01T00:00:00.000Z", "3.5 s"],
+        "e_b": ["–", "–", "3.5 s"],
+        HOSTILE: ["2026-02-19T23:59:59.000Z", "2026-03-01T00:00:00.000Z", "–"],
+    }
 
 
 def test_texts_from_the_data_are_not_markup(full: tuple[Path, Page]) -> None:
@@ -250,6 +262,97 @@ def test_an_event_is_late_if_a_complete_sync_of_its_type_should_have_had_it(tmp_
     late = {row[0]: row[1:] for row in page.rows("Late events, by how much they missed a sync")}
     assert late == {"e_a": ["1", "1", "1", "1", "3"], "e_b": ["0", "0", "0", "0", "0"]}
     assert "Of 1 event written before the first sync" in page.text
+
+
+@pytest.mark.parametrize("outcome", ["complete", "interrupted"])
+def test_the_event_at_the_cursor_is_not_late_though_each_quiet_sync_writes_it_again(tmp_path: Path, outcome: str) -> None:
+    cursor, later = "2026-03-01T00:00:00.123Z", ["2026-03-02 00:00:00Z", "2026-03-03 00:00:00Z", "2026-03-04 00:00:00Z"]
+    each = {"cursor_before": cursor, "cursor_after": cursor}
+    last = {"event_types": None} if outcome == "interrupted" else {"each": each}  # a sync that is killed names no types
+    with warehouse(tmp_path / "warehouse.db") as con:
+        add_runs(con, [*(a_run(at, each=each) for at in later[:2]), a_run(later[2], outcome, **last)])
+        add_events(con, "e_a", [
+            ("newest", cursor, later[2]), ("too", cursor, later[2]), ("late", "2026-03-01T00:00:00.122Z", later[2]),
+        ])  # fmt: skip
+    page = page_of(tmp_path / "warehouse.db")
+    assert page.rows("Late events, by how much they missed a sync") == [["e_a", "0", "0", "1", "0", "1"]]
+
+
+def a_thousand_events(con: duckdb.DuckDBPyConnection, *tables: str) -> None:
+    for table in tables:
+        con.execute(
+            f"CREATE TABLE tester.{table} AS SELECT i AS id, '{table}' AS event_type, '2026-03-01T00:00:00Z' AS occurred, "
+            "'2026-03-04 00:00:10Z'::TIMESTAMPTZ AS _fivetran_synced FROM range(1000) AS _(i)"
+        )
+
+
+def test_what_audits_found_is_shown_by_the_age_at_which_they_found_it(tmp_path: Path) -> None:
+    with warehouse(tmp_path / "warehouse.db") as con:
+        a_thousand_events(con, "e_a", "e_b")
+        add_runs(con, [
+            an_audited_run("2026-03-03 00:00:00Z", "2026-02-20", e_a={"late": {"1": 4, "4": 90}}, e_b={"vanished": 2}),
+            an_audited_run("2026-03-04 00:00:00Z", "2026-03-01T00:00:00Z", e_a={"late": {"4": 5, "32": 1}, "audited": 20}),
+            a_run("2026-03-05 00:00:00Z", "interrupted", event_types=None, late=7, vanished=1),
+        ])  # fmt: skip
+    page = page_of(tmp_path / "warehouse.db")
+    head, *rows = page.tables["Late events, by the age at which an audit found them"]
+    assert head[1:] == [
+        *("1 day", "2 days", "4 days", "8 days", "16 days", "32 days"),
+        *("Late in all", "Of all events", "Vanished", "Stretches audited"),
+    ]
+    assert rows == [
+        ["e_a", "4", "0", "95", "0", "0", "1", "100", "10 %", "0", "21"],
+        ["e_b", "0", "0", "0", "0", "0", "0", "0", "0 %", "2", "1"],
+        ["All event types", "4", "0", "95", "0", "0", "1", "100", "5 %", "2", "22"],
+    ]
+    assert "with lookback_minutes = 7200 (5 days), about 99 % of the late events" in page.text
+    assert "Syncs that were killed found 7 more that came late and 1 more that vanished" in page.text
+    assert "Late events, by how much they missed a sync" not in page.tables, "an estimate, though the figures are known"
+    assert "Of e_a, 100 events (10 %) came late" in page.text and "Of e_b, " not in page.text
+    assert "3 events vanished" in page.text
+
+
+def test_complete_until_stands_beside_the_cursor_and_is_noticed_if_it_is_days_behind(tmp_path: Path) -> None:
+    with warehouse(tmp_path / "warehouse.db") as con:
+        a_thousand_events(con, "e_a", "e_b")
+        add_runs(con, [
+            an_audited_run("2026-03-04 00:00:00Z", "2026-03-03T23:00:00Z", e_a={}, e_b={"complete_until": "2026-02-27"}),
+            a_run("2026-03-05 00:00:00Z", "failed"),
+        ])  # fmt: skip
+    page = page_of(tmp_path / "warehouse.db")
+    head, *rows = page.tables["Freshness and cursors"]
+    place = head.index("Complete until")
+    assert head[place - 1] == "Cursor"
+    assert [row[place] for row in rows] == ["2026-03-03 23:0060 min behind", "2026-02-27 00:005 days behind"]
+    assert "e_b is complete only until 2026-02-27 00:00, 5 days behind its cursor" in page.text
+    assert "e_a is complete only until" not in page.text
+
+
+def test_audits_that_found_next_to_nothing_are_no_notice(tmp_path: Path) -> None:
+    with warehouse(tmp_path / "warehouse.db") as con:
+        a_thousand_events(con, "e_a")
+        add_runs(con, [an_audited_run("2026-03-04 00:00:00Z", "2026-03-03T23:00:00Z", e_a={"late": {"64": 10}})])
+    page = page_of(tmp_path / "warehouse.db")
+    assert "Nothing stands out." in page.text and "No look-back is long enough" in page.text
+
+
+@pytest.mark.parametrize("late", ["{}", '{"x": 1, "2": "y", "4": null, "-1": 3}', "[1]", "7", "null"])
+def test_audits_of_which_little_can_be_read_are_shown_too(tmp_path: Path, late: str) -> None:
+    with warehouse(tmp_path / "warehouse.db") as con:
+        add_runs(con, [an_audited_run("2026-03-04 00:00:00Z", "soon", e_a={"late": json.loads(late), "vanished": "?"})])
+    rows = page_of(tmp_path / "warehouse.db").rows("Late events, by the age at which an audit found them")
+    assert rows == [["e_a", "0", "–", "0", "1"]]
+
+
+def test_syncs_before_there_were_audits_are_reported_as_before(tmp_path: Path) -> None:
+    with warehouse(tmp_path / "warehouse.db") as con:
+        a_thousand_events(con, "e_a")
+        add_runs(con, [a_run("2026-03-03 00:00:00Z"), a_run("2026-03-04 00:00:00Z")])
+        for name in ("complete_until", "audited", "late", "vanished"):
+            con.execute(f"ALTER TABLE tester.sync_run DROP {name}")
+    page = page_of(tmp_path / "warehouse.db")
+    assert page.rows("Late events, by how much they missed a sync") == [["e_a", "0", "0", "1,000", "0", "1,000"]]
+    assert "Complete until" not in page.tables["Freshness and cursors"][0]
 
 
 def test_impossible_dates_are_counted_and_not_drawn(tmp_path: Path) -> None:
