@@ -3,7 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.audits.recent import Recent
-from pipeline.audits.stretches import CELL, MODULUS, Stretch, fingerprint, merge, next_age
+from pipeline.audits.stretches import CELL, MODULUS, Stretch, fingerprint, merge, next_age, unsettled
 from pipeline.hubspot.events_api import PROPERTIES, occurred_ms
 from pipeline.timestamps import DAY
 
@@ -11,9 +11,9 @@ from pipeline.timestamps import DAY
 class Ledger:
     """The stretches of one event type, continued from those of earlier syncs (`stretches`, contiguous).
 
-    `begin` is where this sync begins to read, no later than their end. `read_again_from` returns where the next one will, at the
-    latest: what occurred later need not be counted. `fine` events fill a stretch, `most` stretches are kept, and `audit_days` is
-    the last age at which they are audited. Times are ms UTC.
+    `begin` is where this sync begins to read; what it skips after them is to be delivered again one day. `read_again_from` returns
+    where the next sync will begin, at the latest: what occurred later need not be counted. `fine` events fill a stretch, `most`
+    stretches are kept, and `audit_days` is the last age at which they are audited. Times are ms UTC.
     """
 
     def __init__(
@@ -28,9 +28,12 @@ class Ledger:
     ):
         self._now, self._fine, self._most = now, max(1, fine), most
         self._read_again_from, self._before = read_again_from, 0  # 0: not known before the first event
-        self._earlier, self._closed = stretches, stretches.copy()
         # What is older than audit_days when it is delivered is never audited.
-        self.end = self._earlier_end = stretches[-1].end if stretches else max(begin, now - audit_days * DAY)
+        self.end = stretches[-1].end if stretches else max(begin, now - audit_days * DAY)
+        skipped = [unsettled(self.end, begin)] if self.end < begin else []
+        self._earlier = [*stretches, *skipped]
+        self.end = self._earlier_end = max(self.end, begin)
+        self._closed = self._earlier.copy()
         self._begin, self._count, self._total = self.end, 0, 0  # the stretch that is still open
         self._pending: dict[int, tuple[int, int]] = {}  # number and sum of events not yet behind the watermark, by ms
         self._recent = Recent()

@@ -35,6 +35,11 @@ class Stretch(NamedTuple):
         """Whether what was delivered of it was counted."""
         return self.age != ADOPTED
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether it holds an impossible sum, so that its next audit delivers it again."""
+        return self.events == 0 and self.total != 0
+
     def holds_the_same_as(self, other: "Stretch") -> bool:
         return (self.events, self.total) == (other.events, other.total)
 
@@ -42,6 +47,17 @@ class Stretch(NamedTuple):
 def uncounted(begin: int, end: int) -> Stretch:
     """A range of time of which nobody knows how many events were delivered."""
     return Stretch(begin, end, 0, 0, ADOPTED)
+
+
+def unsettled(begin: int, end: int) -> Stretch:
+    """A range of time that was delivered, but is to be delivered again as soon as it may be, since its sum is lost."""
+    return Stretch(begin, end, 0, 1, 1)
+
+
+def split(stretch: Stretch, at: int) -> tuple[Stretch, Stretch]:
+    """A stretch as two. Its sum cannot be split, so what was counted is unsettled."""
+    part = unsettled if stretch.is_counted else uncounted
+    return part(stretch.begin, at), part(at, stretch.end)
 
 
 def fingerprint(event: Any) -> int:
@@ -131,7 +147,7 @@ def _is_cheap(now: int, most: float, first: Stretch, second: Stretch) -> bool:
 def _is_short(now: int, part: int, first: Stretch, second: Stretch) -> bool:
     """Whether two neighbors are audited next at the same age, and are together no longer than one cell or that part of their
     age."""
-    if first.age != second.age or not first.is_counted:
+    if first.age != second.age or not first.is_counted or first.is_unsettled or second.is_unsettled:
         return False
     same_cell = first.begin // CELL == (second.end - 1) // CELL
     return same_cell or (second.end - first.begin) * part <= now - second.end

@@ -76,7 +76,8 @@ def try_audit(run: Run, event_type: str, step: Callable[[], None]) -> bool:
 def compare_due(run: Run, event_type: str, allowance: Allowance) -> None:
     """Counts the stretches that are due, several walks at once, and settles each."""
     stretches, now, page_size = stretches_of(run, event_type), run.client.clock.earlier(), run.settings.page_size
-    due = [place for place, stretch in enumerate(stretches) if stretch.is_counted and is_due(stretch, now)]
+    start = run.settings.start
+    due = [n for n, each in enumerate(stretches) if each.begin >= start and each.is_counted and is_due(each, now)]
     chunks = list(affordable(chunks_of(stretches, due, page_size * CHUNK_PAGES), page_size, allowance.left()))
     if not chunks:
         return
@@ -140,7 +141,7 @@ def settle(run: Run, event_type: str, stretches: list[Stretch], chunk: Sequence[
         tally.audited += 1
         tally.recounted += new.events
         tally.vanished += max(0, old.events - new.events)
-        if new.events > old.events:
+        if new.events > old.events and not old.is_unsettled:
             tally.late[next_age(old.end, now) // 2] += new.events - old.events
     begin = stretches.index(chunk[0])
     stretches[begin : begin + len(chunk)] = [stretch._replace(age=next_age(stretch.end, now)) for stretch in settled]
@@ -159,8 +160,8 @@ def deliver_again(run: Run, event_type: str, stretches: Sequence[Stretch]) -> li
 
 def adopt_due(run: Run, event_type: str, allowance: Allowance) -> None:
     """Counts what was delivered uncounted, without delivering it again."""
-    for stretch in [stretch for stretch in stretches_of(run, event_type) if not stretch.is_counted]:
-        if allowance.left():
+    for stretch in stretches_of(run, event_type):
+        if allowance.left() and stretch.begin >= run.settings.start and not stretch.is_counted:
             adopt(run, event_type, stretch, allowance)
 
 
@@ -226,7 +227,8 @@ def keep(run: Run, event_type: str, stretches: Sequence[Stretch]) -> None:
 def conclude_audits(run: Run, names: Iterable[str]) -> None:
     """Notes until when each event type is complete, and reports what the audits found."""
     for name in names:
-        tally, stretches = run.tallies[name], stretches_of(run, name)
+        tally = run.tallies[name]
+        stretches = [stretch for stretch in stretches_of(run, name) if stretch.begin >= run.settings.start]
         progress = run.cursors.get(name)
         if progress.occurred is not None:
             until = complete_until(stretches, next_begin(run, progress), run.client.clock.earlier())

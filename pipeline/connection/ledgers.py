@@ -1,9 +1,10 @@
 """The ledgers of a sync, and the stretches in the saved state."""
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 
 from pipeline.audits.ledger import Ledger
-from pipeline.audits.stretches import Stretch, decode, encode, still_audited, uncounted
+from pipeline.audits.stretches import Stretch, decode, encode, split, still_audited, uncounted
 from pipeline.connection.run import Run
 from pipeline.connection.spans import main_span
 from pipeline.connection.state import Progress
@@ -14,9 +15,10 @@ MOST_IN_ALL, MOST, LEAST = 12_000, 3_000, 60  # stretches: of all event types, o
 
 
 def main_begin(run: Run, event_type: str) -> int:
-    """Where this sync begins to read after the cursor, ms: no later than the stretches end, whatever the look-back is by now."""
+    """Where this sync begins to read after the cursor, ms: no later than the stretches end, whatever the look-back is by now, but
+    not before the start date."""
     begin, stretches = next_begin(run, run.cursors.get(event_type)), stretches_of(run, event_type)
-    return min(begin, stretches[-1].end) if stretches else begin
+    return max(run.settings.start, min(begin, stretches[-1].end)) if stretches else begin
 
 
 def open_ledger(run: Run, event_type: str, began: float) -> Ledger:
@@ -39,10 +41,11 @@ def most_stretches(run: Run) -> int:
 
 
 def stretches_of(run: Run, event_type: str) -> list[Stretch]:
-    """The stretches in the state of an event type, from the start date on. What was delivered but is not in the state was not
-    counted, and is to be adopted."""
+    """The stretches in the state of an event type, none of them on both sides of the start date. What was delivered but is not in
+    the state was not counted, and is to be adopted. If the start date is after the cursor, nothing of it counts any more: once
+    it moves back, everything is read again."""
     progress, start = run.cursors.get(event_type), run.settings.start
-    if progress.occurred is None:
+    if progress.occurred is None or to_ms(progress.occurred) < start:
         return []
     try:
         stretches = decode(progress.stretches or "")
@@ -50,8 +53,9 @@ def stretches_of(run: Run, event_type: str) -> list[Stretch]:
         stretches = []
     if progress.stretches is None or not stretches:
         stretches = [uncounted(max(to_ms(progress.start_date or progress.occurred), floor(run)), next_begin(run, progress))]
-    from_start = [stretch if stretch.begin >= start else uncounted(start, stretch.end) for stretch in stretches]
-    return [stretch for stretch in from_start if stretch.begin < stretch.end]
+    stretches = [stretch for stretch in stretches if stretch.begin < stretch.end]
+    parts = [split(stretch, start) if stretch.begin < start < stretch.end else (stretch,) for stretch in stretches]
+    return [*chain.from_iterable(parts)]
 
 
 def record(run: Run, ledger: Ledger, event_type: str) -> None:

@@ -16,6 +16,7 @@ from pipeline.audits.stretches import (
     merge,
     midnight,
     next_age,
+    split,
     uncounted,
 )
 from pipeline.timestamps import DAY
@@ -75,7 +76,7 @@ def test_merging_keeps_every_event_and_every_border_it_does_not_remove(stretches
 def test_few_stretches_are_kept_whatever_the_volume(per_cell):
     """Of 256 days: the younger, the finer."""
     begins = range(144 * DAY, 400 * DAY, CELL)
-    cells = [Stretch(begin, begin + CELL, per_cell, 7, next_age(begin + CELL, NOW)) for begin in begins]
+    cells = [Stretch(begin, begin + CELL, per_cell, per_cell, next_age(begin + CELL, NOW)) for begin in begins]
     merged = merge(cells, NOW, 250, 60)
     assert len(merged) <= 60 and merged[-1].end - merged[-1].begin <= CELL
     widths = [each.end - each.begin for each in merged]
@@ -101,6 +102,17 @@ def test_complete_until_is_the_beginning_of_the_first_that_is_due(stretches):
     until = complete_until(stretches, NOW, NOW)
     assert not any(is_due(each, NOW) for each in stretches if each.begin < until)
     assert until == NOW or any(each.begin == until and is_due(each, NOW) for each in stretches)
+
+
+@given(lists(), st.integers(0, 400 * DAY))
+def test_the_parts_of_a_split_stretch_differ_from_whatever_is_counted(stretches, at):
+    for each in stretches:
+        if each.begin < at < each.end:
+            first, second = split(each, at)
+            assert (first.begin, first.end, second.begin, second.end) == (each.begin, at, at, each.end)
+            for part in (first, second):
+                assert not part.is_counted or (part.is_unsettled and not part.holds_the_same_as(Stretch(0, 1, 0, 0, 1)))
+                assert decode(encode([part])) == [part]
 
 
 def test_time_that_was_not_counted_is_due_at_once():

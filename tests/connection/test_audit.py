@@ -264,6 +264,21 @@ def test_a_gap_is_counted_while_it_is_delivered(monkeypatch):
         assert "id-999" in life.delivered.ids()
 
 
+@pytest.mark.parametrize("hour", [0, 3, 239], ids="hour {}".format)
+def test_what_came_late_while_the_start_date_was_later_is_delivered_when_it_moves_back(monkeypatch, hour):
+    """Before the start date nothing is delivered, and so nothing is audited."""
+    events = [event(BASE + n * HOUR, n) for n in range(240)]
+    with Life(monkeypatch, *events) as life:
+        life.pass_and_sync(10 * DAY + HOUR)
+        later = {"initial_sync_start_date": to_text(BASE + 5 * DAY + hour * HOUR)}
+        life.pass_and_sync(HOUR, **later)
+        life.sim.histories = {TYPE: listed([*events, event(BASE + 5 * DAY + (hour - 1) * HOUR + 1, 999)])}
+        life.pass_and_sync(DAY, 8, **later)
+        assert "id-999" not in life.delivered.ids()
+        life.pass_and_sync(DAY)
+        assert life.delivered.ids() == {f"id-{n}" for n in (*range(240), 999)}
+
+
 def test_a_local_clock_a_year_ahead_costs_no_audit(monkeypatch):
     """HubSpot's clock is not known before its first answer."""
     events = [event(BASE + n * HOUR, n) for n in range(240)]
