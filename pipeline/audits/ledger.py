@@ -11,7 +11,7 @@ from pipeline.timestamps import DAY
 class Ledger:
     """The stretches of one event type, continued from those of earlier syncs (`stretches`, contiguous).
 
-    `begin` is where this sync begins to read; what it skips after them is to be delivered again one day. `read_again_from` returns
+    `begin` is where this sync begins to read; what it skips after them is delivered again one day. `read_again_from` returns
     where the next sync will begin, at the latest: what occurred later need not be counted. `fine` events fill a stretch, `most`
     stretches are kept, and `audit_days` is the last age at which they are audited. Times are ms UTC.
     """
