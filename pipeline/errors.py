@@ -23,14 +23,7 @@ class Unauthorized(HubSpotError):
 
 
 class Refused(HubSpotError):
-    """HubSpot does not serve this request (a scope, an event type, a path, a parameter): others may still be served.
-
-    `cause` is the message without what differs from one such answer to the next.
-    """
-
-    def __init__(self, message: str, cause: str = ""):
-        super().__init__(message)
-        self.cause = cause or message
+    """HubSpot does not serve this request (a scope, an event type, a path, a parameter): others may still be served."""
 
 
 class BadAnswer(HubSpotError):

@@ -5,7 +5,6 @@ from typing import Any
 from pipeline.audits.recent import Recent
 from pipeline.audits.stretches import CELL, MODULUS, Stretch, fingerprint, merge, next_age, unsettled
 from pipeline.hubspot.events_api import PROPERTIES, occurred_ms
-from pipeline.timestamps import DAY
 
 
 class Ledger:
@@ -13,7 +12,7 @@ class Ledger:
 
     `begin` is where this sync begins to read; what it skips after them is delivered again one day. `read_again_from` returns
     where the next sync will begin, at the latest: what occurred later need not be counted. `fine` events fill a stretch, `most`
-    stretches are kept, and `audit_days` is the last age at which they are audited. Times are ms UTC.
+    stretches are kept, and what occurred before `oldest` is never audited. Times are ms UTC.
     """
 
     def __init__(
@@ -23,13 +22,12 @@ class Ledger:
         now: int,
         fine: int,
         most: int,
-        audit_days: int,
+        oldest: int,
         read_again_from: Callable[[], int] | None = None,
     ):
         self._now, self._fine, self._most = now, max(1, fine), most
         self._read_again_from, self._before = read_again_from, 0  # 0: not known before the first event
-        # What is older than audit_days when it is delivered is never audited.
-        self.end = stretches[-1].end if stretches else max(begin, now - audit_days * DAY)
+        self.end = stretches[-1].end if stretches else max(begin, oldest)
         skipped = [unsettled(self.end, begin)] if self.end < begin else []
         self._earlier = [*stretches, *skipped]
         self.end = self._earlier_end = max(self.end, begin)

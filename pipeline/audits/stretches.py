@@ -17,6 +17,7 @@ CELL = DAY // 4  # ms: no stretch is begun in one cell and ended in another, unl
 MODULUS = 2**64
 ADOPTED = 0  # the age of a stretch that was delivered before fingerprints were kept: its first audit adopts what it counts
 
+_AGES = {ADOPTED, *(2**n for n in range(20))}
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -84,6 +85,15 @@ def next_age(end: int, now: int) -> int:
     while end + age * DAY <= now:
         age *= 2
     return age
+
+
+def last_age(audit_days: int) -> int:
+    """The last age, in days, at which a stretch is audited: a power of two. 0: it is not audited.
+
+    >>> last_age(256), last_age(30), last_age(0)
+    (256, 16, 0)
+    """
+    return 1 << audit_days.bit_length() - 1 if audit_days else 0
 
 
 def is_due(stretch: Stretch, now: int) -> bool:
@@ -183,9 +193,9 @@ def decode(text: str) -> list[Stretch]:
         width, events, total, age = other.split(".")
         end = begin + int(width, 36)
         number = base64.urlsafe_b64decode(total + "=")
-        if len(number) != 8:
-            raise ValueError(f"not a sum of fingerprints: {total!r}")
         days = ADOPTED if age == "-" else 2 ** int(age, 36)
+        if len(number) != 8 or begin < 0 or end <= begin or int(events, 36) < 0 or days not in _AGES:
+            raise ValueError(f"not a stretch: {other!r}")
         stretches.append(Stretch(begin, end, int(events, 36), int.from_bytes(number, "big"), days))
         begin = end
     return stretches

@@ -78,4 +78,4 @@ def unknown_event_type_message(name: str, known: Collection[str]) -> str:
 
 def _label(name: str) -> str:
     """The part of an event type's name that a person chose: the rest says whose it is, such as pe123_."""
-    return re.sub(r"^(e|[ap]e\d*)_", "", name)
+    return re.sub(r"^(e|[ap]e\d*)_", "", name.lower())

@@ -162,6 +162,8 @@ def _given(configuration: Mapping[str, Any], name: str) -> str:
     if given is None or (isinstance(given, str) and not given.strip()):
         return "missing"
     secret = name in SECRETS or _holds_token(configuration, str(given))
+    if name == "property_filters":  # their values may name a person
+        given = re.sub(r"(?<=[=:])[^;]+", "…", str(given))
     return "not usable as given (not shown)" if secret else f"given {_shortened(str(given), 80)}"
 
 

@@ -1,5 +1,6 @@
 """Audits: what was delivered is counted again at an age of 1, 2, 4, … days. A stretch that differs is delivered again."""
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +19,7 @@ from pipeline.connection.run import Run
 from pipeline.connection.warnings import About
 from pipeline.errors import HubSpotError, Refused, Unauthorized, Unavailable
 from pipeline.hubspot.client import Page
-from pipeline.hubspot.events_api import PROPERTIES, Query
+from pipeline.hubspot.events_api import PROPERTIES
 from pipeline.reading.reader import Reader
 from pipeline.reading.window import PageRequest
 from pipeline.stages import fetch_pages, keep_type, reject_malformed, unwrap_results
@@ -29,6 +30,9 @@ from pipeline.timestamps import to_text
 FREE_REQUESTS, REQUESTS_FOR_EACH = 250, 10
 CHUNK_PAGES = 4  # pages of events that one walk counts: as many as a reader reads uncut without a doubt, and as a kill repeats
 MUCH = 0.01  # the share of late events from which on a person is warned
+
+
+Count = tuple[Stretch, "Stretch | HubSpotError"]  # a stretch, and what it holds now, or why that is not known
 
 
 class Allowance:
@@ -51,50 +55,82 @@ def audit(run: Run) -> None:
     names = [name for name, tally in run.tallies.items() if tally.outcome == "complete"]
     allowance = Allowance(run)
     if run.settings.audit_days:
-        for step in (compare_due, adopt_due):
-            for name in names:
-                if not try_audit(run, name, partial(step, run, name, allowance)):
-                    return conclude_audits(run, names)
-        conclude_audits(run, names)
-    return None
+        steps = [(name, partial(step, run, name, allowance)) for step in (compare_due, adopt_due) for name in names]
+        all(try_audit(run, name, step) for name, step in steps)  # as far as HubSpot answers
+        conclude_audits(run, run.tallies)
 
 
 def try_audit(run: Run, event_type: str, step: Callable[[], None]) -> bool:
     """Takes a step of an audit. Returns whether the others can be taken. An audit that fails loses nothing: what is due stays
     due."""
+    began = time.monotonic()
     try:
         step()
     except HubSpotError as error:
-        run.warnings.add(About.FAILED, f"{event_type}: the audit is broken off, and continued by the next sync: {error}")
+        warn_of(run, event_type, "what is due", error)
         return not isinstance(error, (Unauthorized, Unavailable))
+    finally:
+        run.tallies[event_type].seconds += time.monotonic() - began
     return True
+
+
+def warn_of(run: Run, event_type: str, what: str, error: HubSpotError) -> None:
+    sentence = f"{event_type}: {what} could not be audited; the next sync tries again. The answer was: {error}"
+    run.warnings.add(About.FAILED, sentence)
 
 
 # Stretches that were counted when they were delivered
 
 
 def compare_due(run: Run, event_type: str, allowance: Allowance) -> None:
-    """Counts the stretches that are due, several walks at once, and settles each."""
+    """Counts the stretches that are due; delivers again, once all are counted, those that differ."""
     stretches, now, page_size = stretches_of(run, event_type), run.client.clock.earlier(), run.settings.page_size
     start = run.settings.start
     due = [n for n, each in enumerate(stretches) if each.begin >= start and each.is_counted and is_due(each, now)]
     chunks = list(affordable(chunks_of(stretches, due, page_size * CHUNK_PAGES), page_size, allowance.left()))
-    if not chunks:
-        return
-    abort = threading.Event()
+    differing: list[list[Stretch]] = []
+    for counts in count_all(run, event_type, chunks):
+        for outcome, group in groupby(counts, key=outcome_of):
+            before, after = map(list, zip(*group, strict=True))
+            if outcome == "same":
+                renew(run, event_type, stretches, before, before)
+            elif outcome == "differs":
+                differing.append(before)
+            else:
+                what = f"what occurred from {to_text(before[0].begin)} to {to_text(before[-1].end)}"
+                warn_of(run, event_type, what, after[0])
+        keep(run, event_type, stretches)
+    for number, before in enumerate(differing):
+        if number == 0 or allowance.left():
+            renew(run, event_type, stretches, before, deliver_again(run, event_type, before))
+            keep(run, event_type, stretches)
+    if chunks:
+        keep(run, event_type, merge(stretches, now, page_size // FILLED_BY, most_stretches(run)))
+
+
+def outcome_of(count: Count) -> str:
+    """What counting a stretch again has shown."""
+    old, new = count
+    if isinstance(new, HubSpotError):
+        return "failed"
+    return "same" if old.holds_the_same_as(new) else "differs"
+
+
+def count_all(run: Run, event_type: str, chunks: Sequence[Sequence[Stretch]]) -> Iterator[list[Count]]:
+    """Yields the counts of each chunk, several being counted at once."""
+    aborts = [threading.Event() for _ in chunks]
     with ThreadPoolExecutor(run.settings.concurrency, thread_name_prefix="audit") as workers:
-        counts = workers.map(partial(count, run, event_type, abort), chunks)
+        futures = [workers.submit(count, run, event_type, *task) for task in zip(aborts, chunks, strict=True)]
         try:
-            for chunk in chunks:
-                counted = next(counts)
-                settle(run, event_type, stretches, chunk, counted)
-                keep(run, event_type, stretches)
-                if not allowance.left():
-                    break
+            for future in futures:
+                began = time.monotonic()
+                counts = future.result()
+                run.tallies[event_type].waited += time.monotonic() - began
+                yield counts
         finally:
-            abort.set()
+            for abort in aborts:
+                abort.set()
             workers.shutdown(wait=True, cancel_futures=True)
-    keep(run, event_type, merge(stretches, now, page_size // FILLED_BY, most_stretches(run)))
 
 
 def chunks_of(stretches: Sequence[Stretch], due: Iterable[int], events: int) -> Iterator[list[Stretch]]:
@@ -120,31 +156,36 @@ def affordable(chunks: Iterable[list[Stretch]], page_size: int, requests: int) -
         yield chunk
 
 
-def count(run: Run, event_type: str, abort: threading.Event, chunk: Sequence[Stretch]) -> list[Stretch]:
-    """The stretches of a chunk as they are now. Runs in a worker."""
+def count(run: Run, event_type: str, abort: threading.Event, chunk: Sequence[Stretch]) -> list[Count]:
+    """The stretches of a chunk with what they hold now. If HubSpot does not send the chunk, it is halved until only what it does
+    not send is left out. Runs in a worker."""
     recount = Recount(chunk)
     span = chunk[0].begin, chunk[-1].end
-    with Reader(fetch_little(run, event_type, abort), run.client.clock.later, 1, chunk[0].begin) as source:
-        for event in events_of(event_type, fetch_pages(source.pages, [span])):
-            recount.add(event)
-    return recount.stretches()
+    try:
+        with reading(run, event_type, chunk[0].begin, 1, abort) as source:
+            for event in events_of(event_type, fetch_pages(source.pages, [span])):
+                recount.add(event)
+    except (Unauthorized, Unavailable):
+        raise
+    except HubSpotError as error:
+        if len(chunk) == 1:
+            return [(chunk[0], error)]
+        half = len(chunk) // 2
+        return count(run, event_type, abort, chunk[:half]) + count(run, event_type, abort, chunk[half:])
+    return list(zip(chunk, recount.stretches(), strict=True))
 
 
-def settle(run: Run, event_type: str, stretches: list[Stretch], chunk: Sequence[Stretch], counted: Sequence[Stretch]) -> None:
-    """Renews the stretches of a chunk; delivers those that differ again."""
+def renew(run: Run, event_type: str, stretches: list[Stretch], before: Sequence[Stretch], after: Sequence[Stretch]) -> None:
+    """Puts stretches as they are now in the place of the same ones as they were."""
     now, tally = run.client.clock.earlier(), run.tallies[event_type]
-    settled: list[Stretch] = []
-    for differs, pairs in groupby(zip(chunk, counted, strict=True), key=lambda pair: not pair[0].holds_the_same_as(pair[1])):
-        before = [old for old, _ in pairs]
-        settled += deliver_again(run, event_type, before) if differs else before
-    for old, new in zip(chunk, settled, strict=True):
+    for old, new in zip(before, after, strict=True):
         tally.audited += 1
         tally.recounted += new.events
         tally.vanished += max(0, old.events - new.events)
         if new.events > old.events and not old.is_unsettled:
             tally.late[next_age(old.end, now) // 2] += new.events - old.events
-    begin = stretches.index(chunk[0])
-    stretches[begin : begin + len(chunk)] = [stretch._replace(age=next_age(stretch.end, now)) for stretch in settled]
+    begin = stretches.index(before[0])
+    stretches[begin : begin + len(before)] = [stretch._replace(age=next_age(stretch.end, now)) for stretch in after]
 
 
 def deliver_again(run: Run, event_type: str, stretches: Sequence[Stretch]) -> list[Stretch]:
@@ -160,32 +201,44 @@ def deliver_again(run: Run, event_type: str, stretches: Sequence[Stretch]) -> li
 
 def adopt_due(run: Run, event_type: str, allowance: Allowance) -> None:
     """Counts what was delivered uncounted, without delivering it again."""
-    for stretch in stretches_of(run, event_type):
-        if allowance.left() and stretch.begin >= run.settings.start and not stretch.is_counted:
-            adopt(run, event_type, stretch, allowance)
+    start = run.settings.start
+    while allowance.left():
+        stretches = stretches_of(run, event_type)
+        place = next((n for n, each in enumerate(stretches) if each.begin >= start and not each.is_counted), None)
+        if place is None:
+            return
+        adopt(run, event_type, stretches, place, allowance)
 
 
-def adopt(run: Run, event_type: str, stretch: Stretch, allowance: Allowance) -> None:
-    """Counts one such stretch, as far as the allowance suffices."""
-    stretches = stretches_of(run, event_type)
-    others = stretches.index(stretch)
-    ledger = new_ledger(run, [], stretch.begin)
+def adopt(run: Run, event_type: str, stretches: list[Stretch], place: int, allowance: Allowance) -> None:
+    """Counts one such stretch, the one at a place in the list, as far as the allowance suffices."""
+    stretch = stretches[place]
+    ledger = new_ledger(run, [], stretch.begin, oldest=stretch.begin)
 
     def keep_until(end: int) -> None:
         rest = [uncounted(end, stretch.end)] if end < stretch.end else []
-        keep(run, event_type, [*stretches[:others], *ledger.until(end), *rest, *stretches[others + 1 :]])
+        keep(run, event_type, [*stretches[:place], *ledger.until(end), *rest, *stretches[place + 1 :]])
 
-    fetch = fetch_little(run, event_type, threading.Event())
-    with Reader(fetch, run.client.clock.later, run.settings.concurrency, stretch.begin) as source:
-        for number, page in enumerate(fetch_pages(source.pages, [(stretch.begin, stretch.end)])):
-            ledger.close(min(source.position, stretch.end))
-            if ledger.end > stretch.begin and not allowance.left():
-                return keep_until(ledger.end)
-            if number % CHUNK_PAGES == CHUNK_PAGES - 1:
-                keep_until(ledger.end)
-            for event in events_of(event_type, [page]):
-                ledger.add(event)
-    return keep_until(stretch.end)
+    reached, abort = stretch.end, threading.Event()
+    with reading(run, event_type, stretch.begin, run.settings.concurrency, abort) as source:
+        try:
+            for number, page in enumerate(fetch_pages(source.pages, [(stretch.begin, stretch.end)])):
+                ledger.close(min(source.position, stretch.end))
+                if ledger.end > stretch.begin and not allowance.left():
+                    reached = ledger.end
+                    break
+                if number % CHUNK_PAGES == CHUNK_PAGES - 1:
+                    keep_until(ledger.end)
+                for event in events_of(event_type, [page]):
+                    ledger.add(event)
+        finally:
+            abort.set()  # or the reader would wait for its workers' requests
+            run.tallies[event_type].waited += source.waited
+    keep_until(reached)
+    run.sink.log(
+        f"{event_type}: what was delivered from {to_text(stretch.begin)} to {to_text(reached)} is audited from now on. "
+        "Whether something of it came late before is not known: re-sync the connection to be sure."
+    )
 
 
 # What both need
@@ -200,21 +253,22 @@ def _ignore(event: Any, reason: str) -> None:
     pass
 
 
-def fetch_little(run: Run, event_type: str, abort: threading.Event) -> Callable[[PageRequest, threading.Event], Page]:
-    """A function that fetches a page with one small property of each event, or with all if HubSpot refuses that."""
-    query = query_for(run.settings, event_type)
-    small = run.small_properties.get(event_type)
-    queries: list[Query] = [{**query, PROPERTIES: (small,)}] if small else []
+def reading(run: Run, event_type: str, begin: int, concurrency: int, abort: threading.Event) -> Reader:
+    """A reader of little more than the ids of events; setting `abort` abandons its requests."""
+    fetch = partial(fetch_little, run, event_type, abort)
+    return Reader(fetch, run.client.clock.later, concurrency, begin)
 
-    def fetch(request: PageRequest, stop: threading.Event) -> Page:
-        if queries:
-            try:
-                return fetch_page(run.client, queries[0], request, abort)
-            except Refused:
-                queries.clear()
-        return fetch_page(run.client, query, request, abort)
 
-    return fetch
+def fetch_little(run: Run, event_type: str, abort: threading.Event, request: PageRequest, stop: threading.Event) -> Page:
+    """A page with one small property of each event, or with all if HubSpot refuses that. `abort` stops it, as the reader's `stop`
+    would, but before the reader waits for its workers."""
+    query, small = query_for(run.settings, event_type), run.small_properties.get(event_type)
+    if small is not None:
+        try:
+            return fetch_page(run.client, {**query, PROPERTIES: (small,)}, request, abort)
+        except Refused:
+            run.small_properties.pop(event_type, None)
+    return fetch_page(run.client, query, request, abort)
 
 
 def keep(run: Run, event_type: str, stretches: Sequence[Stretch]) -> None:

@@ -35,7 +35,7 @@ def sync_gap(run: Run, event_type: str) -> None:
     """Delivers what a start date that was moved earlier has left out."""
     start = run.settings.start
     if gap := spans.gap_span(run.cursors.get(event_type), start):
-        ledger = cache(lambda: ledgers.new_ledger(run, [], gap[0]))
+        ledger = cache(lambda: ledgers.new_ledger(run, [], gap[0], ledgers.floor(run)))
 
         def advance(position: int) -> None:
             step(run, event_type, spans.advance_gap, start, position)

@@ -1,10 +1,11 @@
 """The ledgers of a sync, and the stretches in the saved state."""
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 
 from pipeline.audits.ledger import Ledger
-from pipeline.audits.stretches import Stretch, decode, encode, split, still_audited, uncounted
+from pipeline.audits.stretches import Stretch, decode, encode, last_age, split, still_audited, uncounted
 from pipeline.connection.run import Run
 from pipeline.connection.spans import main_span
 from pipeline.connection.state import Progress
@@ -26,18 +27,20 @@ def open_ledger(run: Run, event_type: str, began: float) -> Ledger:
     of HubSpot, which tells its clock."""
     clock, lookback = run.client.clock, run.settings.lookback
     stretches, begin = stretches_of(run, event_type), main_begin(run, event_type)
-    return new_ledger(run, stretches, begin, lambda: clock.earlier(began) - lookback)
+    return new_ledger(run, stretches, begin, floor(run), lambda: clock.earlier(began) - lookback)
 
 
-def new_ledger(run: Run, stretches: list[Stretch], begin: int, read_again_from: Callable[[], int] | None = None) -> Ledger:
-    """A ledger with the limits that the configuration sets."""
+def new_ledger(
+    run: Run, stretches: list[Stretch], begin: int, oldest: int, read_again_from: Callable[[], int] | None = None
+) -> Ledger:
+    """A ledger with the limits that the configuration sets; its arguments are those of Ledger."""
     fine, now = run.settings.page_size // FILLED_BY, run.client.clock.earlier()
-    return Ledger(stretches, begin, now, fine, most_stretches(run), run.settings.audit_days, read_again_from)
+    return Ledger(stretches, begin, now, fine, most_stretches(run), oldest, read_again_from)
 
 
 def most_stretches(run: Run) -> int:
     """How many stretches the state keeps of each event type."""
-    return max(LEAST, min(MOST, MOST_IN_ALL // max(1, len(run.cursors.known))))
+    return max(LEAST, min(MOST, MOST_IN_ALL // max(1, run.event_types, len(run.cursors.known))))
 
 
 def stretches_of(run: Run, event_type: str) -> list[Stretch]:
@@ -47,13 +50,15 @@ def stretches_of(run: Run, event_type: str) -> list[Stretch]:
     progress, start = run.cursors.get(event_type), run.settings.start
     if progress.occurred is None or to_ms(progress.occurred) < start:
         return []
-    try:
+    stretches: list[Stretch] = []
+    with suppress(ValueError):  # not ours
         stretches = decode(progress.stretches or "")
-    except ValueError:  # not ours
+    if stretches and stretches[-1].end > to_ms(progress.occurred) + 1:  # not ours either: they would hide what is new
         stretches = []
-    if progress.stretches is None or not stretches:
-        stretches = [uncounted(max(to_ms(progress.start_date or progress.occurred), floor(run)), next_begin(run, progress))]
-    stretches = [stretch for stretch in stretches if stretch.begin < stretch.end]
+    first = max(to_ms(progress.start_date or progress.occurred), floor(run))
+    end = stretches[0].begin if stretches else next_begin(run, progress)
+    if first + DAY < end:  # what was dropped in the last day is done
+        stretches.insert(0, uncounted(first, end))
     parts = [split(stretch, start) if stretch.begin < start < stretch.end else (stretch,) for stretch in stretches]
     return [*chain.from_iterable(parts)]
 
@@ -70,8 +75,9 @@ def record(run: Run, ledger: Ledger, event_type: str) -> None:
 def prepend(run: Run, event_type: str, begin: int, stretches: list[Stretch]) -> None:
     """Writes the stretches of a gap before the others. `begin` (ms) is where the gap began: earlier syncs delivered what lies
     between, uncounted."""
-    progress, others = run.cursors.get(event_type), stretches_of(run, event_type)
+    progress = run.cursors.get(event_type)
     if stretches and run.settings.audit_days:
+        others = [other for other in stretches_of(run, event_type) if other.begin >= stretches[-1].end]
         skipped = [uncounted(begin, stretches[0].begin)] if max(begin, floor(run)) < stretches[0].begin else []
         text = encode([*skipped, *stretches, *others])
         run.cursors.set(event_type, replace(progress, stretches=text))
@@ -85,4 +91,4 @@ def next_begin(run: Run, progress: Progress) -> int:
 
 def floor(run: Run) -> int:
     """The moment before which nothing is audited, ms."""
-    return run.client.clock.earlier() - run.settings.audit_days * DAY
+    return run.client.clock.earlier() - last_age(run.settings.audit_days) * DAY

@@ -1,17 +1,19 @@
 """The event types that a pattern selects and HubSpot refuses: asked for once a day, not at each sync, and reported together."""
 import hashlib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import astuple
 from typing import Any
 
 from pipeline.config.settings import Settings
-from pipeline.errors import Refused
-from pipeline.timestamps import DAY, to_ms, to_text
+from pipeline.errors import HubSpotError
+from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 
 MAX_NAMES = 10  # shown of each cause; the log of the sync that asked has the others
 MAX_CAUSES = 5  # told apart
-ASKED_AGAIN = "They are asked for again once a day, after a change of the configuration or token, and by the setup test."
-OTHER_CAUSES = "HubSpot gave other reasons, which are in the log of the sync that asked."
+DAILY = DAY - 30 * MINUTE  # a daily sync does not begin at the same minute each day
+ASKED_AGAIN = "They are asked for again once a day, and at the next sync if any key of the configuration is changed."
+OTHER_CAUSES = "HubSpot gave other reasons: they, and their cures, are in the log of the sync that asked."
 
 
 class Refusals:
@@ -26,49 +28,54 @@ class Refusals:
         saved = saved if isinstance(saved, Mapping) else {}
         self._asked_at = str(saved.get("asked_at") or "")
         self._digest = saved.get("digest")
-        self._causes = _by_event_type(saved.get("causes"))
-        self._shown: dict[str, str] = {}  # by cause, the message of the first answer that gave it
+        self._messages = _by_event_type(saved.get("causes"))
 
     def to_ask(self, names: Collection[str], now: int) -> list[str]:
         """Those of the selected event types that HubSpot is to be asked for: all once a day and after a change of configuration
         or token, else those it did not refuse; all if it refused all. `now` is HubSpot's clock, ms."""
-        self._causes = {name: self._causes[name] for name in names if name in self._causes and not self.is_named(name)}
-        if self._is_current(now) and len(self._causes) < len(names):
-            return [name for name in names if name not in self._causes]
-        self._causes, self._asked_at = {}, to_text(now)
+        self._messages = {name: self._messages[name] for name in names if name in self._messages and not self.is_named(name)}
+        if self._is_current(now) and len(self._messages) < len(names):
+            return [name for name in names if name not in self._messages]
+        self._messages, self._asked_at = {}, to_text(now)
         self._digest = _digest(self._asked_at, self._settings)
         return list(names)
+
+    def holds(self, event_type: str) -> bool:
+        return event_type in self._messages
 
     def is_named(self, event_type: str) -> bool:
         """Whether the configuration names an event type in full: someone wants that one."""
         return event_type in self._settings.event_types
 
-    def add(self, event_type: str, refused: Refused) -> None:
+    def add(self, event_type: str, refused: HubSpotError) -> None:
         """Adds one. Its cause is shown as the first answer that gave it."""
-        cause = refused.cause.replace(event_type, "")
-        if cause not in self._shown and len(set(self._causes.values())) >= MAX_CAUSES:
-            self._shown[cause] = OTHER_CAUSES
-        self._causes[event_type] = self._shown.setdefault(cause, str(refused))
+        shown = {_cause(name, message): message for name, message in self._messages.items()}
+        message = shown.get(_cause(event_type, str(refused)), str(refused))
+        self._messages[event_type] = message if message in shown.values() or len(shown) < MAX_CAUSES else OTHER_CAUSES
+
+    def forget(self) -> None:
+        """Forgets all, so that the next sync asks for them."""
+        self._messages = {}
 
     def warning(self, known: Collection[str] = ()) -> str | None:
         """All refusals in one text, by cause; None if there are none. `known` are the types that earlier syncs have read."""
-        if not self._causes:
+        if not self._messages:
             return None
         by_cause = sorted(self._by_cause().items(), key=lambda item: -len(item[1]))
-        number = len(self._causes)
+        number = len(self._messages)
         lines = [f"{number} event type{'s' * (number != 1)} cannot be read with this token:"]
         lines += [f"  - {_listed(names)}: {cause}" for cause, names in by_cause]
-        if lost := [name for name in self._causes if name in known]:
+        if lost := [name for name in self._messages if name in known]:
             lines.append(f"Earlier syncs could read {_listed(lost)}: the rows and the cursors are kept.")
         return "\n".join(lines)
 
     def as_state(self) -> dict[str, Any] | None:
         """What the state keeps; None if there are no refusals."""
-        return {"asked_at": self._asked_at, "digest": self._digest, "causes": self._by_cause()} if self._causes else None
+        return {"asked_at": self._asked_at, "digest": self._digest, "causes": self._by_cause()} if self._messages else None
 
     def _by_cause(self) -> dict[str, list[str]]:
         by_cause: dict[str, list[str]] = {}
-        for name, cause in self._causes.items():
+        for name, cause in self._messages.items():
             by_cause.setdefault(cause, []).append(name)
         return by_cause
 
@@ -77,7 +84,12 @@ class Refusals:
             age = now - to_ms(self._asked_at)  # can be below 0: clocks differ, and HubSpot's has whole seconds
         except ValueError:
             return False
-        return abs(age) < DAY and self._digest == _digest(self._asked_at, self._settings)
+        return abs(age) < DAILY and self._digest == _digest(self._asked_at, self._settings)
+
+
+def _cause(event_type: str, message: str) -> str:
+    """A message without what differs from one such answer to the next."""
+    return re.sub(r"\d+", "", re.sub(r"correlationId [^)]*", "", message.replace(event_type, "")))
 
 
 def _by_event_type(causes: Any) -> dict[str, str]:

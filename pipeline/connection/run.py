@@ -26,4 +26,5 @@ class Run:
     warnings: Warnings
     protection: Callable[[Any], Any] | None
     tallies: dict[str, Tally] = field(default_factory=dict)
+    event_types: int = 1  # how many this sync selects
     small_properties: dict[str, str] = field(default_factory=dict)

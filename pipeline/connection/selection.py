@@ -1,11 +1,11 @@
 """The event types that a sync reads, and their order."""
 from collections.abc import Callable, Collection, Iterable
 
-from pipeline.config.event_types import NONE_SELECTED, select_asking, unknown_event_type_message
+from pipeline.config.event_types import NONE_SELECTED, Selection, select, select_asking, unknown_event_type_message
 from pipeline.connection.run import Run
 from pipeline.connection.state import Progress
 from pipeline.connection.warnings import About
-from pipeline.errors import HubSpotError, Unavailable
+from pipeline.errors import HubSpotError, Refused, Unavailable
 from pipeline.names.destination import destination_name
 from pipeline.timestamps import to_text
 
@@ -16,7 +16,7 @@ def select_event_types(
     run: Run, list_event_types: ListEventTypes, declared: Collection[str] | None
 ) -> tuple[list[str], list[str]]:
     """The event types to sync, and a sentence for each name that the account does not know. `declared`: see sync."""
-    selected = select_asking(run.settings.event_types, list_event_types)
+    selected = selected_types(run, list_event_types)
     for pattern in selected.unmatched:
         run.warnings.add(About.CHANGED, f"event_types: {pattern} matches no event type of this account.")
     if not selected.names and not selected.unknown:
@@ -32,6 +32,19 @@ def select_event_types(
         run.warnings.add(About.CHANGED, sentence)
     mistakes = [mistake for name in selected.unknown if (mistake := handle_unknown(run, list_event_types, name))]
     return one_per_table(run, [name for name in selected.names if name not in undeclared]), mistakes
+
+
+def selected_types(run: Run, list_event_types: ListEventTypes) -> Selection:
+    """The event types that the configuration selects: only those named in full, if HubSpot refuses to list its event types."""
+    items = run.settings.event_types
+    try:
+        return select_asking(items, list_event_types)
+    except Refused as refused:
+        selected = select(items)
+        if not selected.names:
+            raise
+        run.warnings.add(About.FAILED, f"event_types: HubSpot does not list its event types, so patterns select none: {refused}")
+        return selected
 
 
 def handle_unknown(
@@ -54,7 +67,7 @@ def one_per_table(run: Run, names: list[str]) -> list[str]:
         return names
     tables = {name: run.settings.table_of(name) for name in names}
     owners: dict[str, str] = {}
-    for name in sorted(names, key=lambda name: (name not in run.cursors.known, name)):
+    for name in sorted(names, key=lambda name: (name not in run.cursors.known, run.refusals.holds(name), name)):
         owner = owners.setdefault(destination_name(tables[name]), name)
         if owner != name:
             run.warnings.add(

@@ -6,12 +6,12 @@ from dataclasses import replace
 from functools import partial
 
 from pipeline.config.connect import connect, query_for
-from pipeline.config.event_types import NONE_SELECTED, select, unknown_event_type_message
+from pipeline.config.event_types import NONE_SELECTED, needs_list, select, unknown_event_type_message
 from pipeline.config.settings import Settings, read_key, read_settings
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.refusals import Refusals
 from pipeline.connection.warnings import future_start
-from pipeline.errors import Refused, SettingsError, Unauthorized
+from pipeline.errors import HubSpotError, Refused, SettingsError, Unauthorized
 from pipeline.hubspot.client import Client
 from pipeline.hubspot.events_api import LIMIT
 from pipeline.stages.protect import protection
@@ -49,7 +49,7 @@ def scopes_are_sufficient(configuration: Configuration) -> None:
     configuration names, or all; a sync leaves out the others, with a warning."""
     settings = read_settings(configuration)
     refusals = Refusals(settings)
-    named: dict[str, Refused] = {}
+    named: dict[str, HubSpotError] = {}
     with _client(configuration) as client:
         selected = _selected(settings, client)
         with ThreadPoolExecutor(settings.concurrency) as workers:
@@ -65,12 +65,14 @@ def scopes_are_sufficient(configuration: Configuration) -> None:
         raise Refused("\n".join([f"HubSpot was asked for an event of {tried}, and refused:", *said]))
 
 
-def _refusal(settings: Settings, client: Client, event_type: str) -> Refused | None:
-    """HubSpot's refusal of an event type, None if it sends events."""
+def _refusal(settings: Settings, client: Client, event_type: str) -> HubSpotError | None:
+    """Why HubSpot does not send the events of a type, None if it does."""
     try:
         client.page({**query_for(settings, event_type), LIMIT: 1})
-    except Refused as refused:
-        return refused
+    except Unauthorized:
+        raise
+    except HubSpotError as error:
+        return error
     return None
 
 
@@ -107,7 +109,12 @@ def _client(configuration: Configuration) -> Client:
 
 def _selected(settings: Settings, client: Client) -> tuple[str, ...]:
     """The event types that the settings select. Raises SettingsError if the account does not know one, or none is selected."""
-    known = client.event_types()
+    try:
+        known = client.event_types()
+    except Refused:
+        if needs_list(settings.event_types):
+            raise
+        return select(settings.event_types).names
     selected = select(settings.event_types, known)
     if selected.unknown:
         raise SettingsError("\n".join(unknown_event_type_message(name, known) for name in selected.unknown))

@@ -1,5 +1,5 @@
 """One sync: every event type in turn, what the failure of one means, and what is reported at the end."""
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache, partial
 from typing import Any, TypeGuard
@@ -77,12 +77,20 @@ def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Colle
     if warning := other_portals(run.cursors.known, names):
         run.warnings.add(About.CHANGED, warning)
     restart_changed(run, names)
+    run.event_types = len(names)
     failures: dict[str, HubSpotError] = {}
     synced = 0
     asked = run.refusals.to_ask(names, run.client.clock.now())
-    for event_type in longest_waiting(asked, lambda name: run.cursors.get(name).finished_at or "", run.cursors.under_way):
+    note_skipped(run, [name for name in names if name not in asked])
+    waiting = deque(longest_waiting(asked, lambda name: run.cursors.get(name).finished_at or "", run.cursors.under_way))
+    asked_twice: set[str] = set()
+    while waiting:
+        event_type = waiting.popleft()
         error = sync_or_failure(run, event_type)
-        if not account_knows(run, list_event_types, event_type, error):
+        if event_type in run.cursors.known and event_type not in asked_twice and is_refusal(error, run, event_type):
+            asked_twice.add(event_type)  # it could be read before: it is asked for again once the others are synced
+            waiting.append(event_type)
+        elif not account_knows(run, list_event_types, event_type, error):
             mistakes += filter(None, [handle_unknown(run, list_event_types, event_type, error)])
         elif error is None:
             synced += 1
@@ -91,10 +99,20 @@ def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Colle
             report_failure(run, event_type, error, is_only_one=len(names) == 1 and not mistakes)
     audit(run)
     if not synced and (said := what_failed(run, failures)):
+        run.refusals.forget()
         is_only_one = len(failures) == len(said) + len(mistakes) == 1
         raise next(iter(failures.values())) if is_only_one else HubSpotError("\n- ".join([NONE_SYNCED, *said, *mistakes]))
     if mistakes:
         raise SettingsError("\n".join(mistakes))
+
+
+def note_skipped(run: Run, names: Iterable[str]) -> None:
+    """Notes the event types that are not asked for, since HubSpot refused them lately: those that could be read before lag."""
+    for name in names:
+        occurred = run.cursors.get(name).occurred
+        if occurred is not None:
+            run.tallies[name] = Tally(occurred)
+            run.tallies[name].end("refused", occurred, run.client.clock.now())
 
 
 def report_failure(run: Run, event_type: str, error: HubSpotError, is_only_one: bool) -> None:
@@ -114,7 +132,7 @@ def what_failed(run: Run, failures: Mapping[str, HubSpotError]) -> list[str]:
     return [*failed, *filter(None, [run.refusals.warning(run.cursors.known)])]
 
 
-def is_refusal(error: HubSpotError, run: Run, event_type: str) -> TypeGuard[Refused]:
+def is_refusal(error: HubSpotError | None, run: Run, event_type: str) -> TypeGuard[Refused]:
     """Whether an error is HubSpot's refusal of an event type that only a pattern selects. If pages were read, it refused one
     page."""
     return isinstance(error, Refused) and not run.refusals.is_named(event_type) and not run.tallies[event_type].pages
@@ -164,7 +182,7 @@ def add_final_warnings(run: Run, columns: Collection[str]) -> None:
     """Adds the warnings that are known only at the end; `columns` are those of the events seen."""
     settings, client, warnings = run.settings, run.client, run.warnings
     if refused := run.refusals.warning(run.cursors.known):
-        warnings.add(About.FAILED, f"{refused}\n{ASKED_AGAIN}")
+        warnings.add(About.REFUSED, f"{refused}\n{ASKED_AGAIN}")
     rejected = sum((tally.rejected for tally in run.tallies.values()), start=Counter[str]())
     for reason, times in rejected.most_common():
         warnings.add(About.REJECTED, f"Events rejected ({reason}): {times}. They are kept in the table {REJECTED_EVENT}.")

@@ -12,13 +12,14 @@ class About(IntEnum):
     """What a warning is about, most important first."""
 
     FAILED = 0
-    REJECTED = 1
-    CONFIGURATION = 2
-    LATE = 3
-    CHANGED = 4
-    ORDER = 5
-    CLOCK = 6
-    QUOTA = 7
+    REFUSED = 1
+    REJECTED = 2
+    CONFIGURATION = 3
+    LATE = 4
+    CHANGED = 5
+    ORDER = 6
+    CLOCK = 7
+    QUOTA = 8
 
 
 class Warnings:

@@ -1,4 +1,5 @@
 """A client of HubSpot's Events API: one HTTP session, one good answer at a time. It knows nothing of windows or rows."""
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -184,7 +185,7 @@ class Client:
                 self._count(rate_limited=response.status_code == 429)
                 body = _read_body(response)
         except (requests.RequestException, TransportError, OSError) as error:
-            raise Transient(self._redact(f"{type(error).__name__} ({error}).")[:500]) from None
+            raise Transient(self._redact(f"{type(error).__name__} ({_without_query(str(error))}).")[:500]) from None
         finally:
             self._count(requests=1, seconds_waiting_for_http=time.monotonic() - sent)
         if response.status_code == 200:
@@ -193,6 +194,11 @@ class Client:
         if not isinstance(failed, Transient):
             self._outage.end()
         raise failed
+
+
+def _without_query(text: str) -> str:
+    """A text without the parameters of the URLs in it: a filter may name a person."""
+    return re.sub(r"\?[^\s)'\"]*", "", text)
 
 
 def _check_time(sent: float, stop: threading.Event) -> None:

@@ -50,8 +50,7 @@ def failure(response: requests.Response, body: bytearray, now: int, redact: Call
         wait = 2.0
     if status < 300 or status in (408, 423, 429, 477) or status >= 500:
         return Transient(text, wait, rate_limited=status == 429)
-    cure = f"Cure: {_cure(status, said, redact(response.headers.get('Location') or ''))}"
-    return Refused(f"{text} {cure}", cause=f"{_what_hubspot_said(status, said._replace(correlation_id=''))} {cure}")
+    return Refused(f"{text} Cure: {_cure(status, said, redact(response.headers.get('Location') or '').partition('?')[0])}")
 
 
 def retry_after(text: str | None, now: int) -> float | None:
@@ -80,9 +79,12 @@ def _what_hubspot_said(status: int, said: ErrorBody) -> str:
 
 def _cure(status: int, said: ErrorBody, location: str) -> str:
     """The change that makes HubSpot serve the request, as an imperative."""
+    text = f"{said.message} {' '.join(said.codes)}"
+    if "STORAGE_LOCATION" in text:
+        return "take the event type out of event_types: HubSpot does not serve it where this account's data is stored."
     if status == 403:
         return (
-            f"grant {_named(said.scopes)} to the service key or private app whose access token is api_token (it takes two "
+            f"grant {_all_named(said.scopes)} to the service key or private app whose access token is api_token (it takes two "
             "minutes to work), or, where the account's plan lacks the feature (Enterprise tiers have it), take the event type "
             "out of event_types."
         )
@@ -90,19 +92,23 @@ def _cure(status: int, said: ErrorBody, location: str) -> str:
         return f"check api_base_url: it redirects to {location[:200]}, and the token is sent to no other host."
     if status in _CURES:
         return _CURES[status]
-    text = f"{said.message} {' '.join(said.codes)}"
     return next((cure for pattern, cure in _CURES_BY_TEXT.items() if re.search(pattern, text, re.IGNORECASE)), _CHECK)
 
 
+def _all_named(scopes: tuple[Scopes, ...]) -> str:
+    """All scopes to grant, as the object of a sentence."""
+    if not scopes:
+        return f"the scopes for reading events ({_GRANTED_BY_OTHERS}, where HubSpot offers it)"
+    return " and ".join(map(_named, scopes))
+
+
 def _named(scopes: Scopes) -> str:
-    """The scopes to grant, as the object of a sentence.
+    """Scopes to grant, as the object of a sentence.
 
     >>> _named(Scopes(("a",))), _named(Scopes(("a", "b"))), _named(Scopes(("a", "b"), one_suffices=True))
     ('the scope a', 'the scopes a, b', 'one of the scopes a, b')
     """
     names = ", ".join(scopes.names)
-    if not names:
-        return f"the scopes for reading events ({_GRANTED_BY_OTHERS}, where HubSpot offers it)"
     # Live answers name event-detail-read, which HubSpot does not offer everywhere: docs/access.md
     other = f" (or {_GRANTED_BY_OTHERS}, if HubSpot does not offer them)" if "event-detail-read" in scopes.names else ""
     other = "" if _GRANTED_BY_OTHERS in scopes.names else other
@@ -115,11 +121,11 @@ _GRANTED_BY_OTHERS = "business-intelligence"
 _CURES = {
     404: "check api_base_url and api_version and, if HubSpot names one, the event type.",
     405: "check api_base_url: only HubSpot's Events API, or a stand-in for it, can be read.",
-    414: "shorten properties and property_filters: they make the request too long.",
+    **dict.fromkeys((413, 414, 431), "shorten properties and property_filters: they make the request too long."),
 }
 _CURES_BY_TEXT = {
-    r"STORAGE_LOCATION": "take the event type out of event_types: HubSpot does not serve it where this account's data is stored.",
-    r"\blimit\b": "lower page_size.",
+    r"\bevent ?Types?\b": "check event_types: does the account know the name?",
+    r"(?<!time )(?<!rate )\blimit\b": "lower page_size.",
     r"\bobject(Type|Id)\b": "check object_type and object_id.",
     r"\bproperty\b|\bproperties\b": "check properties and property_filters.",
 }

@@ -100,7 +100,7 @@ def text_column_types(settings: Settings, columns: Iterable[str]) -> dict[str, s
 def text_columns(settings: Settings, event_type: str, sample_of: Sample) -> Iterator[str]:
     """The columns of an event type that string_columns names or matches; by default also the ids that HubSpot is known to write
     as digits in events of this type."""
-    if settings.string_columns == KEYS["string_columns"].parse(KEYS["string_columns"].default):
+    if set(KEYS["string_columns"].parse(KEYS["string_columns"].default)) <= set(settings.string_columns):
         yield from ID_PROPERTIES.get(event_type, ())
     yield from (name for name in settings.string_columns if not is_pattern(name))
     patterns = tuple(filter(is_pattern, settings.string_columns))

@@ -18,7 +18,7 @@ def event(n, ms):
 
 
 def ledger(stretches=(), begin=0, fine=4, most=500, before=NOW):
-    return Ledger(list(stretches), begin, NOW, fine, most, 256, lambda: before)
+    return Ledger(list(stretches), begin, NOW, fine, most, 0, lambda: before)
 
 
 def truth(events, begin, end):
@@ -91,7 +91,7 @@ def test_what_the_api_repeats_is_counted_once():
 
 
 def test_what_is_older_than_any_audit_is_not_kept():
-    kept = Ledger([], 0, NOW, 4, 500, 7, lambda: NOW)
+    kept = Ledger([], 0, NOW, 4, 500, NOW - 7 * DAY, lambda: NOW)
     for n in range(30):
         kept.add(event(n, n * DAY))
     assert kept.until(NOW)[0].begin == NOW - 7 * DAY

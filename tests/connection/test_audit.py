@@ -1,5 +1,7 @@
 """Audits: what became visible late is found and delivered, what that costs, and what is said of it."""
 import json
+import threading
+import time
 
 import pytest
 
@@ -279,6 +281,27 @@ def test_what_came_late_while_the_start_date_was_later_is_delivered_when_it_move
         assert life.delivered.ids() == {f"id-{n}" for n in (*range(240), 999)}
 
 
+@pytest.mark.parametrize("days", ["1", "30"])
+def test_a_type_that_went_quiet_is_audited_to_the_end_and_then_left_alone(monkeypatch, days):
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
+        life.pass_and_sync(6 * HOUR, 4 * 30, audit_days=days)
+        for _ in range(40):
+            life.pass_and_sync(6 * HOUR, audit_days=days)
+            assert len(life.sim.requests) == 1
+            assert life.row()["complete_until"] == life.delivered.state["event_types"][TYPE]["occurred"]
+
+
+def test_what_fewer_audit_days_have_dropped_is_adopted_by_more(monkeypatch):
+    events = [event(BASE + n * HOUR, n) for n in range(40 * 24)]
+    with Life(monkeypatch, *events) as life:
+        life.pass_and_sync(DAY, 40)
+        life.pass_and_sync(DAY, audit_days="4")
+        life.pass_and_sync(DAY)
+        life.sim.histories = {TYPE: listed([*events, event(BASE + 20 * DAY + 1, 9999)])}
+        life.pass_and_sync(DAY, 30)
+    assert "id-9999" in life.delivered.ids()
+
+
 def test_a_local_clock_a_year_ahead_costs_no_audit(monkeypatch):
     """HubSpot's clock is not known before its first answer."""
     events = [event(BASE + n * HOUR, n) for n in range(240)]
@@ -295,18 +318,64 @@ def test_an_audit_that_is_refused_is_a_warning_and_the_sync_is_complete(monkeypa
         life.pass_and_sync(DAY, 9)
         life.sim.behaviour.fault = lambda request: "400" if "occurredBefore" in request.query else None
         life.pass_and_sync(DAY)
-        assert life.row()["outcome"] == "complete" and any("the audit is broken off" in text for text in life.delivered.warnings)
+        assert life.row()["outcome"] == "complete" and any("could not be audited" in text for text in life.delivered.warnings)
         until = to_ms(life.row()["complete_until"])
         life.sim.behaviour.fault = None
         life.pass_and_sync(HOUR)
         assert life.row()["audited"] > 0 and to_ms(life.row()["complete_until"]) > until
 
 
+def test_what_hubspot_does_not_send_any_more_stops_no_other_audit(monkeypatch):
+    events = [event(BASE + n * HOUR, n) for n in range(20 * 24)]
+    poisoned = BASE + 2 * DAY
+
+    def refuse(request):
+        after, before = (request.query.get(name, [""])[0] for name in ("occurredAfter", "occurredBefore"))
+        return "400" if before and to_ms(after) <= poisoned <= to_ms(before) else None
+
+    with Life(monkeypatch, *events, late=backdated(20, 3 * DAY)) as life:
+        life.pass_and_sync(DAY, 3)
+        life.sim.behaviour.fault = refuse
+        life.pass_and_sync(DAY, 30)
+    assert life.delivered.ids() >= {f"id-{n}" for n in range(4 * 24, 20 * 24)}
+    assert to_ms(life.row()["complete_until"]) <= poisoned
+    assert any("2026-01-03" in text and "could not be audited" in text for text in life.delivered.warnings)
+
+
+@pytest.mark.parametrize("text", ["x", "10 10.-5.AAAAAAAAAAc.2", "10 10.5.AAAAAAAAAAc.-1", "zzzzzzzzz 10.5.AAAAAAAAAAc.2"])
+def test_stretches_that_are_broken_count_as_not_counted(monkeypatch, text):
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
+        life.pass_and_sync(DAY, 9)
+        life.delivered.state["event_types"][TYPE]["stretches"] = text
+        life.pass_and_sync(DAY, 2)
+        assert life.row()["outcome"] == "complete" and any("is audited from now on" in line for line in life.delivered.log)
+        life.sim.histories = {TYPE: listed([*(event(BASE + n * HOUR, n) for n in range(240)), event(BASE + 5 * DAY, 999)])}
+        life.pass_and_sync(DAY, 9)
+        assert "id-999" in life.delivered.ids()
+
+
+def test_no_more_requests_at_once_than_the_configuration_allows(monkeypatch):
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def counting(request):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.005)
+        with lock:
+            now[0] -= 1
+
+    events = [event(BASE + n * MINUTE, n) for n in range(6000)]
+    with Life(monkeypatch, *events, late=backdated(30, 30 * HOUR), fault=counting) as life:
+        life.pass_and_sync(DAY, 9, page_size="100", concurrency="2")
+    assert most[0] == 2 and life.delivered.ids() == {f"id-{n}" for n in range(6000)}
+
+
 def test_the_state_of_many_event_types_stays_small(monkeypatch):
     names = [f"pe1_t{n}" for n in range(200)]
     with Life(monkeypatch) as life:
         life.sim.histories = {name: generated(300, START, END, event_type=name, seed=n) for n, name in enumerate(names)}
-        life.pass_and_sync(125 * DAY, event_types="*")
-        life.pass_and_sync(DAY, 2, event_types="*")
-        assert len(json.dumps(life.delivered.state)) < 1_000_000
+        for days in (125, 1, 1):
+            life.pass_and_sync(days * DAY, event_types="*")
+            assert max(len(json.dumps(state)) for state in life.delivered.states) < 1_000_000
         assert all(life.delivered.ids(name) == truth(life.sim.histories[name]) for name in names)

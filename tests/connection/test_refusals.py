@@ -42,7 +42,7 @@ def test_they_are_one_warning_by_cause_with_the_cure(account):
 def test_they_are_asked_for_again_a_day_later_and_joined_when_hubspot_relents(account):
     delivered = sync_into(Delivered(), account, event_types="*")
     assert asked(account) == set(TYPES)
-    for later in (0, DAY - MINUTE):
+    for later in (0, DAY - 31 * MINUTE):
         account.behaviour.clock = lambda later=later: NOW + later
         delivered.warnings.clear()
         sync_into(delivered, account, event_types="*")
@@ -150,3 +150,81 @@ def test_two_hundred_types_of_which_150_are_refused():
         assert len(sim.requests) <= 60 and "150 event types" in delivered.warnings[1]
         assert all(delivered.ids(name) == truth(sim.histories[name]) for name in names[:50])
         assert configuration(sim)["api_token"] not in json.dumps(delivered.state)
+
+
+def test_a_daily_sync_that_begins_a_little_earlier_each_day_asks_each_day(account):
+    delivered = Delivered()
+    for day in range(3):
+        account.behaviour.clock = lambda day=day: NOW + day * (DAY - 5 * MINUTE)
+        sync_into(delivered, account, event_types="*")
+        assert asked(account) == set(TYPES)
+
+
+def test_a_refusal_that_passes_at_once_keeps_no_type_that_could_be_read_before_out_of_the_sync(account):
+    account.behaviour.forbidden = ()
+    delivered = sync_into(Delivered(), account, event_types="*")
+    number = account.requests[-1].number
+    account.behaviour.fault = lambda request: "403" if number + 3 <= request.number < number + 8 else None
+    sync_into(delivered, account, event_types="*")
+    row = list(delivered.rows["sync_run"].values())[-1]
+    assert {each["outcome"] for each in row["event_types"].values()} == {"complete"} and len(row["event_types"]) == 10
+    assert "refused" not in delivered.state and not delivered.warnings
+
+
+def test_a_type_that_is_not_asked_for_lags_if_it_could_be_read_before(account):
+    account.behaviour.forbidden = ()
+    delivered = sync_into(Delivered(), account, event_types="*")
+    account.behaviour.forbidden = [TYPES[9]]
+    for _ in range(2):
+        sync_into(delivered, account, event_types="*")
+    row = list(delivered.rows["sync_run"].values())[-1]
+    cursor = delivered.state["event_types"][TYPES[9]]["occurred"]
+    assert row["event_types"][TYPES[9]]["outcome"] == "refused" and row["event_types"][TYPES[9]]["cursor_after"] == cursor
+    assert row["lag_seconds"] == row["event_types"][TYPES[9]]["lag_seconds"] > 3600
+
+
+def test_once_a_sync_has_read_nothing_the_next_asks_for_all(account):
+    """Someone is granting scopes meanwhile."""
+    account.behaviour.forbidden = TYPES
+    keys = {"event_types": f"{TYPES[0]}, *"}
+    with pytest.raises(ConnectorError):
+        sync_into(delivered := Delivered(), account, **keys)
+    account.behaviour.forbidden = ()
+    sync_into(delivered, account, **keys)
+    assert all(delivered.ids(name) == truth(account.histories[name]) for name in TYPES)
+
+
+def test_a_refused_type_does_not_keep_the_table_of_another(account):
+    account.histories = {name: generated(5, event_type=name) for name in ("e_form_v2", "e_form_v_2", "e_x")}
+    account.behaviour.forbidden = ["e_form_v2"]
+    delivered = Delivered()
+    for _ in range(2):
+        sync_into(delivered, account, event_types="*")
+    assert delivered.ids("e_form_v_2") == truth(account.histories["e_form_v_2"])
+
+
+def test_one_cause_is_one_group_though_the_answers_differ_in_numbers_and_come_one_by_one(account):
+    account.behaviour.forbidden = ()
+    delivered = Delivered()
+    for n in range(1, 9):
+        context = {"missingScopes": ["events.read"], "eventTypeId": "6-1553000"}
+        account.behaviour.forbidden = {name: context | {"eventTypeId": f"6-15530{name[3:]}"} for name in TYPES[:n]}
+        delivered.warnings.clear()
+        sync_into(delivered, account, event_types="*")
+    (warning,) = delivered.warnings
+    assert warning.count("HubSpot answered 403") == 1 and warning.startswith("8 event types")
+
+
+def test_the_warning_has_a_place_beside_many_types_that_are_named():
+    names = [f"e_t{n}" for n in range(30)]
+    with Simulator({name: generated(2, event_type=name) for name in names}, Behaviour(forbidden=names[1:])) as sim:
+        delivered = sync_into(Delivered(), sim, event_types=",".join([*names[:13], "*"]))
+    assert len(delivered.warnings) == 10 and any("17 event types cannot be read" in text for text in delivered.warnings)
+
+
+def test_if_hubspot_refuses_its_list_the_types_that_are_named_are_synced(account):
+    account.behaviour.forbidden = ()
+    account.behaviour.fault = lambda request: "403" if request.path.endswith("event-types") else None
+    delivered = sync_into(Delivered(), account, event_types=f"{TYPES[0]}, pe*")
+    assert delivered.ids(TYPES[0]) == truth(account.histories[TYPES[0]])
+    assert any("does not list its event types" in text for text in delivered.warnings)

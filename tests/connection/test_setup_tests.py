@@ -75,6 +75,19 @@ def test_types_that_a_pattern_selects_may_be_refused_as_long_as_one_can_be_read(
         assert failures(sim, event_types="*") == {}
 
 
+def test_a_type_that_a_pattern_selects_may_fail_too():
+    names = [f"e_t{n}" for n in range(5)]
+    with Simulator({name: generated(3, event_type=name) for name in names}, Behaviour()) as sim:
+        sim.behaviour.fault = lambda request: "500" if request.query.get("eventType") == ["e_t3"] else None
+        assert failures(sim, event_types="*", max_outage_minutes="0.001") == {}
+
+
+def test_a_named_type_needs_no_list_of_types():
+    with account(fault=lambda request: "403" if request.path.endswith("event-types") else None) as sim:
+        assert failures(sim, event_types=TYPE) == {}
+        assert any("event types" in label for label in failures(sim, event_types="*"))
+
+
 def test_if_no_type_can_be_read_the_failure_says_what_was_tried_and_each_cause_once():
     names = [f"e_t{n}" for n in range(32)]
     scopes = {name: ["events.read"] if n % 2 else ["signups.read"] for n, name in enumerate(names)}

@@ -4,9 +4,8 @@ import re
 import pytest
 
 from pipeline.errors import QuotaSpent, Refused, Unauthorized, Unavailable
-from tests.hubspot.clients import QUERY, client_of, error_of, served
+from tests.hubspot.clients import QUERY, error_of, served
 from tests.hubspot.wire import Wire, http
-from tests.support import TYPE
 
 
 @pytest.mark.parametrize(
@@ -130,14 +129,69 @@ def test_the_cure_for_a_request_too_long_is_fewer_properties_and_filters(body, c
     assert raised is Refused and "Cure: shorten properties and property_filters" in text
 
 
-def test_a_cause_is_the_same_for_each_answer_of_its_kind(clock):
-    with served(forbidden=[TYPE]) as sim, client_of(sim) as client:
-        errors = []
-        for _ in range(2):
-            with pytest.raises(Refused) as raised:
-                client.page(QUERY, clock)
-            errors.append(raised.value)
-    assert errors[0].cause == errors[1].cause and str(errors[0]) != str(errors[1]) and "Cure: grant" in errors[0].cause
+MORE = {
+    "requires all of: [aa,bb], any of the permissions: [cc,dd]": "grant the scopes aa, bb and one of the scopes cc, dd to",
+    "You need the 'aa.read' and 'bb.read' scopes": "grant the scopes aa.read, bb.read to",
+    "You are missing the following scopes: [aa.read, bb.read]": "grant the scopes aa.read, bb.read to",
+    "This account requires [array] values": "grant the scopes for reading events",
+}
+
+
+@pytest.mark.parametrize("message", MORE)
+def test_scopes_are_read_out_of_other_wordings_too(message, clock):
+    with Wire(http({"message": message}, 403)) as wire:
+        _, text = error_of(wire, clock)
+    assert MORE[message] in text
+
+
+OTHER_SHAPES = {
+    "a text": b"plain words", "a JSON text": b'"plain words"', "a list": b'["plain words"]',
+    "another field": {"error": "plain words"}, "errors as texts": {"errors": ["plain words"]},
+    "a byte order mark": b"\xef\xbb\xbfplain words",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", OTHER_SHAPES)
+def test_hubspot_is_quoted_whatever_the_shape_of_the_body(shape, clock):
+    with Wire(http(OTHER_SHAPES[shape], 400)) as wire:
+        _, text = error_of(wire, clock)
+    assert "plain words" in text
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+@pytest.mark.parametrize("reason", [f"{CODE}: [EU1]", "x" * 600 + f" {CODE}"], ids=len)
+def test_the_storage_location_has_its_cure_whatever_the_status_and_the_words_around(status, reason, clock):
+    with Wire(http({"message": "No.", "context": {"reason": [reason]}}, status)) as wire:
+        _, text = error_of(wire, clock)
+    assert CODE in text and "Cure: take the event type out of event_types" in text
+
+
+@pytest.mark.parametrize("message, cure", [
+    ("Must specify an eventType or objectType", "check event_types"), ("beyond the time limit of 2 years", "check event_types"),
+    ("Invalid limit 1001", "lower page_size"), ("objectId requires an objectType", "check object_type and object_id"),
+])  # fmt: skip
+def test_the_cure_of_a_400_follows_its_words(message, cure, clock):
+    with Wire(http({"message": message}, 400)) as wire:
+        _, text = error_of(wire, clock)
+    assert f"Cure: {cure}" in text
+
+
+def test_no_error_quotes_the_value_of_a_filter(clock):
+    sim, query = served(), {**QUERY, "property.hs_email": "jane@example.com"}
+    with sim:
+        pass
+    _, text = error_of(sim, clock, query, max_outage=1)
+    assert "jane" not in text
+    with served(fault=lambda asked: "redirect", redirect_to="http://127.0.0.1:1/?property.hs_email=jane") as redirecting:
+        _, text = error_of(redirecting, clock, query)
+    assert "jane" not in text and "127.0.0.1:1" in text
+
+
+def test_an_error_is_no_longer_than_a_person_reads(clock):
+    body = {"message": "x" * 9000, "correlationId": "y" * 9000, "context": {"missingScopes": ["z" * 900] * 900}}
+    with Wire(http(body, 403)) as wire:
+        _, text = error_of(wire, clock)
+    assert len(text) < 3000
 
 
 def test_the_cause_of_no_answer_at_all_speaks_of_no_sync(clock):

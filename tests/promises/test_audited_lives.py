@@ -91,12 +91,12 @@ class Life:
         return max(self.destination.rows["sync_run"].values(), key=lambda row: row["started_at"])
 
     def assert_complete_until_holds(self, most=256 * DAY):
-        """By the definition in docs/audits.md: an event before it is delivered if it became visible within half of its age at the
-        last midnight, and is older than 30 hours."""
+        """By the definition in docs/audits.md: an event before it is delivered if it became visible within a third of its age at
+        the last midnight, and is older than 30 hours."""
         until, midnight = self.row()["complete_until"], self.now - self.now % DAY
         for n, one in enumerate(self.events):
             age = midnight - one.moment
-            in_time = age >= 30 * HOUR and one.late <= min(age / 2, most) and one.deleted is None
+            in_time = age >= 30 * HOUR and one.late <= min(age / 3, most) and one.deleted is None
             if in_time and until and self.start <= one.moment < to_ms(until):
                 assert f"id-{n}" in self.destination.ids(), (one, to_text(self.now), until)
 

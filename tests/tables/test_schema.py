@@ -3,6 +3,7 @@ import pytest
 
 import connector
 from pipeline import ConnectorError, read_settings, sync
+from pipeline.config.keys import KEYS
 from pipeline.names.destination import destination_name
 from pipeline.tables.schema import declare_tables
 from simulator import Simulator, listed
@@ -34,6 +35,12 @@ def test_ids_that_look_like_numbers_are_text_by_default():
     for name in ("hs_hash_id", "hs_leviathan_linked_vids", "hs_page_id"):
         assert declared[TYPE][name] == "STRING"
     assert "hs_page_id" in declared[OTHER] and "hs_hash_id" not in declared[OTHER]
+
+
+def test_a_name_added_to_the_default_takes_nothing_away():
+    default = KEYS["string_columns"].default
+    declared = tables_of(string_columns=f"{default}, my_code")[TYPE]["columns"]
+    assert {"my_code", "hs_hash_id", "hs_page_id"} <= set(declared)
 
 
 def test_they_are_text_in_the_warehouse(project):
