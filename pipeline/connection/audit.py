@@ -301,7 +301,7 @@ def report(run: Run, event_type: str) -> None:
         run.warnings.add(
             About.LATE,
             f"{event_type}: {late} of {tally.recounted} events audited came late ({by_age}). They are delivered now. If you need "
-            "them sooner, raise lookback_minutes.",
+            "them sooner, raise lookback_minutes (to 30 days at most).",
         )
     if tally.vanished:
         run.warnings.add(
