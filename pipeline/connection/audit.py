@@ -295,8 +295,9 @@ def report(run: Run, event_type: str) -> None:
     """Reports the audit of one event type: in the log, and as a warning if much came late or something vanished."""
     tally = run.tallies[event_type]
     late, by_age = tally.late.total(), ", ".join(f"{number} at {age} d" for age, number in sorted(tally.late.items()))
+    until = f"complete until {tally.complete_until}"
     found = f"came late: {late}{f' ({by_age})' if by_age else ''}, vanished: {tally.vanished}"
-    run.sink.log(f"{event_type}: audited {tally.audited} stretches of {tally.recounted:,} events; {found}.")
+    run.sink.log(f"{event_type}: audited {tally.audited} stretches of {tally.recounted:,} events; {found}, {until}.")
     if late > MUCH * tally.recounted:
         run.warnings.add(
             About.LATE,

@@ -165,7 +165,8 @@ def test_a_late_event_is_found_at_the_next_age_and_only_its_stretch_is_written_a
     assert "id-9999" in life.delivered.ids() and len(life.delivered.upserts) < 40
     assert life.row()["late"] == 1 and life.row()["late_by_age"] == {"4": 1}
     assert life.row()["event_types"][TYPE]["late"] == {"4": 1}
-    assert any("came late: 1 (1 at 4 d), vanished: 0" in line for line in life.delivered.log)
+    said = f"came late: 1 (1 at 4 d), vanished: 0, complete until {life.row()['complete_until']}."
+    assert any(said in line for line in life.delivered.log)
 
 
 def test_after_a_pause_it_is_found_at_the_age_that_it_has_by_then(monkeypatch):
