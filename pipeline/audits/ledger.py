@@ -2,9 +2,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.audits.recent import Recent
-from pipeline.audits.stretches import CELL, MODULUS, Stretch, fingerprint, merge, next_age, unsettled
+from pipeline.audits.stretches import CELL, MODULUS, RECENT, Stretch, fingerprint, merge, next_age, unsettled
 from pipeline.hubspot.events_api import PROPERTIES, occurred_ms
+from pipeline.recent import Recent
 
 
 class Ledger:
@@ -34,7 +34,7 @@ class Ledger:
         self._closed = self._earlier.copy()
         self._begin, self._count, self._total = self.end, 0, 0  # the stretch that is still open
         self._pending: dict[int, tuple[int, int]] = {}  # number and sum of events not yet behind the watermark, by ms
-        self._recent = Recent()
+        self._recent = Recent(RECENT)
         self.small_property: str | None = None  # one with a short value, to ask for in an audit
 
     def add(self, event: Any) -> None:

@@ -3,9 +3,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.audits.recent import Recent
-from pipeline.audits.stretches import MODULUS, Stretch, fingerprint
+from pipeline.audits.stretches import MODULUS, RECENT, Stretch, fingerprint
 from pipeline.hubspot.events_api import occurred_ms
+from pipeline.recent import Recent
 
 
 class Recount:
@@ -21,7 +21,7 @@ class Recount:
         self._stretches = stretches
         self._begins, self._end = [stretch.begin for stretch in stretches], stretches[-1].end
         self._events, self._totals = [0] * len(stretches), [0] * len(stretches)
-        self._recent = Recent()
+        self._recent = Recent(RECENT)
 
     def add(self, event: Any) -> None:
         """Adds an event, unless it lies outside or was added a short while ago."""

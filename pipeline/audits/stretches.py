@@ -15,6 +15,7 @@ from pipeline.timestamps import DAY
 
 CELL = DAY // 4  # ms: no stretch is begun in one cell and ended in another, unless it is merged
 MODULUS = 2**64
+RECENT = 20_000  # fingerprints remembered while events are counted, so that what the API repeats counts once
 ADOPTED = 0  # the age of a stretch that was delivered before fingerprints were kept: its first audit adopts what it counts
 
 _AGES = {ADOPTED, *(2**n for n in range(20))}

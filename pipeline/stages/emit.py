@@ -1,5 +1,4 @@
 """From rows to the destination: each row once, emitted, and a checkpoint every so many."""
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -7,6 +6,7 @@ from toolz import curry
 
 from pipeline.hubspot.events_api import ID
 from pipeline.names.columns import OCCURRED
+from pipeline.recent import Recent
 from pipeline.stages.flatten import Row
 from pipeline.timestamps import to_ms
 
@@ -20,18 +20,11 @@ def dedupe_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
     >>> [row["id"] for row in dedupe_by_id(2)([{"id": "a"}, {"id": "b"}, {"id": "a"}, {"id": "c"}, {"id": "a"}])]
     ['a', 'b', 'c', 'a']
     """
-    order: deque[Any] = deque()
-    recent: set[Any] = set()
+    recent = Recent(window)
     for row in rows:
         key = row.get(ID)
-        if key in recent:
-            continue
-        if key is not None and window > 0:
-            if len(order) >= window:
-                recent.discard(order.popleft())
-            order.append(key)
-            recent.add(key)
-        yield row
+        if key is None or recent.is_new(key):
+            yield row
 
 
 @curry

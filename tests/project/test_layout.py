@@ -6,7 +6,7 @@ import pytest
 
 from tests.sdk import ROOT
 
-LADDER = ("errors", "timestamps", "hubspot", "names", "config", "reading", "audits", "stages", "tables", "connection")
+LADDER = ("errors", "timestamps", "recent", "hubspot", "names", "config", "reading", "audits", "stages", "tables", "connection")
 SPELLED_ONCE = ("occurredAt", "occurredBefore", "occurredAfter", "eventTypes", "paging")
 MOST_LINES = 40
 
