@@ -4,22 +4,10 @@ import json
 import duckdb
 import pytest
 
-from pipeline.timestamps import to_text
-from simulator import Behaviour, Simulator, generated, listed
+from simulator import Simulator, generated, listed
+from tests.accounts import OTHER, event, served
 from tests.sdk import rows, run
-from tests.support import BASE, TYPE, Delivered, configuration, sync_into
-
-OTHER = "pe1_signup"
-
-
-def event(n=0, event_type=TYPE, /, **properties):
-    at = to_text(BASE + n * 1000)
-    own = {"id": f"id-{n}", "eventType": event_type, "occurredAt": at, "objectId": "007", "objectType": "CONTACT"}
-    return {**own, "properties": properties}
-
-
-def served(*events, **behaviour):
-    return Simulator({TYPE: listed(events)}, Behaviour(**behaviour))
+from tests.support import TYPE, Delivered, configuration, sync_into
 
 
 def sent(sim):
