@@ -49,7 +49,8 @@ def sync_gap(run: Run, event_type: str) -> None:
 def sync_main(run: Run, event_type: str) -> None:
     """Delivers everything from the cursor on. A ledger counts it, for the audits of later syncs."""
     start, clock, began = run.settings.start, run.client.clock, time.monotonic()
-    ledger = cache(lambda: ledgers.open_ledger(run, event_type, began))
+    span = ledgers.main_begin(run, event_type), None
+    ledger = cache(lambda: ledgers.open_ledger(run, event_type, span[0], began))
 
     def advance(position: int) -> None:
         ledger()  # opened before the progress moves, whether or not there was an event
@@ -60,7 +61,6 @@ def sync_main(run: Run, event_type: str) -> None:
         ledgers.record(run, ledger(), event_type)
         run.cursors.save()
 
-    span = ledgers.main_begin(run, event_type), None
     try:
         deliver(run, event_type, span, advance, save, (lambda event: ledger().add(event)) if run.settings.audit_days else ignore)
         ledger()

@@ -22,12 +22,11 @@ def main_begin(run: Run, event_type: str) -> int:
     return max(run.settings.start, min(begin, stretches[-1].end)) if stretches else begin
 
 
-def open_ledger(run: Run, event_type: str, began: float) -> Ledger:
-    """A ledger for what a sync that began at `began` (monotonic seconds) delivers after the cursor. To be opened after an answer
-    of HubSpot, which tells its clock."""
+def open_ledger(run: Run, event_type: str, begin: int, began: float) -> Ledger:
+    """A ledger for what a sync that began at `began` (monotonic seconds) delivers from `begin` (ms) on. To be opened after an
+    answer of HubSpot, which tells its clock."""
     clock, lookback = run.client.clock, run.settings.lookback
-    stretches, begin = stretches_of(run, event_type), main_begin(run, event_type)
-    return new_ledger(run, stretches, begin, floor(run), lambda: clock.earlier(began) - lookback)
+    return new_ledger(run, stretches_of(run, event_type), begin, floor(run), lambda: clock.earlier(began) - lookback)
 
 
 def new_ledger(

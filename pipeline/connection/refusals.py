@@ -28,15 +28,16 @@ class Refusals:
         saved = saved if isinstance(saved, Mapping) else {}
         self._asked_at = str(saved.get("asked_at") or "")
         self._digest = saved.get("digest")
-        self._messages = _by_event_type(saved.get("causes"))
+        self._keep(_by_event_type(saved.get("causes")))
 
     def to_ask(self, names: Collection[str], now: int) -> list[str]:
         """Those of the selected event types that HubSpot is to be asked for: all once a day and after a change of configuration
         or token, else those it did not refuse; all if it refused all. `now` is HubSpot's clock, ms."""
-        self._messages = {name: self._messages[name] for name in names if name in self._messages and not self.is_named(name)}
+        self._keep({name: self._messages[name] for name in names if name in self._messages and not self.is_named(name)})
         if self._is_current(now) and len(self._messages) < len(names):
             return [name for name in names if name not in self._messages]
-        self._messages, self._asked_at = {}, to_text(now)
+        self.forget()
+        self._asked_at = to_text(now)
         self._digest = _digest(self._asked_at, self._settings)
         return list(names)
 
@@ -49,13 +50,19 @@ class Refusals:
 
     def add(self, event_type: str, refused: HubSpotError) -> None:
         """Adds one. Its cause is shown as the first answer that gave it."""
-        shown = {_cause(name, message): message for name, message in self._messages.items()}
-        message = shown.get(_cause(event_type, str(refused)), str(refused))
-        self._messages[event_type] = message if message in shown.values() or len(shown) < MAX_CAUSES else OTHER_CAUSES
+        cause = _cause(event_type, str(refused))
+        if cause not in self._shown:
+            told_apart = len(set(self._shown.values()))
+            self._shown[cause] = str(refused) if told_apart < MAX_CAUSES else OTHER_CAUSES
+        self._messages[event_type] = self._shown[cause]
 
     def forget(self) -> None:
         """Forgets all, so that the next sync asks for them."""
-        self._messages = {}
+        self._keep({})
+
+    def _keep(self, messages: dict[str, str]) -> None:
+        self._messages = messages
+        self._shown = {_cause(name, message): message for name, message in messages.items()}  # by cause, the first answer
 
     def warning(self, known: Collection[str] = ()) -> str | None:
         """All refusals in one text, by cause; None if there are none. `known` are the types that earlier syncs have read."""
