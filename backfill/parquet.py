@@ -1,9 +1,6 @@
 """Rows to one Parquet file, in memory that does not grow with their number. The file appears only when it is complete.
 
-Every column is text, since HubSpot's properties are text and a file sees only its own rows: an inferred type could be a number
-in one file and text in the next, and "007" would become 7. Text loses nothing and never differs between files, so readers can
-unite them by name. Other values (numbers, true) are written as JSON; null stays null. Columns have the names that Fivetran gives
-them in the destination, so the files also unite with the connector's table.
+Every column is text (frames/text.py), which loses nothing and never differs between files, so readers can unite them by name.
 """
 import os
 import shutil
@@ -14,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.names.destination import destination_name
-from pipeline.stages.serialize import json_text
+from frames.text import text_columns
 
 ROWS = 20_000  # held as Python objects, and in a row group of the file
 
@@ -49,7 +45,7 @@ class RowFile:
 
     def add(self, row: dict[str, Any]) -> None:
         self.rows += 1
-        self._pending.append({destination_name(name): value for name, value in row.items()})
+        self._pending.append(row)
         if len(self._pending) == ROWS:
             self._flush()
 
@@ -57,7 +53,7 @@ class RowFile:
         """Writes the pending rows as a piece: the columns of the file are known only after the last row."""
         if self._pending or not self._pieces:
             piece = self._folder / str(len(self._pieces))
-            pq.write_table(as_table(self._pending, self._columns), piece, compression="zstd")
+            pq.write_table(pa.table(text_columns(self._pending, self._columns)), piece, compression="zstd")
             self._pieces.append(piece)
             self._pending = []
 
@@ -70,17 +66,3 @@ class RowFile:
             for piece in self._pieces:
                 writer.write_table(pq.read_table(piece, schema=schema))
         return joined
-
-
-def as_table(rows: list[dict[str, Any]], columns: tuple[str, ...] = ()) -> pa.Table:
-    """Rows as a table of text, null where a row lacks a column.
-
-    >>> as_table([{"id": "a", "n": 1.5}, {"id": "b", "ok": True}]).to_pylist()
-    [{'id': 'a', 'n': '1.5', 'ok': None}, {'id': 'b', 'n': None, 'ok': 'true'}]
-    """
-    names = dict.fromkeys((*columns, *(name for row in rows for name in row)))
-    return pa.table({name: pa.array([as_text(row.get(name)) for row in rows], pa.string()) for name in names})
-
-
-def as_text(value: Any) -> str | None:
-    return value if value is None or type(value) is str else json_text(value)

@@ -5,12 +5,15 @@ from pipeline.connection.sync import sync
 from pipeline.errors import ConnectorError
 from pipeline.hubspot.client import Client
 from pipeline.reading.reader import Reader
+from pipeline.rows import events
 from pipeline.stages import (
     checkpoint_every,
     dedupe_by_id,
+    destination_columns,
     emit_upserts,
     fetch_pages,
     flatten,
+    keep_span,
     keep_type,
     properties_as_json,
     protect,
@@ -18,6 +21,7 @@ from pipeline.stages import (
     reject_malformed,
     rename_columns,
     serialize_lists,
+    sort_by_time,
     tap,
     unwrap_results,
 )
@@ -30,9 +34,12 @@ __all__ = [
     "Sink",
     "checkpoint_every",
     "dedupe_by_id",
+    "destination_columns",
     "emit_upserts",
+    "events",
     "fetch_pages",
     "flatten",
+    "keep_span",
     "keep_type",
     "properties_as_json",
     "protect",
@@ -41,6 +48,7 @@ __all__ = [
     "reject_malformed",
     "rename_columns",
     "serialize_lists",
+    "sort_by_time",
     "sync",
     "tap",
     "unwrap_results",

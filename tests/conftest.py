@@ -54,3 +54,14 @@ def simulated(sim):
         return sim
 
     return behave
+
+
+@pytest.fixture
+def account(simulated):
+    """The simulator with these histories, by event type."""
+    def behave(histories, **behaviour):
+        sim = simulated(**behaviour)
+        sim.histories = histories
+        return sim
+
+    return behave

@@ -13,13 +13,14 @@ from toolz import pipe
 from pipeline.audits.recount import Recount
 from pipeline.audits.stretches import Stretch, complete_until, encode, is_due, merge, next_age, still_audited, uncounted
 from pipeline.config.connect import query_for
-from pipeline.connection.deliver import deliver, fetch_page
+from pipeline.connection.deliver import deliver
 from pipeline.connection.ledgers import FILLED_BY, most_stretches, new_ledger, next_begin, stretches_of
 from pipeline.connection.run import Run
 from pipeline.connection.warnings import About
 from pipeline.errors import HubSpotError, Refused, Unauthorized, Unavailable
 from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import PROPERTIES
+from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
 from pipeline.reading.window import PageRequest
 from pipeline.stages import fetch_pages, keep_type, reject_malformed, unwrap_results

@@ -1,5 +1,4 @@
 """One time range of one event type: the stages composed."""
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -11,11 +10,9 @@ from pipeline.config.connect import query_for
 from pipeline.connection.reporting import PROGRESS_SECONDS, format_progress, throttle
 from pipeline.connection.run import Run
 from pipeline.connection.warnings import About
-from pipeline.hubspot.client import Client, Page
-from pipeline.hubspot.events_api import CURSOR, LIMIT, Query, within
 from pipeline.names.tables import REJECTED_EVENT
+from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
-from pipeline.reading.window import PageRequest
 from pipeline.stages import (
     checkpoint_every,
     dedupe_by_id,
@@ -133,9 +130,3 @@ class Delivery:
         seconds = time.monotonic() - self._tally.started
         until = self._source.now() if end is None else end
         return format_progress(self._tally.events, seconds, begin, self._source.position, until)
-
-
-def fetch_page(client: Client, query: Query, request: PageRequest, stop: threading.Event) -> Page:
-    """One page of a window: `query` selects the events, `request` the page."""
-    paging = {CURSOR: request.cursor, LIMIT: request.limit}
-    return client.page({**query, **within(request.bounds), **{k: v for k, v in paging.items() if v is not None}}, stop)

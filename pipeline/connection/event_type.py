@@ -1,7 +1,7 @@
 """One event type: the time ranges that a sync reads of it, and what that changes in its progress."""
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from pipeline.connection import ledgers, spans
@@ -14,10 +14,12 @@ from pipeline.tables.sync_run import Tally
 
 
 def sync_event_type(run: Run, event_type: str) -> None:
-    """Delivers one event type: first any gap left by an earlier start date, then everything after the cursor."""
+    """Delivers one event type: what a person has asked for again, any gap left by an earlier start date, then everything after
+    the cursor."""
     tally = run.tallies[event_type] = Tally(run.cursors.get(event_type).occurred)
     outcome = "failed"
     try:
+        sync_again(run, event_type)
         sync_gap(run, event_type)
         sync_main(run, event_type)
         outcome = "complete"
@@ -29,6 +31,16 @@ def sync_event_type(run: Run, event_type: str) -> None:
         tally.end(outcome, after.read_at if outcome == "complete" else after.occurred, run.client.clock.now())
         rows, time_taken = format_rows(tally.events), format_duration(tally.seconds)
         run.sink.log(f"{event_type}: {outcome}, {rows} in {time_taken}, cursor {tally.cursor_after or 'none yet'}.")
+
+
+def sync_again(run: Run, event_type: str) -> None:
+    """Delivers the range that a person has asked for again. No ledger counts it: that was done when it was first delivered."""
+    progress = run.cursors.get(event_type)
+    if progress.again_from is None:
+        return
+    if again := spans.again_span(progress, run.settings.start):
+        deliver(run, event_type, again, partial(step, run, event_type, spans.advance_again))
+    step(run, event_type, spans.finish_again)
 
 
 def sync_gap(run: Run, event_type: str) -> None:

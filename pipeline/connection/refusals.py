@@ -50,7 +50,7 @@ class Refusals:
 
     def add(self, event_type: str, refused: HubSpotError) -> None:
         """Adds one. Its cause is shown as the first answer that gave it."""
-        cause = _cause(event_type, str(refused))
+        cause = cause_of(event_type, str(refused))
         if cause not in self._shown:
             told_apart = len(set(self._shown.values()))
             self._shown[cause] = str(refused) if told_apart < MAX_CAUSES else OTHER_CAUSES
@@ -62,7 +62,7 @@ class Refusals:
 
     def _keep(self, messages: dict[str, str]) -> None:
         self._messages = messages
-        self._shown = {_cause(name, message): message for name, message in messages.items()}  # by cause, the first answer
+        self._shown = {cause_of(name, message): message for name, message in messages.items()}  # by cause, the first answer
 
     def warning(self, known: Collection[str] = ()) -> str | None:
         """All refusals in one text, by cause; None if there are none. `known` are the types that earlier syncs have read."""
@@ -94,7 +94,7 @@ class Refusals:
         return abs(age) < DAILY and self._digest == _digest(self._asked_at, self._settings)
 
 
-def _cause(event_type: str, message: str) -> str:
+def cause_of(event_type: str, message: str) -> str:
     """A message without what differs from one such answer to the next."""
     return re.sub(r"\d+", "", re.sub(r"correlationId [^)]*", "", message.replace(event_type, "")))
 

@@ -68,6 +68,28 @@ def finish_gap(progress: Progress, start: int) -> Progress:
     return replace(progress, start_date=start_date, gap_start=None, gap_occurred=None)
 
 
+def again_span(progress: Progress, start: int) -> Span | None:
+    """The time range that a person has asked for again, from the configured start (ms) on at most, or None.
+
+    >>> again_span(Progress(again_from="1970-01-01", again_to="1970-01-01T00:00:09Z"), 5000)
+    (5000, 9000)
+    """
+    if progress.again_from is None or progress.again_to is None:
+        return None
+    begin, end = max(start, to_ms(progress.again_from)), to_ms(progress.again_to)
+    return (begin, end) if begin < end else None
+
+
+def advance_again(progress: Progress, occurred: int) -> Progress:
+    """The progress when what is read again is delivered up to `occurred` (ms)."""
+    return replace(progress, again_from=to_text(max(occurred, to_ms(progress.again_from or "1970-01-01"))))
+
+
+def finish_again(progress: Progress) -> Progress:
+    """The progress when all of it is delivered."""
+    return replace(progress, again_from=None, again_to=None)
+
+
 def _is_resumable(progress: Progress, start: int) -> bool:
     """Whether what is delivered of the gap reaches the configured start, so that reading can resume after it."""
     if progress.gap_start is None or progress.gap_occurred is None:

@@ -26,7 +26,8 @@ class Progress:
     to it, by the earlier of the clocks. A start date that was moved earlier leaves a gap before `start_date`: of that,
     `gap_start` up to `gap_occurred` is delivered. `finished_at` is when a sync last read everything there was. `fingerprint` is
     that of the settings the cursor was made under (Settings.fingerprint; None: the defaults). `stretches` are what was delivered
-    before the next sync begins to read, for audits to compare (audits/stretches.py).
+    before the next sync begins to read, for audits to compare (audits/stretches.py). `again_from` up to `again_to` is delivered,
+    and is read again because a person asked for it (commands/read_again.py).
     """
 
     occurred: str | None = None
@@ -37,6 +38,8 @@ class Progress:
     finished_at: str | None = None
     fingerprint: str | None = None
     stretches: str | None = None
+    again_from: str | None = None
+    again_to: str | None = None
 
 
 FIELDS = tuple(field.name for field in fields(Progress))

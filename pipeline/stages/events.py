@@ -5,6 +5,7 @@ from typing import Any
 from toolz import concat, curry
 
 from pipeline.hubspot.events_api import EVENT_TYPE, EVENTS, ID, OCCURRED_AT, occurred_ms
+from pipeline.timestamps import Span
 
 Page = dict[str, Any]
 Event = dict[str, Any]
@@ -79,3 +80,21 @@ def keep_type(event_type: str, reject: Reject, events: Iterable[Event]) -> Itera
             yield event | {EVENT_TYPE: event_type}
         else:
             reject(event, "another event type than was asked for")
+
+
+@curry
+def keep_span(span: Span, reject: Reject, events: Iterable[Event]) -> Iterator[Event]:
+    """The events of one time range, ms; `reject(event, reason)` gets each of the others. A sync needs no such stage, since an
+    upsert more is harmless; a file or a notebook would hold an event of another range twice.
+
+    >>> list(keep_span((0, 1000), lambda event, reason: print(reason))([{"occurredAt": "1970-01-01T00:00:01Z"}]))
+    out of the time range asked for
+    []
+    """
+    begin, end = span
+    for event in events:
+        occurred = occurred_ms(event)
+        if occurred is not None and begin <= occurred and (end is None or occurred < end):
+            yield event
+        else:
+            reject(event, "out of the time range asked for")

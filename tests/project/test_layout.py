@@ -6,7 +6,10 @@ import pytest
 
 from tests.sdk import ROOT
 
-LADDER = ("errors", "timestamps", "recent", "hubspot", "names", "config", "reading", "audits", "stages", "tables", "connection")
+LADDER = (
+    "errors", "timestamps", "recent", "hubspot", "names", "config", "reading", "audits", "stages", "rows", "tables", "connection",
+    "commands", "__main__",
+)  # fmt: skip
 SPELLED_ONCE = ("occurredAt", "occurredBefore", "occurredAfter", "eventTypes", "paging")
 MOST_LINES = 40
 
@@ -67,7 +70,7 @@ def test_hubspots_names_are_spelled_in_one_file(word):
     assert set(spelled) == {"events_api.py"}
 
 
-FOLDERS = ("pipeline", "simulator", "report", "backfill", "bench", "tests")
+FOLDERS = ("pipeline", "frames", "simulator", "report", "backfill", "bench", "tests")
 
 
 @pytest.mark.parametrize("path", [ROOT / "connector.py", *modules(*FOLDERS)], ids=lambda path: str(Path(path).relative_to(ROOT)))

@@ -21,6 +21,7 @@ def imports_of(notebook):
 IMPORTS = {
     "requirements.txt": "import toolz, orjson, backoff",  # production has requests and the SDK
     "backfill/requirements.txt": "import backfill",
+    "frames/requirements.txt": "import frames",
     "report/requirements.txt": "import report.__main__",
     "notebooks/requirements.txt": "\n".join(
         ["import ipykernel, nbclient, simulator.demo, connector", *map(imports_of, sorted((ROOT / "notebooks").glob("*.ipynb")))]

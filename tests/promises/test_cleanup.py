@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import Client, ConnectorError, Reader, Sink, read_settings, sync
-from pipeline.connection.deliver import fetch_page
+from pipeline.reading.fetch import fetch_page
 from simulator import Simulator, generated
 from tests.support import TYPE, Delivered, configuration, sync_into
 

@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline import Client, Reader
-from pipeline.connection.deliver import fetch_page
 from pipeline.errors import BadAnswer, Refused, Stopped, Unauthorized
 from pipeline.reading import reader as reader_module
 from pipeline.reading.cutting import MAX_WALK_PAGES
+from pipeline.reading.fetch import fetch_page
 from pipeline.timestamps import DAY, SECOND, to_ms
 from simulator import Behaviour, generated, listed
 from simulator.history import SHAPES

@@ -1,0 +1,79 @@
+"""`python -m pipeline COMMAND`: what a person asks beside a sync."""
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from pipeline.commands.event_types import find_event_types, format_event_types
+from pipeline.commands.read_again import read_again
+from pipeline.config.settings import read_settings
+from pipeline.errors import ConnectorError
+
+PROGRESS_EVERY = 10  # event types
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command. Returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (ConnectorError, OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description="What a person asks beside a sync.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    types = commands.add_parser("event-types", help="list the event types of the account, and what is in each")
+    types.add_argument("--configuration", type=Path, default=Path("configuration.json"), help="default: configuration.json")
+    types.set_defaults(run=_event_types)
+    again = commands.add_parser("read-again", help="change a saved state so that the next sync reads a range again")
+    again.add_argument("event_type", metavar="EVENT_TYPE")
+    again.add_argument("--state", type=Path, default=Path("files/state.json"), help="changed in place; default: files/state.json")
+    again.add_argument("--from", dest="begin", metavar="TIME", help="ISO 8601, UTC; default: all that is delivered")
+    again.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601, UTC; default: the cursor")
+    again.set_defaults(run=_read_again)
+    return parser
+
+
+def _event_types(options: argparse.Namespace) -> None:
+    settings = read_settings(_read_json(options.configuration))
+    for line in format_event_types(find_event_types(settings, _progress)):
+        print(line)
+
+
+def _progress(asked: int, of: int) -> None:
+    if asked % PROGRESS_EVERY == 0 or asked == of:
+        print(f"Asked HubSpot for {asked} of {of} event types.", file=sys.stderr, flush=True)
+
+
+def _read_again(options: argparse.Namespace) -> None:
+    state = read_again(_read_json(options.state), options.event_type, options.begin, options.end)
+    written = options.state.with_name(f"{options.state.name}.new")
+    written.write_text(json.dumps(state), encoding="utf-8")
+    os.replace(written, options.state)
+    again = state["event_types"][options.event_type]
+    print(f"The next sync reads {options.event_type} from {again['again_from']} to {again['again_to']} again.")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises ValueError for anything else."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"There is no file {path}. Name the right one with --configuration or --state.") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} does not hold a JSON object.")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What a person asks beside a sync: `python -m pipeline --help`."""

@@ -1,0 +1,86 @@
+"""The event types of an account: which can be read, and what is in them."""
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from toolz import groupby
+
+from pipeline.config.connect import connect, query_for
+from pipeline.config.settings import Settings
+from pipeline.connection.refusals import cause_of
+from pipeline.errors import HubSpotError, Unauthorized
+from pipeline.hubspot.client import Client
+from pipeline.hubspot.events_api import PROPERTIES, occurred_ms
+from pipeline.timestamps import to_text
+
+MOST_COLUMNS = 4  # shown of each event type
+
+
+class Found(NamedTuple):
+    """What one answer says of an event type: its events lie between `first` and `last` (ms), or `refused` is why it cannot be
+    read. If `more`, the answer did not hold them all, and the last is later."""
+
+    event_type: str
+    events: int = 0
+    first: int | None = None
+    last: int | None = None
+    more: bool = False
+    properties: tuple[str, ...] = ()
+    refused: str = ""
+
+
+_name, _refused = attrgetter("event_type"), attrgetter("refused")
+
+def find_event_types(settings: Settings, progress: Callable[[int, int], Any]) -> Iterator[Found]:
+    """What there is of each event type of the account, by name: one request for their list, and one for each. `progress` gets the
+    number asked for, and that of all. Raises ConnectorError if HubSpot cannot be asked at all."""
+    unfiltered = replace(settings, object_type="", object_id="", properties=(), property_filters=())
+    with connect(settings) as client, ThreadPoolExecutor(settings.concurrency) as workers:
+        names = sorted(client.event_types())
+        progress(0, len(names))
+        for number, found in enumerate(workers.map(lambda name: _find(unfiltered, client, name), names), start=1):
+            progress(number, len(names))
+            yield found
+
+
+def _find(settings: Settings, client: Client, event_type: str) -> Found:
+    """What the first page of an event type says: HubSpot lists the oldest events first."""
+    try:
+        page = client.page(query_for(settings, event_type))
+    except Unauthorized:
+        raise
+    except HubSpotError as error:
+        return Found(event_type, refused=str(error))
+    moments = [moment for moment in map(occurred_ms, page.events) if moment is not None]
+    held = [event.get(PROPERTIES) for event in page.events if isinstance(event, dict)]
+    filled = [name for properties in held if isinstance(properties, dict) for name, value in properties.items() if value]
+    first, last = (min(moments), max(moments)) if moments else (None, None)
+    return Found(event_type, len(page.events), first, last, page.cursor is not None, tuple(dict.fromkeys(filled)))
+
+
+def format_event_types(types: Iterable[Found]) -> Iterator[str]:
+    """A line for each event type, those with events first; then why others cannot be read, and what to write in the
+    configuration."""
+    types = list(types)
+    readable = [found for found in types if found.events]
+    width = max((len(found.event_type) for found in types), default=0)
+    for found in sorted(types, key=lambda found: (bool(found.refused), not found.events)):
+        yield f"{found.event_type:{width}}  {_summary(found)}"
+    for same in groupby(lambda found: cause_of(found.event_type, found.refused), filter(_refused, types)).values():
+        yield f"\n{', '.join(map(_name, same))} cannot be read: {same[0].refused}"
+    if readable:
+        yield "\nTo sync those with events, write in the configuration:"
+        yield f'  "event_types": "{", ".join(map(_name, readable))}"'
+
+
+def _summary(found: Found) -> str:
+    if found.refused:
+        return "cannot be read, see below"
+    if found.first is None or found.last is None:
+        return f"{found.events} events without a date" if found.events else "no events"
+    number = f"{'more than ' * found.more}{found.events:,} event{'s' * (found.events != 1)}"
+    until = f"{'beyond ' * found.more}{to_text(found.last)[:19]}Z"
+    names = ", ".join(found.properties[:MOST_COLUMNS]) + ", …" * (len(found.properties) > MOST_COLUMNS)
+    return f"{number}, {to_text(found.first)[:19]}Z to {until}: {names or 'no properties'}"

@@ -1,0 +1,47 @@
+"""A saved state, changed so that the next sync reads a range of one event type again."""
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pipeline.connection.state import REFUSED, migrate, progress_by_type, state_dict
+from pipeline.errors import SettingsError
+from pipeline.names.tables import SYNC_RUN
+from pipeline.timestamps import to_ms, to_text
+
+
+def read_again(state: Mapping[str, Any], event_type: str, begin: str | None = None, end: str | None = None) -> dict[str, Any]:
+    """The state, with [begin, end) of one event type to be read again (ISO 8601 text). Without them, all that is delivered. Every
+    other event type, and the cursor of this one, stay.
+
+    Raises StateError for a state that cannot be used, SettingsError for an event type or a range that it does not hold.
+
+    >>> state = {"version": 4, "event_types": {"e_a": {"occurred": "2026-05-21", "start_date": "2026-01-01"}}}
+    >>> read_again(state, "e_a", "2026-02-01", "2026-03-01")["event_types"]["e_a"]["again_to"]
+    '2026-03-01T00:00:00.000Z'
+    """
+    current, _ = migrate(state)
+    known = progress_by_type(current)
+    progress = known.get(event_type)
+    if progress is None or progress.occurred is None:
+        delivered = [name for name, each in known.items() if each.occurred]
+        raise SettingsError(
+            f"The state has no cursor of {event_type!r}, so nothing of it has been delivered. It has one of: "
+            f"{', '.join(delivered[:10]) or 'none'}{' and others' * (len(delivered) > 10)}."
+        )
+    again = _moment("from", begin or progress.start_date or "1970-01-01"), _moment("to", end or progress.occurred)
+    again_from, again_to = again[0], min(again[1], to_ms(progress.occurred))  # the next sync reads what is later anyway
+    if again_from >= again_to:
+        raise SettingsError(
+            f"There is nothing to read again: {event_type} is delivered up to {progress.occurred}, and --from must be before "
+            "that and before --to."
+        )
+    marked = replace(progress, again_from=to_text(again_from), again_to=to_text(again_to))
+    kept = {name: current.get(name) for name in ("under_way", "api_base_url", REFUSED, SYNC_RUN)}
+    return state_dict({**known, event_type: marked}, **kept)
+
+
+def _moment(option: str, text: str) -> int:
+    try:
+        return to_ms(text)
+    except ValueError as error:
+        raise SettingsError(f"--{option}: {error}. Write it like 2026-01-31 or 2026-01-31T12:00:00Z, in UTC.") from None

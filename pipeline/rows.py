@@ -1,0 +1,109 @@
+"""The events of a time range as rows: what a sync would upsert, without a sync, an SDK or a state."""
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any
+
+from toolz import pipe
+
+from pipeline.config.connect import connect, query_for
+from pipeline.config.settings import Settings, read_settings
+from pipeline.errors import SettingsError
+from pipeline.reading.fetch import fetch_page
+from pipeline.reading.reader import Reader
+from pipeline.stages import (
+    dedupe_by_id,
+    destination_columns,
+    fetch_pages,
+    flatten,
+    keep_span,
+    keep_type,
+    properties_as_json,
+    protect,
+    protection,
+    reject_malformed,
+    rename_columns,
+    serialize_lists,
+    sort_by_time,
+    unwrap_results,
+)
+from pipeline.stages.events import Reject
+from pipeline.stages.flatten import Row
+from pipeline.timestamps import Span, to_ms, to_text
+
+Moment = str | datetime  # ISO 8601 text, or a datetime; UTC if it names no other zone
+
+
+def events(
+    configuration: Mapping[str, str], event_type: str = "e_visited_page", start: Moment | None = None, end: Moment | None = None
+) -> Iterator[Row]:
+    """The events of one type in [start, end) as flat rows, in order of time. They have the columns of the table that a sync with
+    this configuration fills, protected and renamed as there; values are as HubSpot wrote them.
+
+    They are read while you take them, `concurrency` requests at once, in memory that does not grow with the range. `start` is
+    `initial_sync_start_date` by default, `end` is now. What cannot be a row is left out, with a Python warning. Raises
+    ConnectorError, as a sync does.
+    """
+    begin = {} if start is None else {"initial_sync_start_date": _text(start)}
+    settings = read_settings({**configuration, **begin})
+    span = settings.start, None if end is None else to_ms(_text(end))
+    if span[1] is not None and span[1] <= span[0]:
+        raise SettingsError(f"The end must be after the start: {to_text(span[0])} to {to_text(span[1])} holds no time.")
+    return _read(settings, event_type, span)
+
+
+def _read(settings: Settings, event_type: str, span: Span) -> Iterator[Row]:
+    with connect(settings) as client, _left_out(event_type) as reject:
+        fetch = partial(fetch_page, client, query_for(settings, event_type))
+        with Reader(fetch, client.clock.later, settings.concurrency, settings.start, _warn) as reader:
+            found = rows(settings, reader, event_type, span, reject)
+            yield from pipe(found, sort_by_time(lambda: reader.position), destination_columns)
+
+
+def rows(settings: Settings, reader: Reader, event_type: str, span: Span, reject: Reject) -> Iterator[Row]:
+    """The rows of one time range, as a sync hands them to the SDK; `reject(event, reason)` gets what is left out."""
+    stream: Iterator[Row] = pipe(
+        [span],
+        fetch_pages(reader.pages),
+        unwrap_results,
+        reject_malformed(reject),
+        keep_type(event_type, reject),
+        keep_span(span, reject),
+        protect(protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)),
+        properties_as_json(settings.is_single_table),
+        flatten,
+        serialize_lists,
+        rename_columns(settings.rename_columns),
+        dedupe_by_id(settings.dedupe_window),
+    )
+    return stream
+
+
+@contextmanager
+def _left_out(event_type: str) -> Iterator[Reject]:
+    """A `reject` that counts; at the end it warns of what was left out."""
+    reasons: Counter[str] = Counter()
+
+    def reject(event: Any, reason: str) -> None:
+        reasons[reason] += 1
+
+    try:
+        yield reject
+    finally:
+        if reasons:
+            listed = ", ".join(f"{number} ({reason})" for reason, number in reasons.items())
+            _warn(f"{event_type}: events left out: {listed}.")
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=3)
+
+
+def _text(moment: Moment) -> str:
+    """A moment as text; a datetime without a zone is UTC, as a text without one is."""
+    if isinstance(moment, str):
+        return moment
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).isoformat()

@@ -1,0 +1,111 @@
+"""`python -m pipeline read-again` changes a saved state so that the next sync, and only that one, reads a range again."""
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import ConnectorError
+from pipeline.__main__ import main
+from pipeline.commands.read_again import read_again
+from pipeline.timestamps import to_ms
+from simulator import generated
+from tests.support import TYPE, Delivered, Destination, sync_into
+
+OTHER = "e_form_submission_v2"
+FROM, TO = "2026-02-01T00:00:00.000Z", "2026-02-15T00:00:00.000Z"
+
+
+@pytest.fixture
+def synced(account):
+    """A simulated account of two event types, and what a sync has delivered of it."""
+    sim = account({TYPE: generated(600), OTHER: generated(60, event_type=OTHER)})
+    return sim, sync_into(Delivered(), sim, event_types=f"{TYPE}, {OTHER}")
+
+
+def in_range(history):
+    return {history.event(i)["id"] for i in range(len(history)) if to_ms(FROM) <= history.time(i) < to_ms(TO)}
+
+
+def test_the_next_sync_reads_the_range_once_and_moves_no_cursor(synced):
+    sim, delivered = synced
+    before = delivered.state["event_types"]
+    delivered.states.append(read_again(delivered.state, TYPE, FROM, TO))
+    for again in (in_range(sim.histories[TYPE]), set()):
+        delivered.upserts.clear()
+        sync_into(delivered, sim, event_types=f"{TYPE}, {OTHER}")
+        ids = set(delivered.upserts)
+        assert again <= ids and len(ids) <= len(again) + 4  # and the events at the two cursors
+    after = delivered.state["event_types"]
+    for name in (TYPE, OTHER):
+        assert {k: after[name].get(k) for k in ("occurred", "start_date", "stretches")} == {
+            k: before[name].get(k) for k in ("occurred", "start_date", "stretches")
+        }
+        assert "again_from" not in after[name]
+
+
+def test_without_a_range_all_that_is_delivered_is_read_again(synced):
+    sim, delivered = synced
+    delivered.states.append(read_again(delivered.state, OTHER))
+    delivered.upserts.clear()
+    sync_into(delivered, sim, event_types=f"{TYPE}, {OTHER}")
+    assert set(delivered.upserts) >= delivered.ids(OTHER)
+    assert len(set(delivered.upserts) - delivered.ids(OTHER)) <= 2
+
+
+@given(fuse=st.integers(0, 300))
+def test_killed_while_it_reads_again_it_resumes(sim, fuse):
+    history = generated(200)
+    sim.histories = {TYPE: history}
+    destination = Destination()
+    assert destination.sync(sim, page_size="20")
+    destination.states.append(read_again(destination.state, TYPE))
+    destination.upserts.clear()
+    finished = destination.sync(sim, fuse, page_size="20", checkpoint_interval="10")
+    if not finished:
+        assert destination.sync(sim, page_size="20", checkpoint_interval="10")
+    assert set(destination.upserts) >= destination.ids()
+    assert len(destination.upserts) <= 2 * 200
+    assert "again_to" not in destination.state["event_types"][TYPE]
+
+
+def test_nothing_before_the_start_date_is_read_again(synced):
+    sim, delivered = synced
+    delivered.states.append(read_again(delivered.state, TYPE, "2020-01-01", TO))
+    delivered.upserts.clear()
+    sync_into(delivered, sim, initial_sync_start_date=FROM)
+    history = sim.histories[TYPE]
+    assert set(delivered.upserts) - {history.event(599)["id"], history.event(598)["id"]} == in_range(history)
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (("e_other",), "no cursor of 'e_other'.*e_visited_page"),
+    ((TYPE, "yesterday"), "--from: not an ISO 8601 date"),
+    ((TYPE, FROM, "soon"), "--to: not an ISO 8601 date"),
+    ((TYPE, "2030-01-01"), "nothing to read again"),
+    ((TYPE, TO, FROM), "nothing to read again"),
+])  # fmt: skip
+def test_what_cannot_be_read_again_is_said(synced, arguments, said):
+    with pytest.raises(ConnectorError, match=said):
+        read_again(synced[1].state, *arguments)
+
+
+def test_the_command_changes_the_file_in_place(synced, tmp_path, capsys):
+    file = tmp_path / "state.json"
+    file.write_text(json.dumps(synced[1].state))
+    assert main(["read-again", TYPE, "--state", str(file), "--from", FROM, "--to", TO]) == 0
+    assert json.loads(file.read_text()) == read_again(synced[1].state, TYPE, FROM, TO)
+    assert f"reads {TYPE} from {FROM} to {TO} again" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_state_that_cannot_be_used_stays_as_it_is(tmp_path, capsys):
+    file = tmp_path / "state.json"
+    file.write_text('{"version": 99}')
+    assert main(["read-again", TYPE, "--state", str(file)]) == 1
+    assert file.read_text() == '{"version": 99}' and "version 99" in capsys.readouterr().err
+
+
+def test_an_older_state_is_migrated_on_the_way():
+    state = read_again({"start_date": "2026-03-01T00:00:00Z"}, TYPE, FROM, TO)
+    assert state["version"] > 1 and state["event_types"][TYPE]["again_from"] == FROM

@@ -1,0 +1,107 @@
+"""`events` gives the rows that a sync upserts: all of a time range, in order, without an SDK or a state."""
+import threading
+import tracemalloc
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import ConnectorError, events
+from pipeline.stages import destination_columns
+from pipeline.stages.sort import MOST_HELD, sort_by_time
+from pipeline.timestamps import to_ms, to_text
+from simulator import generated, listed
+from tests.support import TYPE, Delivered, configuration, event, sync_into
+
+START, END = "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
+
+
+def truth(history, start=START, end=END):
+    """The ids of [start, end), in order of time."""
+    inside = [i for i in range(len(history)) if to_ms(start) <= history.time(i) < to_ms(end)]
+    return [history.event(i)["id"] for i in inside]
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
+@pytest.mark.parametrize("concurrency", ["1", "4"])
+def test_the_rows_of_a_range_are_all_there_and_in_order(simulated, order, concurrency):
+    history = generated(3_000)
+    sim = simulated(history, order=order)
+    rows = list(events(configuration(sim, page_size="50", concurrency=concurrency), TYPE, START, END))
+    moments = [row["occurred"] for row in rows]
+    assert sorted(row["id"] for row in rows) == sorted(truth(history))
+    assert moments == sorted(moments)
+
+
+def test_the_rows_are_those_of_a_sync_with_the_names_of_the_destination(simulated):
+    sim = simulated(generated(300))
+    keys = {"drop_columns": "hs_user_agent", "hash_columns": "hs_url", "hash_salt": "pepper", "rename_columns": "hs_title=title"}
+    synced = sync_into(Delivered(), sim, **keys).rows[TYPE].values()
+    assert sorted(events(configuration(sim, **keys)), key=str) == sorted(destination_columns(synced), key=str)
+
+
+def test_moments_are_text_or_datetimes_and_utc_without_a_zone(simulated):
+    history = generated(1_000)
+    keys = configuration(simulated(history))
+    asked = [(START, END), (datetime(2026, 2, 1), datetime(2026, 3, 1, tzinfo=timezone.utc)), ("2026-02-01", "2026-03-01")]
+    for start, end in asked:
+        assert [row["id"] for row in events(keys, TYPE, start, end)] == truth(history)
+
+
+def test_without_a_range_they_go_from_the_configured_start_to_now(simulated):
+    history = generated(500)
+    rows = events(configuration(simulated(history)) | {"initial_sync_start_date": START})
+    assert [row["id"] for row in rows] == truth(history, START, "2026-12-31")
+
+
+def test_an_end_before_the_start_is_an_error_before_anything_is_asked(simulated):
+    sim = simulated(generated(10))
+    with pytest.raises(ConnectorError, match="end must be after the start"):
+        events(configuration(sim), TYPE, END, START)
+    assert not sim.requests
+
+
+def test_what_cannot_be_a_row_is_left_out_with_a_warning(simulated):
+    history = listed([event(to_ms(START), 1), {"eventType": TYPE, "occurredAt": START, "properties": {}}])
+    with pytest.warns(UserWarning, match=r"events left out: 1 \(no id\)"):
+        assert [row["id"] for row in events(configuration(simulated(history)), TYPE, START)] == ["id-1"]
+
+
+def test_what_hubspot_refuses_is_raised_where_it_is_read(simulated):
+    rows = events(configuration(simulated(generated(10))), "e_unknown_type")
+    with pytest.raises(ConnectorError, match="e_unknown_type"):
+        next(rows)
+
+
+def test_leaving_early_leaves_no_thread(simulated):
+    rows = events(configuration(simulated(generated(5_000)), page_size="100"))
+    next(rows)
+    rows.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("hubspot")]
+
+
+# sort_by_time
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 10))))
+def test_rows_are_sorted_whenever_the_watermark_keeps_its_word(steps):
+    """Before the watermark moves to a moment, every row before that moment has been taken."""
+    passed, watermark, rows = 0, [], []
+    for ahead, move in steps:
+        watermark.append(passed)
+        rows.append({"occurred": to_text(passed + ahead), "id": len(rows)})
+        passed += move
+    marks = iter(watermark)
+    out = list(sort_by_time(lambda: next(marks))(rows))
+    assert sorted(row["id"] for row in out) == list(range(len(rows)))
+    assert [row["occurred"] for row in out] == sorted(row["occurred"] for row in rows)
+
+
+def test_rows_of_one_moment_are_not_held_without_bound():
+    rows = ({"occurred": START, "id": number} for number in range(4 * MOST_HELD))
+    tracemalloc.start()
+    count = sum(1 for _ in sort_by_time(lambda: 0)(rows))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 4 * MOST_HELD and peak < MOST_HELD * 600
