@@ -1,15 +1,17 @@
 """`python -m bench.contenders JOB`: one measured run in its own process. The last line it prints is the result as JSON.
 
-Contenders: the SDK's floor, this connector, and a walk that requests one page after another. Sinks: "duckdb" and "counter" go
-through the SDK, "plain" counts rows without it.
+Contenders: the SDK's floor, this connector, what a notebook does, and a walk that requests one page after another. Sinks: "duckdb"
+and "counter" go through the SDK, "plain" counts rows without it.
 """
 import json
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote
 
+import duckdb
 import orjson
 import requests
 from fivetran_connector_sdk import Logging
@@ -18,6 +20,7 @@ from toolz import count, pipe
 
 import connector
 from bench import harness
+from frames import batches, into_duckdb
 from pipeline import (
     Sink,
     checkpoint_every,
@@ -94,6 +97,8 @@ def work(job: dict[str, Any]) -> Callable[[], int]:
         "sync_metrics": "false", **{name: str(value) for name, value in job["configuration"].items()},
     }  # fmt: skip
     contender = job["contender"]
+    if contender == "notebook":
+        return partial(_into_file, configuration)
     if contender == "floor":
         update = _as_update(partial(floor, ready_rows(configuration)))
     elif contender == "walk":
@@ -105,6 +110,12 @@ def work(job: dict[str, Any]) -> Callable[[], int]:
     if job["sink"] == "counter":
         return partial(harness.into_counter, update, configuration)
     return partial(_into_plain, walk if contender == "walk" else _sync, configuration)
+
+
+def _into_file(configuration: dict[str, str]) -> int:
+    """What a notebook does: record batches into a DuckDB file."""
+    with TemporaryDirectory() as folder, duckdb.connect(f"{folder}/events.db") as file:
+        return into_duckdb(file, harness.EVENT_TYPE, batches(configuration))
 
 
 def _as_update(deliver: Callable[[Sink], None]) -> Callable[..., None]:

@@ -54,12 +54,21 @@ def _progress(asked: int, of: int) -> None:
 
 
 def _read_again(options: argparse.Namespace) -> None:
-    state = read_again(_read_json(options.state), options.event_type, options.begin, options.end)
+    saved = _read_json(options.state)
+    deployed = _deployed(saved)
+    state = read_again(saved if deployed is None else deployed, options.event_type, options.begin, options.end)
     written = options.state.with_name(f"{options.state.name}.new")
-    written.write_text(json.dumps(state), encoding="utf-8")
+    written.write_text(json.dumps(state if deployed is None else {"state": state}), encoding="utf-8")
     os.replace(written, options.state)
     again = state["event_types"][options.event_type]
     print(f"The next sync reads {options.event_type} from {again['again_from']} to {again['again_to']} again.")
+
+
+def _deployed(answer: dict[str, Any]) -> dict[str, Any] | None:
+    """The state in what Fivetran's API answers, {"data": {"state": …}}; to change it, the API wants {"state": …}."""
+    data = answer.get("data")
+    state = data.get("state") if isinstance(data, dict) else None
+    return state if isinstance(state, dict) else None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -99,6 +99,13 @@ def test_the_command_changes_the_file_in_place(synced, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 
 
+def test_what_fivetrans_api_answers_becomes_the_body_that_it_takes(synced, tmp_path):
+    file = tmp_path / "answer.json"
+    file.write_text(json.dumps({"code": "Success", "data": {"state": synced[1].state}}))
+    assert main(["read-again", TYPE, "--state", str(file)]) == 0
+    assert json.loads(file.read_text()) == {"state": read_again(synced[1].state, TYPE)}
+
+
 def test_a_state_that_cannot_be_used_stays_as_it_is(tmp_path, capsys):
     file = tmp_path / "state.json"
     file.write_text('{"version": 99}')
