@@ -1,7 +1,7 @@
 """`python -m bench.contenders JOB`: one measured run in its own process. The last line it prints is the result as JSON.
 
-Contenders: the SDK's floor, this connector, what a notebook does, and a walk that requests one page after another. Sinks: "duckdb"
-and "counter" go through the SDK, "plain" counts rows without it.
+Contenders: the SDK's floor, this connector, what a notebook does, and a walk that requests one page after another. Sinks:
+"duckdb" and "counter" go through the SDK, "plain" counts rows without it.
 """
 import json
 import sys

@@ -263,11 +263,11 @@ def peer(_: Mapping[str, Any]) -> Table:
         "run | events a second / dlt's | events a CPU second / dlt's | wall, s | CPU, s | peak, MB | requests | events",
         rows,
         [
-            ("events/s of a notebook into a DuckDB file, against dlt's", _rate(notebook, "wall") / _rate(dlt, "wall"), 5, "at least"),
+            ("events/s of a notebook into DuckDB, against dlt's", _rate(notebook, "wall") / _rate(dlt, "wall"), 5, "at least"),
             ("MB that a notebook needs more for five times the events", more, 50, "at most"),
         ],
-        "Without latency. A notebook says `into_duckdb(file, table, batches(configuration))`; the connector goes through the SDK's "
-        "local tester, which is most of its time.",
+        "Without latency. A notebook says `into_duckdb(file, table, batches(configuration))`; the connector goes through the "
+        "SDK's local tester, which is most of its time.",
     )
 
 
