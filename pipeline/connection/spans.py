@@ -44,9 +44,12 @@ def resumed_since(progress: Progress, start: int) -> int | None:
     5000
     >>> resumed_since(Progress("1970-01-01T00:00:09Z", "1970-01-01T00:01:00Z", finished_at="1970-01-01T00:01:00Z"), 5000)
     """
-    if progress.occurred is None or progress.read_at == progress.finished_at:
+    if progress.occurred is None or progress.read_at is None:
         return None
-    return start if progress.finished_at is None else max(start, to_ms(progress.finished_at))
+    if progress.finished_at is None:
+        return start
+    finished = to_ms(progress.finished_at)
+    return max(start, finished) if to_ms(progress.read_at) != finished else None
 
 
 def advance(progress: Progress, start: int, occurred: int, read_at: int) -> Progress:

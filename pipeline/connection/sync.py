@@ -81,7 +81,7 @@ def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Colle
     synced = 0
     asked = run.refusals.to_ask(names, run.client.clock.now())
     note_skipped(run, [name for name in names if name not in asked])
-    waiting = deque(longest_waiting(asked, lambda name: run.cursors.get(name).finished_at or "", run.cursors.under_way))
+    waiting = deque(longest_waiting(asked, run.cursors.finished, run.cursors.under_way))
     asked_twice: set[str] = set()
     while waiting:
         event_type = waiting.popleft()

@@ -77,6 +77,13 @@ def test_a_failed_run_resumes_where_it_was(project):
     assert len(rows(project)) == 300
 
 
+def test_a_query_on_the_connectors_own_tables_works_though_nothing_was_rejected_and_nothing_failed(project):
+    with served(20) as sim:
+        run(project, configuration(sim))
+    assert rows(project, "id, event_type, reason, raw, rejected_at", "rejected_event") == []
+    assert rows(project, "outcome, error, late_by_age", "sync_run") == [("complete", None, "{}")]
+
+
 def test_every_event_type_has_its_table(project):
     with Simulator({TYPE: generated(20), "pe1_form_v2": generated(30, event_type="pe1_form_v2")}) as sim:
         run(project, configuration(sim, event_types=f"{TYPE},pe1_form_v2"))
