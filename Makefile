@@ -36,8 +36,9 @@ build/package: connector.py requirements.txt $(shell find pipeline -name '*.py')
 package: $(READY) build/package  ## build/package/files/package.zip
 	@cd build/package && fivetran package
 
-deploy: $(READY) build/package  ## make deploy ARGS="--destination NAME --connection NAME --api-key KEY"
-	@cd build/package && fivetran deploy --configuration ../../configuration.json $(ARGS)
+deploy: $(READY) build/package  ## to where options.toml says, or ARGS="--destination NAME --connection NAME"; FIVETRAN_API_KEY is the key
+	@cd build/package && fivetran deploy --configuration ../../configuration.json \
+		$(if $(wildcard options.toml),--options-file ../../options.toml) $(ARGS)
 
 bench:  ## side by side, into bench/results.*; FULL=1 adds 10,000,000 events, ONLY="latency quota" runs those alone
 	@$(PYTHON) -m venv .venv-bench && .venv-bench/bin/pip install --quiet --requirement bench/requirements.txt

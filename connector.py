@@ -4,6 +4,7 @@ For each event type: pages of the time range, unwrapped, flattened, lists serial
 N records the last-occurred cursor is saved. The sentence itself is `deliver` in pipeline/connection/deliver.py.
 With several workers, the cursor that is saved is the reader's watermark: later rows may be delivered already.
 """
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -36,7 +37,7 @@ class Declared(NamedTuple):
 _declared: Declared | None = None
 
 
-def schema(configuration: dict[str, str]) -> list[dict[str, Any]]:
+def schema(configuration: dict) -> list:
     """The tables of the event types, of rejected events, and of syncs. Errors are left to update(), which can report them."""
     global _declared
     warnings: list[str] = []
@@ -45,7 +46,7 @@ def schema(configuration: dict[str, str]) -> list[dict[str, Any]]:
     return tables
 
 
-def update(configuration: dict[str, str], state: dict[str, Any]) -> None:
+def update(configuration: dict, state: dict) -> None:
     """Delivers every event since the saved state. Ends in op.error, with the cure, when it cannot continue."""
     for sentence in unknown_keys(configuration):
         log.warning(sentence)
@@ -71,11 +72,12 @@ def configuration_form() -> ConfigurationForm:
 
 def _field(name: str, key: Key) -> Any:
     """A key as a field of the form. A switch is a dropdown too, so that it can be left at its default."""
+    label = key.label if name in REQUIRED else f"{key.label} (optional)"
     texts = {"description": key.help + (f" Default: {key.default}" if key.default else ""), "required": name in REQUIRED}
     if key.choices:
-        return form_field.DropdownField(name, key.label, fields=[form_field.DropdownFieldParam(c) for c in key.choices], **texts)
+        return form_field.DropdownField(name, label, fields=[form_field.DropdownFieldParam(c) for c in key.choices], **texts)
     kind = form_field.TextField.password if name in SECRETS else form_field.TextField.plain_text
-    return form_field.TextField(name, key.label, kind, placeholder=key.default or None, **texts)
+    return form_field.TextField(name, label, kind, placeholder=key.default or None, **texts)
 
 
 def _setup_test(check: Callable[[dict[str, str]], None]) -> Callable[[dict[str, str]], Any]:
@@ -91,3 +93,10 @@ def _setup_test(check: Callable[[dict[str, str]], None]) -> Callable[[dict[str, 
 
 
 connector = Connector(update=update, schema=schema, configuration_form=configuration_form)
+
+if __name__ == "__main__":  # as `fivetran debug`, which unlike connector.debug() resumes, and reads an encrypted token
+    from fivetran_connector_sdk import main
+
+    os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])  # the SDK's helpers
+    sys.argv[1:] = ["debug", os.path.dirname(os.path.abspath(__file__)), *sys.argv[1:]]
+    main()

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from simulator import Simulator, generated
+from simulator.follow import progress_lines
 from simulator.server import HOST
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,11 +77,13 @@ def _debug(url: str) -> bool:
     environment = {**os.environ, "PATH": path, "DO_NOT_TRACK": "1", "PYTHONUTF8": "1"}
     fivetran = shutil.which("fivetran", path=path) or "fivetran"
     with LOG.open("w", encoding="utf-8") as log:
-        finished = subprocess.run(  # noqa: S603 (our own command)
-            [fivetran, "debug", "--configuration", str(configuration)],
-            cwd=PLACE, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
-    return finished.returncode == 0
+        command = [fivetran, "debug", "--configuration", str(configuration)]
+        with subprocess.Popen(  # noqa: S603 (our own command)
+            command, cwd=PLACE, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        ) as running:
+            for line in progress_lines(LOG, lambda: running.poll() is None):
+                print(f"  {line}", flush=True)
+    return running.returncode == 0
 
 
 def _show() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from pipeline.config.settings import Settings
 from pipeline.connection.state import Progress, progress_by_type, read_under_way, state_dict
+from pipeline.timestamps import to_ms
 
 
 class Cursors:
@@ -29,6 +30,10 @@ class Cursors:
     def get(self, event_type: str) -> Progress:
         """The progress of an event type; empty, under the present settings, if it has none yet."""
         return self._progress.get(event_type) or Progress(fingerprint=self._settings.fingerprint(event_type))
+
+    def finished(self, event_type: str) -> int:
+        """When a sync last read everything of an event type, ms; 0 for never."""
+        return to_ms(self.get(event_type).finished_at or "1970-01-01")
 
     def set(self, event_type: str, progress: Progress) -> None:
         self._progress[event_type] = progress

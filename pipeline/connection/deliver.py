@@ -7,7 +7,7 @@ from typing import Any
 from toolz import pipe
 
 from pipeline.config.connect import query_for
-from pipeline.connection.reporting import PROGRESS_SECONDS, format_progress, throttle
+from pipeline.connection.reporting import PROGRESS_SECONDS, format_progress, format_share, format_waits, throttle
 from pipeline.connection.run import Run
 from pipeline.connection.warnings import About
 from pipeline.names.tables import REJECTED_EVENT
@@ -43,14 +43,16 @@ def deliver(
     advance: Callable[[int], None],
     save: Callable[[], None] | None = None,
     observe: Callable[[Any], None] = ignore,
+    since: int | None = None,
 ) -> None:
     """Delivers one time range of one event type. `advance` gets the reader's watermark (ms) after each page, before each
     checkpoint, and at the end: by then, everything of the range before it is delivered. `save` saves a checkpoint (by default,
-    the cursors); `observe` gets each event that is delivered."""
+    the cursors); `observe` gets each event that is delivered. `since`: where the interrupted sync began (ms) that this one
+    resumes."""
     settings, fetch = run.settings, partial(fetch_page, run.client, query_for(run.settings, event_type))
     warn = partial(run.warnings.add, About.ORDER)
     with Reader(fetch, run.client.clock.later, settings.concurrency, settings.start, warn) as source:
-        delivery = Delivery(run, event_type, span, advance, save or run.cursors.save, source)
+        delivery = Delivery(run, event_type, span, advance, save or run.cursors.save, source, since)
         stream = pipe(
             [span],
             fetch_pages(source.pages),
@@ -79,17 +81,32 @@ class Delivery:
     A context manager: its exit records the last position, however the stream ends."""
 
     def __init__(
-        self, run: Run, event_type: str, span: Span, advance: Callable[[int], None], save: Callable[[], None], source: Reader
+        self,
+        run: Run,
+        event_type: str,
+        span: Span,
+        advance: Callable[[int], None],
+        save: Callable[[], None],
+        source: Reader,
+        since: int | None,
     ):
         self._run, self._event_type, self._span, self._source = run, event_type, span, source
         self._advance, self._save = advance, save
         self._tally, self._table = run.tallies[event_type], run.settings.table_of(event_type)
         self._report = throttle(PROGRESS_SECONDS, lambda: run.sink.log(f"{event_type}: {self._how_far()}"))
+        self._since = span[0] if since is None else min(since, span[0])  # progress counts from there
+        self._is_resumed = since is not None
+        self._began, self._rows_before = time.monotonic(), self._tally.events
+        self._writing = 0.0  # seconds spent in the sink
 
     def __enter__(self) -> "Delivery":
         begin, end = self._span
         until = "on" if end is None else f"to {to_text(end)}"
-        self._run.sink.log(f"{self._event_type}: reading from {to_text(begin)} {until}.")
+        said = f"reading from {to_text(begin)} {until}."
+        if self._is_resumed:
+            done = format_share(self._since, begin, self._end())
+            said = f"resuming: {said} Of the time range from {to_text(self._since)} {until}, {done} is delivered."
+        self._run.sink.log(f"{self._event_type}: {said}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,21 +129,29 @@ class Delivery:
         self._run.sink.upsert(REJECTED_EVENT, rejected_row(self._event_type, event, reason, at))
 
     def upsert(self, row: dict[str, Any]) -> None:
+        began = time.monotonic()
         self._run.sink.upsert(self._table, row)
+        self._writing += time.monotonic() - began
         self._tally.events += 1
 
     def save(self, _last_occurred: str) -> None:
         """Saves the reader's watermark. The stage's last-occurred timestamp is ignored: with concurrent windows, it can be ahead
         of rows that are still to come."""
         self._advance_to_position()
+        began = time.monotonic()
         self._save()
+        self._writing += time.monotonic() - began
 
     def _advance_to_position(self) -> None:
         if self._source.position > self._span[0]:
             self._advance(self._source.position)
 
     def _how_far(self) -> str:
-        begin, end = self._span
-        seconds = time.monotonic() - self._tally.started
-        until = self._source.now() if end is None else end
-        return format_progress(self._tally.events, seconds, begin, self._source.position, until)
+        seconds, rows = time.monotonic() - self._began, self._tally.events - self._rows_before
+        far = format_progress(rows, seconds, self._since, self._span[0], self._source.position, self._end())
+        return f"{far}, {format_waits(seconds, self._source.waited, self._writing)}"
+
+    def _end(self) -> int:
+        """Where the time range ends, ms: now, if it is open."""
+        end = self._span[1]
+        return self._source.now() if end is None else end

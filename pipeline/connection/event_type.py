@@ -53,7 +53,8 @@ def sync_gap(run: Run, event_type: str) -> None:
             step(run, event_type, spans.advance_gap, start, position)
             ledger().close(position)
 
-        deliver(run, event_type, gap, advance, observe=lambda event: ledger().add(event))
+        since = start if gap[0] > start else None
+        deliver(run, event_type, gap, advance, observe=lambda event: ledger().add(event), since=since)
         step(run, event_type, spans.finish_gap, start)
         ledgers.prepend(run, event_type, start, ledger().until(gap[1] or gap[0]))
 
@@ -62,7 +63,9 @@ def sync_main(run: Run, event_type: str) -> None:
     """Delivers everything from the cursor on. A ledger counts it, for the audits of later syncs."""
     start, clock, began = run.settings.start, run.client.clock, time.monotonic()
     span = ledgers.main_begin(run, event_type), None
+    since = spans.resumed_since(run.cursors.get(event_type), start)
     ledger = cache(lambda: ledgers.open_ledger(run, event_type, span[0], began))
+    observe = (lambda event: ledger().add(event)) if run.settings.audit_days else ignore
 
     def advance(position: int) -> None:
         ledger()  # opened before the progress moves, whether or not there was an event
@@ -74,7 +77,7 @@ def sync_main(run: Run, event_type: str) -> None:
         run.cursors.save()
 
     try:
-        deliver(run, event_type, span, advance, save, (lambda event: ledger().add(event)) if run.settings.audit_days else ignore)
+        deliver(run, event_type, span, advance, save, observe, since)
         ledger()
         step(run, event_type, spans.finish, start, clock.earlier(began))
     finally:

@@ -22,17 +22,37 @@ def throttle(seconds: float, call: Callable[[], Any]) -> Callable[[], None]:
     return throttled
 
 
-def format_progress(events: int, seconds: float, begin: int, cursor: int, end: int) -> str:
-    """How far a time range (`begin` to `end`, ms) is delivered after some seconds. The time left assumes that the rest is as
-    full as what was read.
+def format_progress(rows: int, seconds: float, since: int, begin: int, cursor: int, end: int) -> str:
+    """How far a time range (`since` to `end`, ms) is delivered, of which this sync has read `begin` to `cursor` in some seconds;
+    an interrupted one had read what is before. The time left assumes that the rest is as full as what was read.
 
-    >>> format_progress(9_000, 60, 0, 3_000_000, 4_000_000)
-    '9,000 rows in 1 min (150/s), up to 1970-01-01T00:50:00.000Z, 75% of the time range, about 20 s left if the rest is similar'
+    >>> format_progress(9_000, 60, 0, 1_000_000, 3_000_000, 4_000_000)
+    '9,000 rows in 1 min (150/s), up to 1970-01-01T00:50:00.000Z, 75% of the time range, about 30 s left if the rest is similar'
     """
-    share = min(1.0, max(0, cursor - begin) / max(1, end - begin))
-    left = f"about {format_duration(seconds / share - seconds)} left if the rest is similar" if share else "time left unknown"
-    rate = f"{format_rows(events)} in {format_duration(seconds)} ({events / max(seconds, 0.001):,.0f}/s)"
-    return f"{rate}, up to {to_text(cursor)}, {share:.0%} of the time range, {left}"
+    left = "time left unknown"
+    if cursor > begin:
+        left = f"about {format_duration(seconds * max(0, end - cursor) / (cursor - begin))} left if the rest is similar"
+    rate = f"{format_rows(rows)} in {format_duration(seconds)} ({rows / max(seconds, 0.001):,.0f}/s)"
+    return f"{rate}, up to {to_text(cursor)}, {format_share(since, cursor, end)} of the time range, {left}"
+
+
+def format_share(since: int, cursor: int, end: int) -> str:
+    """How much of a time range (ms) lies before the cursor.
+
+    >>> format_share(0, 25, 100)
+    '25%'
+    """
+    return f"{min(1.0, max(0, cursor - since) / max(1, end - since)):.0%}"
+
+
+def format_waits(seconds: float, hubspot: float, destination: float) -> str:
+    """What some seconds were spent on; the rest of them went into the stages.
+
+    >>> format_waits(60, 6, 51)
+    'waiting for HubSpot 10%, for the destination 85%'
+    """
+    hubspot_share, destination_share = (min(1.0, waited / max(seconds, 0.001)) for waited in (hubspot, destination))
+    return f"waiting for HubSpot {hubspot_share:.0%}, for the destination {destination_share:.0%}"
 
 
 def format_rows(number: int) -> str:

@@ -98,11 +98,11 @@ def restart_changed(run: Run, names: Collection[str]) -> None:
         )
 
 
-def longest_waiting(names: Iterable[str], finished: Callable[[str], str], under_way: str | None) -> list[str]:
+def longest_waiting(names: Iterable[str], finished: Callable[[str], int], under_way: str | None) -> list[str]:
     """The order in which event types are synced: first the one under way, then the least recently finished (`finished` returns
-    ISO 8601 text, "" for never), so that none starves.
+    ms, 0 for never), so that none starves.
 
-    >>> longest_waiting(["a", "b", "c"], {"a": "2026-02-02", "b": "2026-01-01", "c": "2026-03-03"}.get, "c")
+    >>> longest_waiting(["a", "b", "c"], {"a": 2000, "b": 1000, "c": 3000}.get, "c")
     ['c', 'b', 'a']
     """
     return sorted(names, key=lambda name: (name != under_way, finished(name)))

@@ -7,50 +7,60 @@ from functools import partial
 
 from pipeline.config.connect import connect, query_for
 from pipeline.config.event_types import NONE_SELECTED, needs_list, select, unknown_event_type_message
-from pipeline.config.settings import Settings, read_key, read_settings
+from pipeline.config.settings import Settings, read_settings, unknown_keys
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.refusals import Refusals
 from pipeline.connection.warnings import future_start
 from pipeline.errors import HubSpotError, Refused, SettingsError, Unauthorized
 from pipeline.hubspot.client import Client
-from pipeline.hubspot.events_api import LIMIT
 from pipeline.stages.protect import protection
 from pipeline.tables.schema import sample
 from pipeline.timestamps import DAY, SECOND, local_now
 
 Configuration = Mapping[str, str]
 PATIENCE = 20 * SECOND  # a person waits for the answer
+NOT_TRIED = "Not tried: the configuration has mistakes, which the first test names."
 
 
-def start_date_is_valid(configuration: Configuration) -> None:
-    start = read_key(configuration, "initial_sync_start_date")
-    if start > local_now() + DAY:  # by this machine's clock, which may be wrong
-        raise SettingsError(future_start(start))
+def configuration_is_right(configuration: Configuration) -> None:
+    """Tells all mistakes and unknown keys at once. HubSpot is not asked."""
+    wrong = []
+    try:
+        start = read_settings(configuration).start
+        if start > local_now() + DAY:  # by this machine's clock, which may be wrong
+            wrong.append(future_start(start))
+    except SettingsError as mistakes:
+        wrong.append(str(mistakes))
+    wrong += unknown_keys(configuration)
+    if wrong:
+        raise SettingsError("\n".join(wrong))
 
 
-def hubspot_is_reachable(configuration: Configuration) -> None:
+def hubspot_can_be_reached(configuration: Configuration) -> None:
     """Passes whatever HubSpot answers: the other tests judge that."""
-    with _client(configuration) as client, contextlib.suppress(Unauthorized, Refused):
+    with _client(_settings(configuration)) as client, contextlib.suppress(Unauthorized, Refused):
         client.event_types()
 
 
 def token_is_valid(configuration: Configuration) -> None:
-    with _client(configuration) as client, contextlib.suppress(Refused):
+    with _client(_settings(configuration)) as client, contextlib.suppress(Refused):
         client.event_types()
 
 
 def event_types_are_known(configuration: Configuration) -> None:
-    with _client(configuration) as client:
-        _selected(read_settings(configuration), client)
+    settings = _settings(configuration)
+    with _client(settings) as client:
+        _selected(settings, client)
 
 
-def scopes_are_sufficient(configuration: Configuration) -> None:
-    """Asks for one event of each event type: only that shows which scopes HubSpot wants. Fails if HubSpot refuses one that the
-    configuration names, or all; a sync leaves out the others, with a warning."""
-    settings = read_settings(configuration)
+def events_can_be_read(configuration: Configuration) -> None:
+    """Asks for a page of each event type, as a sync does: only that shows which scopes HubSpot wants, and whether it accepts the
+    page size. Fails if HubSpot refuses an event type that the configuration names, or all; a sync leaves out the others, with a
+    warning."""
+    settings = _settings(configuration)
     refusals = Refusals(settings)
     named: dict[str, HubSpotError] = {}
-    with _client(configuration) as client:
+    with _client(settings) as client:
         selected = _selected(settings, client)
         with ThreadPoolExecutor(settings.concurrency) as workers:
             answers = dict(zip(selected, workers.map(partial(_refusal, settings, client), selected), strict=True))
@@ -62,13 +72,14 @@ def scopes_are_sufficient(configuration: Configuration) -> None:
     if named or all(answers.values()):
         said = [f"{name}: {refused}" for name, refused in named.items()] + list(filter(None, [refusals.warning()]))
         tried = "one event type" if len(selected) == 1 else f"each of {len(selected)} event types"
-        raise Refused("\n".join([f"HubSpot was asked for an event of {tried}, and refused:", *said]))
+        asked = f"HubSpot was asked for a page of {tried} (page_size {settings.page_size}), and refused:"
+        raise Refused("\n".join([asked, *said]))
 
 
 def _refusal(settings: Settings, client: Client, event_type: str) -> HubSpotError | None:
     """Why HubSpot does not send the events of a type, None if it does."""
     try:
-        client.page({**query_for(settings, event_type), LIMIT: 1})
+        client.page(query_for(settings, event_type))
     except Unauthorized:
         raise
     except HubSpotError as error:
@@ -77,34 +88,46 @@ def _refusal(settings: Settings, client: Client, event_type: str) -> HubSpotErro
 
 
 def configured_columns_exist(configuration: Configuration) -> None:
-    """Asks for some events of each event type, if the configuration names columns. Fails only for a name that is close to a known
-    column's: other names may belong to events still to come."""
-    settings = read_settings(configuration)
+    """Asks for some events of each event type, if the configuration names columns. Fails for a name that is close to a known
+    column's (other names may belong to events still to come), and if HubSpot's answers leave nothing to compare with."""
+    settings = _settings(configuration)
     if not any(named_columns(settings).values()):
         return
     columns: set[str] = set()
+    unanswered: list[HubSpotError] = []
     observe = protection(observe=collect_into(columns)) or (lambda event: event)
-    with _client(configuration) as client:
+    with _client(settings) as client:
         for name in _selected(settings, client):
-            events, _ = sample(replace(settings, properties=()), client, name)
+            events, error = sample(replace(settings, properties=()), client, name)
+            unanswered += filter(None, [error])
             for event in events:
                 observe(event)
+    if unanswered and not columns:
+        raise unanswered[0]
     if mistakes := unmatched(settings, columns, only_near=True):
         raise SettingsError("\n".join(mistakes))
 
 
 SETUP_TESTS: dict[str, Callable[[Configuration], None]] = {
-    "The start date is valid": start_date_is_valid,
-    "HubSpot is reachable": hubspot_is_reachable,
+    "The configuration is right": configuration_is_right,
+    "HubSpot can be reached": hubspot_can_be_reached,
     "The access token is valid": token_is_valid,
     "HubSpot knows the event types": event_types_are_known,
-    "The access token has the required scopes": scopes_are_sufficient,
+    "HubSpot sends the events: scopes and page size": events_can_be_read,
     "The configured columns exist": configured_columns_exist,
 }
 
 
-def _client(configuration: Configuration) -> Client:
-    return connect(read_settings(configuration), patience=PATIENCE)
+def _settings(configuration: Configuration) -> Settings:
+    """The settings, for a test that is not about them."""
+    try:
+        return read_settings(configuration)
+    except SettingsError:
+        raise SettingsError(NOT_TRIED) from None
+
+
+def _client(settings: Settings) -> Client:
+    return connect(settings, patience=PATIENCE)
 
 
 def _selected(settings: Settings, client: Client) -> tuple[str, ...]:

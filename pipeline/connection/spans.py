@@ -37,6 +37,21 @@ def gap_span(progress: Progress, start: int) -> Span | None:
     return begin, to_ms(progress.start_date)
 
 
+def resumed_since(progress: Progress, start: int) -> int | None:
+    """From when on the interrupted sync was to read (ms) that the next one resumes; None if nothing was interrupted.
+
+    >>> resumed_since(Progress("1970-01-01T00:00:09Z", read_at="1970-01-01T00:01:00Z"), 5000)
+    5000
+    >>> resumed_since(Progress("1970-01-01T00:00:09Z", "1970-01-01T00:01:00Z", finished_at="1970-01-01T00:01:00Z"), 5000)
+    """
+    if progress.occurred is None or progress.read_at is None:
+        return None
+    if progress.finished_at is None:
+        return start
+    finished = to_ms(progress.finished_at)
+    return max(start, finished) if to_ms(progress.read_at) != finished else None
+
+
 def advance(progress: Progress, start: int, occurred: int, read_at: int) -> Progress:
     """The progress when everything up to `occurred` (ms) is delivered by a sync that began at `read_at` (ms).
 

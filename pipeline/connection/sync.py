@@ -40,8 +40,7 @@ def sync(
     """Delivers every event since the saved cursors, event type by event type, and saves the cursors. `declared` are the tables
     that the destination knows; None: all. `warnings` are sentences to show with its own.
 
-    Raises ConnectorError; what was delivered until then is saved. At the end, up to ten warnings go to `sink.warn`, the most
-    important first.
+    Raises ConnectorError; what was delivered until then is saved. Up to ten warnings go to `sink.warn`.
     """
     share_freed_memory()
     current, changes = migrate(state)
@@ -55,7 +54,7 @@ def sync(
         cursors = Cursors(settings, current, sink.checkpoint, refusals.as_state, own_row.so_far)
         observe = collect_into(columns) if any(named_columns(settings).values()) else None
         protect_event = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt, observe)
-        run = Run(settings, client, sink, cursors, refusals, Warnings(sink.log), protect_event, tallies)
+        run = Run(settings, client, sink, cursors, refusals, Warnings(sink.warn, sink.log), protect_event, tallies)
         for sentence in filter(None, [origin, *warnings]):
             run.warnings.add(About.CHANGED, sentence)
         own_row.begin()
@@ -82,7 +81,7 @@ def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Colle
     synced = 0
     asked = run.refusals.to_ask(names, run.client.clock.now())
     note_skipped(run, [name for name in names if name not in asked])
-    waiting = deque(longest_waiting(asked, lambda name: run.cursors.get(name).finished_at or "", run.cursors.under_way))
+    waiting = deque(longest_waiting(asked, run.cursors.finished, run.cursors.under_way))
     asked_twice: set[str] = set()
     while waiting:
         event_type = waiting.popleft()
@@ -169,9 +168,9 @@ def account_knows(run: Run, list_event_types: ListEventTypes, event_type: str, e
 
 
 def conclude(run: Run, own_row: SyncRun, columns: Collection[str], error: str | None) -> None:
-    """Ends a sync: shows the warnings and the summary, and saves the row and the cursors. `error`: its message, or None."""
+    """Ends a sync: says the last warnings and the summary, and saves the row and the cursors. `error`: its message, or None."""
     add_final_warnings(run, columns)
-    run.warnings.show(run.sink.warn)
+    run.warnings.conclude()
     if run.tallies:
         run.sink.log(summary(run.tallies))
     own_row.end(error)

@@ -23,30 +23,35 @@ class About(IntEnum):
 
 
 class Warnings:
-    """The warnings of a sync: each is logged at once, and shown at the end, the most important first."""
+    """The warnings of a sync, each said once: the first about each subject at once, since a sync may be killed; the others at the
+    end, the most important first, while ten have room."""
 
-    def __init__(self, log: Callable[[str], Any]):
-        self._log = log
+    def __init__(self, warn: Callable[[str], Any], log: Callable[[str], Any]):
+        self._warn, self._log = warn, log
         self._about: dict[str, About] = {}
+        self._later: list[str] = []
 
     def add(self, about: About, sentence: str) -> None:
-        if sentence not in self._about:
-            self._log(sentence)
+        if sentence in self._about:
+            return
+        if about in self._about.values():
+            self._later.append(sentence)
+        else:
+            self._warn(sentence)
         self._about[sentence] = about
 
-    def show(self, warn: Callable[[str], Any]) -> None:
-        """Passes ten to `warn`, the most important first: the first about each subject, then the others while there is room. The
-        last of them says how many more there are."""
-        by_importance = sorted(self._about, key=lambda sentence: self._about[sentence])
-        shown = by_importance
-        if len(by_importance) > MAX_WARNINGS:
-            first = {self._about[sentence]: sentence for sentence in reversed(by_importance)}.values()
-            ranked = sorted(by_importance, key=lambda sentence: sentence not in first)
-            chosen = set(ranked[: MAX_WARNINGS - 1])
-            shown = [sentence for sentence in by_importance if sentence in chosen]
-            shown.append(f"Further warnings: {len(by_importance) - len(shown)}. They are in the log of this sync.")
-        for sentence in shown:
-            warn(sentence)
+    def conclude(self) -> None:
+        """Says the others. Those without room are logged, and the last warning says how many they are."""
+        room = MAX_WARNINGS - (len(self._about) - len(self._later))
+        others = sorted(self._later, key=self._about.__getitem__)
+        shown = len(others) if len(others) <= room else room - 1
+        for sentence in others[:shown]:
+            self._warn(sentence)
+        for sentence in others[shown:]:
+            self._log(sentence)
+        if shown < len(others):
+            self._warn(f"Further warnings: {len(others) - shown}. They are in the log of this sync.")
+        self._later.clear()
 
 
 def future_start(start: int) -> str:

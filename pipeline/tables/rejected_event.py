@@ -5,6 +5,7 @@ from typing import Any
 from pipeline.names.tables import REJECTED_EVENT
 from pipeline.stages.serialize import json_text
 
+# Every column is declared: the table is empty in most accounts, and a query on it must work there too.
 SCHEMA = {
     "table": REJECTED_EVENT,
     "primary_key": ["id"],

@@ -48,7 +48,7 @@ def declare_tables(configuration: Mapping[str, Any], warn: Callable[[str], Any] 
 
             def sample_of(event_type: str) -> list[Any]:
                 events, error = sample(settings, client, event_type)
-                if error is not None:
+                if error is not None and not isinstance(error, Refused):  # the sync gets no events of a refused type either
                     unanswered[event_type] = error
                 return events
 
@@ -111,13 +111,12 @@ def text_columns(settings: Settings, event_type: str, sample_of: Sample) -> Iter
 
 
 def sample(settings: Settings, client: Client, event_type: str) -> tuple[list[Any], HubSpotError | None]:
-    """The first events of a type, and the error if HubSpot does not send them: one type's error does not concern the others. A
-    type that HubSpot refuses is no error: the sync gets no events of it either."""
+    """The first events of a type, and the error if HubSpot does not send them: one type's error does not concern the others."""
     limit = {LIMIT: min(SAMPLED, settings.page_size)}
     try:
         page = client.page({**query_for(settings, event_type), **limit, **within(Window(settings.start, None).bounds())})
     except Unauthorized:
         raise
     except HubSpotError as error:
-        return [], None if isinstance(error, Refused) else error
+        return [], error
     return page.events, None

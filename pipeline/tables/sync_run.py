@@ -10,6 +10,7 @@ from pipeline.names.tables import SYNC_RUN
 from pipeline.timestamps import local_now, to_ms, to_text
 
 CONNECTOR_VERSION = "1.1.0"
+# Every column is declared: a query must also work before the first sync has ended, and as long as a column is null in each row.
 SCHEMA = {
     "table": SYNC_RUN,
     "primary_key": ["id"],

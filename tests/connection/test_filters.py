@@ -77,10 +77,17 @@ CHANGES = [
 ]  # fmt: skip
 
 
+class InOneLog(Delivered):
+    """Keeps the warnings among the other lines too, as a person reads them."""
+
+    def sink(self):
+        return super().sink()._replace(warn=lambda sentence: (self.warnings.append(sentence), self.log.append(sentence)))
+
+
 @pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_a_change_is_logged_before_it_takes_effect_and_reads_the_history_again_once(change):
+def test_a_change_is_told_before_it_takes_effect_and_reads_the_history_again_once(change):
     with both() as sim:
-        delivered = sync_into(Delivered(), sim, event_types="*")
+        delivered = sync_into(InOneLog(), sim, event_types="*")
         for keys_of_sync in (change, {}):
             logged, begin = len(delivered.log), len(sim.requests)
             sync_into(delivered, sim, event_types="*", **keys_of_sync)

@@ -1,17 +1,19 @@
 """What a sync reports of itself in the log: a start and an end of each event type, progress between them, and a summary."""
 import re
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import ConnectorError
+from pipeline import ConnectorError, read_settings
+from pipeline import sync as run_sync
 from pipeline.connection import deliver, reporting
-from pipeline.connection.reporting import PROGRESS_SECONDS, format_duration, format_progress, summary, throttle
+from pipeline.connection.reporting import PROGRESS_SECONDS, format_duration, format_progress, format_waits, summary, throttle
 from pipeline.tables.sync_run import Tally
 from pipeline.timestamps import to_ms, to_text
 from simulator import Behaviour, Simulator, generated
-from tests.support import START, TYPE, Delivered, sync_into
+from tests.support import START, TYPE, Delivered, Destination, configuration, sync_into
 
 OTHER = "pe1_signup"
 
@@ -106,10 +108,64 @@ def test_a_summary_has_a_line_for_each_type_with_news(tallies):
     assert len(lines) == (len(news) + 1 if news else 0) + (len(news) < len(tallies))
 
 
-@given(st.integers(0, 10**9), st.floats(0, 10**7), st.integers(0, 10**14), st.integers(0, 10**14), st.integers(0, 10**14))
-def test_progress_is_one_line_for_any_figures(events, seconds, begin, cursor, end):
-    line = format_progress(events, seconds, begin, cursor, end)
-    assert f"{events:,} row" in line and to_text(cursor) in line and "\n" not in line
+MOMENTS = st.integers(0, 10**14)
+
+
+@given(st.integers(0, 10**9), st.floats(0, 10**7), MOMENTS, MOMENTS, MOMENTS, MOMENTS)
+def test_progress_is_one_line_for_any_figures(rows, seconds, since, begin, cursor, end):
+    line = format_progress(rows, seconds, since, begin, cursor, end)
+    assert f"{rows:,} row" in line and to_text(cursor) in line and "\n" not in line
+
+
+@given(st.floats(0, 10**7), st.floats(0, 10**7), st.floats(0, 10**7))
+def test_no_wait_is_longer_than_the_time_it_was_part_of(seconds, hubspot, destination):
+    assert all(0 <= int(share) <= 100 for share in re.findall(r"(\d+)%", format_waits(seconds, hubspot, destination)))
+
+
+def test_progress_names_what_the_sync_waits_for(monkeypatch):
+    """Each upsert takes a second of this clock, everything else nothing."""
+    now = [0.0]
+    monkeypatch.setattr(deliver, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(deliver, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def upsert(table, row):
+        now[0] += 1
+
+    with served() as sim:
+        delivered = Delivered()
+        keys = configuration(sim, event_types=TYPE, page_size="50")
+        run_sync(read_settings(keys), {}, delivered.sink()._replace(upsert=upsert))
+    lines = [line for line in delivered.log if "of the time range" in line]
+    assert "for the destination 100%" in lines[-1] and "waiting for HubSpot" in lines[-1]
+
+
+# After an interruption
+
+
+def shares(lines):
+    return [int(re.search(r"(\d+)%(?: of the time range| is delivered)", line)[1]) for line in lines]
+
+
+def test_a_resumed_sync_says_so_and_counts_from_the_start_date(monkeypatch):
+    monkeypatch.setattr(deliver, "PROGRESS_SECONDS", 0.0)
+    keys = {"event_types": TYPE, "page_size": "10", "checkpoint_interval": "10", "concurrency": "1"}
+    with Simulator({TYPE: generated(300)}) as sim:
+        destination = Destination()
+        assert not destination.sync(sim, fuse=160, **keys)
+        assert not any("resuming" in line for line in destination.log)
+        killed = len(destination.log)
+        assert destination.sync(sim, **keys)
+    after = destination.log[killed:]
+    (resuming,) = [line for line in after if "resuming" in line]
+    progress = shares(line for line in after if "of the time range," in line)
+    assert f"from {to_text(to_ms(START))} on" in resuming
+    assert progress == sorted(progress) and progress[0] >= shares([resuming])[0] > 0
+
+
+def test_a_sync_after_a_complete_one_resumes_nothing():
+    with served() as sim:
+        delivered = sync(sim, sync(sim))
+    assert delivered.log and not any("resuming" in line for line in delivered.log)
 
 
 @given(st.floats(0, 10**12))

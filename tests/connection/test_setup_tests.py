@@ -36,8 +36,11 @@ BAD = {
     "an unknown type": ({}, {"event_types": f"{TYPE},e_visited_pag"}, "event types", ["e_visited_pag", TYPE, "event_types"]),
     "two unknown types": ({}, {"event_types": "e_a, e_b"}, "event types", ["'e_a'", "'e_b'"]),
     "patterns alone that match nothing": ({}, {"event_types": "x*"}, "event types", ["event_types"]),
-    "a start date": ({}, {"initial_sync_start_date": "yesterday"}, "start date", ["initial_sync_start_date", "yesterday"]),
-    "no start date": ({}, {"initial_sync_start_date": ""}, "start date", ["initial_sync_start_date", "missing"]),
+    "a refused page size": ({"max_limit": 100}, {"page_size": "101"}, "page size", ["lower page_size", "101"]),
+    "a start date": ({}, {"initial_sync_start_date": "yesterday"}, "configuration", ["initial_sync_start_date", "yesterday"]),
+    "no start date": ({}, {"initial_sync_start_date": ""}, "configuration", ["initial_sync_start_date", "missing"]),
+    "no salt": ({}, {"hash_columns": "hs_ip"}, "configuration", ["hash_salt: missing"]),
+    "an unknown key": ({}, {"page_sise": "10"}, "configuration", ["'page_sise'", "did you mean 'page_size'?"]),
     "a redirect": ({"fault": lambda request: "redirect"}, {}, None, ["api_base_url"]),
 }  # fmt: skip
 
@@ -52,7 +55,7 @@ def test_each_problem_fails_the_test_about_it_with_the_cure(case):
     assert all(name in text for name in named)
 
 
-@pytest.mark.parametrize("case", ["a wrong token", "a scope", "an unknown type"])
+@pytest.mark.parametrize("case", [case for case, (*_, about, _) in BAD.items() if about])
 def test_the_first_failure_is_the_one_about_the_problem(case):
     """Fivetran stops at the first failure."""
     behaviour, given, about, _ = BAD[case]
@@ -104,17 +107,34 @@ def test_an_unreachable_address_fails_soon_and_says_so(monkeypatch):
     with sim:
         pass
     reported = failures(sim)
-    assert any("reachable" in label for label in reported)
+    assert any("can be reached" in label for label in reported)
     text = next(iter(reported.values()))
     assert "HubSpot has not responded successfully" in text and "check api_base_url" in text
     assert not any(word in text.lower() for word in ("sync", "saved"))  # no sync is under way
-    assert not any("start date" in label for label in reported)
+    assert not any("configuration" in label for label in reported)
 
 
-def test_every_mistake_in_the_configuration_fails_a_test():
+def test_the_first_test_tells_all_mistakes_and_unknown_keys_at_once_and_nothing_else_is_tried():
     with account() as sim:
-        reported = "\n".join(failures(sim, page_size="0", rename_columns="a", hash_columns="email").values())
-    assert all(f"- {key}:" in reported for key in ("page_size", "rename_columns", "hash_salt"))
+        reported = failures(sim, page_size="0", rename_columns="a", hash_columns="email", page_sise="10", event_type="e_a")
+    first, *others = reported.values()
+    assert next(iter(reported)) == "The configuration is right"
+    assert all(f"- {key}:" in first for key in ("page_size", "rename_columns", "hash_salt"))
+    assert all(f"did you mean '{key}'?" in first for key in ("page_size", "event_types"))
+    assert set(others) == {module.NOT_TRIED} and not sim.requests
+
+
+def test_the_page_size_is_tried_as_configured():
+    with account(max_limit=100) as sim:
+        assert failures(sim, page_size="100") == {}
+        assert {"limit": ["100"]}.items() <= next(each for each in sim.requests if "eventType" in each.query).query.items()
+
+
+def test_columns_cannot_be_compared_if_hubspot_sends_no_events():
+    with account() as sim:
+        sim.behaviour.fault = lambda request: "500" if "eventType" in request.query else None
+        reported = failures(sim, drop_columns="hs_ipp", max_outage_minutes="0.001")
+    assert any("columns" in label for label in reported)
 
 
 @pytest.mark.parametrize("keys", [{}, {"api_token": None}, {"api_token": 5, "initial_sync_start_date": []}], ids=str)

@@ -1,17 +1,20 @@
 """connector.py through the SDK's real core into a real DuckDB file, through its command line, and from its package."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from datetime import datetime, timezone
+from pathlib import Path
 
 import duckdb
 import pytest
 from fivetran_connector_sdk_common import constants
 
 import connector
+from pipeline.config.keys import KEYS
 from simulator import Simulator, generated, listed
 from tests.sdk import ROOT, everything_left, fivetran, rows, run, served, truth
 from tests.support import TYPE, configuration
@@ -72,6 +75,13 @@ def test_a_failed_run_resumes_where_it_was(project):
         assert 0 < len(rows(project)) < 300
         run(project, keys)
     assert len(rows(project)) == 300
+
+
+def test_a_query_on_the_connectors_own_tables_works_though_nothing_was_rejected_and_nothing_failed(project):
+    with served(20) as sim:
+        run(project, configuration(sim))
+    assert rows(project, "id, event_type, reason, raw, rejected_at", "rejected_event") == []
+    assert rows(project, "outcome, error, late_by_age", "sync_run") == [("complete", None, "{}")]
 
 
 def test_every_event_type_has_its_table(project):
@@ -175,6 +185,22 @@ def test_fivetran_debug_fills_the_table(staged):
     assert TOKEN.encode() not in everything_left(staged / "files")
 
 
+def test_python_connector_py_does_the_same_and_resumes_with_a_token_that_fivetran_has_encrypted(staged, tmp_path):
+    asked = [Path(sys.executable).with_name("fivetran"), "configuration"]
+    command = [sys.executable, staged / "connector.py"]
+    environment = os.environ | {"PATH": "/usr/bin:/bin"}  # as an editor starts it
+    with served() as sim:
+        answers = "".join(configuration(sim).get(key, "") + "\n" for key in KEYS)
+        subprocess.run(asked, cwd=staged, input=answers, text=True, capture_output=True, check=True, start_new_session=True)
+        assert TOKEN not in (staged / "configuration.json").read_text()
+        for _ in range(2):
+            before = len(sim.requests)
+            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=environment)
+            assert done.returncode == 0 and "SYNC SUCCEEDED" in done.stdout, done.stdout + done.stderr
+            assert len(rows(staged)) == 300
+        assert len(sim.requests) == before + 1
+
+
 SYNC = """
 import json, sys
 import connector
@@ -254,11 +280,29 @@ cp -R . "$0.folder"
 """
 
 
-def test_make_deploy_deploys_a_folder_with_all_that_it_needs_and_nothing_else(with_secrets, tmp_path):
-    programs = with_secrets / ".venv" / "bin"
+def stand_in(project):
+    """Puts a program in the place of fivetran that keeps its arguments and the folder it ran in. Returns where."""
+    programs = project / ".venv" / "bin"
     programs.mkdir(parents=True)
     (programs / "fivetran").write_text(FIVETRAN)
     (programs / "fivetran").chmod(0o755)
+    return programs
+
+
+def test_make_deploy_deploys_a_folder_with_all_that_it_needs_and_nothing_else(with_secrets, tmp_path):
+    programs = stand_in(with_secrets)
     make(with_secrets, "deploy")
-    assert (programs / "fivetran.arguments").read_text().split()[:2] == ["deploy", "--configuration"]
+    assert (programs / "fivetran.arguments").read_text().split() == ["deploy", "--configuration", "../../configuration.json"]
     assert_complete(programs / "fivetran.folder", tmp_path)
+
+
+def test_make_deploy_takes_the_options_file_of_the_root(with_secrets):
+    (options,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert set(re.findall(r"^ *(\w+) = ", options, re.MULTILINE)) <= constants.MANAGED_OPTIONS_FIELDS
+    (with_secrets / "options.toml").write_text(options)
+    programs = stand_in(with_secrets)
+    make(with_secrets, "deploy")
+    given = (programs / "fivetran.arguments").read_text().split()
+    assert given[-2:] == ["--options-file", "../../options.toml"]
+    assert not (programs / "fivetran.folder" / "options.toml").exists()
+    assert "--options-file" in fivetran(with_secrets, "deploy", "--help")

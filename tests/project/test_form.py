@@ -34,6 +34,11 @@ def test_every_key_has_a_field_and_those_without_a_default_come_first():
     assert list(FIELDS)[-1] == "api_base_url"
 
 
+def test_exactly_the_optional_fields_are_marked_as_such():
+    optional = [name for name, field in FIELDS.items() if field.label.endswith(" (optional)")]
+    assert optional == [name for name, field in FIELDS.items() if not field.required] and len(optional) == len(KEYS) - 2
+
+
 def test_only_token_and_salt_are_passwords():
     assert [name for name, field in FIELDS.items() if field.text_field == PASSWORD] == ["api_token", "hash_salt"]
     assert form_field.TextField.password == PASSWORD
