@@ -1,10 +1,11 @@
--- Complete until: up to when the table of each event type is complete, as the last sync that completed the type says in sync_run.
--- Make it a view, and let your models read events before it, if their figures must not change later.
+-- Complete until: up to when the table of each event type is complete, as the last sync that completed the type says in
+-- sync_run. Make it a view, and let your models read only events before it, if their figures must not change later.
 --
 -- One row per event type:
 --   event_type       as in HubSpot
---   complete_until   an event that occurred before it, is older than 30 hours and became visible within a third of its age, is in
---                    the table (docs/audits.md says exactly what is promised); NULL if no sync completed the type, or audits are off
+--   complete_until   an event that occurred before it, is older than 30 hours and became visible within a third of its age,
+--                    is in the table (docs/audits.md says exactly what is promised); NULL if no sync completed the type, or
+--                    if audits are off
 --   as_of            when the sync that says so began; NULL if none completed the type
 --
 -- Change: `tester` to your schema.

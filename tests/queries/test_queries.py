@@ -6,7 +6,7 @@ from collections import defaultdict
 import pytest
 
 from pipeline.timestamps import to_ms
-from tests.queries.conftest import CONTACTS, FIRST, FORMS, HEIRS, REFUSED, read
+from tests.queries.warehouse import CONTACTS, FIRST, FORMS, HEIRS, REFUSED, read
 from tests.sdk import ROOT
 from tests.support import TYPE
 
@@ -94,7 +94,8 @@ def test_visits_and_contacts(synced, warehouse, answer, kind):
         warehouse.execute("ALTER TABLE hubspot.contact ALTER property_hs_merged_object_ids TYPE BIGINT")
     rows = answer("visits_and_contacts")
     assert [(row["id"], row["occurred_at"], row["hs_url"], row["object_id"]) for row in rows] == [
-        (visit["id"], moment(visit), visit["properties"]["hs_url"], visit["objectId"]) for visit in sorted(synced.visits, key=place)
+        (visit["id"], moment(visit), visit["properties"]["hs_url"], visit["objectId"])
+        for visit in sorted(synced.visits, key=place)
     ]
     for row in rows:
         found = (row["contact_id"], row["property_email"], row["is_deleted"])
