@@ -151,10 +151,9 @@ def test_a_sync_that_was_killed_or_without_audits_says_nothing_of_completeness(w
     assert others == before[:2] and visits["complete_until"] is None and visits["as_of"] > before[2]["as_of"]
 
 
-def lags(row, name, before, after):
-    """The least and the greatest lag, in whole seconds, of an event type that this sync completed, between two times (ms)."""
-    then = row["event_types"][name]["lag_seconds"]
-    return then + (before - row["ended_at"]) // 1000 - 1, then + (after - row["ended_at"]) // 1000 + 1
+def lag(row, name, now):
+    """The lag in ms, at a time (ms), of an event type that this sync completed: whole seconds have passed since it ended."""
+    return round(row["event_types"][name]["lag_seconds"] * 1000) + (now // 1000 - row["ended_at"] // 1000) * 1000
 
 
 def test_freshness(synced, warehouse, answer):
@@ -163,8 +162,7 @@ def test_freshness(synced, warehouse, answer):
     forms, refused, visits = answer("freshness")
     after = time.time_ns() // 1_000_000
     for row, name, completed in ((forms, FORMS, first), (visits, TYPE, second)):
-        least, most = lags(completed, name, before, after)
-        assert least <= row.pop("lag_seconds") <= most
+        assert lag(completed, name, before) <= round(row.pop("lag_seconds") * 1000) <= lag(completed, name, after)
     assert forms == {
         "event_type": FORMS, "last_event": moment(synced.forms[-1]), "last_sync": second["started_at"],
         "last_outcome": second["event_types"][FORMS]["outcome"], "last_complete": first["ended_at"],
