@@ -151,6 +151,11 @@ def test_a_sync_that_was_killed_or_without_audits_says_nothing_of_completeness(w
     assert others == before[:2] and visits["complete_until"] is None and visits["as_of"] > before[2]["as_of"]
 
 
+def test_a_type_that_no_sync_completed_is_not_complete(warehouse, answer):
+    leave(warehouse, "failed", e_new={"outcome": "failed", "complete_until": "2026-01-02T00:00:00.000Z"})
+    assert {"event_type": "e_new", "complete_until": None, "as_of": None} in answer("complete_until")
+
+
 def lag(row, name, now):
     """The lag in ms, at a time (ms), of an event type that this sync completed: whole seconds have passed since it ended."""
     return round(row["event_types"][name]["lag_seconds"] * 1000) + (now // 1000 - row["ended_at"] // 1000) * 1000
