@@ -1,7 +1,7 @@
 """`python -m simulator.demo`: sync a simulated HubSpot with a real `fivetran debug` and show the result.
 
-The sync runs on a copy of the connector in build/demo, apart from the files of a real account: its table is in
-build/demo/files/warehouse.db, its cursor in build/demo/files/state.json. Run it again and it resumes from there.
+The sync runs on a copy of the connector in build/demo, apart from the files of a real account: its tables are in
+build/demo/files/warehouse.db, its cursors in build/demo/files/state.json. Run it again and it resumes from there.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from simulator import Simulator, generated
+from simulator import Simulator, generated, submissions
 from simulator.follow import progress_lines
 from simulator.server import HOST
 
@@ -24,17 +24,22 @@ PLACE = ROOT / "build" / "demo"
 FILES = PLACE / "files"
 PORT = PLACE / "port"  # kept from run to run, since the state names the address that its cursors were made at
 LOG = PLACE / "debug.log"
-EVENTS = 30_000
+VISITS, FORMS = "e_visited_page", "e_form_submission_v2"
+TABLES = VISITS, "e_form_submission_v_2"  # as Fivetran writes their names
+EVENTS = 30_000  # page visits
+EVERY = 33  # of them is followed by a form
 TOKEN = "any-access-token"  # noqa: S105 (the simulator accepts any)
 
 
 def main() -> int:
     """Syncs the simulated account into build/demo/files/warehouse.db and shows it. Returns the exit status."""
     _stage()
-    history = generated(events=EVENTS, start="2026-01-01T00:00:00Z", end="2026-05-01T00:00:00Z")
-    with Simulator({"e_visited_page": history}, port=_port()) as hubspot:
+    visits = generated(events=EVENTS, start="2026-01-01T00:00:00Z", end="2026-05-01T00:00:00Z")
+    forms = submissions(visits, EVERY)
+    with Simulator({VISITS: visits, FORMS: forms}, port=_port()) as hubspot:
         PORT.write_text(str(hubspot.port), encoding="utf-8")
-        print(f"A simulated HubSpot at {hubspot.url} holds {EVENTS:,} page visits of January to April.")
+        held = f"{EVENTS:,} page visits and {len(forms):,} forms"
+        print(f"A simulated HubSpot at {hubspot.url} holds {held} of January to April.")
         print("Syncing them with `fivetran debug` (without internet its dependency check takes 12 s) ...", flush=True)
         succeeded = _debug(hubspot.url)
         requests = len(hubspot.requests)
@@ -65,19 +70,24 @@ def _port() -> int:
         return 0
 
 
+def configuration(url: str) -> dict[str, str]:
+    """The connector's configuration for the simulated account at a base URL."""
+    return {
+        "api_token": TOKEN, "initial_sync_start_date": "2026-01-01T00:00:00Z", "api_base_url": url,
+        "event_types": f"{VISITS}, {FORMS}",
+    }  # fmt: skip
+
+
 def _debug(url: str) -> bool:
     """Runs `fivetran debug` at a base URL, with its output in LOG. Returns whether it succeeded."""
-    configuration = LOG.with_name("configuration.json")
-    configuration.write_text(
-        json.dumps({"api_token": TOKEN, "initial_sync_start_date": "2026-01-01T00:00:00Z", "api_base_url": url}),
-        encoding="utf-8",
-    )
+    written = LOG.with_name("configuration.json")
+    written.write_text(json.dumps(configuration(url)), encoding="utf-8")
     # The SDK looks for its helper programs on the PATH, which lacks them in an environment that is not activated.
     path = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", "")))
     environment = {**os.environ, "PATH": path, "DO_NOT_TRACK": "1", "PYTHONUTF8": "1"}
     fivetran = shutil.which("fivetran", path=path) or "fivetran"
     with LOG.open("w", encoding="utf-8") as log:
-        command = [fivetran, "debug", "--configuration", str(configuration)]
+        command = [fivetran, "debug", "--configuration", str(written)]
         with subprocess.Popen(  # noqa: S603 (our own command)
             command, cwd=PLACE, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         ) as running:
@@ -87,12 +97,14 @@ def _debug(url: str) -> bool:
 
 
 def _show() -> None:
-    """Prints a summary of the table, and the saved state."""
+    """Prints a summary of the tables, and the saved state."""
+    print(f"{_path('warehouse.db')}, schema tester:")
     with duckdb.connect(str(FILES / "warehouse.db"), read_only=True) as warehouse:
-        rows, ids, first, last = warehouse.execute(
-            "SELECT count(*), count(DISTINCT id), min(occurred), max(occurred) FROM tester.e_visited_page"
-        ).fetchone() or (0, 0, None, None)
-        print(f"{_path('warehouse.db')}, table tester.e_visited_page: {rows:,} rows, {ids:,} ids, from {first} to {last}")
+        for table in TABLES:
+            rows, ids, first, last = warehouse.table(f"tester.{table}").aggregate(
+                "count(*), count(DISTINCT id), min(occurred), max(occurred)"
+            ).fetchone() or (0, 0, None, None)  # fmt: skip
+            print(f"  table {table}: {rows:,} rows, {ids:,} ids, from {first} to {last}")
         pages = warehouse.execute(
             "SELECT hs_url, count(*) AS visits FROM tester.e_visited_page WHERE hs_url <> '' "
             "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 3"

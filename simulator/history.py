@@ -21,6 +21,10 @@ SHAPES = ("uniform", "rhythm", "bursty", "sparse", "one_ms", "one_second")
 DAY_RHYTHM = (2, 1, 1, 1, 2, 3, 6, 12, 22, 34, 40, 42, 38, 40, 44, 42, 38, 32, 26, 24, 22, 16, 9, 4)
 WEEK_RHYTHM = (10, 11, 11, 10, 9, 4, 3)  # Monday first
 CLUSTERS = 5
+VISITS = "e_visited_page"
+IN_A_SESSION = 4  # visits, on average: 1 to 7
+FIRST_PERSON = 221_000_000_000
+UNTIL_SUBMITTED = 30_000  # ms from a visit to the form submitted after it
 
 
 class History(Protocol):
@@ -58,7 +62,8 @@ def generated(
     `shape` is one of SHAPES: "rhythm" follows days and weeks, "bursty" has half of its events in one hour, "sparse" has five
     hours with events, "one_ms" and "one_second" have all events in the middle. Every `malformed_every`th event is malformed, in
     turn: not an object, no id, no occurredAt, an unreadable occurredAt. `seconds_only` rounds times down to seconds. `profile`
-    is one of PROFILES: "live" has the properties of the event type, "short" 15 of a page visit.
+    is one of PROFILES: "live" has the properties of the event type, "short" 15 of a page visit. The page visits of "live" come in
+    sessions: a few successive ones belong to one visitor.
     """
     first, last = milliseconds(start), milliseconds(end)
     if first is None or last is None or first >= last:
@@ -71,7 +76,14 @@ def generated(
         first = (first + last) // 2000 * 1000
         last = first + (1 if shape == "one_ms" else 1000)
     made = bodies(event_type, profile)
-    return _Generated(events, first, last, shape, f"{seed}:{event_type}", made, malformed_every, seconds_only)
+    has_sessions = event_type == VISITS and profile == "live"
+    return _Generated(events, first, last, shape, f"{seed}:{event_type}", made, malformed_every, seconds_only, has_sessions)
+
+
+def submissions(visits: History, every: int, event_type: str = "e_form_submission_v2") -> History:
+    """A history of forms, one submitted half a minute after every `every`th of these visits, by the same visitor: computed on
+    demand. The visits must be well-formed."""
+    return _Submissions(visits, every, bodies(event_type))
 
 
 def listed(events: Iterable[Any]) -> History:
@@ -90,7 +102,7 @@ class _Generated:
 
     def __init__(
         self, events: int, start: int, end: int, shape: str, seed: str, bodies: Bodies, malformed_every: int,
-        seconds_only: bool,
+        seconds_only: bool, has_sessions: bool,
     ) -> None:  # fmt: skip
         self.hours: list[int] = [*range(start, end, HOUR_MS), end]
         self.before = _events_before(events, _weights(shape, start, end))
@@ -100,6 +112,7 @@ class _Generated:
         self.bodies = bodies
         self.malformed_every = malformed_every
         self.grain = 1000 if seconds_only else 1
+        self.has_sessions = has_sessions
 
     def __len__(self) -> int:
         return self.before[-1]
@@ -126,13 +139,52 @@ class _Generated:
     def body(self, i: int) -> bytes:
         ms = self.time(i)
         number = mix(i + self.salt)
-        body = self.bodies.body(number, 221_000_000_000 + number % self.people, ms)
+        person = FIRST_PERSON + (self._session(i) if self.has_sessions else number) % self.people
+        body = self.bodies.body(number, person, ms)
         if self.malformed_every and i % self.malformed_every == self.malformed_every - 1:
             return _malformed(body, i // self.malformed_every)
         return body
 
     def event(self, i: int) -> Any:
         return orjson.loads(self.body(i))
+
+    def _session(self, i: int) -> int:
+        """A random number that event i shares with the others of its session. One session begins in each block of events, at a
+        random one."""
+        block = i // IN_A_SESSION + self.salt
+        session = mix(block)
+        return session if i % IN_A_SESSION >= (session >> 32) % IN_A_SESSION else mix(block - 1)
+
+
+class _Submissions:
+    undated = 0
+
+    def __init__(self, visits: History, every: int, bodies: Bodies) -> None:
+        self.visits, self.every, self.bodies = visits, every, bodies
+
+    def __len__(self) -> int:
+        return len(self.visits) // self.every
+
+    def time(self, i: int) -> int:
+        return self.visits.time(self._visit(i)) + UNTIL_SUBMITTED
+
+    def tie(self, i: int) -> int:
+        return i
+
+    def rank(self, ms: int, tie: int = 0) -> int:
+        first = bisect_left(range(len(self)), ms, key=self.time)
+        return first if tie <= first else min(tie, self.rank(ms + 1))
+
+    def body(self, i: int) -> bytes:
+        visitor = int(self.visits.event(self._visit(i))["objectId"])
+        return self.bodies.body(mix(i + 1), visitor, self.time(i))
+
+    def event(self, i: int) -> Any:
+        return orjson.loads(self.body(i))
+
+    def _visit(self, i: int) -> int:
+        """The visit before submission i."""
+        return (i + 1) * self.every - 1
 
 
 class _Listed:

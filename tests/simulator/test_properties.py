@@ -87,9 +87,11 @@ def test_the_short_profile_has_15_properties_whatever_the_event_type():
     assert sizes[0] < 800 < 1000 < sizes[1] < 1800
 
 
-def test_profiles_differ_in_properties_alone():
-    for live, short in zip(events(), events(profile="short"), strict=True):
-        assert {**live, "properties": {}} == {**short, "properties": {}}
+@pytest.mark.parametrize("event_type", [TYPE, "pe7_order"])
+def test_profiles_differ_in_properties_and_in_the_visitors_of_page_visits_alone(event_type):
+    differ = {"properties": {}, "objectId": ""} if event_type == TYPE else {"properties": {}}
+    for live, short in zip(events(event_type), events(event_type, profile="short"), strict=True):
+        assert {**live, **differ} == {**short, **differ}
 
 
 def test_the_command_line_selects_a_profile():
