@@ -1,4 +1,5 @@
 """What docs/operating.md says is done: each query runs on a warehouse that the SDK has filled, and does what it says."""
+import ast
 import json
 import re
 
@@ -199,6 +200,26 @@ def test_the_stage_that_keeps_a_person_out_yields_everyone_else():
 
 
 # What to look at
+
+
+def sentences():
+    """Every text in the source of the pipeline, as one, with "…" for what is filled in."""
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_the_messages_that_the_page_explains_are_those_of_the_pipeline():
+    said = " ".join(sentences())
+    section = PAGE.partition("## What the message means")[2].partition("## Be told")[0]
+    messages = re.findall(r"^\| (?!the message says)(\w.*?|….*?|\*.*?) \|", section, re.MULTILINE)
+    assert len(messages) >= 20
+    for message in messages:
+        parts = [part.strip() for part in re.split(r"…|\*[^*]+\*|[()?]|\d+", message)]
+        assert not [part for part in parts if part not in said], message
 
 
 def test_every_query_runs_on_a_synced_warehouse(life):
