@@ -13,7 +13,7 @@ demo: $(READY)  ## a simulated HubSpot, a real sync, a look at the table
 	@python -m simulator.demo
 
 report: $(READY)  ## report.html beside the warehouse (the demo's where there is no other): what it holds, how the syncs went
-	@python -m report $(firstword $(wildcard files/warehouse.db build/demo/files/warehouse.db) files/warehouse.db)
+	@python -m report
 
 test: $(READY) $(NODE_CLIENT)  ## the tests, but those of make long
 	@python -m pytest -n auto -m "not long"

@@ -1,17 +1,26 @@
 """What the documentation says to do is done, word by word."""
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from pipeline.audits.stretches import decode
 from pipeline.config.keys import API_VERSIONS, KEYS, REQUIRED
+from pipeline.connection.state import migrate, progress_by_type
+from pipeline.names.destination import destination_name
+from pipeline.names.tables import table_name
+from pipeline.stages.flatten import flatten
+from pipeline.tables import rejected_event, sync_run
 from simulator import Simulator, generated, listed
-from tests.support import TYPE, Delivered, configuration, event, sync_into
+from simulator.visits import live
+from tests.support import START, TYPE, Delivered, configuration, event, sync_into
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -181,3 +190,90 @@ def test_the_documented_steps_restore_what_the_published_example_lost():
     assert delete == (TYPE, "occurred")
     kept = {key for key, row in delivered.rows[TYPE].items() if row.get("occurred") is not None}
     assert kept == {sent["id"] for sent in events}
+
+
+# docs/tables.md and the diagram in README.md
+
+TABLES = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+
+
+def test_tables_have_the_documented_names():
+    rows = re.findall(r"^\| `(\w+)` \| .* \| `(\w+)` \|$", TABLES.partition("## Columns of events")[0], re.MULTILINE)
+    assert len(rows) == 6
+    assert {name: destination_name(table_name(name)) for name, _ in rows} == dict(rows)
+
+
+def test_the_documentation_names_every_column_of_a_live_page_visit():
+    section = TABLES.partition("## Columns of a page visit")[2].partition("| about")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"`(hs_\w+)`", section)) == sorted(live(0)) and "These 38 properties" in TABLES
+
+
+def test_the_diagram_shows_columns_that_exist():
+    (diagram,) = re.findall(r"```mermaid\nerDiagram\n(.*?)```", README, re.DOTALL)
+    entities = re.findall(r"(\w+) \{\n(.*?)\n    \}", diagram, re.DOTALL)
+    drawn = {name: re.findall(r"^ +\w+ (\w+)", body, re.MULTILINE) for name, body in entities}
+    assert set(drawn) == {TYPE, "pe_123_signup", "rejected_event", "sync_run"}
+    assert drawn["rejected_event"] == list(rejected_event.SCHEMA["columns"])
+    assert set(drawn["sync_run"]) <= set(sync_run.SCHEMA["columns"])
+    (row,) = flatten([{**event(START), "properties": {"hs_url": "/"}}])
+    assert set(drawn[TYPE]) == {*map(destination_name, row)}
+
+
+def test_the_documented_state_is_one_and_each_of_its_fields_is_described():
+    page = (ROOT / "docs" / "state.md").read_text(encoding="utf-8")
+    for text in (README, page):
+        (shown,) = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL) if '"version"' in block]
+        current, changes = migrate(shown)
+        assert not changes and progress_by_type(current)[TYPE].occurred == shown["event_types"][TYPE]["occurred"]
+        assert decode(shown["event_types"][TYPE].get("stretches", "")) is not None
+        for field in [*shown, *shown["event_types"][TYPE]]:
+            assert field == "event_types" or f"`{field}`" in page
+
+
+# every page
+
+
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+
+
+def anchors(page):
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.replace("`", "")).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text("utf-8")):
+        goal = page.parent / target if target else page
+        assert goal.exists(), f"{page.name}: {target}"
+        assert not anchor or anchor in anchors(goal), f"{page.name}: {target}#{anchor}"
+
+
+def test_readme_leads_to_every_page():
+    assert not [page.name for page in PAGES[1:] if f"](docs/{page.name})" not in README]
+
+
+def test_a_stage_of_ones_own_has_one_home():
+    for page in ("README.md", "docs/extending.md", "notebooks/stages.ipynb"):
+        text = (ROOT / page).read_text("utf-8")
+        assert "pipeline/stages/own.py" in text and "pipeline/connection/deliver.py" in text
+
+
+def test_no_page_needs_a_command_that_nothing_installs():
+    assert not [page.name for page in PAGES if re.search(r"(`|^|\n)duckdb ", page.read_text("utf-8"))]
+
+
+def test_the_table_is_shown_and_the_report_written_as_documented(tmp_path):
+    """The report is of the demo's warehouse where there is no other."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    (shown,) = {code for page in PAGES for code in re.findall(r'python -c "(.*?e_visited_page.*?)"', page.read_text("utf-8"))}
+    for files in (tmp_path / "build" / "demo" / "files", tmp_path / "files"):
+        files.mkdir(parents=True)
+        with duckdb.connect(str(files / "warehouse.db")) as warehouse:
+            warehouse.execute("CREATE SCHEMA tester")
+            warehouse.execute("CREATE TABLE tester.e_visited_page AS SELECT 'a' AS id, now() AS occurred_at")
+        command = [sys.executable, "-m", "report"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment)
+        assert done.returncode == 0 and (files / "report.html").exists(), done.stderr
+    assert "occurred_at" in run(tmp_path, "-c", shown)
