@@ -298,7 +298,7 @@ def test_what_audits_found_is_shown_by_the_age_at_which_they_found_it(tmp_path: 
     head, *rows = page.tables["Late events, by the age at which an audit found them"]
     assert head[1:] == [
         *("1 day", "2 days", "4 days", "8 days", "16 days", "32 days"),
-        *("Late in all", "Of all events", "Vanished", "Stretches audited"),
+        *("Late in all", "Of all events", "Vanished", "Time ranges audited"),
     ]
     assert rows == [
         ["e_a", "4", "0", "95", "0", "0", "1", "100", "10 %", "0", "21"],
