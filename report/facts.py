@@ -137,12 +137,14 @@ def step_for(types: list[Row], most: int) -> str:
 def attention(fresh: list[Row], runs: list[Row], now: datetime) -> Row:
     """What needs a person first: the syncs that do not begin, the last one if it failed, and the event types by their health."""
     groups = failing(fresh)
-    last_error = runs[0]["error"] if runs and runs[0]["outcome"] == "failed" else None
-    told = any(group["error"] and last_error and group["error"] in last_error for group in groups)
+    last_failed = bool(runs) and runs[0]["outcome"] == "failed"
+    error = (runs[0]["error"] or "") if last_failed else ""
+    is_told = any(group["error"] and group["error"] in error for group in groups)
     return {
         "overdue": overdue([run["started_at"] for run in runs if run["started_at"]], now),
         "failing": groups,
-        "last_error": None if told else last_error and said_and_cure(last_error),
+        "last_failed": last_failed,
+        "last_error": said_and_cure(error) if last_failed and not is_told else None,
         **{name: [each for each in fresh if each["health"] == name] for name in ("behind", "stale")},
         "up_to_date": sum(each["health"] == "up to date" for each in fresh),
     }

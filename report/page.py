@@ -26,7 +26,7 @@ def render(facts: dict[str, Any]) -> str:
         website_pictures=_website_charts(facts["website"]),
         marks={each["event_type"]: each["health"] if each["health"] != "up to date" else None for each in facts["freshness"]},
         far_behind=FAR_BEHIND,
-        needs_attention=any(facts[what] for what in ("last_error", "overdue", "failing", "behind", "stale")),
+        needs_attention=any(facts[what] for what in ("last_failed", "overdue", "failing", "behind", "stale")),
         late_columns=[(plural(age, "day"), True) for age in facts["audits"]["ages"]] if facts["audits"] else [],
         drawn_runs=pictures.MOST_RUNS,
         most_notices=MOST_NOTICES,
