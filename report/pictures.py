@@ -160,8 +160,9 @@ def _svg(name: str, draw: Callable[[Axes], None], width: int = 440) -> str:
     """A chart as an SVG element whose ids begin with `name`. `width` is in CSS pixels, unscaled."""
     with rc_context(SETTINGS), io.StringIO() as text:
         figure = Figure(figsize=(width / 72, 165 / 72))
-        axis = figure.add_axes((42 / width, 0.15, 1 - 50 / width, 0.8))
+        axis = figure.add_axes((42 / width, 0.2, 1 - 50 / width, 0.75))
         axis.tick_params(length=3)
+        axis.tick_params(axis="x", pad=9)  # below the 0 of the other axis
         axis.yaxis.set_major_locator(MaxNLocator(nbins=4))
         axis.yaxis.set_major_formatter(_axis_number)
         draw(axis)
@@ -169,7 +170,7 @@ def _svg(name: str, draw: Callable[[Axes], None], width: int = 440) -> str:
         return _for_page(text.getvalue(), name)
 
 
-def _axis_number(value: float, _: int | None = None) -> str:
+def _axis_number(value: float, _: float | None = None) -> str:
     """A number on an axis.
 
     >>> _axis_number(0.5), _axis_number(150), _axis_number(2500)

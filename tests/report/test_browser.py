@@ -2,13 +2,14 @@
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium import webdriver
 
-from tests.report.warehouses import Page
+from tests.report.warehouses import Page, a_run, add_events, add_runs, page_of, warehouse
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -76,3 +77,26 @@ def test_the_keyboard_alone_reaches_everything(browser: Any, full: tuple[Path, P
     assert browser.execute_script("return document.querySelector('details').open")
     table = press(tab)
     assert table.get_attribute("role") == "region" and table.get_attribute("aria-label").startswith("Events of")
+
+
+OVERLAPPING = """
+const box = text => ({text: text.textContent, ...text.getBoundingClientRect().toJSON()})
+const meet = (one, other) => one.right > other.left && other.right > one.left && one.bottom > other.top && other.bottom > one.top
+return [...document.querySelectorAll('article')].flatMap(card => {
+    const right = card.getBoundingClientRect().right, boxes = [...card.querySelectorAll('svg text')].map(box)
+    const pairs = boxes.flatMap((one, place) => boxes.slice(place + 1).map(other => [one, other]))
+    return [...pairs.filter(([one, other]) => meet(one, other)), ...boxes.filter(each => each.left < 0 || each.right > right)]
+})
+"""
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 9, 30, 200])
+def test_labels_do_not_overlap_however_many_syncs_and_days_there_are(browser: Any, tmp_path: Path, number: int) -> None:
+    begins = [datetime(2026, 1, 1, 22, 50) + timedelta(days=place) for place in range(number)]
+    with warehouse(tmp_path / "warehouse.db") as con:
+        add_events(con, "e_visited_page", [(str(at), at.isoformat() + "Z", at.isoformat() + "Z") for at in begins])
+        add_runs(con, [a_run(f"{at}Z", seconds_in_pipeline=12_345.6, lag_seconds=0.168) for at in begins])
+    page_of(tmp_path / "warehouse.db")
+    for width in (320, 1280):
+        show(browser, tmp_path / "warehouse.db", width, "light")
+        assert browser.execute_script(OVERLAPPING) == []
