@@ -3,6 +3,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from report.audits import audits
 from report.freshness import LAST_RUN_OF_TYPE, failing, freshness, overdue, read_state, said_and_cure
 from report.warehouse import REJECTED, RUNS, Row, event_tables, open_warehouse, rows
@@ -88,14 +90,7 @@ def gather(path: Path, now: datetime) -> dict[str, Any]:
     with open_warehouse(path, now) as (con, tables):
         con.execute(COUNT_TYPES, {"now": now})
         con.execute(FIND_GAPS, {"now": now, "rare": RARE, "unusual": UNUSUAL})
-        types = rows(con, TYPES, most=MOST_TYPES)
-        pictured = [each for each in types if each["last"]][:MOST_CHARTS]
-        step, drawn_step = step_for(pictured, MOST_LINES), step_for(pictured, MOST_BARS)
-        for each in pictured:
-            which = {"now": now, "source": each["source"], "event_type": each["event_type"]}
-            each["lines"] = rows(con, BARS, step=step, **which)
-            each["bars"] = rows(con, BARS, step=drawn_step, **which)
-        totals, runs = rows(con, TOTALS)[0], rows(con, RECENT_RUNS, most=MOST_ROWS)
+        types, totals, runs = rows(con, TYPES, most=MOST_TYPES), rows(con, TOTALS)[0], rows(con, RECENT_RUNS, most=MOST_ROWS)
         cursors, state_trouble = read_state(path.with_name("state.json"))
         fresh = freshness(cursors, types, rows(con, LAST_RUN_OF_TYPE, most=MOST_TYPES), totals["written"])[:MOST_TYPES]
         return {
@@ -103,9 +98,7 @@ def gather(path: Path, now: datetime) -> dict[str, Any]:
             "now": now,
             "totals": totals,
             "types": types,
-            "pictured": pictured,
-            "step": step,
-            "drawn_step": drawn_step,
+            **histories(con, types, now),
             "empty_tables": [name for name in event_tables(tables) if name not in {each["source"] for each in types}],
             "freshness": fresh,
             **attention(fresh, runs, now),
@@ -123,6 +116,17 @@ def gather(path: Path, now: datetime) -> dict[str, Any]:
             "run_totals": rows(con, RUN_TOTALS)[0],
             "runs": runs,
         }
+
+
+def histories(con: duckdb.DuckDBPyConnection, types: list[Row], now: datetime) -> Row:
+    """The most frequent event types with their events in each step of time: `lines` for a table and `bars` for a chart."""
+    pictured = [each for each in types if each["last"]][:MOST_CHARTS]
+    step, drawn_step = step_for(pictured, MOST_LINES), step_for(pictured, MOST_BARS)
+    for each in pictured:
+        which = {"now": now, "source": each["source"], "event_type": each["event_type"]}
+        each["lines"] = rows(con, BARS, step=step, **which)
+        each["bars"] = rows(con, BARS, step=drawn_step, **which)
+    return {"pictured": pictured, "step": step, "drawn_step": drawn_step}
 
 
 def step_for(types: list[Row], most: int) -> str:
