@@ -1,20 +1,22 @@
 """The contents of the page, as plain dicts and lists. They fit on a page whatever the size of the warehouse."""
-import json
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from report.audits import audits
+from report.freshness import LAST_RUN_OF_TYPE, failing, freshness, overdue, read_state, said_and_cure
 from report.warehouse import REJECTED, RUNS, Row, event_tables, open_warehouse, rows
+from report.website import website
 
 MOST_TYPES = 500  # event types in the tables
 MOST_CHARTS = 24  # event types with a chart
 MOST_BARS = 400  # in one chart; more would run together
 MOST_LINES, ALL_LINES = 1_100, 12_000  # in one table of days, and in all of them
-RARE = 0.25  # days in gaps per day with events: of a rarer type, gaps are normal and not marked
+RARE = 0.25  # days without events per day with some: of a rarer type, no gap is unusual
+UNUSUAL = 5  # events that would be usual in a gap, at least: shorter gaps come about by chance
 MOST_ROWS = 200  # in any other table
-FAR_BEHIND = timedelta(days=2)  # from complete_until to the cursor: a person is told
 
 COUNT_TYPES = """
 CREATE TEMP TABLE type_count AS
@@ -29,17 +31,26 @@ FROM day_count GROUP BY ALL
 """
 FIND_GAPS = """
 CREATE TEMP TABLE gap AS
-SELECT source, event_type, day + 1 AS first, next - 1 AS last, next - day - 1 AS days, days * usual AS usual
+SELECT source, event_type, day + 1 AS first, next - 1 AS last, next - day - 1 AS days, days * usual AS usual,
+    sum(next - day - 1) OVER (PARTITION BY source, event_type) > with_events * $rare AS is_rare,
+    NOT is_rare AND (next - day - 1) * usual >= $unusual AS is_unusual
 FROM (
-    SELECT *, lead(day) OVER (PARTITION BY source, event_type ORDER BY day) AS next,
+    SELECT *, count(*) OVER type AS with_events, lead(day) OVER (PARTITION BY source, event_type ORDER BY day) AS next,
         sum(events) OVER type / (max(day) OVER type - min(day) OVER type + 1) AS usual
     FROM day_count WHERE day <= $now::DATE WINDOW type AS (PARTITION BY source, event_type)
 ) WHERE next - day > 1
 """
+GAP_TOTALS = "SELECT count(*) AS gaps, sum(days)::BIGINT AS days FROM gap WHERE is_unusual"
+GAPS = "FROM gap WHERE is_unusual ORDER BY usual DESC, first DESC, event_type LIMIT $most"
 TYPES = """
-SELECT type_count.*, coalesce(gaps, 0) AS gaps, coalesce(gap_days, 0)::BIGINT AS gap_days
+SELECT type_count.*, coalesce(unusual_gaps, 0) AS unusual_gaps, coalesce(gap_days, 0)::BIGINT AS gap_days, longest_gap,
+    coalesce(is_rare, false) AS is_rare
 FROM type_count
-LEFT JOIN (SELECT source, event_type, count(*) AS gaps, sum(days) AS gap_days FROM gap GROUP BY ALL) USING (source, event_type)
+LEFT JOIN (
+    SELECT source, event_type, count(*) FILTER (is_unusual) AS unusual_gaps, sum(days) AS gap_days,
+        max(days) AS longest_gap, any_value(is_rare) AS is_rare
+    FROM gap GROUP BY ALL
+) USING (source, event_type)
 ORDER BY events DESC, event_type, source LIMIT $most
 """
 TOTALS = """
@@ -63,16 +74,13 @@ SELECT count(*) AS runs, count(*) FILTER (outcome = 'complete') AS complete, cou
 FROM run
 """
 RECENT_RUNS = """
-SELECT * EXCLUDE (event_types, error), left(error, 2000) AS error, events / nullif(seconds, 0) AS rate
-FROM run ORDER BY started_at DESC, id LIMIT $most
-"""
-LAST_RUN_OF_TYPE = """
-SELECT *, reached - complete_until AS behind FROM (
-    SELECT event_type, arg_max(outcome, started_at) AS outcome, arg_max(lag_seconds, started_at) AS lag,
-        max(started_at) AS run_at, arg_max_null(complete_until, started_at) FILTER (outcome = 'complete') AS complete_until,
-        arg_max_null(cursor_after, started_at) FILTER (outcome = 'complete') AS reached
-    FROM type_run GROUP BY ALL
-) ORDER BY event_type LIMIT $most
+SELECT * EXCLUDE (event_types, error), left(error, 2000) AS error, events / nullif(seconds, 0) AS rate,
+    coalesce(unread, 0) AS unread
+FROM run
+LEFT JOIN (
+    SELECT started_at, count(*) AS unread FROM type_run WHERE outcome IN ('failed', 'refused') GROUP BY ALL
+) USING (started_at)
+ORDER BY started_at DESC, id LIMIT $most
 """
 SHORTEST = {"day": 1, "week": 7, "month": 28, "year": 365}  # days in a step, at least
 
@@ -81,38 +89,44 @@ def gather(path: Path, now: datetime) -> dict[str, Any]:
     """The facts about a warehouse file and the state beside it, as of `now` (UTC). Raises as `open_warehouse` does."""
     with open_warehouse(path, now) as (con, tables):
         con.execute(COUNT_TYPES, {"now": now})
-        con.execute(FIND_GAPS, {"now": now})
-        types = rows(con, TYPES, most=MOST_TYPES)
-        pictured = [each for each in types if each["last"]][:MOST_CHARTS]
-        step, drawn_step = step_for(pictured, MOST_LINES), step_for(pictured, MOST_BARS)
-        for each in pictured:
-            which = {"now": now, "source": each["source"], "event_type": each["event_type"]}
-            each["lines"] = rows(con, BARS, step=step, **which)
-            each["bars"] = rows(con, BARS, step=drawn_step, **which)
-            each["is_rare"] = each["gap_days"] > each["days"] * RARE
-        freshness, state_trouble = _freshness(path.with_name("state.json"), types, rows(con, LAST_RUN_OF_TYPE, most=MOST_TYPES))
+        con.execute(FIND_GAPS, {"now": now, "rare": RARE, "unusual": UNUSUAL})
+        types, totals, runs = rows(con, TYPES, most=MOST_TYPES), rows(con, TOTALS)[0], rows(con, RECENT_RUNS, most=MOST_ROWS)
+        cursors, state_trouble = read_state(path.with_name("state.json"))
+        fresh = freshness(cursors, types, rows(con, LAST_RUN_OF_TYPE, most=MOST_TYPES), totals["written"])[:MOST_TYPES]
         return {
             "name": path.name,
             "now": now,
-            "totals": rows(con, TOTALS)[0],
+            "totals": totals,
             "types": types,
-            "pictured": pictured,
-            "step": step,
-            "drawn_step": drawn_step,
+            **histories(con, types, now),
             "empty_tables": [name for name in event_tables(tables) if name not in {each["source"] for each in types}],
-            "freshness": freshness,
-            "far_behind": [each for each in freshness if each["behind"] and each["behind"] > FAR_BEHIND],
+            "freshness": fresh,
+            **attention(fresh, runs, now),
+            "website": website(con, tables, types, now),
             "audits": audits(con),
             "state_trouble": state_trouble,
-            "gap_totals": rows(con, "SELECT count(*) AS gaps, sum(days)::BIGINT AS days FROM gap")[0],
-            "gaps": rows(con, "FROM gap ORDER BY usual DESC, first DESC, event_type LIMIT $most", most=MOST_ROWS),
+            "unusual": UNUSUAL,
+            "rare": [each["event_type"] for each in types if each["is_rare"]],
+            "gap_totals": rows(con, GAP_TOTALS)[0],
+            "gaps": rows(con, GAPS, most=MOST_ROWS),
             "has_rejected": REJECTED in tables,
             "rejected": rows(con, "SELECT count(*) AS events FROM rejected")[0]["events"],
             "reasons": rows(con, REASONS, most=MOST_ROWS),
             "has_runs": RUNS in tables,
             "run_totals": rows(con, RUN_TOTALS)[0],
-            "runs": rows(con, RECENT_RUNS, most=MOST_ROWS),
+            "runs": runs,
         }
+
+
+def histories(con: duckdb.DuckDBPyConnection, types: list[Row], now: datetime) -> Row:
+    """The most frequent event types with their events in each step of time: `lines` for a table and `bars` for a chart."""
+    pictured = [each for each in types if each["last"]][:MOST_CHARTS]
+    step, drawn_step = step_for(pictured, MOST_LINES), step_for(pictured, MOST_BARS)
+    for each in pictured:
+        which = {"now": now, "source": each["source"], "event_type": each["event_type"]}
+        each["lines"] = rows(con, BARS, step=step, **which)
+        each["bars"] = rows(con, BARS, step=drawn_step, **which)
+    return {"pictured": pictured, "step": step, "drawn_step": drawn_step}
 
 
 def step_for(types: list[Row], most: int) -> str:
@@ -124,36 +138,17 @@ def step_for(types: list[Row], most: int) -> str:
     return next((step for step, length in SHORTEST.items() if days / length <= most), "year")
 
 
-def _freshness(state: Path, types: list[Row], last_runs: list[Row]) -> tuple[list[Row], str | None]:
-    """How far each event type is delivered, by the state, by its newest event and by its last sync; and, if there are no cursors,
-    why."""
-    cursors, trouble = read_state(state)
-    newest = {each["event_type"]: {"last": each["last"], "written": each["written"]} for each in reversed(types)}
-    synced = {each["event_type"]: each for each in last_runs}
-    unknown = dict.fromkeys(("last", "written", "cursor", "read_at", "lag", "outcome", "run_at", "complete_until", "behind"))
-    freshness = [
-        {**unknown, "event_type": name, **newest.get(name, {}), **synced.get(name, {}), **cursors.get(name, {})}
-        for name in sorted({*cursors, *newest, *synced})[:MOST_TYPES]
-    ]
-    return freshness, trouble
-
-
-def read_state(path: Path) -> tuple[dict[str, Row], str | None]:
-    """The cursors in a state file, {event type: {"cursor": …, "read_at": …}} with text or None; and, if there are none, why."""
-    try:
-        state = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}, f"There is no {path.name} beside the warehouse, so no cursor is known."
-    except (OSError, ValueError) as error:
-        return {}, f"{path.name} cannot be read ({type(error).__name__}), so no cursor is known."
-    saved = state.get("event_types") if isinstance(state, Mapping) else None
-    if not isinstance(saved, Mapping):
-        return {}, f"{path.name} holds no cursors: no sync has saved any yet."
+def attention(fresh: list[Row], runs: list[Row], now: datetime) -> Row:
+    """What needs a person first: the syncs that do not begin, the last one if it failed, and the event types by their health."""
+    groups = failing(fresh)
+    last_failed = bool(runs) and runs[0]["outcome"] == "failed"
+    error = (runs[0]["error"] or "") if last_failed else ""
+    is_told = any(group["error"] and group["error"] in error for group in groups)
     return {
-        str(name): {"cursor": _text(each, "occurred"), "read_at": _text(each, "read_at")} for name, each in saved.items()
-    }, None
-
-
-def _text(saved: Any, key: str) -> str | None:
-    value = saved.get(key) if isinstance(saved, Mapping) else None
-    return value[:40] if isinstance(value, str) else None
+        "overdue": overdue([run["started_at"] for run in runs if run["started_at"]], now),
+        "failing": groups,
+        "last_failed": last_failed,
+        "last_error": said_and_cure(error) if last_failed and not is_told else None,
+        **{name: [each for each in fresh if each["health"] == name] for name in ("behind", "stale")},
+        "up_to_date": sum(each["health"] == "up to date" for each in fresh),
+    }

@@ -6,6 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from report import pictures
+from report.freshness import FAR_BEHIND
 from report.warehouse import Row
 
 NONE = "–"
@@ -22,6 +23,10 @@ def render(facts: dict[str, Any]) -> str:
         **facts,
         histories=_history_charts(facts),
         run_pictures=_run_charts(facts),
+        website_pictures=_website_charts(facts["website"]),
+        marks={each["event_type"]: each["health"] if each["health"] != "up to date" else None for each in facts["freshness"]},
+        far_behind=FAR_BEHIND,
+        needs_attention=any(facts[what] for what in ("last_failed", "overdue", "failing", "behind", "stale")),
         late_columns=[(plural(age, "day"), True) for age in facts["audits"]["ages"]] if facts["audits"] else [],
         drawn_runs=pictures.MOST_RUNS,
         most_notices=MOST_NOTICES,
@@ -38,7 +43,7 @@ def _history_charts(facts: dict[str, Any]) -> list[Markup]:
 
     def chart(position: int, each: Row) -> Markup:
         mine = (each["source"], each["event_type"])
-        gaps = [gap for gap in facts["gaps"] if (gap["source"], gap["event_type"]) == mine and not each["is_rare"]]
+        gaps = [gap for gap in facts["gaps"] if (gap["source"], gap["event_type"]) == mine]
         return Markup(pictures.history(f"type{position}", each["bars"], facts["drawn_step"], first, last, gaps))  # noqa: S704
 
     return [chart(position, each) for position, each in enumerate(types, start=1)]
@@ -46,6 +51,10 @@ def _history_charts(facts: dict[str, Any]) -> list[Markup]:
 
 def _run_charts(facts: dict[str, Any]) -> dict[str, Markup]:
     return {name: Markup(svg) for name, svg in pictures.runs(facts["runs"]).items()} if facts["runs"] else {}  # noqa: S704
+
+
+def _website_charts(website: Row | None) -> dict[str, Markup]:
+    return {name: Markup(svg) for name, svg in pictures.website(website).items()} if website else {}  # noqa: S704
 
 
 def number(value: float | None) -> str:

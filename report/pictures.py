@@ -19,6 +19,8 @@ from report.warehouse import Row
 # Okabe and Ito's colors: safe for color-blind readers. Each stands for a CSS variable of the page.
 COLORS = {"bar": "#0072b2", "second": "#009e73", "third": "#cc79a7", "alert": "#d55e00", "ink": "#101112", "line": "#c0c1c2"}
 MOST_RUNS = 60  # in a chart
+FEW_RUNS = 8  # in a chart: their bars are no wider than those of as many
+FEW_DAYS = 5  # in a chart: each is labelled
 SETTINGS = {
     "svg.fonttype": "none", "svg.hashsalt": "report", "font.size": 12.5, "font.sans-serif": ["DejaVu Sans"],
     "text.color": COLORS["ink"],
@@ -45,13 +47,47 @@ def history(name: str, bars: Sequence[Row], step: str, first: date, last: date, 
         for gap in gaps:
             end = gap["last"] + timedelta(days=1)
             axis.axvspan(gap["first"], end, facecolor="none", edgecolor=COLORS["alert"], hatch="////", linewidth=0.8)
-        axis.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-        axis.set_xlim(first, step_after(last, "day"))
-        locator = AutoDateLocator(minticks=3, maxticks=6)
-        axis.xaxis.set_major_locator(locator)
-        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+        _mark_days(axis, first, last)
 
     return _svg(name, draw)
+
+
+def website(figures: Row) -> dict[str, str]:
+    """Charts of the visitors and sessions, and of the contacts who submitted a form, on each day."""
+    first, last = figures["since"], figures["until"]
+    by_day = {row["day"]: row for row in figures["days"]}
+    days = [first + timedelta(days=place) for place in range((last - first).days + 1)]
+    edges = [*days, step_after(last, "day")]
+
+    def heights(key: str) -> list[int]:
+        return [by_day[day][key] if day in by_day else 0 for day in days]
+
+    def visits(axis: Axes) -> None:
+        axis.stairs(heights("visitors"), edges, fill=True, color=COLORS["bar"], linewidth=0.5)
+        axis.stairs(heights("sessions"), edges, color=COLORS["second"], linewidth=1.6)
+        _mark_days(axis, first, last)
+
+    def forms(axis: Axes) -> None:
+        axis.stairs(heights("converted"), edges, fill=True, color=COLORS["third"], linewidth=0.5)
+        _mark_days(axis, first, last)
+
+    return {"visits": _svg("visits", visits), "forms": _svg("forms", forms)}
+
+
+def _mark_days(axis: Axes, first: date, last: date) -> None:
+    """Gives a chart whole numbers upwards, and a few dates from the first to the last day."""
+    axis.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    axis.set_xlim(first, step_after(last, "day"))
+    days = (last - first).days + 1
+    if days <= FEW_DAYS:  # a locator would divide them into hours
+        noons = [datetime.combine(first, datetime.min.time()) + timedelta(days=place, hours=12) for place in range(days)]
+        axis.set_xticks(noons, [f"{noon.day} {noon:%b}" for noon in noons])
+        return
+    locator = AutoDateLocator(minticks=3, maxticks=6)
+    axis.xaxis.set_major_locator(locator)
+    formatter = ConciseDateFormatter(locator, show_offset=False)
+    formatter.formats[2] = formatter.zero_formats[2] = "%d %b"  # days: with their month
+    axis.xaxis.set_major_formatter(formatter)
 
 
 def step_after(start: date, step: str) -> date:
@@ -73,14 +109,14 @@ def runs(runs: Sequence[Row]) -> dict[str, str]:
     parts = ("seconds_in_pipeline", "seconds_waiting_for_http", "seconds_waiting_for_quota")
 
     def rate(axis: Axes) -> None:
-        axis.bar(range(len(shown)), _numbers(shown, "rate"), color=COLORS["bar"], width=0.8)
+        axis.bar(range(len(shown)), _numbers(shown, "rate"), color=COLORS["bar"], width=_bar_width(shown))
         _mark_runs(axis, shown)
 
     def waiting(axis: Axes) -> None:
         below = [0.0] * len(shown)
         for part, color in zip(parts, ("bar", "second", "third"), strict=True):
             heights = _numbers(shown, part)
-            axis.bar(range(len(shown)), heights, bottom=below, color=COLORS[color], width=0.8)
+            axis.bar(range(len(shown)), heights, bottom=below, color=COLORS[color], width=_bar_width(shown))
             below = [low + height for low, height in zip(below, heights, strict=True)]
         _mark_runs(axis, shown)
 
@@ -94,6 +130,11 @@ def runs(runs: Sequence[Row]) -> dict[str, str]:
     return {name: _svg(name, draw, width=330) for name, draw in drawings.items()}
 
 
+def _bar_width(runs: Sequence[Row]) -> float:
+    """The width of a bar, as a share of the room for each run."""
+    return 0.8 * min(1.0, len(runs) / FEW_RUNS)
+
+
 def _numbers(runs: Sequence[Row], key: str) -> list[float]:
     return [max(0.0, run[key] or 0.0) for run in runs]
 
@@ -103,12 +144,12 @@ def _mark_runs(axis: Axes, runs: Sequence[Row]) -> None:
     incomplete = [place for place, run in enumerate(runs) if run["outcome"] != "complete"]
     marks = {"color": COLORS["alert"], "marker": "x", "markersize": 8, "markeredgewidth": 2}
     axis.plot(incomplete, [0] * len(incomplete), linestyle="", clip_on=False, zorder=5, **marks)
-    axis.set_xlim(-0.7, max(len(runs), 8) - 0.3)
-    shown = sorted({0, len(runs) // 2, len(runs) - 1} if len(runs) > 8 else {0, len(runs) - 1})
+    axis.set_xlim(-0.5, len(runs) - 0.5)
+    shown = sorted({0, len(runs) - 1} if len(runs) == 4 else {0, len(runs) // 2, len(runs) - 1})
     axis.set_xticks(shown, [_time_label(runs[place]["started_at"]) for place in shown])
-    if len(runs) > 8:
-        for label, side in zip(axis.get_xticklabels(), ("left", "center", "right"), strict=True):
-            label.set_horizontalalignment(side)
+    if len(runs) > 3:
+        for label, place in zip(axis.get_xticklabels(), shown, strict=True):
+            label.set_horizontalalignment("left" if place == 0 else "right" if place == len(runs) - 1 else "center")
 
 
 def _time_label(at: datetime | None) -> str:
@@ -119,13 +160,23 @@ def _svg(name: str, draw: Callable[[Axes], None], width: int = 440) -> str:
     """A chart as an SVG element whose ids begin with `name`. `width` is in CSS pixels, unscaled."""
     with rc_context(SETTINGS), io.StringIO() as text:
         figure = Figure(figsize=(width / 72, 165 / 72))
-        axis = figure.add_axes((42 / width, 0.15, 1 - 50 / width, 0.8))
+        axis = figure.add_axes((42 / width, 0.2, 1 - 50 / width, 0.75))
         axis.tick_params(length=3)
+        axis.tick_params(axis="x", pad=9)  # below the 0 of the other axis
         axis.yaxis.set_major_locator(MaxNLocator(nbins=4))
-        axis.yaxis.set_major_formatter(EngFormatter(sep=""))
+        axis.yaxis.set_major_formatter(_axis_number)
         draw(axis)
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
         return _for_page(text.getvalue(), name)
+
+
+def _axis_number(value: float, _: float | None = None) -> str:
+    """A number on an axis.
+
+    >>> _axis_number(0.5), _axis_number(150), _axis_number(2500)
+    ('0.5', '150', '2.5k')
+    """
+    return EngFormatter(sep="")(value) if abs(value) >= 1000 else f"{value:g}"
 
 
 def _for_page(svg: str, name: str) -> str:

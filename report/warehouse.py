@@ -3,7 +3,7 @@
 DuckDB reads the events once and keeps only the days, so memory does not grow with the events. All times are UTC, stored without
 a time zone (TIMESTAMP).
 """
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ CURSORS = ("cursor_before", "cursor_after", "complete_until")
 TYPE_RUNS = """
 CREATE TEMP TABLE type_run AS
 SELECT started_at, key AS event_type, value ->> 'outcome' AS outcome, {times},
+    coalesce(value ->> 'error', CASE WHEN outcome = 'failed' AND (value ->> 'outcome') = 'failed' THEN error END) AS error,
     try_cast(value ->> 'lag_seconds' AS DOUBLE) AS lag_seconds,
     try_cast(value ->> 'audited' AS BIGINT) AS audited, try_cast(value ->> 'vanished' AS BIGINT) AS vanished,
     value -> 'late' AS late
@@ -130,22 +131,44 @@ def event_tables(tables: Mapping[str, Columns]) -> list[str]:
     ]  # fmt: skip
 
 
+def event_fields(table: str, columns: Columns, event_type: str, names: Iterable[str]) -> str:
+    """A SELECT of a table's events of a type: event_type, these columns or properties as text, NULL if missing, and occurred."""
+    type_of = f"coalesce(event_type::VARCHAR, {_literal(table)})"
+    chosen = ", ".join([f"{type_of} AS event_type", *(f"{_field(columns, name)} AS {_identifier(name)}" for name in names)])
+    return _select_events(table, columns, chosen, f"{type_of} = {_literal(event_type)}")
+
+
+def _field(columns: Columns, name: str) -> str:
+    """A column as text, or the property in the JSON column of the layout with one table."""
+    if name in columns:
+        return f"{_identifier(name)}::VARCHAR"
+    if "properties" in columns:
+        return f"CASE WHEN json_valid(properties::VARCHAR) THEN properties::VARCHAR::JSON ->> {_literal(name)} END"
+    return "NULL::VARCHAR"
+
+
 def _events(table: str, columns: Columns) -> str:
-    """A SELECT of a table's events as (source, event_type, occurred, written). A time that cannot be read is NULL.
+    """A SELECT of a table's events: source, event_type, written, occurred."""
+    written = "_fivetran_synced" if columns.get("_fivetran_synced", "").startswith("TIMESTAMP") else "NULL"
+    type_of = f"coalesce(event_type::VARCHAR, {_literal(table)})"
+    chosen = f"{_literal(table)} AS source, {type_of} AS event_type, {_timestamp(written)} AS written"
+    return _select_events(table, columns, chosen)
+
+
+def _select_events(table: str, columns: Columns, chosen: str, condition: str = "true") -> str:
+    """A SELECT of a table's events: what is chosen, and occurred. A time that cannot be read is NULL.
 
     The type of `occurred_at` is inferred, so it is used only if it is a timestamp. Where it is missing, the text in `occurred` is
     parsed, in a separate SELECT, since parsing is slow.
     """
     kept = "_fivetran_deleted IS NOT TRUE" if columns.get("_fivetran_deleted") == "BOOLEAN" else "true"
-    written = "_fivetran_synced" if columns.get("_fivetran_synced", "").startswith("TIMESTAMP") else "NULL"
     text = "try_cast(occurred::VARCHAR AS TIMESTAMPTZ)"
     parts = [(text, "true")]
     if columns.get("occurred_at", "").startswith("TIMESTAMP"):
         parts = [("occurred_at", "occurred_at IS NOT NULL"), (text, "occurred_at IS NULL")]
     return " UNION ALL ".join(
-        f"SELECT {_literal(table)} AS source, coalesce(event_type::VARCHAR, {_literal(table)}) AS event_type, "  # noqa: S608 (quoted)
-        f"{_timestamp(occurred)} AS occurred, {_timestamp(written)} AS written "
-        f"FROM {SCHEMA}.{_identifier(table)} WHERE {kept} AND {these}"
+        f"SELECT {chosen}, {_timestamp(occurred)} AS occurred "  # noqa: S608 (names and values are quoted)
+        f"FROM {_identifier(SCHEMA)}.{_identifier(table)} WHERE {kept} AND {condition} AND {these}"
         for occurred, these in parts
     )
 
@@ -164,8 +187,11 @@ def _time_in_json(key: str) -> str:
 def _select(tables: Mapping[str, Columns], table: str, wanted: Columns) -> str:
     """A SELECT of the wanted columns, cast to the wanted types: NULL for a missing column, no rows for a missing table."""
     present = tables.get(table, {})
-    columns = ", ".join(f"try_cast({name if name in present else 'NULL'} AS {kind}) AS {name}" for name, kind in wanted.items())
-    return f"SELECT {columns} FROM {SCHEMA}.{table}" if present else f"SELECT {columns} WHERE false"  # noqa: S608 (our names)
+    columns = ", ".join(
+        f"try_cast({_identifier(name) if name in present else 'NULL'} AS {kind}) AS {name}" for name, kind in wanted.items()
+    )
+    source = f"FROM {_identifier(SCHEMA)}.{_identifier(table)}" if present else "WHERE false"
+    return f"SELECT {columns} {source}"  # noqa: S608 (names are quoted)
 
 
 def _identifier(text: str) -> str:

@@ -9,7 +9,7 @@ from pipeline.connection.deliver import deliver, ignore
 from pipeline.connection.reporting import format_duration, format_rows
 from pipeline.connection.run import Run
 from pipeline.connection.state import Progress
-from pipeline.errors import Refused
+from pipeline.errors import HubSpotError, Refused
 from pipeline.tables.sync_run import Tally
 
 
@@ -23,8 +23,9 @@ def sync_event_type(run: Run, event_type: str) -> None:
         sync_gap(run, event_type)
         sync_main(run, event_type)
         outcome = "complete"
-    except Refused:
-        outcome = "refused"
+    except HubSpotError as error:
+        outcome = "refused" if isinstance(error, Refused) else "failed"
+        tally.error = str(error)
         raise
     finally:
         after = run.cursors.get(event_type)

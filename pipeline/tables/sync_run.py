@@ -42,6 +42,7 @@ class Tally:
     late: Counter[int] = field(default_factory=Counter)  # events that an audit found, by its age in days
     vanished: int = 0  # events that an audit no longer found
     outcome: str = "running"
+    error: str | None = None  # why it failed or was refused, and the cure
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
 
@@ -59,7 +60,7 @@ class Tally:
             "events": self.events, "pages": self.pages, "rejected": self.rejected.total(), "seconds": round(self.seconds, 3),
             "cursor_before": self.cursor_before, "cursor_after": self.cursor_after, "lag_seconds": self.lag_seconds,
             "complete_until": self.complete_until, "audited": self.audited, "late": _by_age(self.late), "vanished": self.vanished,
-            "outcome": self.outcome,
+            "outcome": self.outcome, "error": self.error,
         }  # fmt: skip
 
 

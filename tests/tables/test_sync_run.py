@@ -1,6 +1,7 @@
 """The row of a sync in the table sync_run is true, whether the sync is complete, failed or killed."""
 import importlib
 import json
+import re
 import threading
 
 import duckdb
@@ -126,6 +127,15 @@ def test_a_type_that_is_refused_alone_is_refused_in_the_row_of_a_complete_sync()
         row, error, _ = sync(sim)
     assert error is None and row["outcome"] == "complete"
     assert {name: each["outcome"] for name, each in row["event_types"].items()} == {TYPE: "complete", OTHER: "refused"}
+    assert row["event_types"][TYPE]["error"] is None
+    assert re.match("HubSpot answered 403: .* Cure: grant ", row["event_types"][OTHER]["error"])
+
+
+def test_the_error_of_a_type_that_failed_alone_is_in_the_row_of_a_complete_sync():
+    with served(fault=lambda request: "500" if request.query.get("eventType") == [OTHER] else None) as sim:
+        row, error, _ = sync(sim, max_outage_minutes="0.001")
+    failed = row["event_types"][OTHER]
+    assert error is None and failed["outcome"] == "failed" and "500" in failed["error"]
 
 
 def test_retries_and_429s_are_those_that_hubspot_counts(monkeypatch):
