@@ -229,10 +229,9 @@ def _parse(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
     try:
         answer, replaced = orjson.loads(body), 0
     except orjson.JSONDecodeError as error:
-        repaired, replaced = repair(body)
         try:
-            answer = orjson.loads(repaired)
-        except orjson.JSONDecodeError:
+            answer, replaced = repair(body)
+        except (ValueError, RecursionError):
             raise Transient(f"a 200 response that is not JSON ({len(body)} bytes: {error}).") from None
     if not isinstance(answer, dict) or not isinstance(answer.get(wanted), list):
         raise Unusable(f"a 200 response without a list of {wanted} ({len(body)} bytes).")
