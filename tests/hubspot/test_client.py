@@ -3,6 +3,7 @@ import gzip
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -137,6 +138,27 @@ def test_a_body_larger_than_any_page_is_given_up(monkeypatch):
     with Wire(dripping(step=lambda: None)) as wire, client_of(wire) as client, pytest.raises(BadAnswer, match="page_size"):
         client.page(QUERY)
     assert len(wire.heads) == 1
+
+
+def test_what_all_workers_read_at_once_is_bounded_and_the_bound_is_free_again_afterwards(monkeypatch):
+    monkeypatch.setattr(module, "ANSWER_BYTES", 10_000)
+    half_read, refused = threading.Event(), threading.Event()
+    page = http({"results": [{"id": "a" * 8_000}]})
+
+    def paused(head):
+        yield page[:8_000]
+        half_read.set()
+        refused.wait(10)
+        yield page[8_000:]
+
+    with Wire(paused, page) as wire, client_of(wire, connections=2) as client, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.page, QUERY)
+        half_read.wait(10)
+        with pytest.raises(BadAnswer, match="page_size"):
+            for _ in range(1_000):  # soon the first worker has read what was sent
+                client.page(QUERY)
+        refused.set()
+        assert first.result().events == client.page(QUERY).events == [{"id": "a" * 8_000}]
 
 
 # Stopping
