@@ -35,7 +35,7 @@ _CLOCK = {f"{minute:02}:{second:02}": minute * MINUTE + second * SECOND for minu
 _FRACTION = {"Z": 0} | {f".{ms:03}Z": ms for ms in range(SECOND)}
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=20_000)  # two years: sparse events in any order take no longer than datetime.fromisoformat would
 def _hour(text: str) -> int:
     """The start of an hour, such as `2026-05-21T01:`. Parsed at minute 1, because Python 3.14 accepts 24:00 as midnight of the
     next day."""

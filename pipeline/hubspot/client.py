@@ -24,7 +24,7 @@ from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
 ANSWER_SECONDS = 60.0  # for a whole answer, connecting included: a slow trickle never hits the timeout between two pieces
 STOP_SECONDS = 1.0  # a request older than this is abandoned once the sync is stopped
-ANSWER_BYTES = 256 * 1024 * 1024  # far above any page; a larger answer cannot be one
+ANSWER_BYTES = 256 * 1024 * 1024  # read by all workers at once, unpacked: far above 16 of the largest pages
 CHUNK_BYTES = 256 * 1024  # read at once: smaller chunks cost calls, larger ones leave the cache before they are joined
 
 _STOPPED = "The sync was stopped while it waited for HubSpot."
@@ -91,6 +91,7 @@ class Client:
         self._session.mount(base_url, self._adapter)
         self._never = threading.Event()
         self._lock = threading.Lock()
+        self._reading = 0  # bytes of the answers that are being read
         # These keys, and the one that counts() adds, are columns of sync_run.
         self._counts = {"requests": 0, "retries": 0, "rate_limited": 0, "replaced": 0, "seconds_waiting_for_http": 0.0}
 
@@ -183,7 +184,7 @@ class Client:
                 self.clock.update(response.headers.get("Date"))
                 self.rate_limit.update(response.headers)
                 self._count(rate_limited=response.status_code == 429)
-                body = _read_body(response)
+                body = self._read_body(response)
         except (requests.RequestException, TransportError, OSError) as error:
             raise Transient(self._redact(f"{type(error).__name__} ({_without_query(str(error))}).")[:500]) from None
         finally:
@@ -194,6 +195,24 @@ class Client:
         if not isinstance(failed, Transient):
             self._outage.end()
         raise failed
+
+    def _read_body(self, response: requests.Response) -> bytearray:
+        """The whole body; requests would not notice one that is cut short. A few kilobytes may unpack to gigabytes: ANSWER_BYTES
+        bounds what all workers read at once."""
+        body = bytearray()
+        try:
+            while piece := response.raw.read1(CHUNK_BYTES, decode_content=True):
+                body += piece
+                self._count_reading(len(piece))
+            return body
+        finally:
+            self._count_reading(-len(body))
+
+    def _count_reading(self, more: int) -> None:
+        with self._lock:
+            self._reading += more
+            if more > 0 and self._reading > ANSWER_BYTES:
+                raise BadAnswer(f"HubSpot's answers are larger than {ANSWER_BYTES} bytes. Cure: lower page_size.")
 
 
 def _without_query(text: str) -> str:
@@ -211,16 +230,6 @@ def _check_time(sent: float, stop: threading.Event) -> None:
         raise Transient(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
 
 
-def _read_body(response: requests.Response) -> bytearray:
-    """The whole body; requests would not notice one that is cut short."""
-    body = bytearray()
-    while piece := response.raw.read1(CHUNK_BYTES, decode_content=True):
-        body += piece
-        if len(body) > ANSWER_BYTES:
-            raise BadAnswer(f"HubSpot's answer is larger than {ANSWER_BYTES} bytes. Cure: lower page_size.")
-    return body
-
-
 def _parse(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
     """The answer's JSON, and how many values had to be replaced to read it.
 
@@ -229,10 +238,9 @@ def _parse(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
     try:
         answer, replaced = orjson.loads(body), 0
     except orjson.JSONDecodeError as error:
-        repaired, replaced = repair(body)
         try:
-            answer = orjson.loads(repaired)
-        except orjson.JSONDecodeError:
+            answer, replaced = repair(body)
+        except (ValueError, RecursionError):
             raise Transient(f"a 200 response that is not JSON ({len(body)} bytes: {error}).") from None
     if not isinstance(answer, dict) or not isinstance(answer.get(wanted), list):
         raise Unusable(f"a 200 response without a list of {wanted} ({len(body)} bytes).")

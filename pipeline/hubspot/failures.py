@@ -88,10 +88,10 @@ def _cure(status: int, said: ErrorBody, location: str) -> str:
             "minutes to work), or, where the account's plan lacks the feature (Enterprise tiers have it), take the event type "
             "out of event_types."
         )
-    if 300 <= status < 400:
-        return f"check api_base_url: it redirects to {location[:200]}, and the token is sent to no other host."
     if status in _CURES:
         return _CURES[status]
+    if 300 <= status < 400:
+        return f"check api_base_url: it redirects to {location[:200]}, and the token is sent to no other host."
     return next((cure for pattern, cure in _CURES_BY_TEXT.items() if re.search(pattern, text, re.IGNORECASE)), _CHECK)
 
 
@@ -119,6 +119,7 @@ def _named(scopes: Scopes) -> str:
 
 _GRANTED_BY_OTHERS = "business-intelligence"
 _CURES = {
+    304: "have the proxy in front of HubSpot, or the host in api_base_url, cache nothing: it says that nothing has changed.",
     404: "check api_base_url and api_version and, if HubSpot names one, the event type.",
     405: "check api_base_url: only HubSpot's Events API, or a stand-in for it, can be read.",
     **dict.fromkeys((413, 414, 431), "shorten properties and property_filters: they make the request too long."),

@@ -50,6 +50,13 @@ class _Answer(HTTPResponse):
         super().__init__(sock, *arguments, **named)
         self.fp = io.BufferedReader(_Pieces(sock, self.fp.detach()))
 
+    def begin(self) -> None:
+        """Reads the head of the answer. Interim ones (1xx) may come before it, of which http.client skips only 100."""
+        super().begin()
+        while 100 <= self.status < 200:
+            self.headers = None  # type: ignore[assignment]  # it would read no second head
+            super().begin()
+
 
 class _Pieces(io.RawIOBase):
     """The bytes that arrive on a socket. `source` keeps the socket's reference count; closing this closes it."""

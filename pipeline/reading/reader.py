@@ -241,7 +241,7 @@ class Reader:
 def _no_end(window: Window, inconclusive: Inconclusive) -> BadAnswer:
     """The error if no walk through a window comes to a confirmed end."""
     end = "on" if window.end is None else f"to {to_text(window.end)}"
-    said = f" It said: {inconclusive.cause}" if inconclusive.cause else ""
+    said = f" It said: {str(inconclusive.cause).partition(' Cure: ')[0]}" if inconclusive.cause else ""
     return BadAnswer(
         f"HubSpot's pages from {to_text(window.start)} {end} never came to a confirmed end: {inconclusive}{said} "
         "Cure: start the sync again; if it fails here again, try another page_size, and send this message to HubSpot Support."

@@ -114,17 +114,19 @@ def test_a_sync_of_any_pages_ends_in_writable_rows_or_a_connector_error(body, co
 
 @given(BODIES)
 @law
-def test_a_repair_raises_nothing_and_its_text_is_utf_8(body):
-    repaired, replaced = repair(body)
-    repaired.decode()
-    assert replaced >= 0 and len(repaired) < 7 * len(body) + 100
+def test_a_repair_reads_whatever_json_reads_and_orjson_can_write_it(body):
     try:
-        orjson.loads(body)
-    except orjson.JSONDecodeError:
+        answer, replaced = repair(body)
+    except (ValueError, RecursionError):
+        with pytest.raises((ValueError, RecursionError)):
+            json.loads(body.decode("utf-8", "replace"))
         return
-    assert orjson.loads(repaired) == orjson.loads(body) or replaced
+    assert orjson.loads(orjson.dumps(answer)) == answer and replaced >= 0
+    with suppress(orjson.JSONDecodeError):
+        assert orjson.loads(body) == answer or replaced
 
 
+HALVES = (r"\ud83d", r"\uDE00", r"\uDBFF", r"\udc00")
 TEXTS = st.text(st.characters() | st.sampled_from("\ud83d\ude00\\\"/\ufffd\u0000[]{}"), max_size=8)
 WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(-(10**40), 10**40) | st.just(2**63 - 1)
 VALUES = st.recursive(
@@ -150,22 +152,46 @@ def represented(value):
 @law
 def test_a_repair_changes_only_what_cannot_be_represented(value, ascii):
     text = json.dumps({"results": [value]}, ensure_ascii=ascii)
-    repaired, replaced = repair(text.encode("utf-8", "surrogatepass" if ascii else "replace"))
+    answer, replaced = repair(text.encode("utf-8", "surrogatepass" if ascii else "replace"))
     if not ascii:
         text = text.encode("utf-8", "replace").decode()
     expected = represented(json.loads(text))
-    assert orjson.loads(repaired) == expected
+    assert repr(answer) == repr(expected)  # as repr: 1 is not 1.0, nor True
     assert bool(replaced) == (expected != json.loads(text) or "NaN" in text)
 
 
-@given(st.integers(MAX_JSON_DEPTH, 3000), st.sampled_from(("[]", "{}")), VALUES)
+@given(st.lists(st.sampled_from((*HALVES, r"\\", r"\"", r"\u005c", r"\ufffd", "u", "d83d", "é")), max_size=8).map("".join))
+@law
+def test_each_half_character_is_replaced_once_however_it_is_escaped(escaped):
+    answer, replaced = repair(f'["{escaped}"]'.encode())
+    (text,) = json.loads(f'["{escaped}"]')
+    assert answer == [represented(text)] and replaced == len(re.findall("[\ud800-\udfff]", text))
+
+
+@pytest.mark.parametrize("text, instead", [
+    ("1e400", "1e400"), ("-1e999", "-1e999"), ("9223372036854775808", "9223372036854775808"), ("-9223372036854775808", -(2**63)),
+    ("1" * 5000, "1" * 5000), ("Infinity", None), ("-Infinity", None), ("NaN", None), ("-0", 0), ("1E2", 100.0),
+])  # fmt: skip
+def test_a_number_that_fits_no_type_becomes_its_text_and_what_is_no_number_null(text, instead):
+    answer, replaced = repair(f'[{text}, "\xff{text}"]'.encode())
+    assert repr(answer) == repr([instead, f"\xff{text}"]) and replaced == (type(instead) not in (int, float))
+
+
+@given(st.integers(MAX_JSON_DEPTH, 3000), st.sampled_from(("[]", "{}", "both")), VALUES)
 @settings(deadline=None, max_examples=30)
 def test_a_repair_cuts_out_what_is_nested_too_deep_and_keeps_its_neighbors(levels, kind, value):
-    deep = "[" * levels + "1" + "]" * levels if kind == "[]" else '{"a":' * levels + "1" + "}" * levels
-    whole = json.dumps(represented(value))
-    read = orjson.loads(repair(f'{{"results":[{whole},{deep},{whole}]}}'.encode())[0])["results"]
-    assert read[0] == read[2] == json.loads(whole)
-    assert "nested too deep" in json.dumps(read[1])
+    opening, closing = {"[]": ("[", "]"), "{}": ('{"a":', "}"), "both": (r'[1, {"]}\"\\":', '}, "[{"]')}[kind]
+    deep, whole = opening * levels + "1" + closing * levels, json.dumps(represented(value))
+    answer, cuts = repair(f'{{"results":[{whole},{deep},{whole},{deep}]}}'.encode())
+    first, one, second, other = answer["results"]
+    assert first == second == json.loads(whole) and one == other and cuts == 2
+    assert orjson.dumps(one).count(b"nested too deep") == 1
+
+
+@pytest.mark.parametrize("levels", [1, MAX_JSON_DEPTH - 3])
+def test_a_repair_keeps_what_is_nested_less_deep(levels):
+    text = '{"results":[%s]}' % ("[" * levels + "NaN" + "]" * levels)
+    assert orjson.dumps(repair(text.encode())[0]).decode() == text.replace("NaN", "null")
 
 
 @pytest.mark.parametrize("kind, megabytes", [

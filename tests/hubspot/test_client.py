@@ -3,6 +3,7 @@ import gzip
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -113,10 +114,10 @@ def test_an_answer_that_hangs_is_retried(monkeypatch, clock):
     assert len(sim.requests) == 2
 
 
-def dripping(head=b"HTTP/1.1 200 OK\r\n\r\n", step=lambda: time.sleep(0.01)):
+def dripping(head=b"HTTP/1.1 200 OK\r\n\r\n", step=lambda: time.sleep(0.01), piece=b" "):
     yield head
     while True:
-        yield b" "
+        yield piece
         step()
 
 
@@ -137,6 +138,44 @@ def test_a_body_larger_than_any_page_is_given_up(monkeypatch):
     with Wire(dripping(step=lambda: None)) as wire, client_of(wire) as client, pytest.raises(BadAnswer, match="page_size"):
         client.page(QUERY)
     assert len(wire.heads) == 1
+
+
+def test_what_all_workers_read_at_once_is_bounded_and_the_bound_is_free_again_afterwards(monkeypatch):
+    monkeypatch.setattr(module, "ANSWER_BYTES", 10_000)
+    half_read, refused = threading.Event(), threading.Event()
+    page = http({"results": [{"id": "a" * 8_000}]})
+
+    def paused(head):
+        yield page[:8_000]
+        half_read.set()
+        refused.wait(10)
+        yield page[8_000:]
+
+    with Wire(paused, page) as wire, client_of(wire, connections=2) as client, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.page, QUERY)
+        half_read.wait(10)
+        with pytest.raises(BadAnswer, match="page_size"):
+            for _ in range(1_000):  # soon the first worker has read what was sent
+                client.page(QUERY)
+        refused.set()
+        assert first.result().events == client.page(QUERY).events == [{"id": "a" * 8_000}]
+
+
+INTERIM = b"HTTP/1.1 %d x\r\nLink: </>; rel=preload\r\nContent-Length: 7\r\n\r\n"
+
+
+@pytest.mark.parametrize("statuses", [(100,), (102,), (103,), (103, 100, 199)], ids=str)
+def test_interim_answers_are_skipped(statuses, clock):
+    with Wire(b"".join(INTERIM % status for status in statuses) + GOOD) as wire, client_of(wire) as client:
+        assert client.page(QUERY, clock).events == [{"id": "a"}]
+    assert len(wire.heads) == 1
+
+
+def test_interim_answers_without_end_are_given_up_at_a_deadline(monkeypatch):
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.1)
+    with Wire(dripping(piece=INTERIM % 102, head=b""), GOOD) as wire, client_of(wire) as client:
+        assert client.page(QUERY).events == [{"id": "a"}]
+    assert len(wire.heads) == 2
 
 
 # Stopping
@@ -202,6 +241,12 @@ def test_a_redirect_is_not_followed_and_the_error_names_api_base_url(status, clo
         raised, text = error_of(wire, clock)
     assert raised is Refused and "api_base_url" in text and other.url in text
     assert other.requests == [] and len(wire.heads) == 1
+
+
+def test_an_answer_that_nothing_has_changed_is_blamed_on_a_cache(clock):
+    with Wire(http(b"", 304)) as wire:
+        raised, text = error_of(wire, clock)
+    assert raised is Refused and "cache nothing" in text and "redirect" not in text
 
 
 @pytest.mark.parametrize("loopback", [True, False])

@@ -313,10 +313,12 @@ def test_a_busy_second_that_no_walk_gets_through_ends_in_an_error_with_its_time_
     assert reader.position == BASE
 
 
-def test_an_error_over_a_refused_page_cursor_quotes_hubspot():
-    hubspot = FakeHubSpot([BASE] * 30, 10, odd=lambda step: "refused" if step.page == 1 else None)
-    with pytest.raises(BadAnswer, match="It said: The cursor has expired"):
-        read(reader_of(hubspot))
+def test_an_error_over_a_refused_page_cursor_quotes_hubspot_and_names_one_cure(simulated_reader):
+    busy = [event(BASE, n) for n in range(30)]
+    with pytest.raises(BadAnswer) as raised:
+        read(simulated_reader(10, 1, listed(busy), refuse_every=1))
+    assert "It said: HubSpot answered 400: " in str(raised.value)
+    assert str(raised.value).count("Cure:") == 1
 
 
 @pytest.mark.parametrize("order", SIMULATED_ORDERS)
