@@ -1,6 +1,5 @@
 """Names of columns: no value of an event is lost to a name."""
 from collections.abc import Iterable
-from functools import lru_cache
 
 from pipeline.hubspot.events_api import EVENT_TYPE, FIELDS, ID, OCCURRED_AT
 from pipeline.names.destination import destination_name
@@ -48,7 +47,6 @@ def column_names(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[s
     return (*(columns[False, path] for path in own), *(columns[True, path] for path in properties))
 
 
-@lru_cache(maxsize=512)
 def column_names_if_different(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...] | None:
     """column_names, or None if every column keeps its path as its name (the usual case).
 

@@ -59,9 +59,9 @@ def what_is_wrong(event: Any) -> str | None:
         return "not an object"
     if not isinstance(event.get(ID), (str, int)) or event[ID] == "":
         return "no id"
-    if event.get(OCCURRED_AT) in (None, ""):
-        return f"no {OCCURRED_AT}"
-    return f"unreadable {OCCURRED_AT}" if occurred_ms(event) is None else None
+    if occurred_ms(event) is not None:
+        return None
+    return f"{'no' if event.get(OCCURRED_AT) in (None, '') else 'unreadable'} {OCCURRED_AT}"
 
 
 @curry

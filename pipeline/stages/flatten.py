@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.hubspot.events_api import OCCURRED_AT, PROPERTIES, occurred_text
 from pipeline.names.columns import OCCURRED, column_names_if_different
+from pipeline.names.shapes import by_shape
 from pipeline.stages.events import Event
 
 MAX_DEPTH = 32  # an object nested deeper than this becomes JSON text, since no destination takes the name it would get
@@ -21,14 +22,11 @@ def flatten(events: Iterable[Event]) -> Iterator[Row]:
     {'id': 'a', 'occurredAt': '2026-05-21T01:36:04Z', 'hs_url': '/', 'properties_id': '7', 'geo_lat': 1,
      'occurred': '2026-05-21T01:36:04Z'}
     """
-    shape = columns = None
     for event in events:
         row = event.copy()
         properties = row.pop(PROPERTIES) if type(row.get(PROPERTIES)) is dict else {}
         own, properties = leaves(row), leaves(properties)
-        new_shape = tuple(own), tuple(properties)
-        if new_shape != shape:  # most events have the shape of the one before
-            shape, columns = new_shape, column_names_if_different(*new_shape)
+        columns = _columns_of(own, properties)
         if columns is None:  # nothing is nested, and each name is its column's
             row.update(properties)
         else:
@@ -39,6 +37,9 @@ def flatten(events: Iterable[Event]) -> Iterator[Row]:
             occurred = row[OCCURRED_AT] = occurred_text(occurred)
         row[OCCURRED] = occurred
         yield row
+
+
+_columns_of = by_shape(column_names_if_different)
 
 
 def leaves(fields: dict[str, Any]) -> dict[Any, Any]:

@@ -1,7 +1,7 @@
 """Columns that must not be readable at the destination: dropped, or hashed."""
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -10,15 +10,16 @@ from toolz import curry
 from pipeline.hubspot.events_api import PROPERTIES
 from pipeline.names.columns import Path, column_names
 from pipeline.names.patterns import matcher
+from pipeline.names.shapes import Names, by_shape
 from pipeline.stages.events import Event
 from pipeline.stages.flatten import MAX_DEPTH, leaves
 from pipeline.stages.serialize import NESTED, json_text
 
 WITHHELD = "(lists in lists, withheld: nobody knows what columns are in them)"
 
-Target = tuple[bool, Path, bool]  # whether a property (not an own field), the path, whether to hash it (not drop it)
-Targets = Callable[[tuple[Path, ...], tuple[Path, ...]], tuple[Target, ...]]
-Change = Callable[[Any], Any]
+Change = Callable[[Any], Any] | None  # of a value; None: it is dropped
+Changes = list[tuple[Path, Change]]  # of the values at these paths
+Plan = Callable[[Iterable[Path], Iterable[Path]], tuple[Changes, Changes]]  # from an event's paths: own fields, properties
 
 
 @curry
@@ -50,75 +51,77 @@ def protection(
     """
     if not drop and not hashed and observe is None:
         return None
-    targets = lru_cache(maxsize=512)(partial(_targets, matcher(drop), matcher(hashed), observe))
-    return partial(_protect_event, targets, partial(_digest, salt.encode(errors="replace")))
+    digest = partial(_digest, hashlib.sha256(salt.encode(errors="replace")))
+    return partial(_protect_event, by_shape(partial(_changes, matcher(drop), matcher(hashed), digest, observe)))
 
 
-def _protect_event(targets: Targets, digest: Change, event: Any, level: int = 0) -> Any:
+def _protect_event(plan: Plan, event: Any, level: int = 0) -> Any:
     if type(event) is not dict:
-        return _protect_list(targets, digest, event, level) if type(event) is list else event
-    own, properties = event.copy(), {}
-    has_properties = type(event.get(PROPERTIES)) is dict
-    if has_properties:
-        properties = own.pop(PROPERTIES)
+        return _protect_list(plan, event, level) if type(event) is list else event
+    own, has_properties = event.copy(), type(event.get(PROPERTIES)) is dict
+    properties = own.pop(PROPERTIES) if has_properties else {}
     is_flat = NESTED.isdisjoint(map(type, chain(own.values(), properties.values())))
-    paths = (own, properties) if is_flat else (leaves(own), leaves(properties))
-    found = targets(*map(tuple, paths))
-    if is_flat and not found:
+    of_own, of_properties = plan(own, properties) if is_flat else plan(leaves(own), leaves(properties))
+    if is_flat and not of_own and not of_properties:
         return event
     properties = properties.copy()
-    for is_property, path, is_hashed in found:
-        _change(properties if is_property else own, path, digest if is_hashed else None)
+    for path, change in of_own:
+        _change(own, path, change)
+    for path, change in of_properties:
+        _change(properties, path, change)
     for fields in () if is_flat else (own, properties):
         for path in [path for path, value in leaves(fields).items() if type(value) is list]:
-            _change(fields, path, lambda value: _protect_list(targets, digest, value, level + 1))
+            _change(fields, path, lambda value: _protect_list(plan, value, level + 1))
     if has_properties:
         own[PROPERTIES] = properties
     return own
 
 
-def _protect_list(targets: Targets, digest: Change, items: list[Any], level: int) -> Any:
+def _protect_list(plan: Plan, items: list[Any], level: int) -> Any:
     """A list with each object in it protected as if it were an event."""
-    return [_protect_event(targets, digest, item, level + 1) for item in items] if level < MAX_DEPTH else WITHHELD
+    return [_protect_event(plan, item, level + 1) for item in items] if level < MAX_DEPTH else WITHHELD
 
 
-def _targets(
+def _changes(
     is_dropped: Callable[[str], bool],
     is_hashed: Callable[[str], bool],
+    digest: Change,
     observe: Callable[[Iterable[str]], None] | None,
-    own: tuple[Path, ...],
-    properties: tuple[Path, ...],
-) -> tuple[Target, ...]:
-    """The values to protect in an event with these paths."""
-    targets: list[Target] = []
-    whose = [*((False, path) for path in own), *((True, path) for path in properties)]
-    for (is_property, path), column in zip(whose, column_names(own, properties), strict=True):
+    own: Names,
+    properties: Names,
+) -> tuple[Changes, Changes]:
+    """What to change among the own fields and among the properties of an event with these paths."""
+    changes: tuple[Changes, Changes] = [], []
+    whose = [*((0, path) for path in own), *((1, path) for path in properties)]
+    for (part, path), column in zip(whose, column_names(own, properties), strict=True):
         names = (column, path if isinstance(path, str) else "_".join(path))  # of two that share a name, either might keep it
         if observe is not None:
             observe(names)
         if any(map(is_dropped, names)):
-            targets.append((is_property, path, False))
+            changes[part].append((path, None))
         elif any(map(is_hashed, names)):
-            targets.append((is_property, path, True))
-    return tuple(targets)
+            changes[part].append((path, digest))
+    return changes
 
 
-def _change(fields: dict[str, Any], path: Path, change: Change | None) -> None:
+def _change(fields: dict[str, Any], path: Path, change: Change) -> None:
     """Changes the value at a path, or removes it (None) with the objects that this leaves empty. The objects on the way are
     copied, not changed."""
-    name, below = (path, ()) if isinstance(path, str) else (path[0], path[1:])
-    if below:
-        inner = fields[name].copy()
-        _change(inner, below, change)
-        fields[name] = inner
-    elif change is not None:
-        fields[name] = change(fields[name])
-    if change is None and not (below and fields[name]):
-        del fields[name]
+    if isinstance(path, tuple):
+        name, *below = path
+        inner = fields[name] = fields[name].copy()
+        _change(inner, tuple(below) if len(below) > 1 else below[0], change)
+        if not inner:
+            del fields[name]
+    elif change is None:
+        del fields[path]
+    else:
+        fields[path] = change(fields[path])
 
 
-def _digest(salt: bytes, value: Any) -> Any:
+def _digest(salted: "hashlib._Hash", value: Any) -> Any:
     if value is None or value == "":
         return value
-    text = value if isinstance(value, str) else json_text(value)
-    return hashlib.sha256(salt + text.encode(errors="replace")).hexdigest()
+    digest = salted.copy()
+    digest.update((value if isinstance(value, str) else json_text(value)).encode(errors="replace"))
+    return digest.hexdigest()

@@ -1,5 +1,5 @@
 """New names for columns."""
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 
 from toolz import curry
@@ -21,10 +21,27 @@ def rename_columns(renames: Renames, rows: Iterable[Row]) -> Iterator[Row]:
     >>> list(rename_columns((("hs_*", "page_*"),))(rows))
     [{'id': 'a', 'page_url': '/', 'properties_page_url': '?'}]
     """
-    if not renames:
-        return iter(rows)
-    names = lru_cache(maxsize=512)(partial(new_names, renames))
-    return (dict(zip(names(tuple(row)), row.values(), strict=True)) for row in rows)
+    return _renamed(lru_cache(maxsize=512)(partial(_changed_names, renames)), rows) if renames else iter(rows)
+
+
+def _renamed(changed_names: Callable[[tuple[str, ...]], Renames], rows: Iterable[Row]) -> Iterator[Row]:
+    columns: list[str] = []
+    changed: Renames = ()
+    for row in rows:
+        if list(row) != columns:  # most rows have the columns of the one before
+            columns, changed = list(row), changed_names(tuple(row))
+        renamed = row.copy()  # and not built anew: few columns have a new name
+        for old, _ in changed:
+            del renamed[old]
+        for old, new in changed:
+            renamed[new] = row[old]
+        yield renamed
+
+
+def _changed_names(renames: Renames, columns: tuple[str, ...]) -> Renames:
+    """The columns of a row that get another name."""
+    names = zip(columns, new_names(renames, columns), strict=True)
+    return tuple((old, new) for old, new in names if new != old)
 
 
 def new_names(renames: Renames, columns: tuple[str, ...]) -> tuple[str, ...]:

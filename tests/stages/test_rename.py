@@ -1,4 +1,6 @@
 """Renamed columns: no value is lost to another's new name, and the fixed columns stay."""
+import copy
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -52,7 +54,7 @@ def test_no_value_is_lost_and_no_two_columns_share_a_destination_name(text, name
         return
     row = {name: f"value of {name}" for name in names}
     (renamed,) = rename_columns(renames)([row])
-    assert list(renamed.values()) == list(row.values())
+    assert [renamed[name] for name in new_names(renames, names)] == list(row.values())
     assert len(set(map(destination_name, renamed))) == len(row)
     taken = set(map(destination_name, ADDED)) - {"occurred"}
     assert not taken & set(map(destination_name, renamed))
@@ -108,3 +110,15 @@ def test_a_renamed_row(text, properties, renamed):
     row = row_of(event(**properties), renames=read(rename_columns=text).rename_columns)
     own = {name: value for name, value in event().items() if name != "properties"} | {"occurred": START}
     assert row == own | renamed
+
+
+def test_rows_of_several_shapes_are_renamed_alike_and_none_is_changed():
+    rows = [event_row(*columns) for columns in ("ab", "ab", "ba", "b", "cab", "ab", "")]
+    before = copy.deepcopy(rows)
+    renamed = list(rename_columns((("a", "b"), ("b", "a")))(rows))
+    assert rows == before
+    assert renamed == [{{"a": "b", "b": "a"}.get(name, name): value for name, value in row.items()} for row in rows]
+
+
+def event_row(*columns):
+    return {name: f"value of {name}" for name in ("id", *columns)}
