@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.run(options)
     except (ConnectorError, OSError, ValueError) as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
         return 130
@@ -45,12 +45,12 @@ def _parser() -> argparse.ArgumentParser:
 def _event_types(options: argparse.Namespace) -> None:
     settings = read_settings(_read_json(options.configuration))
     for line in format_event_types(find_event_types(settings, _progress)):
-        print(line)
+        sys.stdout.write(f"{line}\n")
 
 
 def _progress(asked: int, of: int) -> None:
     if asked % PROGRESS_EVERY == 0 or asked == of:
-        print(f"Asked HubSpot for {asked} of {of} event types.", file=sys.stderr, flush=True)
+        sys.stderr.write(f"Asked HubSpot for {asked} of {of} event types.\n")
 
 
 def _read_again(options: argparse.Namespace) -> None:
@@ -61,7 +61,7 @@ def _read_again(options: argparse.Namespace) -> None:
     written.write_text(json.dumps(state if deployed is None else {"state": state}), encoding="utf-8")
     os.replace(written, options.state)
     again = state["event_types"][options.event_type]
-    print(f"The next sync reads {options.event_type} from {again['again_from']} to {again['again_to']} again.")
+    sys.stdout.write(f"The next sync reads {options.event_type} from {again['again_from']} to {again['again_to']} again.\n")
 
 
 def _deployed(answer: dict[str, Any]) -> dict[str, Any] | None:

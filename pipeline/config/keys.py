@@ -14,6 +14,7 @@ from pipeline.config.parsers import (
     plain_names,
     property_filters,
     renames,
+    secret,
     single_name,
     switch,
     token,
@@ -68,7 +69,7 @@ KEYS = {
         "Names and patterns, separated by commas, such as *email*: their values become salted SHA-256. Needs the salt.",
     ),
     "hash_salt": Key(
-        "hash_salt", "", str, "Salt for hashed columns", "Any long secret text. Changing it changes every hash."
+        "hash_salt", "", secret, "Salt for hashed columns", "Any long secret text. Changing it changes every hash."
     ),
     "rename_columns": Key(
         "rename_columns", "", renames, "Columns to rename",

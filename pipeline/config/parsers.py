@@ -13,7 +13,17 @@ from pipeline.timestamps import MINUTE, to_ms
 SWITCH = ("true", "false")
 
 
+ENCRYPTED = "fivetran_encrypted:"  # how `fivetran configuration` saves a secret; `fivetran` commands pass on the secret itself
+
+
+def secret(text: str) -> str:
+    if text.startswith(ENCRYPTED):
+        raise ValueError("only `fivetran` commands can read this encrypted value: use a configuration file with the value itself")
+    return text
+
+
 def token(text: str) -> str:
+    secret(text)
     if not re.fullmatch(r"[!-~]+", text):  # anything else cannot stand in an HTTP header
         raise ValueError("give the token without spaces, line breaks or the word 'Bearer'")
     return text

@@ -10,9 +10,11 @@ from pipeline import stages
 from pipeline.stages import (
     checkpoint_every,
     dedupe_by_id,
+    destination_columns,
     emit_upserts,
     fetch_pages,
     flatten,
+    keep_span,
     keep_type,
     properties_as_json,
     protect,
@@ -40,6 +42,7 @@ STAGES = {
     "unwrap_results": (unwrap_results, page, 3),
     "reject_malformed": (reject_malformed(ignore), event, 1),
     "keep_type": (keep_type("e_a", ignore), event, 1),
+    "keep_span": (keep_span((0, None), ignore), event, 1),
     "protect": (protect(protection(drop=("n",))), event, 1),
     "properties_as_json": (properties_as_json(True), event, 1),
     "flatten": (flatten, event, 1),
@@ -49,11 +52,13 @@ STAGES = {
     "emit_upserts": (emit_upserts(ignore), event, 1),
     "checkpoint_every": (checkpoint_every(2, ignore), event, 1),
     "tap": (tap(ignore), event, 1),
+    "destination_columns": (destination_columns, event, 1),
 }
 
 
 def test_every_stage_is_in_the_table():
-    assert {*STAGES, "protection"} == set(stages.__all__)
+    """sort_by_time is not: it holds rows until the watermark has passed them."""
+    assert {*STAGES, "protection", "sort_by_time"} == set(stages.__all__)
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -75,3 +75,11 @@ def test_events_without_a_date_or_properties_are_counted(account, tmp_path, caps
     sim = account({"e_a": listed([{"id": "1"}, 7]), "e_b": listed([{"id": "1", "occurredAt": END}])})
     _, printed, _ = listing(sim, tmp_path, capsys)
     assert "e_a  2 events without a date" in printed and "no properties" in printed
+
+
+def test_a_token_that_fivetran_has_encrypted_is_named_as_such(tmp_path, capsys):
+    file = tmp_path / "configuration.json"
+    file.write_text('{"api_token": "fivetran_encrypted:c2VjcmV0", "initial_sync_start_date": "2026-01-01"}')
+    assert main(["event-types", "--configuration", str(file)]) == 1
+    said = capsys.readouterr().err
+    assert "only `fivetran` commands can read this encrypted value" in said and "c2VjcmV0" not in said
