@@ -133,4 +133,5 @@ def _shapes(axis: Any, rows: list[Any]) -> None:
 
 
 def _peer(axis: Any, rows: list[Any]) -> None:
+    rows = [rows[0], rows[1], rows[-1]]
     _bars(axis, [row[0] for row in rows], [row[3] for row in rows], PINK, [], f"{rows[0][7]:,.0f} events into DuckDB, seconds")
