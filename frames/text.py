@@ -27,10 +27,11 @@ def _text_array(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values, pa.string())
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):  # not only text; text with half a character
-        return pa.array([_as_text(value) for value in values], pa.string())
+        return pa.array([as_text(value) for value in values], pa.string())
 
 
-def _as_text(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
+    """A value as text; half a character becomes a question mark, since Arrow's text is UTF-8."""
     if value is None:
         return None
     return (value if type(value) is str else json_text(value)).encode(errors="replace").decode()

@@ -21,6 +21,7 @@ from dask.distributed import LocalCluster
 from backfill import backfill, parquet, windows, worker
 from backfill.windows import HOUR, Window, file_of, rejects_of
 from backfill.worker import UNFINISHED, read_window
+from frames.text import as_text
 from pipeline import read_settings
 from pipeline.connection.spans import main_span
 from pipeline.connection.state import progress_by_type
@@ -73,7 +74,7 @@ def rows_of(folder, table=TYPE):
 
 
 def as_written(row):
-    text = {destination_name(name): parquet.as_text(value) for name, value in row.items()}
+    text = {destination_name(name): as_text(value) for name, value in row.items()}
     return {name: value for name, value in text.items() if value is not None}
 
 
