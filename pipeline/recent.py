@@ -2,27 +2,33 @@
 from collections import deque
 from collections.abc import Hashable
 
+_NEVER = object()
+
 
 class Recent:
-    """Remembers the last `size` keys, so that what the API repeats is seen once.
+    """Remembers the last `size` keys, and what was last seen of each, so that what the API repeats is seen once.
 
     >>> recent = Recent(2)
     >>> [recent.is_new(key) for key in "abaca"]
     [True, True, False, True, True]
+    >>> [recent.is_new("a", content) for content in (1, 1, 2)]
+    [True, False, True]
     """
 
     def __init__(self, size: int):
         self._size = size
-        self._keys: set[Hashable] = set()
+        self._seen: dict[Hashable, Hashable] = {}
         self._order: deque[Hashable] = deque()
 
-    def is_new(self, key: Hashable) -> bool:
-        """Whether a key is not among the last ones; remembers it if so."""
-        if key in self._keys:
+    def is_new(self, key: Hashable, content: Hashable = None) -> bool:
+        """Whether a key is not among the last ones, or was last seen with other content; remembers it if so."""
+        before = self._seen.get(key, _NEVER)
+        if before == content:
             return False
-        if self._size > 0:
+        if before is _NEVER and self._size > 0:
             if len(self._order) >= self._size:
-                self._keys.discard(self._order.popleft())
+                self._seen.pop(self._order.popleft(), None)
             self._order.append(key)
-            self._keys.add(key)
+        if self._size > 0:
+            self._seen[key] = content
         return True

@@ -15,9 +15,9 @@ from pipeline.errors import SettingsError
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
 from pipeline.stages import (
-    dedupe_by_id,
     destination_columns,
     fetch_pages,
+    first_by_id,
     flatten,
     keep_span,
     keep_type,
@@ -77,7 +77,7 @@ def rows(settings: Settings, reader: Reader, event_type: str, span: Span, reject
         flatten,
         serialize_lists,
         rename_columns(settings.rename_columns),
-        dedupe_by_id(settings.dedupe_window),
+        first_by_id(settings.dedupe_window),
     )
     return stream
 

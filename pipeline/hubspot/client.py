@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import requests
-from requests.packages.urllib3.exceptions import HTTPError as TransportError  # what reading a body raises
+from requests.packages.urllib3.exceptions import HTTPError as TransportError  # an import of urllib3: the SDK would want its pin
 
 from pipeline.errors import BadAnswer, HubSpotError, Stopped, Unavailable
 from pipeline.hubspot.address import host_and_port, is_loopback

@@ -4,7 +4,7 @@ Whatever does I/O (fetch, upsert, save) is passed in, so that each stage runs in
 last and the rest is curried, so that stages compose: `toolz.pipe(pages, unwrap_results, flatten, dedupe_by_id(20_000))`.
 """
 from pipeline.stages.destination import destination_columns
-from pipeline.stages.emit import checkpoint_every, dedupe_by_id, emit_upserts, tap
+from pipeline.stages.emit import checkpoint_every, dedupe_by_id, emit_upserts, first_by_id, tap
 from pipeline.stages.events import fetch_pages, keep_span, keep_type, reject_malformed, unwrap_results
 from pipeline.stages.flatten import flatten
 from pipeline.stages.protect import protect, protection
@@ -18,6 +18,7 @@ __all__ = [
     "destination_columns",
     "emit_upserts",
     "fetch_pages",
+    "first_by_id",
     "flatten",
     "keep_span",
     "keep_type",

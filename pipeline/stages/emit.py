@@ -8,6 +8,7 @@ from pipeline.hubspot.events_api import ID
 from pipeline.names.columns import OCCURRED
 from pipeline.recent import Recent
 from pipeline.stages.flatten import Row
+from pipeline.stages.serialize import json_text
 from pipeline.timestamps import to_ms
 
 Item = TypeVar("Item")
@@ -15,9 +16,32 @@ Item = TypeVar("Item")
 
 @curry
 def dedupe_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows whose id is not among the last `window` ids; a row without one passes. Remembers `window` ids.
+    """The rows that are not the same as one of the last `window` ids was last time: a row that has changed in between passes, so
+    that the last one read is kept. A row without an id passes. Remembers `window` ids, and a hash of the row of each.
 
-    >>> [row["id"] for row in dedupe_by_id(2)([{"id": "a"}, {"id": "b"}, {"id": "a"}, {"id": "c"}, {"id": "a"}])]
+    >>> rows = [{"id": "a", "n": 1}, {"id": "b", "n": 1}, {"id": "a", "n": 1}, {"id": "a", "n": 2}]
+    >>> list(dedupe_by_id(2)(rows))
+    [{'id': 'a', 'n': 1}, {'id': 'b', 'n': 1}, {'id': 'a', 'n': 2}]
+    """
+    recent = Recent(window)
+    for row in rows:
+        key = row.get(ID)
+        if key is None or recent.is_new(key, _content(row)):
+            yield row
+
+
+def _content(row: Row) -> int:
+    try:
+        return hash(tuple(row.values()))
+    except TypeError:  # the single layout keeps objects
+        return hash(json_text(row))
+
+
+@curry
+def first_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows whose id is not among the last `window` ids, for where nothing upserts; a row without one passes.
+
+    >>> [row["id"] for row in first_by_id(2)([{"id": "a"}, {"id": "b"}, {"id": "a"}, {"id": "c"}, {"id": "a"}])]
     ['a', 'b', 'c', 'a']
     """
     recent = Recent(window)

@@ -42,6 +42,12 @@ def test_a_sync_without_events_saves_when_it_read(simulated):
     assert list(delivered.rows) == ["sync_run"] and "read_at" in delivered.state["event_types"][TYPE]
 
 
+def test_of_an_event_that_hubspot_sends_twice_the_last_one_read_is_kept(simulated):
+    sim = simulated(listed([event(BASE, 1, hs_url="/old"), event(BASE + 1, 1, hs_url="/new")]))
+    delivered = sync_into(Delivered(), sim, concurrency="1")
+    assert delivered.rows[TYPE]["id-1"]["hs_url"] == "/new" and delivered.upserts == ["id-1", "id-1"]
+
+
 # Interrupted syncs
 
 

@@ -7,11 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from toolz import pipe
 
-from pipeline.stages.emit import checkpoint_every, dedupe_by_id, emit_upserts
+from pipeline.stages.emit import checkpoint_every, dedupe_by_id, emit_upserts, first_by_id
 from pipeline.timestamps import to_ms
 from tests.stages.rows import law
 
-# dedupe_by_id
+# dedupe_by_id and first_by_id
 
 
 @law
@@ -21,7 +21,23 @@ def test_a_row_is_dropped_only_if_its_id_is_among_the_last(ids, window):
     for key in ids:
         if key not in passed[len(passed) - min(window, len(passed)) :]:
             passed.append(key)
-    assert [row["id"] for row in dedupe_by_id(window)([{"id": key} for key in ids])] == passed
+    for stage in (dedupe_by_id(window), first_by_id(window)):
+        assert [row["id"] for row in stage([{"id": key} for key in ids])] == passed
+
+
+@law
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2))), st.booleans())
+def test_of_rows_with_one_id_the_last_is_kept_by_one_stage_and_the_first_by_the_other(pairs, nested):
+    rows = [{"id": key, "n": {"a": n} if nested else n} for key, n in pairs]
+    assert {row["id"]: row for row in dedupe_by_id(5)(rows)} == {row["id"]: row for row in rows}
+    first = list(first_by_id(5)(rows))
+    assert {row["id"]: row for row in first} == {row["id"]: row for row in reversed(rows)}
+    assert len(first) == len({row["id"] for row in rows})
+
+
+def test_a_row_is_emitted_again_only_if_it_has_changed():
+    rows = [{"id": 1, "n": n} for n in (1, 1, 2, 2, 1)]
+    assert [row["n"] for row in dedupe_by_id(5)(rows)] == [1, 2, 1]
 
 
 def test_a_row_without_an_id_passes():
@@ -29,9 +45,10 @@ def test_a_row_without_an_id_passes():
     assert list(dedupe_by_id(5)(rows)) == rows
 
 
+@pytest.mark.parametrize("stage", [dedupe_by_id, first_by_id])
 @pytest.mark.parametrize("window, most", [(0, 100_000), (1_000, 1_000_000)])
-def test_a_million_ids_take_no_more_memory_than_the_window(window, most):
-    rows = dedupe_by_id(window)({"id": n} for n in range(1_000_000))
+def test_a_million_ids_take_no_more_memory_than_the_window(window, most, stage):
+    rows = stage(window)({"id": n} for n in range(1_000_000))
     for _ in itertools.islice(rows, 10 * window):
         pass
     tracemalloc.start()
