@@ -239,8 +239,8 @@ def shaping(_: Mapping[str, Any]) -> Table:
         "sink | throughput against none | CPU against none | none, s | all, s",
         rows,
         [(f"events a CPU second with all transformations, {row[0]}", row[2], 0.85, "at least") for row in rows],
-        "Dropping by two patterns, hashing two columns of each event, renaming two, declaring three; 30,000 events. By CPU, which "
-        "is what limits half a CPU, since the wall also waits for the simulator.",
+        "Dropping by two patterns, hashing two columns of each event, renaming two, declaring three; 30,000 events. By CPU: it "
+        "limits half a CPU, and the wall also waits for the simulator.",
     )
 
 
