@@ -5,13 +5,14 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from simulator import Simulator, generated
+from simulator import Simulator, generated, submissions
 from tests.sdk import run
 from tests.support import configuration
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
+VISITS, FORMS = "e_visited_page", "e_form_submission_v2"
 
 
 def execute(name, folder, *claims):
@@ -27,20 +28,33 @@ def test_stages(folder):
         "stages", folder,
         "[row['section'] for row in table] == ['home', 'pricing', 'contact']",
         "saved == ['2026-05-21T01:36:09.000Z', '2026-05-21T01:36:30.000Z']",
+        "[row['hs_url'] for row in read] == ['/', '/pricing', '/blog', '/contact']",
     )  # fmt: skip
 
 
-def test_explore(tmp_path):
+@pytest.fixture(params=["simulated", "synced"])
+def project(request, tmp_path):
+    """A folder like the project's, without a warehouse, or with that of an account that was synced there; and its forms."""
     project = tmp_path / "project"
     (project / "notebooks").mkdir(parents=True)
-    with Simulator({"e_visited_page": generated(3_000)}) as hubspot:
-        run(project, configuration(hubspot))
+    for name in ("pipeline", "frames", "simulator", "queries"):
+        (project / name).symlink_to(ROOT / name)
+    if request.param == "synced":
+        visits = generated(3_000)
+        with Simulator({VISITS: visits, FORMS: submissions(visits, every=33)}) as hubspot:
+            run(project, configuration(hubspot, event_types=f"{VISITS}, {FORMS}"))
+    return project, {"simulated": 909, "synced": 90}[request.param]
+
+
+def test_explore(project):
+    folder, forms = project
     execute(
-        "explore", project / "notebooks",
+        "explore", folder / "notebooks",
         "len(days) == 120 and len(hours) > 100 and len(pages) == 9",
         "sizes == sorted(sizes) and sizes[0] >= 1",
         "reached[0] > reached[1] >= reached[2]",
         "weeks and all(0 <= share <= 1 or share != share for row in shares for share in row)",
+        f"len(sources) == 6 and sum(first) == sum(last) == {forms}",
     )  # fmt: skip
 
 
@@ -56,6 +70,7 @@ def test_tuning():
 def test_backfill_on_dask():
     execute(
         "backfill_on_dask", NOTEBOOKS,
+        "len(truth) == 16_000",
         "(result['twice'], result['by both'], result['by neither']) == (0, 0, 0)",
         "result['read by the backfill'] == left.rows['e_visited_page'] > 0 < result['read by the connector']",
         "refused <= 0.01 * len(asked)",

@@ -24,7 +24,7 @@ IMPORTS = {
     "frames/requirements.txt": "import frames",
     "report/requirements.txt": "import report.__main__",
     "notebooks/requirements.txt": "\n".join(
-        ["import ipykernel, nbclient, simulator.demo, connector", *map(imports_of, sorted((ROOT / "notebooks").glob("*.ipynb")))]
+        ["import ipykernel, jupyterlab, nbclient", *map(imports_of, sorted((ROOT / "notebooks").glob("*.ipynb")))]
     ),
 }
 
