@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipeline.__main__ import main
 from pipeline.audits.stretches import decode
 from pipeline.config.keys import API_VERSIONS, KEYS, REQUIRED
 from pipeline.connection.state import migrate, progress_by_type
@@ -18,7 +19,7 @@ from pipeline.names.destination import destination_name
 from pipeline.names.tables import table_name
 from pipeline.stages.flatten import flatten
 from pipeline.tables import rejected_event, sync_run
-from simulator import Simulator, generated, listed
+from simulator import Behaviour, Simulator, generated, listed, submissions
 from simulator.visits import live
 from tests.support import START, TYPE, Delivered, configuration, event, sync_into
 
@@ -70,12 +71,15 @@ def extended(blocks, tmp_path_factory):
     stage, its_import, line, _ = blocks
     shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "pipeline" / "stages" / "own.py").write_text(stage)
-    module = folder / "pipeline" / "connection" / "deliver.py"
+    module, other = folder / "pipeline" / "connection" / "deliver.py", folder / "pipeline" / "rows.py"
     text = module.read_text(encoding="utf-8")
     before, own, after = line.splitlines()
     between = text.partition(before)[2].partition(after)[0].strip()
     assert between.startswith("#") and "docs/extending.md" in between and "\n" not in between, "the place is marked"
     module.write_text(its_import + text.replace(before, f"{before}\n{own}"))
+    text = other.read_text(encoding="utf-8")
+    assert text.count("        protect(") == 1, "the documented place is the only one"
+    other.write_text(its_import + text.replace("        protect(", f"        {own.strip()}\n        protect("))
     return folder
 
 
@@ -91,6 +95,12 @@ def synced(extended, **keys):
 def test_the_documented_stage_passes_its_doctest_and_runs_in_a_notebook(blocks, extended):
     run(extended, "-m", "doctest", "pipeline/stages/own.py")
     assert "/pricing" in run(extended, "-c", re.sub(r"^list\((.*)\)$", r"print(*\1)", blocks[3], flags=re.MULTILINE))
+
+
+def test_the_stage_is_in_the_rows_of_events_too(extended):
+    with Simulator({TYPE: listed(EVENTS)}) as sim:
+        read = f"from pipeline import events; print(*[row.get('page_path') for row in events({configuration(sim)})])"
+        assert run(extended, "-c", read).split()[:3] == ["/pricing"] * 3
 
 
 def values(fields):
@@ -149,6 +159,47 @@ def test_in_the_single_layout_the_column_is_beside_the_properties_as_sent(extend
 
 
 # README.md and docs/moving.md
+
+
+def section(title):
+    """What stands in README under a heading."""
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_lines_for_a_notebook_read_the_range_that_they_name(tmp_path):
+    for name in ("pipeline", "frames"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    history = generated(300, "2026-04-29T00:00:00Z", "2026-05-04T00:00:00Z")
+    days = [history.event(n)["occurredAt"][:10] for n in range(300)]
+    blocks = re.findall(r"```python\n(.*?)```", section("In a notebook"), re.DOTALL)
+    with Simulator({TYPE: history}) as sim:
+        (tmp_path / "configuration.json").write_text(json.dumps(configuration(sim)))
+        read = run(tmp_path, "-c", "\n".join([*blocks, "print(len(pages), table.num_rows)"]))
+    assert read.split() == [str(days.count("2026-05-01"))] * 2
+    with duckdb.connect(str(tmp_path / "events.db")) as database:
+        (loaded,) = database.sql("SELECT count(*) FROM visits").fetchall()
+    assert loaded == (sum(day >= "2026-05-01" for day in days),)
+
+
+def test_the_stages_run_as_shown():
+    (block,) = re.findall(r"```python\n(.*?)```", section("How it works"), re.DOTALL)
+    code, _, shown = block.rpartition("# ")
+    *imports, line = code.strip().splitlines()
+    names = {}
+    exec("\n".join(imports), names)  # noqa: S102 (our own documentation)
+    assert repr(eval(line, names)) == shown.strip()  # noqa: S307
+
+
+def test_the_account_is_listed_as_shown(tmp_path, monkeypatch, capsys):
+    visits = generated(30_000, "2026-01-01T00:00:00Z", "2026-05-01T00:00:00Z")
+    forms, refused = "e_form_submission_v2", "e_opened_email_v2"
+    account = {TYPE: visits, forms: submissions(visits, 33), "pe123_signup": listed([]), refused: listed([])}
+    monkeypatch.chdir(tmp_path)
+    with Simulator(account, Behaviour(forbidden={refused: ["business-intelligence"]})) as sim:
+        Path("configuration.json").write_text(json.dumps(configuration(sim)))
+        assert main(["event-types"]) == 0
+    (shown,) = re.findall(r"```\n(.*?)```", section("What is in the account"), re.DOTALL)
+    assert re.fullmatch(re.escape(shown).replace("…", ".*"), capsys.readouterr().out)
 
 
 def test_readme_names_each_key_with_its_default():
