@@ -13,7 +13,7 @@ def into_duckdb(connection: duckdb.DuckDBPyConnection, table: str, batches: Iter
     """Replaces a table by the rows of the batches, which may differ in their columns, and returns the number of rows.
 
     They are loaded into a table beside it, which takes its place at the end: if anything fails, the table stays as it was. Memory
-    does not grow with the rows, apart from DuckDB's cache of its file, which its `memory_limit` bounds.
+    does not grow with the rows, apart from what DuckDB itself takes for its file.
     """
     name, beside, rows = _quoted(table), _quoted(f"{table} (loading)"), 0
     columns: list[str] = []

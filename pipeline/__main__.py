@@ -1,4 +1,4 @@
-"""`python -m pipeline COMMAND`: what a person asks beside a sync."""
+"""`python -m pipeline COMMAND`: commands to run between syncs."""
 import argparse
 import json
 import os
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline", description="What a person asks beside a sync.")
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description="Commands to run between syncs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     types = commands.add_parser("event-types", help="list the event types of the account, and what is in each")
     types.add_argument("--configuration", type=Path, default=Path("configuration.json"), help="default: configuration.json")

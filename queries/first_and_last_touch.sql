@@ -11,7 +11,7 @@
 --
 -- Change: `tester` to your schema; e_form_submission_v_2 to the table of the events that are your conversions (Fivetran writes
 -- e_form_submission_v2 so). To count only visits of the last 90 days, add to the join
---   AND visit.occurred_at >= conversion.occurred_at - INTERVAL '90 days'
+--   AND visit.occurred_at >= conversion.occurred_at - INTERVAL '90 days'     (on BigQuery, INTERVAL 90 DAY)
 -- Visits of contacts that were merged count as one visitor's once HubSpot reports them so (docs/audits.md); to be sure of it
 -- today, join both tables to the contact_id of visits_and_contacts.sql.
 

@@ -28,8 +28,8 @@ SELECT *, reached - complete_until AS behind, max(run_at) OVER () - run_at AS pa
 ) ORDER BY event_type LIMIT $most
 """
 UNKNOWN = dict.fromkeys((
-    "last", "written", "days", "longest_gap", "cursor", "read_at", "lag", "outcome", "run_at", "complete_at", "failures",
-    "failing_since", "error", "complete_until", "behind", "passed_over",
+    "last", "written", "days", "longest_gap", "cursor", "read_at", "finished_at", "lag", "outcome", "run_at", "complete_at",
+    "failures", "failing_since", "error", "complete_until", "behind", "passed_over",
 ))  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def _health(row: Row, silence: int | None) -> str | None:
 
 def is_in_first_sync(row: Row) -> bool:
     """Whether there is a cursor and no sync has ever reached HubSpot's present."""
-    return bool(row["cursor"]) and row["read_at"] is None and row["complete_at"] is None and row["run_at"] is not None
+    return bool(row["cursor"]) and row["finished_at"] is None and row["complete_at"] is None
 
 
 def _silence(row: Row, written: datetime | None) -> int | None:
@@ -125,7 +125,7 @@ def overdue(starts: list[datetime], now: datetime) -> Row | None:
 
 
 def read_state(path: Path) -> tuple[dict[str, Row], str | None]:
-    """The cursors in a state file, {event type: {"cursor": …, "read_at": …}} with text or None; and, if there are none, why."""
+    """The cursors in a state file, {event type: {"cursor": …, …}} with text or None; and, if there are none, why."""
     try:
         state = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -136,7 +136,8 @@ def read_state(path: Path) -> tuple[dict[str, Row], str | None]:
     if not isinstance(saved, Mapping):
         return {}, f"{path.name} holds no cursors: no sync has saved any yet."
     return {
-        str(name): {"cursor": _text(each, "occurred"), "read_at": _text(each, "read_at")} for name, each in saved.items()
+        str(name): {"cursor": _text(each, "occurred"), **{key: _text(each, key) for key in ("read_at", "finished_at")}}
+        for name, each in saved.items()
     }, None
 
 

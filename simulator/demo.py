@@ -39,7 +39,7 @@ def main() -> int:
     with Simulator({VISITS: visits, FORMS: forms}, port=_port()) as hubspot:
         PORT.write_text(str(hubspot.port), encoding="utf-8")
         held = f"{EVENTS:,} page visits and {len(forms):,} forms"
-        print(f"A simulated HubSpot at {hubspot.url} holds {held} of January to April.")
+        print(f"A simulated HubSpot at {hubspot.url} holds {held} from January to April.")
         print("Syncing them with `fivetran debug` (without internet its dependency check takes 12 s) ...", flush=True)
         succeeded = _debug(hubspot.url)
         requests = len(hubspot.requests)

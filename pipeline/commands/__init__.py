@@ -1,1 +1,1 @@
-"""What a person asks beside a sync: `python -m pipeline --help`."""
+"""Commands to run between syncs: `python -m pipeline --help`."""

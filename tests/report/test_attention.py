@@ -73,7 +73,7 @@ def test_types_that_one_cure_helps_share_it_and_those_that_were_read_before_come
     page = page_with(tmp_path, runs)
     text = " ".join(page.text.split())
     assert "Failing: e_read, e_0, e_1, e_2, e_3 and 4 more." in text
-    assert "e_read is failing: no sync has read it since" in text and text.count(f"Cure: {CURE}") == 1
+    assert "e_read is failing: last read" in text and text.count(f"Cure: {CURE}") == 1
     assert "e_0, e_1, e_2, e_3, e_4 and 3 more are failing" in text
 
 
@@ -103,7 +103,9 @@ def test_a_type_that_syncs_pass_over_is_behind_and_one_that_never_had_data_is_le
 
 def test_a_type_in_its_first_sync_is_behind_until_a_sync_has_reached_the_present(tmp_path: Path) -> None:
     runs = runs_of(1, "failed", "HubSpot answered 502.", e_a={"outcome": "running"})
-    page = page_with(tmp_path, runs, state={"e_a": {"occurred": "2026-01-01T00:00:00.000Z"}})
+    runs[0]["event_types"] = None  # as a sync leaves it that was killed
+    cursor = {"occurred": "2026-01-01T00:00:00.000Z", "read_at": "2026-01-02T00:00:00.000Z"}
+    page = page_with(tmp_path, runs, state={"e_a": cursor}, e_a=range(100, 120))
     assert health(page) == {"e_a": "behind"}
     assert "its first sync has not reached the present, only 2026-01-01T00:00:00.000Z" in page.text
 

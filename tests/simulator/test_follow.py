@@ -13,7 +13,7 @@ LINES = [
 ]
 SHOWN = [
     "e_visited_page: reading from 2026-01-01T00:00:00.000Z on.",
-    "checkpoint: everything up to 2026-02-01T00:00:00Z is saved",
+    "checkpoint saved",
     "e_visited_page: complete, 30,000 rows in 2 s, cursor 2026-04-30T23:51:16.229Z.",
 ]
 
