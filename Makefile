@@ -7,7 +7,7 @@ NODE_CLIENT := tests/node/node_modules/.package-lock.json
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo report test long chaos bench lint package deploy clean
+.PHONY: demo report test long chaos bill bench lint package deploy clean
 
 demo: $(READY)  ## a simulated HubSpot, a real sync, a look at the table
 	@python -m simulator.demo
@@ -39,6 +39,9 @@ package: $(READY) build/package  ## build/package/files/package.zip
 deploy: $(READY) build/package  ## to where options.toml says, or ARGS="--destination NAME --connection NAME"; FIVETRAN_API_KEY is the key
 	@cd build/package && fivetran deploy --configuration ../../configuration.json \
 		$(if $(wildcard options.toml),--options-file ../../options.toml) $(ARGS)
+
+bill: $(READY)  ## build/bill.json: a software bill of materials of what production installs (CycloneDX)
+	@mkdir -p build && cyclonedx-py requirements requirements.txt --output-file build/bill.json
 
 bench:  ## side by side, into bench/results.*; FULL=1 adds 10,000,000 events, ONLY="latency quota" runs those alone
 	@$(PYTHON) -m venv .venv-bench && .venv-bench/bin/pip install --quiet --requirement bench/requirements.txt
