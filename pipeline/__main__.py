@@ -2,6 +2,7 @@
 import argparse
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _event_types(options: argparse.Namespace) -> None:
-    settings = read_settings(_read_json(options.configuration))
+    given = _read_json(options.configuration)
+    start = given.get("initial_sync_start_date") or "1970-01-01"  # neither this nor event_types matters here
+    settings = read_settings({**given, "initial_sync_start_date": start, "event_types": ""})
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name may not fit the terminal
     for line in format_event_types(find_event_types(settings, _progress)):
         sys.stdout.write(f"{line}\n")
 
@@ -59,14 +63,15 @@ def _read_again(options: argparse.Namespace) -> None:
     state = read_again(saved if deployed is None else deployed, options.event_type, options.begin, options.end)
     written = options.state.with_name(f"{options.state.name}.new")
     written.write_text(json.dumps(state if deployed is None else {"state": state}), encoding="utf-8")
+    shutil.copymode(options.state, written)
     os.replace(written, options.state)
     again = state["event_types"][options.event_type]
     sys.stdout.write(f"The next sync reads {options.event_type} from {again['again_from']} to {again['again_to']} again.\n")
 
 
 def _deployed(answer: dict[str, Any]) -> dict[str, Any] | None:
-    """The state in what Fivetran's API answers, {"data": {"state": …}}; to change it, the API wants {"state": …}."""
-    data = answer.get("data")
+    """The state in what Fivetran's API answers, {"data": {"state": …}}, or wants, {"state": …}."""
+    data = answer.get("data", answer)
     state = data.get("state") if isinstance(data, dict) else None
     return state if isinstance(state, dict) else None
 
@@ -74,7 +79,7 @@ def _deployed(answer: dict[str, Any]) -> dict[str, Any] | None:
 def _read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. Raises ValueError for anything else."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ValueError(f"There is no file {path}. Name the right one with --configuration or --state.") from None
     except ValueError as error:

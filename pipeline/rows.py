@@ -3,7 +3,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from functools import partial
 from typing import Any
 
@@ -34,37 +34,40 @@ from pipeline.stages.events import Reject
 from pipeline.stages.flatten import Row
 from pipeline.timestamps import Span, to_ms, to_text
 
-Moment = str | datetime  # ISO 8601 text, or a datetime; UTC if it names no other zone
+Moment = str | date  # ISO 8601 text, a date or a datetime; UTC if it names no other zone
+# A reader with this floor (ms) hands on only what its windows asked for: nothing upserts here, and each window asks for its own.
+NOWHERE = 2**62
 
 
 def events(
     configuration: Mapping[str, str], event_type: str = "e_visited_page", start: Moment | None = None, end: Moment | None = None
 ) -> Iterator[Row]:
-    """The events of one type in [start, end) as flat rows, in order of time. They have the columns of the table that a sync with
-    this configuration fills, protected and renamed as there; values are as HubSpot wrote them.
+    """The events of one type in [start, end) as flat rows, each once, in order of time. (Of more than 50,000 within one second,
+    that second's order is given up.) They have the columns of the table that a sync with this configuration fills, protected and
+    renamed as there; values are as HubSpot wrote them.
 
     They are read while you take them, `concurrency` requests at once, in memory that does not grow with the range. `start` is
-    `initial_sync_start_date` by default, `end` is now. What cannot be a row is left out, with a Python warning. Raises
-    ConnectorError, as a sync does.
+    `initial_sync_start_date` by default; without `end`, all there is from the start on is read. What cannot be a row is left out,
+    with a Python warning. Raises ConnectorError, as a sync does.
     """
-    begin = {} if start is None else {"initial_sync_start_date": _text(start)}
+    begin = {} if start is None else {"initial_sync_start_date": to_text(_ms("start", start))}
     settings = read_settings({**configuration, **begin})
-    span = settings.start, None if end is None else to_ms(_text(end))
+    span = settings.start, None if end is None else _ms("end", end)
     if span[1] is not None and span[1] <= span[0]:
         raise SettingsError(f"The end must be after the start: {to_text(span[0])} to {to_text(span[1])} holds no time.")
     return _read(settings, event_type, span)
 
 
 def _read(settings: Settings, event_type: str, span: Span) -> Iterator[Row]:
-    with connect(settings) as client, _left_out(event_type) as reject:
+    with connect(settings, _warn) as client, _left_out(event_type) as reject:
         fetch = partial(fetch_page, client, query_for(settings, event_type))
-        with Reader(fetch, client.clock.later, settings.concurrency, settings.start, _warn) as reader:
-            found = rows(settings, reader, event_type, span, reject)
-            yield from pipe(found, sort_by_time(lambda: reader.position), destination_columns)
+        with Reader(fetch, client.clock.later, settings.concurrency, NOWHERE, _warn) as reader:
+            yield from rows(settings, reader, event_type, span, reject)
 
 
 def rows(settings: Settings, reader: Reader, event_type: str, span: Span, reject: Reject) -> Iterator[Row]:
-    """The rows of one time range, as a sync hands them to the SDK; `reject(event, reason)` gets what is left out."""
+    """The rows of one time range, each once, with the names of the destination; `reject(event, reason)` gets what is left out.
+    The floor of the reader should be NOWHERE."""
     stream: Iterator[Row] = pipe(
         [span],
         fetch_pages(reader.pages),
@@ -77,7 +80,9 @@ def rows(settings: Settings, reader: Reader, event_type: str, span: Span, reject
         flatten,
         serialize_lists,
         rename_columns(settings.rename_columns),
+        sort_by_time(lambda: reader.position),
         first_by_id(settings.dedupe_window),
+        destination_columns,
     )
     return stream
 
@@ -99,11 +104,15 @@ def _left_out(event_type: str) -> Iterator[Reject]:
 
 
 def _warn(sentence: str) -> None:
-    warnings.warn(sentence, stacklevel=3)
+    """A Python warning, shown each time: a notebook's cell runs again, and Python shows a warning once for each place."""
+    warnings.warn_explicit(sentence, UserWarning, "HubSpot events", 1, registry={})
 
 
-def _text(moment: Moment) -> str:
-    """A moment as text; a datetime without a zone is UTC, as a text without one is."""
-    if isinstance(moment, str):
-        return moment
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).isoformat()
+def _ms(name: str, moment: Moment) -> int:
+    """A moment in ms; a datetime without a zone is UTC, as a text without one is."""
+    if isinstance(moment, datetime):
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).isoformat()
+    try:
+        return to_ms(str(moment))
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}. Write it like 2026-01-31 or 2026-01-31T12:00:00Z, or give a datetime.") from None

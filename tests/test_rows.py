@@ -1,7 +1,7 @@
 """`events` gives the rows that a sync upserts: all of a time range, in order, without an SDK or a state."""
 import threading
 import tracemalloc
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ START, END = "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
 def truth(history, start=START, end=END):
     """The ids of [start, end), in order of time."""
     inside = [i for i in range(len(history)) if to_ms(start) <= history.time(i) < to_ms(end)]
-    return [history.event(i)["id"] for i in inside]
+    return [key for _, key in sorted((history.time(i), history.event(i)["id"]) for i in inside)]
 
 
 @pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
@@ -44,7 +44,10 @@ def test_the_rows_are_those_of_a_sync_with_the_names_of_the_destination(simulate
 def test_moments_are_text_or_datetimes_and_utc_without_a_zone(simulated):
     history = generated(1_000)
     keys = configuration(simulated(history))
-    asked = [(START, END), (datetime(2026, 2, 1), datetime(2026, 3, 1, tzinfo=timezone.utc)), ("2026-02-01", "2026-03-01")]
+    asked = [
+        (START, END), ("2026-02-01", "2026-03-01"), (date(2026, 2, 1), date(2026, 3, 1)),
+        (datetime(2026, 2, 1), datetime(2026, 3, 1, tzinfo=timezone.utc)),
+    ]  # fmt: skip
     for start, end in asked:
         assert [row["id"] for row in events(keys, TYPE, start, end)] == truth(history)
 
@@ -99,9 +102,32 @@ def test_rows_are_sorted_whenever_the_watermark_keeps_its_word(steps):
 
 
 def test_rows_of_one_moment_are_not_held_without_bound():
-    rows = ({"occurred": START, "id": number} for number in range(4 * MOST_HELD))
+    """Only their ids are: of those that a walk which began anew reads twice, each comes once all the same."""
+    title, ids = "x" * 2000, (number % (2 * MOST_HELD) for number in range(6 * MOST_HELD))
+    rows = ({"occurred": START, "id": key, "hs_title": f"{title}{key}"} for key in ids)
     tracemalloc.start()
     count = sum(1 for _ in sort_by_time(lambda: 0)(rows))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert count == 4 * MOST_HELD and peak < MOST_HELD * 600
+    assert count == 2 * MOST_HELD and peak < MOST_HELD * 3000
+
+
+def test_of_rows_with_one_id_that_the_watermark_has_not_passed_the_last_is_kept():
+    rows = [{"id": "a", "occurred": START, "n": n} for n in (1, 2)]
+    assert list(sort_by_time(lambda: 0)(rows)) == rows[1:]
+
+
+def test_a_walk_that_begins_anew_doubles_nothing_whatever_the_dedupe_window(simulated):
+    history = listed([event(to_ms(START) + n % 900, n) for n in range(900)])
+    sim = simulated(history, order="shuffled", cursor_ttl_requests=3)
+    keys = configuration(sim, page_size="100", dedupe_window="0")
+    ids = [row["id"] for row in events(keys, TYPE, START, END)]
+    assert sorted(ids) == sorted(truth(history))
+    assert len(sim.requests) > 10
+
+
+@pytest.mark.parametrize("moment", ["soon", ""])
+def test_a_moment_that_cannot_be_read_is_named(simulated, moment):
+    for name, range_ in (("start", (moment, END)), ("end", (START, moment))):
+        with pytest.raises(ConnectorError, match=f"^{name}: not an ISO 8601 date"):
+            events(configuration(simulated(generated(10))), TYPE, *range_)

@@ -1,4 +1,6 @@
 """The event types of an account: which can be read, and what is in them."""
+import json
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,14 +10,17 @@ from typing import Any, NamedTuple
 from toolz import groupby
 
 from pipeline.config.connect import connect, query_for
+from pipeline.config.parsers import event_types
 from pipeline.config.settings import Settings
 from pipeline.connection.refusals import cause_of
-from pipeline.errors import HubSpotError, Unauthorized
+from pipeline.errors import HubSpotError, QuotaSpent, Unauthorized
 from pipeline.hubspot.client import Client
 from pipeline.hubspot.events_api import PROPERTIES, occurred_ms
-from pipeline.timestamps import to_text
+from pipeline.names.patterns import is_pattern
+from pipeline.timestamps import SECOND, to_text
 
 MOST_COLUMNS = 4  # shown of each event type
+PATIENCE = 20 * SECOND  # a person waits for the answer
 
 
 class Found(NamedTuple):
@@ -31,25 +36,34 @@ class Found(NamedTuple):
     refused: str = ""
 
 
-_name, _refused = attrgetter("event_type"), attrgetter("refused")
+_refused = attrgetter("refused")
+
+
+def _name(found: Found) -> str:
+    """The name of an event type, such that it cannot move the cursor of a terminal."""
+    return found.event_type if found.event_type.isprintable() else repr(found.event_type)
 
 def find_event_types(settings: Settings, progress: Callable[[int, int], Any]) -> Iterator[Found]:
     """What there is of each event type of the account, by name: one request for their list, and one for each. `progress` gets the
     number asked for, and that of all. Raises ConnectorError if HubSpot cannot be asked at all."""
     unfiltered = replace(settings, object_type="", object_id="", properties=(), property_filters=())
-    with connect(settings) as client, ThreadPoolExecutor(settings.concurrency) as workers:
-        names = sorted(client.event_types())
-        progress(0, len(names))
-        for number, found in enumerate(workers.map(lambda name: _find(unfiltered, client, name), names), start=1):
-            progress(number, len(names))
-            yield found
+    stop = threading.Event()
+    with connect(settings, patience=PATIENCE) as client, ThreadPoolExecutor(settings.concurrency) as workers:
+        try:
+            names = sorted(set(client.event_types(stop)))
+            progress(0, len(names))
+            for number, found in enumerate(workers.map(lambda name: _find(unfiltered, client, name, stop), names), start=1):
+                progress(number, len(names))
+                yield found
+        finally:
+            stop.set()  # or the workers would go on asking
 
 
-def _find(settings: Settings, client: Client, event_type: str) -> Found:
+def _find(settings: Settings, client: Client, event_type: str, stop: threading.Event) -> Found:
     """What the first page of an event type says: HubSpot lists the oldest events first."""
     try:
-        page = client.page(query_for(settings, event_type))
-    except Unauthorized:
+        page = client.page(query_for(settings, event_type), stop)
+    except (Unauthorized, QuotaSpent):
         raise
     except HubSpotError as error:
         return Found(event_type, refused=str(error))
@@ -64,15 +78,25 @@ def format_event_types(types: Iterable[Found]) -> Iterator[str]:
     """A line for each event type, those with events first; then why others cannot be read, and what to write in the
     configuration."""
     types = list(types)
-    readable = [found for found in types if found.events]
-    width = max((len(found.event_type) for found in types), default=0)
+    if not types:
+        yield "This account has no event types."
+    readable = [found.event_type for found in types if found.events and _is_nameable(found.event_type)]
+    width = max((len(_name(found)) for found in types), default=0)
     for found in sorted(types, key=lambda found: (bool(found.refused), not found.events)):
-        yield f"{found.event_type:{width}}  {_summary(found)}"
+        yield f"{_name(found):{width}}  {_summary(found)}"
     for same in groupby(lambda found: cause_of(found.event_type, found.refused), filter(_refused, types)).values():
         yield f"\n{', '.join(map(_name, same))} cannot be read: {same[0].refused}"
     if readable:
         yield "\nTo sync those with events, write in the configuration:"
-        yield f'  "event_types": "{", ".join(map(_name, readable))}"'
+        yield f'  "event_types": {json.dumps(", ".join(readable))}'
+
+
+def _is_nameable(event_type: str) -> bool:
+    """Whether the key event_types takes this name, and takes it for no pattern."""
+    try:
+        return event_types(event_type) == (event_type,) and not is_pattern(event_type)
+    except ValueError:
+        return False
 
 
 def _summary(found: Found) -> str:
@@ -82,5 +106,6 @@ def _summary(found: Found) -> str:
         return f"{found.events} events without a date" if found.events else "no events"
     number = f"{'more than ' * found.more}{found.events:,} event{'s' * (found.events != 1)}"
     until = f"{'beyond ' * found.more}{to_text(found.last)[:19]}Z"
-    names = ", ".join(found.properties[:MOST_COLUMNS]) + ", …" * (len(found.properties) > MOST_COLUMNS)
+    shown = [name if name.isprintable() else repr(name) for name in found.properties[:MOST_COLUMNS]]
+    names = ", ".join(shown) + ", …" * (len(found.properties) > MOST_COLUMNS)
     return f"{number}, {to_text(found.first)[:19]}Z to {until}: {names or 'no properties'}"

@@ -3,15 +3,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.connection.state import REFUSED, migrate, progress_by_type, state_dict
+from pipeline.connection.state import migrate, progress_by_type, state_dict
 from pipeline.errors import SettingsError
 from pipeline.names.tables import SYNC_RUN
 from pipeline.timestamps import to_ms, to_text
 
 
 def read_again(state: Mapping[str, Any], event_type: str, begin: str | None = None, end: str | None = None) -> dict[str, Any]:
-    """The state, with [begin, end) of one event type to be read again (ISO 8601 text). Without them, all that is delivered. Every
-    other event type, and the cursor of this one, stay.
+    """The state, with [begin, end) of one event type to be read again (ISO 8601 text), and what lies between it and a range that
+    was asked for before. Without them, all that is delivered. Every other event type, and the cursor of this one, stay.
 
     Raises StateError for a state that cannot be used, SettingsError for an event type or a range that it does not hold.
 
@@ -28,15 +28,17 @@ def read_again(state: Mapping[str, Any], event_type: str, begin: str | None = No
             f"The state has no cursor of {event_type!r}, so nothing of it has been delivered. It has one of: "
             f"{', '.join(delivered[:10]) or 'none'}{' and others' * (len(delivered) > 10)}."
         )
-    again = _moment("from", begin or progress.start_date or "1970-01-01"), _moment("to", end or progress.occurred)
-    again_from, again_to = again[0], min(again[1], to_ms(progress.occurred))  # the next sync reads what is later anyway
+    again_from = _moment("from", begin or progress.gap_start or progress.start_date or "1970-01-01")
+    again_to = min(_moment("to", end or progress.occurred), to_ms(progress.occurred))  # the next sync reads what is later anyway
     if again_from >= again_to:
         raise SettingsError(
             f"There is nothing to read again: {event_type} is delivered up to {progress.occurred}, and --from must be before "
             "that and before --to."
         )
+    if progress.again_from is not None and progress.again_to is not None:  # asked for earlier, and not read yet
+        again_from, again_to = min(again_from, to_ms(progress.again_from)), max(again_to, to_ms(progress.again_to))
     marked = replace(progress, again_from=to_text(again_from), again_to=to_text(again_to))
-    kept = {name: current.get(name) for name in ("under_way", "api_base_url", REFUSED, SYNC_RUN)}
+    kept = {name: current.get(name) for name in ("under_way", "api_base_url", SYNC_RUN)}  # not what HubSpot refused: it is asked
     return state_dict({**known, event_type: marked}, **kept)
 
 

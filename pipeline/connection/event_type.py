@@ -14,14 +14,14 @@ from pipeline.tables.sync_run import Tally
 
 
 def sync_event_type(run: Run, event_type: str) -> None:
-    """Delivers one event type: what a person has asked for again, any gap left by an earlier start date, then everything after
-    the cursor."""
+    """Delivers one event type: any gap left by an earlier start date, everything after the cursor, then what a person has asked
+    for again."""
     tally = run.tallies[event_type] = Tally(run.cursors.get(event_type).occurred)
     outcome = "failed"
     try:
-        sync_again(run, event_type)
         sync_gap(run, event_type)
         sync_main(run, event_type)
+        sync_again(run, event_type)
         outcome = "complete"
     except HubSpotError as error:
         outcome = "refused" if isinstance(error, Refused) else "failed"

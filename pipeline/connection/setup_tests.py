@@ -11,7 +11,7 @@ from pipeline.config.settings import Settings, read_settings, unknown_keys
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.refusals import Refusals
 from pipeline.connection.warnings import future_start
-from pipeline.errors import HubSpotError, Refused, SettingsError, Unauthorized
+from pipeline.errors import HubSpotError, QuotaSpent, Refused, SettingsError, Unauthorized
 from pipeline.hubspot.client import Client
 from pipeline.stages.protect import protection
 from pipeline.tables.schema import sample
@@ -80,7 +80,7 @@ def _refusal(settings: Settings, client: Client, event_type: str) -> HubSpotErro
     """Why HubSpot does not send the events of a type, None if it does."""
     try:
         client.page(query_for(settings, event_type))
-    except Unauthorized:
+    except (Unauthorized, QuotaSpent):
         raise
     except HubSpotError as error:
         return error

@@ -2,6 +2,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+import orjson
 from toolz import curry
 
 from pipeline.hubspot.events_api import ID
@@ -31,9 +32,10 @@ def dedupe_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def _content(row: Row) -> int:
+    """A hash of the names, values and types of a row."""
     try:
-        return hash(tuple(row.values()))
-    except TypeError:  # the single layout keeps objects
+        return hash(orjson.dumps(row))
+    except orjson.JSONEncodeError:
         return hash(json_text(row))
 
 

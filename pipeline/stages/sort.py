@@ -1,8 +1,9 @@
-"""Rows in order of time."""
+"""Rows in order of time, each once."""
 from collections.abc import Callable, Iterable, Iterator
 
 from toolz import curry
 
+from pipeline.hubspot.events_api import ID
 from pipeline.names.columns import OCCURRED
 from pipeline.stages.flatten import Row
 from pipeline.timestamps import to_ms
@@ -12,28 +13,36 @@ MOST_HELD = 50_000  # rows: several windows of the largest pages
 
 @curry
 def sort_by_time(watermark: Callable[[], int], rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows in order of time, however HubSpot lists them: each is held until the watermark (ms) has passed it. Of more than
-    50,000 rows that it has not passed, such as those of one second, the order is given up, so that memory stays bounded.
+    """The rows in order of time, however HubSpot lists them: each is held until the watermark (ms) has passed it. Of those with
+    one id among them, which a walk that began anew reads twice, the last one is kept.
 
-    >>> rows = [{"occurred": f"1970-01-01T00:00:0{second}Z"} for second in (2, 1, 3)]
-    >>> [row["occurred"][-3:] for row in sort_by_time(lambda: 0)(rows)]
-    ['01Z', '02Z', '03Z']
+    Of more than 50,000 rows that the watermark has not passed, such as those of one second, the order is given up, and only their
+    ids are remembered, so that memory stays bounded.
+
+    >>> rows = [{"id": n, "occurred": f"1970-01-01T00:00:0{second}Z"} for n, second in enumerate((2, 1, 3))]
+    >>> [row["id"] for row in sort_by_time(lambda: 0)(rows)]
+    [1, 0, 2]
     """
-    held: list[tuple[int, Row]] = []
+    held: dict[str, tuple[int, Row]] = {}
+    early: dict[str, int] = {}  # ids and moments of rows that were yielded before the watermark had passed them
     passed = 0
     for row in rows:
         mark = watermark()
-        if mark > passed or len(held) >= MOST_HELD:
-            held.sort(key=_moment)
-            yield from (row for moment, row in held if moment < mark)
-            held = [each for each in held if each[0] >= mark]
-            if len(held) >= MOST_HELD:
-                yield from (row for _, row in held)
-                held.clear()
+        if mark > passed:
+            yield from _take(held, mark)
+            early = {key: moment for key, moment in early.items() if moment >= mark}
             passed = mark
-        held.append((to_ms(row[OCCURRED]), row))
-    yield from (row for _, row in sorted(held, key=_moment))
+        elif len(held) >= MOST_HELD:
+            early |= {key: moment for key, (moment, _) in held.items()}
+            yield from _take(held)
+        key = str(row.get(ID))
+        if key not in early:
+            held[key] = to_ms(row[OCCURRED]), row
+    yield from _take(held)
 
 
-def _moment(held: tuple[int, Row]) -> int:
-    return held[0]
+def _take(held: dict[str, tuple[int, Row]], before: int = 2**62) -> Iterator[Row]:
+    """Takes the rows before a moment (ms) out of those held, and yields them in order."""
+    taken = sorted((moment, key) for key, (moment, _) in held.items() if moment < before)
+    for _, key in taken:
+        yield held.pop(key)[1]

@@ -71,6 +71,27 @@ def test_a_broken_configuration_is_one_message(tmp_path, capsys, content):
     assert "Traceback" not in said and ("configuration.json" in said or "api_token" in said)
 
 
+def test_names_that_the_configuration_does_not_take_are_listed_and_not_suggested(account, tmp_path, capsys):
+    names = ["e_a", "with, comma", "line\nbreak", "e_*"]
+    sim = account({name: listed([event(BASE, 1) | {"eventType": name}]) for name in names})
+    _, printed, _ = listing(sim, tmp_path, capsys)
+    assert printed.splitlines()[-1] == '  "event_types": "e_a"'
+    assert "'line\\nbreak'" in printed and "with, comma" in printed
+
+
+def test_an_account_without_event_types_and_a_configuration_without_a_start_date(account, tmp_path, capsys):
+    sim = account({})
+    status, printed, _ = listing(sim, tmp_path, capsys, initial_sync_start_date="", event_types="!broken")
+    assert (status, printed) == (0, "This account has no event types.\n")
+
+
+def test_one_type_that_fails_for_ever_holds_up_nothing(account, tmp_path, capsys):
+    sim = account(TYPES)
+    sim.behaviour.fault = lambda asked: "500" if asked.query.get("eventType") == ["pe123_signup"] else None
+    status, printed, _ = listing(sim, tmp_path, capsys, max_outage_minutes="0.001")
+    assert status == 0 and "pe123_signup cannot be read: HubSpot" in printed
+
+
 def test_events_without_a_date_or_properties_are_counted(account, tmp_path, capsys):
     sim = account({"e_a": listed([{"id": "1"}, 7]), "e_b": listed([{"id": "1", "occurredAt": END}])})
     _, printed, _ = listing(sim, tmp_path, capsys)

@@ -104,6 +104,8 @@ def test_what_fivetrans_api_answers_becomes_the_body_that_it_takes(synced, tmp_p
     file.write_text(json.dumps({"code": "Success", "data": {"state": synced[1].state}}))
     assert main(["read-again", TYPE, "--state", str(file)]) == 0
     assert json.loads(file.read_text()) == {"state": read_again(synced[1].state, TYPE)}
+    assert main(["read-again", OTHER, "--state", str(file)]) == 0  # and that body can be changed once more
+    assert set(json.loads(file.read_text())["state"]["event_types"][OTHER]) >= {"again_from", "again_to"}
 
 
 def test_a_state_that_cannot_be_used_stays_as_it_is(tmp_path, capsys):
@@ -111,6 +113,42 @@ def test_a_state_that_cannot_be_used_stays_as_it_is(tmp_path, capsys):
     file.write_text('{"version": 99}')
     assert main(["read-again", TYPE, "--state", str(file)]) == 1
     assert file.read_text() == '{"version": 99}' and "version 99" in capsys.readouterr().err
+
+
+def test_a_range_asked_for_twice_is_united_with_the_first():
+    state = read_again({"start_date": "2026-03-01T00:00:00Z"}, TYPE, FROM, TO)
+    marked = read_again(state, TYPE, "2026-01-01", "2026-01-02")["event_types"][TYPE]
+    assert (marked["again_from"], marked["again_to"]) == ("2026-01-01T00:00:00.000Z", TO)
+
+
+def test_a_gap_that_is_half_read_belongs_to_all_that_is_delivered():
+    progress = {"occurred": TO, "start_date": FROM, "gap_start": "2026-01-01T00:00:00Z", "gap_occurred": "2026-01-09T00:00:00Z"}
+    state = read_again({"version": 4, "event_types": {TYPE: progress}}, TYPE)
+    assert state["event_types"][TYPE]["again_from"] == "2026-01-01T00:00:00.000Z"
+
+
+def test_a_type_that_hubspot_refused_is_asked_for_again(account):
+    sim = account({TYPE: generated(9), OTHER: generated(9, event_type=OTHER)})
+    delivered = sync_into(Delivered(), sim, event_types="*")
+    sim.behaviour.forbidden = {OTHER: ("some.scope",)}
+    sync_into(delivered, sim, event_types="*")
+    sim.behaviour.forbidden = {}
+    delivered.states.append(read_again(delivered.state, OTHER))
+    delivered.upserts.clear()
+    sync_into(delivered, sim, event_types="*")
+    assert delivered.ids(OTHER) <= set(delivered.upserts)
+
+
+def test_a_range_that_cannot_be_read_does_not_hold_up_new_events(synced):
+    sim, delivered = synced
+    delivered.states.append(read_again(delivered.state, TYPE, FROM, TO))
+    newest = generated(20, start="2026-05-02T00:00:00Z", end="2026-05-03T00:00:00Z")
+    sim.histories[TYPE] = newest
+    sim.behaviour.fault = lambda asked: "500" if "2026-02" in str(asked.query.get("occurredBefore")) else None
+    with pytest.raises(ConnectorError):
+        sync_into(delivered, sim, max_outage_minutes="0.001")
+    assert {newest.event(i)["id"] for i in range(20)} <= delivered.ids()
+    assert "again_from" in delivered.state["event_types"][TYPE]
 
 
 def test_an_older_state_is_migrated_on_the_way():

@@ -71,6 +71,36 @@ def test_a_read_that_fails_leaves_the_table_as_it_was(database):
     assert database.sql("SELECT id FROM visits").fetchall() == [("old",)]
 
 
+def test_two_loads_of_one_table_at_once_keep_apart(database):
+    one, other = (as_batches([{"id": f"{name}{n}"} for n in range(4)], 1) for name in "ab")
+    loaded = []
+
+    def interleaved():
+        for number, batch in enumerate(one):
+            if number == 2:
+                loaded.append(into_duckdb(database.cursor(), "visits", other))
+            yield batch
+
+    assert into_duckdb(database, "visits", interleaved()) == 4 == loaded[0]
+    assert sorted(database.sql("SELECT id FROM visits").fetchall()) == [(f"a{n}",) for n in range(4)]
+
+
+def test_an_open_transaction_is_left_as_it_is(database):
+    database.execute("CREATE TABLE mine (n INT)")
+    database.begin()
+    database.execute("INSERT INTO mine VALUES (1)")
+    with pytest.raises(ValueError, match="open transaction"):
+        into_duckdb(database, "visits", iter(lambda: pytest.fail("something was read"), None))
+    database.commit()
+    assert database.sql("FROM mine").fetchall() == [(1,)]
+
+
+def test_a_view_is_named_before_anything_is_read(database):
+    database.execute("CREATE VIEW visits AS SELECT 1 AS n")
+    with pytest.raises(ValueError, match="visits is a view"):
+        into_duckdb(database, "visits", iter(lambda: pytest.fail("something was read"), None))
+
+
 def test_loading_again_replaces_the_table(simulated, database):
     keys = configuration(simulated(listed([event(BASE, 1), event(BASE + 1, 2)])))
     for _ in range(2):

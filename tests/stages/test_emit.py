@@ -36,8 +36,8 @@ def test_of_rows_with_one_id_the_last_is_kept_by_one_stage_and_the_first_by_the_
 
 
 def test_a_row_is_emitted_again_only_if_it_has_changed():
-    rows = [{"id": 1, "n": n} for n in (1, 1, 2, 2, 1)]
-    assert [row["n"] for row in dedupe_by_id(5)(rows)] == [1, 2, 1]
+    rows = [{"id": 1, **fields} for fields in ({"n": 1}, {"n": 1}, {"n": 2}, {"m": 2}, {"m": 2}, {"m": True}, {"m": 2**70})]
+    assert list(dedupe_by_id(5)(rows)) == [rows[0], rows[2], rows[3], rows[5], rows[6]]
 
 
 def test_a_row_without_an_id_passes():
