@@ -51,7 +51,7 @@ def unmatched(settings: Settings, columns: Collection[str], only_near: bool = Fa
         shown = {name: near for name, near in missing.items() if near or not only_near}
         described = [f"{name} (did you mean {near}?)" if near else name for name, near in shown.items()]
         if described:
-            cure = f"Cure: correct {key}, or ignore this if such events have not occurred yet."
+            cure = f"Cure: correct {key}, or go on if such events have not occurred yet: a sync warns, and runs all the same."
             sentences.append(f"{key}: no event has {', '.join(described)}. {cure}")
     return sentences
 
