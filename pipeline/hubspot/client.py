@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple
 
 import orjson
@@ -86,6 +87,8 @@ class Client:
         self._session = requests.Session()
         # A proxy named in the environment sees nothing through TLS, but it would see a token sent to loopback.
         self._session.trust_env = not is_loopback(host_and_port(base_url)[0])
+        # Cookies that are kept make each request longer, until the server refuses it.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._session.headers.update({"Accept": "application/json", "User-Agent": "fivetran-hubspot-events"})
         self._adapter = InterruptibleAdapter(pool_connections=1, pool_maxsize=connections)
         self._session.mount(base_url, self._adapter)

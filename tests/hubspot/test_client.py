@@ -262,6 +262,13 @@ def test_a_netrc_entry_does_not_replace_the_token(loopback, monkeypatch, tmp_pat
     assert sim.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
+def test_no_cookie_is_kept():
+    with Wire(http({"results": []}, Set_Cookie="name=value; Path=/")) as wire, client_of(wire) as client:
+        client.page(QUERY)
+        client.page(QUERY)
+    assert "cookie" not in wire.heads[1].lower()
+
+
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
 def test_requests_to_loopback_bypass_every_proxy(variable, monkeypatch):
     for name in ("NO_PROXY", "no_proxy"):
