@@ -16,7 +16,7 @@ from pipeline import Client, Reader, Settings, protect, protection
 from pipeline.config.connect import query_for
 from pipeline.names.tables import REJECTED_EVENT
 from pipeline.reading.fetch import fetch_page
-from pipeline.rows import NOWHERE, rows
+from pipeline.rows import rows
 from pipeline.tables.rejected_event import rejected_row
 from pipeline.timestamps import to_text
 
@@ -46,7 +46,7 @@ def write_rows(window: Window, settings: Settings, hubspot: Client, file: RowFil
         rejected.add(rejected_row(window.event_type, event, reason, to_text(hubspot.clock.now())))
 
     fetch = partial(fetch_page, hubspot, query_for(settings, window.event_type))
-    with Reader(fetch, hubspot.clock.later, floor=NOWHERE) as reader:
+    with Reader(fetch, hubspot.clock.later) as reader:
         for row in rows(settings, reader, window.event_type, (window.start, window.end), reject):
             file.add(row)
 

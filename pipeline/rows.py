@@ -35,7 +35,7 @@ from pipeline.stages.flatten import Row
 from pipeline.timestamps import Span, to_ms, to_text
 
 Moment = str | date  # ISO 8601 text, a date or a datetime; UTC if it names no other zone
-# A reader with this floor (ms) hands on only what its windows asked for: nothing upserts here, and each window asks for its own.
+# A reader with this floor (ms) hands on only what its windows asked for: an event of another window comes when that is read.
 NOWHERE = 2**62
 
 
@@ -66,8 +66,7 @@ def _read(settings: Settings, event_type: str, span: Span) -> Iterator[Row]:
 
 
 def rows(settings: Settings, reader: Reader, event_type: str, span: Span, reject: Reject) -> Iterator[Row]:
-    """The rows of one time range, each once, with the names of the destination; `reject(event, reason)` gets what is left out.
-    The floor of the reader should be NOWHERE."""
+    """The rows of one time range, each once, with the names of the destination; `reject(event, reason)` gets what is left out."""
     stream: Iterator[Row] = pipe(
         [span],
         fetch_pages(reader.pages),
