@@ -1,6 +1,7 @@
 """Histories: the events of one type in order of time, by index; computed on demand, or listed."""
 
 import json
+from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
@@ -97,9 +98,32 @@ def merged(histories: Mapping[str, History]) -> History:
     return _Merged(histories)
 
 
-class _Generated:
+class _Computed(ABC):
+    """A history whose events are computed from their number; one that has `time`, `body` and a length."""
+
     undated = 0
 
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def time(self, i: int) -> int: ...
+
+    @abstractmethod
+    def body(self, i: int) -> bytes: ...
+
+    def tie(self, i: int) -> int:
+        return i
+
+    def rank(self, ms: int, tie: int = 0) -> int:
+        first = bisect_left(range(len(self)), ms, key=self.time)
+        return first if tie <= first else min(tie, self.rank(ms + 1))
+
+    def event(self, i: int) -> Any:
+        return orjson.loads(self.body(i))
+
+
+class _Generated(_Computed):
     def __init__(
         self, events: int, start: int, end: int, shape: str, seed: str, bodies: Bodies, malformed_every: int,
         seconds_only: bool, has_sessions: bool,
@@ -129,13 +153,6 @@ class _Generated:
         ms = start + offset + (slot * self.jitter % room if room else 0)
         return ms - ms % self.grain
 
-    def tie(self, i: int) -> int:
-        return i
-
-    def rank(self, ms: int, tie: int = 0) -> int:
-        first = bisect_left(range(len(self)), ms, key=self.time)
-        return first if tie <= first else min(tie, self.rank(ms + 1))
-
     def body(self, i: int) -> bytes:
         ms = self.time(i)
         number = mix(i + self.salt)
@@ -145,9 +162,6 @@ class _Generated:
             return _malformed(body, i // self.malformed_every)
         return body
 
-    def event(self, i: int) -> Any:
-        return orjson.loads(self.body(i))
-
     def _session(self, i: int) -> int:
         """A random number that event i shares with the others of its session. One session begins in each block of events, at a
         random one."""
@@ -156,9 +170,7 @@ class _Generated:
         return session if i % IN_A_SESSION >= (session >> 32) % IN_A_SESSION else mix(block - 1)
 
 
-class _Submissions:
-    undated = 0
-
+class _Submissions(_Computed):
     def __init__(self, visits: History, every: int, bodies: Bodies) -> None:
         self.visits, self.every, self.bodies = visits, every, bodies
 
@@ -168,19 +180,9 @@ class _Submissions:
     def time(self, i: int) -> int:
         return self.visits.time(self._visit(i)) + UNTIL_SUBMITTED
 
-    def tie(self, i: int) -> int:
-        return i
-
-    def rank(self, ms: int, tie: int = 0) -> int:
-        first = bisect_left(range(len(self)), ms, key=self.time)
-        return first if tie <= first else min(tie, self.rank(ms + 1))
-
     def body(self, i: int) -> bytes:
         visitor = int(self.visits.event(self._visit(i))["objectId"])
         return self.bodies.body(mix(i + 1), visitor, self.time(i))
-
-    def event(self, i: int) -> Any:
-        return orjson.loads(self.body(i))
 
     def _visit(self, i: int) -> int:
         """The visit before submission i."""

@@ -2,7 +2,6 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-import orjson
 from toolz import curry
 
 from pipeline.hubspot.events_api import ID
@@ -27,16 +26,8 @@ def dedupe_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
     recent = Recent(window)
     for row in rows:
         key = row.get(ID)
-        if key is None or recent.is_new(key, _content(row)):
+        if key is None or recent.is_new(key, hash(json_text(row))):
             yield row
-
-
-def _content(row: Row) -> int:
-    """A hash of the names, values and types of a row."""
-    try:
-        return hash(orjson.dumps(row))
-    except orjson.JSONEncodeError:
-        return hash(json_text(row))
 
 
 @curry
