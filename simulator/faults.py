@@ -187,4 +187,5 @@ CONTENT: dict[str, Callable[[Page], Page]] = {
     "huge_int": lambda page: _with_property(page, b"1234567890" * 4),
     "duplicate": _duplicate,
     "ends": lambda page: page._replace(bodies=[], after=None),
+    "last": lambda page: page._replace(after=None),
 }

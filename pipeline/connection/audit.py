@@ -255,9 +255,10 @@ def _ignore(event: Any, reason: str) -> None:
 
 
 def reading(run: Run, event_type: str, begin: int, concurrency: int, abort: threading.Event) -> Reader:
-    """A reader of little more than the ids of events; setting `abort` abandons its requests."""
+    """A reader of little more than the ids of events; setting `abort` abandons its requests. It asks once whether a stretch is
+    empty: one that was not is delivered again, which asks again."""
     fetch = partial(fetch_little, run, event_type, abort)
-    return Reader(fetch, run.client.clock.later, concurrency, begin)
+    return Reader(fetch, run.client.clock.later, concurrency, begin, confirm_empty=False)
 
 
 def fetch_little(run: Run, event_type: str, abort: threading.Event, request: PageRequest, stop: threading.Event) -> Page:

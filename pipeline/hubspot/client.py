@@ -14,7 +14,7 @@ from requests.packages.urllib3.exceptions import HTTPError as TransportError  # 
 from pipeline.errors import BadAnswer, HubSpotError, Stopped, Unavailable
 from pipeline.hubspot.address import host_and_port, is_loopback
 from pipeline.hubspot.clock import Clock
-from pipeline.hubspot.events_api import EVENTS, TYPES, Query, event_types_path, events_path, next_cursor
+from pipeline.hubspot.events_api import EVENTS, LIMIT, TYPES, Query, event_types_path, events_path, next_cursor
 from pipeline.hubspot.failures import Transient, Unusable, failure
 from pipeline.hubspot.page_repair import repair
 from pipeline.hubspot.rate_limit import RateLimit
@@ -35,13 +35,14 @@ class Page(NamedTuple):
     """One page of events.
 
     `answer` is HubSpot's JSON, `cursor` the next page's (decoded; None: this is the last), `size` the bytes of the answer.
-    `unclear`: the paging cannot be read, so this may not be the last page.
+    `unclear`: the paging cannot be read, so this may not be the last page. `full`: it holds as many events as were asked for.
     """
 
     answer: dict[str, Any]
     cursor: str | None
     size: int
     unclear: bool = False
+    full: bool = False
 
     @property
     def events(self) -> list[Any]:
@@ -114,7 +115,7 @@ class Client:
         """
         answer, size = self._ask(self._events_url, query, EVENTS, stop or self._never)
         cursor, is_clear = next_cursor(answer)
-        return Page(answer, cursor, size, not is_clear)
+        return Page(answer, cursor, size, unclear=not is_clear, full=len(answer[EVENTS]) == query.get(LIMIT))
 
     def event_types(self, stop: threading.Event | None = None) -> list[str]:
         """The name of every event type the account knows. Raises as `page` does."""

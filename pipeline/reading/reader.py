@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.errors import BadAnswer, ConnectorError
 from pipeline.hubspot.events_api import EVENTS, occurred_ms
 from pipeline.reading.cutting import READ_AHEAD, Plan
+from pipeline.reading.silence import confirming, may_pass, unconfirmed
 from pipeline.reading.task import Batch, FailedWalks, Task
 from pipeline.reading.walk import Inconclusive, another_size, walk
 from pipeline.reading.window import Fetch, Window, WindowPage, crowd, floor_to_second, next_second
@@ -41,7 +42,7 @@ class Reader:
 
     `fetch(request, stop)` returns one page and raises when `stop` is set; `now` is the later of the clocks (ms): what is dated
     after it does not move the watermark; out-of-range events before `floor` (ms) are dropped; `warn` gets a sentence for a
-    person.
+    person. `confirm_empty`: whether that a window is empty has to be said twice.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class Reader:
         concurrency: int = 1,
         floor: int = 0,
         warn: Callable[[str], None] = lambda sentence: None,
+        confirm_empty: bool = True,
     ):
         self.fetch, self.now, self.concurrency, self.floor, self.warn = fetch, now, concurrency, floor, warn
+        self.confirm_empty = confirm_empty
         self.position = 0  # the watermark, ms: everything before it is delivered; a resume starts here
         self.out_of_range = 0  # events that were released although nobody asked for their time
         self.waited = 0.0  # seconds the consumer waited for a page
@@ -63,7 +66,8 @@ class Reader:
         self._latest = 0  # the latest moment released that is not in the future, ms
         self._crowd = 0  # events in its second
         self._empty_page = False  # whether one was warned of
-        self._wasted = 0  # requests of inconclusive walks, through windows that are not whole yet
+        self._false_silence = False  # the same
+        self._wasted = 0  # requests of inconclusive walks, through windows that are not whole yet, and of false silences
         self._kept = 0  # pages of whole windows
         self._workers = concurrency
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="hubspot")  # starts no thread before the first job
@@ -95,7 +99,7 @@ class Reader:
                 self._note_latest(page)
             elif head.error is not None:
                 raise head.error
-            elif head.whole:
+            elif head.whole and self._is_settled(head):
                 self._queue.pop(0)
                 self._plan.release(head)
                 self._frontier = math.inf if head.window.end is None else head.window.end
@@ -107,6 +111,10 @@ class Reader:
         """Whether pages are released as they come. If answers are out of order, a window that is not whole may still be cut anew,
         and its rows would be emitted twice for nothing."""
         return self._plan.ascending or task.whole or task.error is not None or not self._plan.is_divisible(task.window)
+
+    def _is_settled(self, task: Task) -> bool:
+        """Whether the whole window at the head of the queue is believed to hold what its walk brought."""
+        return not self.confirm_empty or not task.is_empty() or may_pass(self._queue)
 
     def _release(self, page: WindowPage) -> dict[str, Any]:
         extra = [event for event in page.out_of_range if (occurred_ms(event) or 0) >= self.floor]
@@ -148,12 +156,18 @@ class Reader:
         for task in list(self._queue):
             if task.job is not None and task.job.done():
                 self._collect(task)
+        while self.confirm_empty and (run := unconfirmed(self._queue)):
+            self._queue[run] = [confirming(self._queue[run])]
         running, position = sum(task.job is not None for task in self._queue), 0
-        while position < len(self._queue) and running < self._workers and (position == 0 or self._has_room()):
+        while position < len(self._queue) and running < self._workers and (self._is_next(position) or self._has_room()):
             if self._queue[position].is_ready():
                 self._start(position)
                 running += 1
             position += 1
+
+    def _is_next(self, position: int) -> bool:
+        """Whether the consumer waits for a window in the queue: all before it are whole."""
+        return all(task.whole for task in self._queue[:position])
 
     def _has_room(self) -> bool:
         """Whether memory allows one more job besides those under way and done: a third of it for a consumer that never waits,
@@ -173,7 +187,7 @@ class Reader:
             failed = task.failed_walks
             earlier, limit = (failed.last, failed.limit) if failed else (None, None)
             task.walk = walk(self.fetch, task.window, self._stop, earlier, limit)
-        task.job_pages = self._plan.job_pages(task, is_head=position == 0)
+        task.job_pages = self._plan.job_pages(task, is_head=self._is_next(position))
         task.job = self._pool.submit(fetch_batch, task.walk, task.job_pages)
 
     def _collect(self, task: Task) -> None:
@@ -183,6 +197,8 @@ class Reader:
             self._plan.add(page)
             task.add(page)
         self._warn_of(task, pages)
+        if task.confirms and task.findings.event_count:
+            error = self._contradict(task) or error
         if isinstance(error, Inconclusive):
             self._try_again(task, error)
         elif error is not None:
@@ -191,6 +207,20 @@ class Reader:
             self._complete(task)
         elif self._plan.is_too_full(task):
             self._replace(task, *self._plan.recut(task))
+
+    def _contradict(self, task: Task) -> BadAnswer | None:
+        """Notes that a window holds events although its first walk found none. An error if that happens again and again."""
+        task.confirms = False
+        self._wasted += 2
+        if not self._false_silence:
+            self._false_silence = True
+            self.warn("HubSpot said that there were no events in a time range, and then that there were. They are delivered.")
+        said = Inconclusive("HubSpot said that there were no events, and then that there were.", task.findings.event_count)
+        return _no_end(task.window, said) if self._is_hopeless() else None
+
+    def _is_hopeless(self) -> bool:
+        """Whether so many requests were wasted that no walk is begun anew any more."""
+        return self._wasted > MAX_WASTED + 8 * self.concurrency + 4 * self._kept
 
     def _complete(self, task: Task) -> None:
         found, failed = task.findings, task.failed_walks
@@ -219,7 +249,7 @@ class Reader:
         limit = another_size(before.limit if before else events_per_page, events_per_page)
         walks, spent = (before.walks + 1, before.requests + requests) if before else (1, requests)
         again = Task(task.window, task.density, task.expected_density, FailedWalks(inconclusive, walks, spent, limit))
-        if self._wasted > MAX_WASTED + 8 * self.concurrency + 4 * self._kept:
+        if self._is_hopeless():
             task.fail(_no_end(task.window, inconclusive))
         elif inconclusive.ended and not (before and before.last.ended):
             self._replace(task, again)

@@ -67,13 +67,14 @@ class Task:
     """A window to read, by one walk at a time.
 
     `density`: events per ms. Counted once the window is whole; until then estimated from its parent window, or None.
-    `expected_density` is what its walk was planned with.
+    `expected_density` is what its walk was planned with. `confirms`: its window was read before, and was empty.
     """
 
     window: Window
     density: float | None = None
     expected_density: float = 0.0
     failed_walks: FailedWalks | None = None  # through the same window
+    confirms: bool = False
     findings: Findings = field(default_factory=Findings)
     pending_pages: deque[WindowPage] = field(default_factory=deque)  # to be released
     inherited_pages: deque[WindowPage] = field(default_factory=deque)  # its parent's, if it fails before it has its own
@@ -88,8 +89,8 @@ class Task:
         return self.job is None and not self.whole and self.error is None
 
     def is_empty(self) -> bool:
-        """Whether the window is known to hold no event."""
-        return self.whole and not self.findings.event_count
+        """Whether the window holds no event, as far as is known."""
+        return (self.whole or self.confirms) and not self.findings.event_count
 
     def finish_job(self) -> Batch:
         """Takes what its job brought; it has none any more."""

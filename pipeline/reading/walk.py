@@ -33,8 +33,8 @@ def walk(
 
     A page that names no next one is the last, unless it is an empty page at a cursor, or its paging cannot be read. Such an end
     is believed if it does not depend on the size of pages: the `earlier` walk, with pages of another size, counted the same
-    events, and the last page of this one is not full (of `limit` events). Raises Inconclusive if the walk cannot be followed to
-    its end, and whatever `fetch` raises.
+    events, and the last page of this one is not full (of `limit` events). A full page is believed to be the last if it says so
+    twice. Raises Inconclusive if the walk cannot be followed to its end, and whatever `fetch` raises.
     """
     cursor, seen, event_count, last_size, out_of_range = None, _Seen(), 0, 0, 0
     while True:
@@ -78,14 +78,16 @@ def another_size(limit: int, granted: int) -> int:
 
 
 def _ask(fetch: Fetch, request: PageRequest, stop: threading.Event) -> Page:
-    """One page. If its cursor is refused, or the answer is doubtful, it is asked for once more: either may be transient."""
+    """One page. If its cursor is refused, or it is doubtful, or full and yet the last, it is asked for once more: each of these
+    may be transient."""
     try:
         page = fetch(request, stop)
     except Refused:
         if request.cursor is None:
             raise
         page = fetch(request, stop)
-    return fetch(request, stop) if _is_doubtful(page, request) else page
+    again = _is_doubtful(page, request) or (page.full and page.cursor is None)
+    return fetch(request, stop) if again else page
 
 
 def _is_doubtful(page: Page, request: PageRequest) -> bool:

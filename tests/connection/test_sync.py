@@ -48,6 +48,22 @@ def test_of_an_event_that_hubspot_sends_twice_the_last_one_read_is_kept(simulate
     assert delivered.rows[TYPE]["id-1"]["hs_url"] == "/new" and delivered.upserts == ["id-1", "id-1"]
 
 
+@pytest.mark.parametrize("false_end", ["ends", "last"])
+@pytest.mark.parametrize("order", ["ascending", "shuffled"])
+def test_one_answer_that_falsely_has_no_events_or_no_next_page_loses_nothing(simulated, order, false_end):
+    """Not even an old event, which no audit counts. If the first answer is false, the next sync reads on."""
+    history, number = generated(300, shape="sparse"), 0
+    sim, unanswered = simulated(history, order=order), True
+    while unanswered:
+        number += 1
+        sim.requests.clear()
+        sim.behaviour.fault = lambda asked, number=number: false_end if len(sim.requests) == number else None
+        delivered = sync_into(Delivered(), sim, page_size="20", concurrency="1", audit_days="0")
+        unanswered = len(sim.requests) >= number
+        sync_into(delivered, sim, page_size="20", audit_days="0")
+        assert delivered.ids() == truth(history), f"request {number}"
+
+
 # Interrupted syncs
 
 

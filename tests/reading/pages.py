@@ -15,6 +15,7 @@ from pipeline.timestamps import to_ms, to_text
 ORDERS = ("ascending", "descending", "shuffled", "late")
 DELAY = 30_000  # ms by which the order "late" lists some events after the time they occurred
 ODDITIES = ("empty", "empty_next", "refused", "repeat", "first", "unclear")
+FALSE_ENDS = ("silent", "last")  # nobody can tell them from true ones, unless they pass
 
 
 def event(ms: int, n: Any = 0) -> dict[str, Any]:
@@ -29,8 +30,10 @@ def ids(events: Iterable[dict[str, Any]]) -> list[Any]:
     return [event["id"] for event in events]
 
 
-def page_of(events: list[Any], cursor: str | None = None, size: int = 100, unclear: bool = False) -> Page:
-    return Page({"results": events}, cursor, size, unclear)
+def page_of(
+    events: list[Any], cursor: str | None = None, size: int = 100, unclear: bool = False, full: bool = False
+) -> Page:
+    return Page({"results": events}, cursor, size, unclear, full)
 
 
 class Overrun(AssertionError):
@@ -63,7 +66,8 @@ class FakeHubSpot:
     Walks take the `orders` in turn; if `turning`, each page of a walk takes the next one. `inclusive` says whether the lower and
     the upper bound are, `grain` is the precision (ms) at which they are compared. `odd` maps a Step to how its answer is
     distorted: "empty_next" (no events, but a next page), "unclear" (unreadable paging), and if the request has a cursor, "empty"
-    (no events, no next page), "refused", "repeat" (its own cursor is the next) and "first" (the first page of the walk).
+    (no events, no next page), "refused", "repeat" (its own cursor is the next) and "first" (the first page of the walk). False
+    ends: "silent" (no events, no next page, at any request) and "last" (no next page).
 
     Fails if a cursor comes back in another request than the one it was given for, or after `most` requests.
     """
@@ -103,7 +107,7 @@ class FakeHubSpot:
         odd = self._oddity(request, rest)
         if odd == "refused":
             raise Refused("The cursor has expired.")
-        if odd in ("empty", "empty_next"):
+        if odd in ("empty", "empty_next", "silent"):
             return page_of([], self._name(rest) if odd == "empty_next" else None, 1)
         if odd == "first" and rest.first:
             rest = rest.first
@@ -111,10 +115,10 @@ class FakeHubSpot:
         size, cursor = request.limit or self.size, None
         if odd == "repeat":
             cursor = request.cursor
-        elif numbers[size:] and odd != "unclear":
+        elif numbers[size:] and odd not in ("unclear", "last"):
             cursor = self._name(_Rest(request, rest.walk, rest.page + 1, numbers[size:], rest.first or rest))
         events = [self.events[number] for number in numbers[:size]]
-        return page_of(events, cursor, 100 * len(events) + 1, odd == "unclear")
+        return page_of(events, cursor, 100 * len(events) + 1, odd == "unclear", len(events) == size)
 
     def _start(self, request: PageRequest) -> _Rest:
         bounds = request.bounds
@@ -127,7 +131,7 @@ class FakeHubSpot:
         place = request.bounds, rest.walk, rest.page
         odd = self.odd(Step(rest.walk, rest.page, self._times[place]))
         self._times[place] += 1
-        return odd if request.cursor is not None or odd in ("empty_next", "unclear") else None
+        return odd if request.cursor is not None or odd in ("empty_next", "unclear", *FALSE_ENDS) else None
 
     def _name(self, rest: _Rest) -> str:
         name = f"cursor {len(self._rests)}"

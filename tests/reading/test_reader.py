@@ -16,7 +16,7 @@ from pipeline.reading.fetch import fetch_page
 from pipeline.timestamps import DAY, SECOND, to_ms
 from simulator import Behaviour, generated, listed
 from simulator.history import SHAPES
-from tests.reading.pages import ODDITIES, ORDERS, FakeHubSpot, Overrun, at, event, ids, page_of
+from tests.reading.pages import FALSE_ENDS, ODDITIES, ORDERS, FakeHubSpot, Overrun, at, event, ids, page_of
 from tests.reading.readers import DISORDER, TIMES, YEAR, first_seen, read, reader_of, times_of
 from tests.support import BASE, START, TYPE, jumping
 
@@ -130,6 +130,23 @@ def test_a_range_is_a_half_open_interval_to_the_millisecond_whatever_the_bounds_
     events = [event(BASE + ms, ms) for second in (0, 1000, 2000) for ms in (second, second + 1, second + 500, second + 999)]
     found = read(simulated_reader(3, 2, listed(events), **bounds), (BASE + start, BASE + start + width))
     assert sorted(ids(found)) == sorted(ids(e for e in events if start <= at(e) - BASE < start + width))
+
+
+def at_request(number, oddity):
+    """The answer to that request is distorted."""
+    numbers = count(1)
+    return lambda step: oddity if next(numbers) == number else None
+
+
+@given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, st.sampled_from(FALSE_ENDS), st.integers(1, 40))
+@thorough
+def test_one_false_end_loses_nothing(times, size, concurrency, disorder, false_end, nth):
+    """A range without an end that is said to be empty is asked for again by the next sync, since the watermark has not moved."""
+    for span in (BASE, BASE + YEAR), (BASE, None):
+        hubspot = FakeHubSpot(times, size, odd=at_request(nth, false_end), **disorder)
+        reader = reader_of(hubspot, concurrency)
+        found = read_checked(reader, span, hubspot.events)
+        assert set(ids(found)) == set(ids(hubspot.events)) or (not found and span[1] is None and reader.position == BASE)
 
 
 OFFSETS = st.integers(-1_500, 4_000) | st.integers(0, 10**8)  # ms from BASE

@@ -412,6 +412,8 @@ def test_a_cursor_that_ends_early_or_is_refused(session, behaviour, expected):
 
 def test_a_fault_ends_a_walk_early(session):
     assert faulty(session, "ends").json() == {"results": []}
+    page = faulty(session, "last").json()
+    assert len(page["results"]) == 20 and "paging" not in page
 
 
 def test_cursors_expire_by_the_clock(session):
