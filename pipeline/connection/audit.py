@@ -14,7 +14,7 @@ from pipeline.audits.recount import Recount
 from pipeline.audits.stretches import Stretch, complete_until, encode, is_due, merge, next_age, still_audited, uncounted
 from pipeline.config.connect import query_for
 from pipeline.connection.deliver import deliver
-from pipeline.connection.ledgers import FILLED_BY, most_stretches, new_ledger, next_begin, stretches_of
+from pipeline.connection.ledgers import FULL, full_stretch, most_stretches, new_ledger, next_begin, stretches_of
 from pipeline.connection.run import Run
 from pipeline.connection.warnings import About
 from pipeline.errors import HubSpotError, Refused, Unauthorized, Unavailable
@@ -88,7 +88,7 @@ def compare_due(run: Run, event_type: str, allowance: Allowance) -> None:
     stretches, now, page_size = stretches_of(run, event_type), run.client.clock.earlier(), run.settings.page_size
     start = run.settings.start
     due = [n for n, each in enumerate(stretches) if each.begin >= start and each.is_counted and is_due(each, now)]
-    chunks = list(affordable(chunks_of(stretches, due, page_size * CHUNK_PAGES), page_size, allowance.left()))
+    chunks = list(affordable(chunks_of(stretches, due, int(FULL * page_size * CHUNK_PAGES)), page_size, allowance.left()))
     differing: list[list[Stretch]] = []
     for counts in count_all(run, event_type, chunks):
         for outcome, group in groupby(counts, key=outcome_of):
@@ -106,7 +106,7 @@ def compare_due(run: Run, event_type: str, allowance: Allowance) -> None:
             renew(run, event_type, stretches, before, deliver_again(run, event_type, before))
             keep(run, event_type, stretches)
     if chunks:
-        keep(run, event_type, merge(stretches, now, page_size // FILLED_BY, most_stretches(run)))
+        keep(run, event_type, merge(stretches, now, full_stretch(run), most_stretches(run)))
 
 
 def outcome_of(count: Count) -> str:
@@ -164,7 +164,7 @@ def count(run: Run, event_type: str, abort: threading.Event, chunk: Sequence[Str
     span = chunk[0].begin, chunk[-1].end
     try:
         with reading(run, event_type, chunk[0].begin, 1, abort) as source:
-            for event in events_of(event_type, fetch_pages(source.pages, [span])):
+            for event in events_of(event_type, source.pages(span, known_events=sum(stretch.events for stretch in chunk))):
                 recount.add(event)
     except (Unauthorized, Unavailable):
         raise
@@ -255,10 +255,9 @@ def _ignore(event: Any, reason: str) -> None:
 
 
 def reading(run: Run, event_type: str, begin: int, concurrency: int, abort: threading.Event) -> Reader:
-    """A reader of little more than the ids of events; setting `abort` abandons its requests. It asks once whether a stretch is
-    empty: one that was not is delivered again, which asks again."""
+    """A reader of little more than the ids of events; setting `abort` abandons its requests."""
     fetch = partial(fetch_little, run, event_type, abort)
-    return Reader(fetch, run.client.clock.later, concurrency, begin, confirm_empty=False)
+    return Reader(fetch, run.client.clock.later, concurrency, begin)
 
 
 def fetch_little(run: Run, event_type: str, abort: threading.Event, request: PageRequest, stop: threading.Event) -> Page:

@@ -11,7 +11,9 @@ from pipeline.connection.spans import main_span
 from pipeline.connection.state import Progress
 from pipeline.timestamps import DAY, to_ms
 
-FILLED_BY = 4  # the part of a page whose events fill a stretch: what comes late costs as many rows
+# A stretch is full at a quarter of a page: what comes late costs as many rows. At a little less, for an answer to a range also
+# holds the events next to it, and a page more would be read for one of them.
+FULL = 0.99
 MOST_IN_ALL, MOST, LEAST = 12_000, 3_000, 60  # stretches: of all event types, of one, and of one however many there are
 
 
@@ -33,8 +35,13 @@ def new_ledger(
     run: Run, stretches: list[Stretch], begin: int, oldest: int, read_again_from: Callable[[], int] | None = None
 ) -> Ledger:
     """A ledger with the limits that the configuration sets; its arguments are those of Ledger."""
-    fine, now = run.settings.page_size // FILLED_BY, run.client.clock.earlier()
-    return Ledger(stretches, begin, now, fine, most_stretches(run), oldest, read_again_from)
+    now = run.client.clock.earlier()
+    return Ledger(stretches, begin, now, full_stretch(run), most_stretches(run), oldest, read_again_from)
+
+
+def full_stretch(run: Run) -> int:
+    """The number of events that fill a stretch."""
+    return int(FULL * run.settings.page_size / 4)
 
 
 def most_stretches(run: Run) -> int:

@@ -67,6 +67,8 @@ class Plan:
     def pages_to_come(self, task: Task) -> float:
         """The number of pages that a walk has still to bring, estimated."""
         found = task.findings
+        if task.known_events is not None:
+            return max(1.0, (task.known_events - found.event_count) / self.max_page_events)
         if found.earliest is None or found.latest is None:
             return 1
         start, end = task.window.start, self.known_end(task.window)

@@ -42,7 +42,7 @@ class Reader:
 
     `fetch(request, stop)` returns one page and raises when `stop` is set; `now` is the later of the clocks (ms): what is dated
     after it does not move the watermark; out-of-range events before `floor` (ms) are dropped; `warn` gets a sentence for a
-    person. `confirm_empty`: whether that a window is empty has to be said twice.
+    person.
     """
 
     def __init__(
@@ -52,10 +52,8 @@ class Reader:
         concurrency: int = 1,
         floor: int = 0,
         warn: Callable[[str], None] = lambda sentence: None,
-        confirm_empty: bool = True,
     ):
         self.fetch, self.now, self.concurrency, self.floor, self.warn = fetch, now, concurrency, floor, warn
-        self.confirm_empty = confirm_empty
         self.position = 0  # the watermark, ms: everything before it is delivered; a resume starts here
         self.out_of_range = 0  # events that were released although nobody asked for their time
         self.waited = 0.0  # seconds the consumer waited for a page
@@ -66,7 +64,8 @@ class Reader:
         self._latest = 0  # the latest moment released that is not in the future, ms
         self._crowd = 0  # events in its second
         self._empty_page = False  # whether one was warned of
-        self._false_silence = False  # the same
+        self._expects_silence = False  # whether empty windows are believed at once
+        self._false_silence = False  # whether one was warned of
         self._wasted = 0  # requests of inconclusive walks, through windows that are not whole yet, and of false silences
         self._kept = 0  # pages of whole windows
         self._workers = concurrency
@@ -82,10 +81,13 @@ class Reader:
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def pages(self, span: Span) -> Iterator[dict[str, Any]]:
-        """The pages of a time range, as HubSpot sent them: window by window in order, within one as HubSpot lists them. Raises
-        what `fetch` raises, where the page would have come, and BadAnswer if no walk comes to an end."""
-        self._queue = [Task(Window(*span))]
+    def pages(self, span: Span, known_events: int | None = None) -> Iterator[dict[str, Any]]:
+        """The pages of a time range, as HubSpot sent them: window by window in order, within one as HubSpot lists them.
+
+        `known_events` is how many the range held when it was last read: if they fill few pages, it is read uncut. Raises what
+        `fetch` raises, where the page would have come, and BadAnswer if no walk comes to an end."""
+        self._queue = [Task(Window(*span), known_events=known_events)]
+        self._expects_silence = known_events == 0
         self.position = self._latest = span[0]
         self._frontier = span[0]
         while self._queue:
@@ -114,7 +116,7 @@ class Reader:
 
     def _is_settled(self, task: Task) -> bool:
         """Whether the whole window at the head of the queue is believed to hold what its walk brought."""
-        return not self.confirm_empty or not task.is_empty() or may_pass(self._queue)
+        return self._expects_silence or not task.is_empty() or may_pass(self._queue)
 
     def _release(self, page: WindowPage) -> dict[str, Any]:
         extra = [event for event in page.out_of_range if (occurred_ms(event) or 0) >= self.floor]
@@ -156,7 +158,7 @@ class Reader:
         for task in list(self._queue):
             if task.job is not None and task.job.done():
                 self._collect(task)
-        while self.confirm_empty and (run := unconfirmed(self._queue)):
+        while not self._expects_silence and (run := unconfirmed(self._queue)):
             self._queue[run] = [confirming(self._queue[run])]
         running, position = sum(task.job is not None for task in self._queue), 0
         while position < len(self._queue) and running < self._workers and (self._is_next(position) or self._has_room()):

@@ -68,6 +68,7 @@ class Task:
 
     `density`: events per ms. Counted once the window is whole; until then estimated from its parent window, or None.
     `expected_density` is what its walk was planned with. `confirms`: its window was read before, and was empty.
+    `known_events`: how many it held when it was last read, by an earlier sync.
     """
 
     window: Window
@@ -75,6 +76,7 @@ class Task:
     expected_density: float = 0.0
     failed_walks: FailedWalks | None = None  # through the same window
     confirms: bool = False
+    known_events: int | None = None
     findings: Findings = field(default_factory=Findings)
     pending_pages: deque[WindowPage] = field(default_factory=deque)  # to be released
     inherited_pages: deque[WindowPage] = field(default_factory=deque)  # its parent's, if it fails before it has its own

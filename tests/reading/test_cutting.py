@@ -50,6 +50,24 @@ def test_answers_out_of_order_cost_at_most_three_requests_per_full_page_and_a_fe
     assert requests_for_sixty_pages(shape, order, concurrency) <= 3.1 * 60 + 4 + 8 * concurrency
 
 
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_range_of_a_few_pages_that_are_known_is_read_uncut(shape, order):
+    """Not even a burst is taken for more to come."""
+    hubspot = FakeHubSpot(times_of(generated(395, START, END, shape)), 100, (order,))
+    with reader_of(hubspot) as reader:
+        assert len(list(reader.pages((BASE, BASE + YEAR), known_events=395))) == 4 == len(hubspot.requests)
+
+
+def test_silence_that_is_known_is_believed_at_once():
+    hubspot = FakeHubSpot([], 100)
+    for known, requests in (0, 1), (5, 2), (None, 2):
+        hubspot.requests.clear()
+        with reader_of(hubspot) as reader:
+            pages = list(reader.pages((BASE, BASE + YEAR), known_events=known))
+        assert len(hubspot.requests) == requests and not any(page["results"] for page in pages)
+
+
 @pytest.mark.parametrize("order", ["shuffled", "descending"])
 @pytest.mark.parametrize("years", [3, 30])
 def test_years_without_events_cost_few_requests_in_any_order(order, years):
