@@ -26,6 +26,10 @@ class Refused(HubSpotError):
     """HubSpot does not serve this request (a scope, an event type, a path, a parameter): others may still be served."""
 
 
+class Forbidden(Refused):
+    """HubSpot does not let this token read this event type."""
+
+
 class BadAnswer(HubSpotError):
     """HubSpot's answer cannot be used, such as a page cursor that repeats."""
 

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
-from pipeline.errors import QuotaSpent, Refused, Unauthorized
+from pipeline.errors import Forbidden, QuotaSpent, Refused, Unauthorized
 from pipeline.hubspot.error_body import ErrorBody, Scopes, read_error_body
 
 MAX_WAIT = 1e9  # seconds; longer waits are cut to this
@@ -50,7 +50,8 @@ def failure(response: requests.Response, body: bytearray, now: int, redact: Call
         wait = 2.0
     if status < 300 or status in (408, 423, 429, 477) or status >= 500:
         return Transient(text, wait, rate_limited=status == 429)
-    return Refused(f"{text} Cure: {_cure(status, said, redact(response.headers.get('Location') or '').partition('?')[0])}")
+    kind = Forbidden if status == 403 else Refused
+    return kind(f"{text} Cure: {_cure(status, said, redact(response.headers.get('Location') or '').partition('?')[0])}")
 
 
 def retry_after(text: str | None, now: int) -> float | None:

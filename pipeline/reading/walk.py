@@ -3,7 +3,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.errors import Refused
+from pipeline.errors import Forbidden, Refused
 from pipeline.hubspot.client import Page
 from pipeline.reading.window import Fetch, PageRequest, Window, WindowPage, ids_of, part_of
 
@@ -42,7 +42,7 @@ def walk(
         try:
             page = _ask(fetch, request, stop)
         except Refused as refused:
-            if cursor is None:
+            if cursor is None or isinstance(refused, Forbidden):  # that is not for the cursor
                 raise
             raise Inconclusive("HubSpot refused a page cursor of its own.", event_count, cause=refused) from None
         ids = ids_of(page.events)

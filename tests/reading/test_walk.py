@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import BadAnswer, Refused, Stopped, Unauthorized, Unavailable
+from pipeline.errors import BadAnswer, Forbidden, Refused, Stopped, Unauthorized, Unavailable
 from pipeline.reading import walk as walk_module
 from pipeline.reading.walk import MAX_STALE, Inconclusive, another_size, walk
 from pipeline.reading.window import PageRequest, Window
@@ -126,6 +126,14 @@ def test_a_cursor_refused_twice_makes_a_walk_inconclusive_and_the_error_quotes_h
     parts, error = inconclusive(answers)
     assert letters(parts) == "abc" and answers.cursors == [None, "x", "y", "y"]
     assert (error.event_count, error.ended, error.cause) == (3, False, CURSOR_REFUSED)
+
+
+def test_a_page_that_is_forbidden_twice_is_refused_whatever_its_cursor():
+    answers, parts = Answers(page("ab", "x"), x=[Forbidden("no scope")]), []
+    with pytest.raises(Forbidden, match="no scope"):
+        for part in walk(answers, HOUR, STOP):
+            parts.append(part)
+    assert letters(parts) == "ab" and answers.cursors == [None, "x", "x"]
 
 
 def test_a_refusal_of_a_repeated_request_makes_a_walk_inconclusive_too():
