@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from pipeline.errors import QuotaSpent, Refused, Unauthorized, Unavailable
+from pipeline.errors import Forbidden, QuotaSpent, Refused, Unauthorized, Unavailable
 from tests.hubspot.clients import QUERY, error_of, served
 from tests.hubspot.wire import Wire, http
 
@@ -13,7 +13,7 @@ from tests.hubspot.wire import Wire, http
     [
         ("400", Refused, "Invalid input", "event_types"),
         ("401", Unauthorized, "Authentication credentials not found", "api_token"),
-        ("403", Refused, "Insufficient scopes", "grant one of the scopes event-detail-read, web-analytics-api-access"),
+        ("403", Forbidden, "Insufficient scopes", "grant one of the scopes event-detail-read, web-analytics-api-access"),
         ("404", Refused, "Resource not found", "api_version"),
     ],
 )
@@ -37,7 +37,7 @@ def test_missing_scopes_are_listed_wherever_hubspot_names_them(name, clock):
     body = {"message": "no", "errors": errors, "context": {name: "scope-c"}}
     with Wire(http(body, 403)) as wire:
         raised, text = error_of(wire, clock)
-    assert raised is Refused and "scope-a, scope-b, scope-c" in text and "api_token" in text
+    assert raised is Forbidden and "scope-a, scope-b, scope-c" in text and "api_token" in text
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_missing_scopes_are_listed_wherever_hubspot_names_them(name, clock):
 def test_an_error_may_have_any_body_or_none(body, status, clock):
     with Wire(http(body, status)) as wire:
         raised, text = error_of(wire, clock)
-    assert raised in (Refused, Unauthorized) and str(status) in text and "Cure:" in text
+    assert raised in (Refused, Forbidden, Unauthorized) and str(status) in text and "Cure:" in text
 
 
 def test_the_cure_for_a_limit_too_high_is_page_size(clock):
@@ -89,7 +89,7 @@ LIVE = {  # as live answers word it
 def test_scopes_are_read_out_of_the_message(message, clock):
     with Wire(http({"message": message, "category": "MISSING_SCOPES"}, 403)) as wire:
         raised, text = error_of(wire, clock)
-    assert raised is Refused and LIVE[message] in text and "MISSING_SCOPES" not in text
+    assert raised is Forbidden and LIVE[message] in text and "MISSING_SCOPES" not in text
 
 
 CODE = "EVENT_TYPE_READS_NOT_ALLOWED_DUE_TO_STORAGE_LOCATIONS"
