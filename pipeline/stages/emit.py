@@ -8,7 +8,7 @@ from pipeline.hubspot.events_api import ID
 from pipeline.names.columns import OCCURRED
 from pipeline.recent import Recent
 from pipeline.stages.flatten import Row
-from pipeline.stages.serialize import json_text
+from pipeline.stages.serialize import json_bytes
 from pipeline.timestamps import to_ms
 
 Item = TypeVar("Item")
@@ -26,7 +26,7 @@ def dedupe_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
     recent = Recent(window)
     for row in rows:
         key = row.get(ID)
-        if key is None or recent.is_new(key, hash(json_text(row))):
+        if key is None or recent.is_new(key, hash(json_bytes(row))):
             yield row
 
 

@@ -28,10 +28,15 @@ NESTED = frozenset((list, dict))
 
 def json_text(value: Any) -> str:
     """The JSON text of any value that JSON can hold."""
+    return json_bytes(value).decode()
+
+
+def json_bytes(value: Any) -> bytes:
+    """The same in UTF-8."""
     try:
-        return orjson.dumps(value).decode()
+        return orjson.dumps(value)
     except orjson.JSONEncodeError:  # nested deeper than orjson writes, an integer beyond 64 bits, half a character
-        return "".join(_json_pieces(value))
+        return "".join(_json_pieces(value)).encode()
 
 
 def _json_pieces(value: Any) -> Iterator[str]:
