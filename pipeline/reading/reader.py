@@ -230,6 +230,7 @@ class Reader:
         self._kept += min(found.new_pages, found.event_count)  # a page without an event allows no more requests
         if failed:  # confirming walks are no waste; for empty windows a third still counts, so that endless ones end the sync
             self._wasted -= failed.requests if found.event_count else failed.requests * 2 // 3
+            task.confirms = True
         self._plan.note_density(task)
 
     def _warn_of(self, task: Task, pages: list[WindowPage]) -> None:

@@ -67,7 +67,7 @@ class Task:
     """A window to read, by one walk at a time.
 
     `density`: events per ms. Counted once the window is whole; until then estimated from its parent window, or None.
-    `expected_density` is what its walk was planned with. `confirms`: its window was read before, and was empty.
+    `expected_density` is what its walk was planned with. `confirms`: its window was walked before.
     `known_events`: how many it held when it was last read, by an earlier sync.
     """
 

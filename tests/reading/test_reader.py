@@ -294,6 +294,15 @@ def test_empty_pages_with_and_without_a_next_lose_no_events(simulated_reader, or
     assert set(ids(found)) == set(ids(EVENTS))
 
 
+@pytest.mark.parametrize("behaviour", [{"last_paging": "paging_text"}, {"open_end": True}], ids=str)
+@pytest.mark.parametrize("order", SIMULATED_ORDERS)
+def test_silence_is_passed_where_no_end_is_clear(simulated_reader, order, behaviour):
+    """Each end needs a proof, which is a second walk."""
+    history = generated(600, shape="sparse")
+    found = read(simulated_reader(20, 1, history, order=order, **behaviour))
+    assert set(ids(found)) == {history.event(i)["id"] for i in range(600)}
+
+
 def test_an_empty_page_that_stays_empty_is_passed_with_one_warning():
     warnings = []
     times = range(BASE, BASE + 100 * SECOND, SECOND)
