@@ -39,6 +39,11 @@ class Plan:
     def __post_init__(self) -> None:
         self.max_pages = MAX_PAGES if self.concurrency > 1 else MAX_PAGES_ALONE
 
+    @property
+    def largest_page(self) -> int:
+        """The largest page so far, in events; 0 if none was read yet."""
+        return self.max_page_events if self.max_page_bytes > 1 else 0
+
     def tick(self) -> None:
         """Moves the horizon with the clock."""
         self.horizon = max(self.horizon, self.now())

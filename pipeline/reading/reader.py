@@ -188,7 +188,7 @@ class Reader:
                 self._queue.insert(position + 1, rest)
             failed = task.failed_walks
             earlier, limit = (failed.last, failed.limit) if failed else (None, None)
-            task.walk = walk(self.fetch, task.window, self._stop, earlier, limit)
+            task.walk = walk(self.fetch, task.window, self._stop, earlier, limit, self._plan.largest_page)
         task.job_pages = self._plan.job_pages(task, is_head=self._is_next(position))
         task.job = self._pool.submit(fetch_batch, task.walk, task.job_pages)
 

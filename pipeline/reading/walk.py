@@ -27,26 +27,33 @@ class Inconclusive(Exception):
 
 
 def walk(
-    fetch: Fetch, window: Window, stop: threading.Event, earlier: Inconclusive | None = None, limit: int | None = None
+    fetch: Fetch,
+    window: Window,
+    stop: threading.Event,
+    earlier: Inconclusive | None = None,
+    limit: int | None = None,
+    largest: int = 0,
 ) -> Iterator[WindowPage]:
     """The pages of a window, to a confirmed end: the window is whole if this ends without an error.
 
     A page that names no next one is the last, unless it is an empty page at a cursor, or its paging cannot be read. Such an end
     is believed if it does not depend on the size of pages: the `earlier` walk, with pages of another size, counted the same
-    events, and the last page of this one is not full (of `limit` events). A full page is believed to be the last if it says so
-    twice. Raises Inconclusive if the walk cannot be followed to its end, and whatever `fetch` raises.
+    events, and the last page of this one is not full (of `limit` events). A page that is full, or as large as the `largest` so far
+    (in events), is believed to be the last if it says so twice. Raises Inconclusive if the walk cannot be followed to its end, and
+    whatever `fetch` raises.
     """
     cursor, seen, event_count, last_size, out_of_range = None, _Seen(), 0, 0, 0
     while True:
         request = PageRequest(window.bounds(), cursor, limit)
         try:
-            page = _ask(fetch, request, stop)
+            page = _ask(fetch, request, stop, largest)
         except Refused as refused:
             if cursor is None or isinstance(refused, Forbidden):  # that is not for the cursor
                 raise
             raise Inconclusive("HubSpot refused a page cursor of its own.", event_count, cause=refused) from None
         ids = ids_of(page.events)
         event_count, last_size = event_count + len(ids), len(page.events) or last_size
+        largest = max(largest, last_size)
         agreed = earlier is not None and earlier.ended and earlier.event_count == event_count
         proved = agreed and limit is not None and last_size < limit
         more = page.cursor is not None or (_is_doubtful(page, request) and not proved)
@@ -77,7 +84,7 @@ def another_size(limit: int, granted: int) -> int:
     return granted if limit < granted else limit + 3
 
 
-def _ask(fetch: Fetch, request: PageRequest, stop: threading.Event) -> Page:
+def _ask(fetch: Fetch, request: PageRequest, stop: threading.Event, largest: int) -> Page:
     """One page. If its cursor is refused, or it is doubtful, or full and yet the last, it is asked for once more: each of these
     may be transient."""
     try:
@@ -86,7 +93,8 @@ def _ask(fetch: Fetch, request: PageRequest, stop: threading.Event) -> Page:
         if request.cursor is None:
             raise
         page = fetch(request, stop)
-    again = _is_doubtful(page, request) or (page.full and page.cursor is None)
+    is_full = page.full or 0 < largest <= len(page.events)  # HubSpot may grant fewer events a page than were asked for
+    again = _is_doubtful(page, request) or (is_full and page.cursor is None)
     return fetch(request, stop) if again else page
 
 

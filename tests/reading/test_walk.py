@@ -156,6 +156,16 @@ def test_a_full_page_without_a_next_is_requested_again():
     assert letters(walked(answers)) == "abcde" and answers.cursors == [None, "x", "x", "y"]
 
 
+def test_so_is_one_as_large_as_the_largest_so_far():
+    """HubSpot may grant fewer events a page than were asked for."""
+    answers = Answers(page("ab", "x"), x=[page("cd"), page("cd", "y")], y=[page("e")])
+    assert letters(walked(answers)) == "abcde" and answers.cursors == [None, "x", "x", "y"]
+    answers = Answers(page("ab"), page("ab", "x"), x=[page("c")])
+    assert letters(walk(answers, HOUR, STOP, largest=2)) == "abc" and answers.cursors == [None, None, "x"]
+    answers = Answers(page("ab"))
+    assert letters(walk(answers, HOUR, STOP, largest=3)) == "ab" and answers.cursors == [None]
+
+
 def test_an_empty_first_page_with_a_next_is_requested_again_and_then_passed():
     answers = Answers(page("", "x"), x=[page("a")])
     assert letters(walked(answers)) == "a" and answers.cursors == [None, None, "x"]
