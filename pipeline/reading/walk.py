@@ -38,9 +38,9 @@ def walk(
 
     A page that names no next one is the last, unless it is an empty page at a cursor, or its paging cannot be read. Such an end
     is believed if it does not depend on the size of pages: the `earlier` walk, with pages of another size, counted the same
-    events, and the last page of this one is not full (of `limit` events). A page that is full, or as large as the `largest` so far
-    (in events), is believed to be the last if it says so twice. Raises Inconclusive if the walk cannot be followed to its end, and
-    whatever `fetch` raises.
+    events, and the last page of this one is not full (of `limit` events). A page that is full, or as large as the `largest` so
+    far (in events), is believed to be the last if it says so twice. Raises Inconclusive if the walk cannot be followed to its
+    end, and whatever `fetch` raises.
     """
     cursor, seen, event_count, last_size, out_of_range = None, _Seen(), 0, 0, 0
     while True:
