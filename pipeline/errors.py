@@ -23,7 +23,12 @@ class Unauthorized(HubSpotError):
 
 
 class Refused(HubSpotError):
-    """HubSpot does not serve this request (a scope, an event type, a path, a parameter): others may still be served."""
+    """HubSpot does not serve this request (a scope, an event type, a path, a parameter): others may still be served. `explained`:
+    the body is HubSpot's own; a proxy's page may be gone at the next request."""
+
+    def __init__(self, message: str, explained: bool = True):
+        super().__init__(message)
+        self.explained = explained
 
 
 class Forbidden(Refused):

@@ -6,21 +6,24 @@ from dataclasses import astuple
 from typing import Any
 
 from pipeline.config.settings import Settings
-from pipeline.errors import HubSpotError
+from pipeline.errors import HubSpotError, Refused
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 
 MAX_NAMES = 10  # shown of each cause; the log of the sync that asked has the others
-MAX_CAUSES = 5  # told apart
+MAX_CAUSES = 5  # told apart: the most frequent
 DAILY = DAY - 30 * MINUTE  # a daily sync does not begin at the same minute each day
-ASKED_AGAIN = "They are asked for again once a day, and at the next sync if any key of the configuration is changed."
+AT_ONCE = "to have that done at the next sync, change a harmless key, for example lookback_minutes from 60 to 61."
 OTHER_CAUSES = "HubSpot gave other reasons: they, and their cures, are in the log of the sync that asked."
+_OF_TOKEN = re.compile("HubSpot answered 40[13]:")  # refusals that another token, or another scope, may end
+_UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
 class Refusals:
     """The refusals of a connection while a sync renews them, as messages by event type.
 
     `saved` is what the state keeps of the last sync's: when HubSpot was asked, a digest of the configuration, and the event
-    types by cause. Whatever cannot be read of it is forgotten, so those event types are asked for again.
+    types by cause. Whatever cannot be read of it is forgotten, so those event types are asked for again. A refusal that is not in
+    HubSpot's own words, such as a proxy's page, is not kept either.
     """
 
     def __init__(self, settings: Settings, saved: Any = None):
@@ -50,11 +53,9 @@ class Refusals:
 
     def add(self, event_type: str, refused: HubSpotError) -> None:
         """Adds one. Its cause is shown as the first answer that gave it."""
-        cause = cause_of(event_type, str(refused))
-        if cause not in self._shown:
-            told_apart = len(set(self._shown.values()))
-            self._shown[cause] = str(refused) if told_apart < MAX_CAUSES else OTHER_CAUSES
-        self._messages[event_type] = self._shown[cause]
+        self._messages[event_type] = self._shown.setdefault(cause_of(event_type, str(refused)), str(refused))
+        if not (isinstance(refused, Refused) and refused.explained):
+            self._unexplained.add(event_type)
 
     def forget(self) -> None:
         """Forgets all, so that the next sync asks for them."""
@@ -62,29 +63,35 @@ class Refusals:
 
     def _keep(self, messages: dict[str, str]) -> None:
         self._messages = messages
+        self._unexplained = set[str]()
         self._shown = {cause_of(name, message): message for name, message in messages.items()}  # by cause, the first answer
 
     def warning(self, known: Collection[str] = ()) -> str | None:
         """All refusals in one text, by cause; None if there are none. `known` are the types that earlier syncs have read."""
         if not self._messages:
             return None
-        by_cause = sorted(self._by_cause().items(), key=lambda item: -len(item[1]))
+        by_cause = _by_cause(self._messages)
         number = len(self._messages)
-        lines = [f"{number} event type{'s' * (number != 1)} cannot be read with this token:"]
-        lines += [f"  - {_listed(names)}: {cause}" for cause, names in by_cause]
+        happened = "cannot be read with this token" if all(map(_OF_TOKEN.match, by_cause)) else "could not be read"
+        lines = [f"{number} event type{'s' * (number != 1)} {happened}:"]
+        lines += [f"  - {_listed(names)}: {cause}" for cause, names in by_cause.items()]
         if lost := [name for name in self._messages if name in known]:
             lines.append(f"Earlier syncs could read {_listed(lost)}: the rows and the cursors are kept.")
         return "\n".join(lines)
 
-    def as_state(self) -> dict[str, Any] | None:
-        """What the state keeps; None if there are no refusals."""
-        return {"asked_at": self._asked_at, "digest": self._digest, "causes": self._by_cause()} if self._messages else None
+    def next_request(self) -> str:
+        """A sentence on when they are asked for again."""
+        they = "It is" if len(self._messages) == 1 else "They are"
+        when = f"once a day; {AT_ONCE}" if self._kept() else "at the next sync."
+        return f"{they} asked for again {when}"
 
-    def _by_cause(self) -> dict[str, list[str]]:
-        by_cause: dict[str, list[str]] = {}
-        for name, cause in self._messages.items():
-            by_cause.setdefault(cause, []).append(name)
-        return by_cause
+    def as_state(self) -> dict[str, Any] | None:
+        """What the state keeps; None if there is nothing to keep."""
+        kept = self._kept()
+        return {"asked_at": self._asked_at, "digest": self._digest, "causes": _by_cause(kept)} if kept else None
+
+    def _kept(self) -> dict[str, str]:
+        return {name: message for name, message in self._messages.items() if name not in self._unexplained}
 
     def _is_current(self, now: int) -> bool:
         try:
@@ -96,7 +103,18 @@ class Refusals:
 
 def cause_of(event_type: str, message: str) -> str:
     """A message without what differs from one such answer to the next."""
-    return re.sub(r"\d+", "", re.sub(r"correlationId [^)]*", "", message.replace(event_type, "")))
+    return re.sub(rf"correlationId [^)]*|{_UUID}|\d+", "", message.replace(event_type, ""))
+
+
+def _by_cause(messages: Mapping[str, str]) -> dict[str, list[str]]:
+    """The event types of each message, the most frequent first; those that are not told apart come last."""
+    by_cause: dict[str, list[str]] = {}
+    for name, cause in messages.items():
+        by_cause.setdefault(cause, []).append(name)
+    others = by_cause.pop(OTHER_CAUSES, [])
+    causes = sorted(by_cause, key=lambda cause: -len(by_cause[cause]))
+    others = [name for cause in causes[MAX_CAUSES:] for name in by_cause[cause]] + others
+    return {cause: by_cause[cause] for cause in causes[:MAX_CAUSES]} | ({OTHER_CAUSES: others} if others else {})
 
 
 def _by_event_type(causes: Any) -> dict[str, str]:

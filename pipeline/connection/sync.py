@@ -12,7 +12,7 @@ from pipeline.connection.audit import audit
 from pipeline.connection.cursors import Cursors
 from pipeline.connection.event_type import sync_event_type
 from pipeline.connection.memory import share_freed_memory
-from pipeline.connection.refusals import ASKED_AGAIN, Refusals
+from pipeline.connection.refusals import Refusals
 from pipeline.connection.reporting import format_duration, summary
 from pipeline.connection.run import Run
 from pipeline.connection.selection import ListEventTypes, handle_unknown, longest_waiting, restart_changed, select_event_types
@@ -181,7 +181,7 @@ def add_final_warnings(run: Run, columns: Collection[str]) -> None:
     """Adds the warnings that are known only at the end; `columns` are those of the events seen."""
     settings, client, warnings = run.settings, run.client, run.warnings
     if refused := run.refusals.warning(run.cursors.known):
-        warnings.add(About.REFUSED, f"{refused}\n{ASKED_AGAIN}")
+        warnings.add(About.REFUSED, f"{refused}\n{run.refusals.next_request()}")
     rejected = sum((tally.rejected for tally in run.tallies.values()), start=Counter[str]())
     for reason, times in rejected.most_common():
         warnings.add(About.REJECTED, f"Events rejected ({reason}): {times}. They are kept in the table {REJECTED_EVENT}.")

@@ -37,13 +37,14 @@ class Scopes(NamedTuple):
 
 
 class ErrorBody(NamedTuple):
-    """An error in HubSpot's words; whatever it leaves out is empty."""
+    """An error in HubSpot's words; whatever it leaves out is empty. `explained`: it is JSON with a message, as HubSpot's are."""
 
     message: str = ""
     codes: tuple[str, ...] = ()
     correlation_id: str = ""
     policy: str = ""
     scopes: tuple[Scopes, ...] = ()
+    explained: bool = False
 
 
 def read_error_body(body: bytes | bytearray, redact: Callable[[str], str]) -> ErrorBody:
@@ -59,12 +60,13 @@ def read_error_body(body: bytes | bytearray, redact: Callable[[str], str]) -> Er
     said: Any = None
     with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
         said = orjson.loads(redact(orjson.dumps(orjson.loads(body)).decode()))
-    if not isinstance(said, dict):
+    is_object = isinstance(said, dict)
+    if not is_object:
         text = redact(body.decode("utf-8-sig", "replace")).strip()
         said = {} if text.startswith("<") else {"message": text}
     message = " ".join(dict.fromkeys(_messages(said)))[:MAX_MESSAGE]
     correlation_id, policy = (str(said.get(name) or "")[:60] for name in ("correlationId", "policyName"))
-    return ErrorBody(message, _codes(said, message), correlation_id, policy, _scopes(said))
+    return ErrorBody(message, _codes(said, message), correlation_id, policy, _scopes(said), is_object and bool(message))
 
 
 def _holders(said: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -50,8 +50,9 @@ def failure(response: requests.Response, body: bytearray, now: int, redact: Call
         wait = 2.0
     if status < 300 or status in (408, 423, 429, 477) or status >= 500:
         return Transient(text, wait, rate_limited=status == 429)
+    cure = _cure(status, said, redact(response.headers.get("Location") or "").partition("?")[0])
     kind = Forbidden if status == 403 else Refused
-    return kind(f"{text} Cure: {_cure(status, said, redact(response.headers.get('Location') or '').partition('?')[0])}")
+    return kind(f"{text} Cure: {cure}", said.explained)
 
 
 def retry_after(text: str | None, now: int) -> float | None:

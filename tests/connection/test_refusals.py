@@ -1,10 +1,13 @@
 """Event types that a pattern selects and HubSpot refuses: one warning, and one request a day."""
 import hashlib
 import json
+import uuid
 
 import pytest
 
-from pipeline import ConnectorError
+from pipeline import ConnectorError, read_settings
+from pipeline.connection.refusals import MAX_CAUSES, OTHER_CAUSES, Refusals
+from pipeline.errors import Refused
 from pipeline.timestamps import DAY, MINUTE, local_now
 from simulator import Behaviour, Simulator, generated
 from tests.support import Delivered, Destination, configuration, sync_into, truth
@@ -228,3 +231,52 @@ def test_if_hubspot_refuses_its_list_the_types_that_are_named_are_synced(account
     delivered = sync_into(Delivered(), account, event_types=f"{TYPES[0]}, pe*")
     assert delivered.ids(TYPES[0]) == truth(account.histories[TYPES[0]])
     assert any("does not list its event types" in text for text in delivered.warnings)
+
+
+def test_a_refusal_that_is_not_in_hubspots_words_is_asked_for_again_at_the_next_sync(account):
+    account.behaviour.fault = lambda request: "414" if request.query.get("eventType") == [TYPES[0]] else None
+    delivered = sync_into(Delivered(), account, event_types="*")
+    assert "8 event types could not be read" in delivered.warnings[0]
+    account.behaviour.fault = None
+    asked(account)
+    sync_into(delivered, account, event_types="*")
+    assert asked(account) == set(READ) and delivered.ids(TYPES[0]) == truth(account.histories[TYPES[0]])
+
+
+def test_the_warning_says_when_they_are_asked_for_again_and_how_to_have_it_at_once(account):
+    account.behaviour.forbidden = REFUSED[:1]
+    delivered = sync_into(Delivered(), account, event_types="*")
+    assert delivered.warnings[0].startswith("1 event type cannot be read with this token:")
+    assert "\nIt is asked for again once a day; to have that done at the next sync, change a harmless" in delivered.warnings[0]
+    account.behaviour.forbidden, account.behaviour.clock = (), lambda: NOW + MINUTE
+    sync_into(delivered, account, event_types="*", lookback_minutes="61")
+    assert delivered.ids(REFUSED[0]) == truth(account.histories[REFUSED[0]])
+    account.behaviour.fault = lambda request: "414" if request.query.get("eventType") == [TYPES[0]] else None
+    sync_into(delivered, account, event_types="*")
+    assert delivered.warnings[-1].endswith("\nIt is asked for again at the next sync.")
+
+
+@pytest.mark.parametrize("status, said", [("400", "could not be read"), ("403", "cannot be read with this token")])
+def test_the_warning_blames_the_token_only_for_what_another_one_may_read(account, status, said):
+    account.behaviour.forbidden = ()
+    account.behaviour.fault = lambda request: status if request.query.get("eventType") == [TYPES[0]] else None
+    assert sync_into(Delivered(), account, event_types="*").warnings[0].startswith(f"1 event type {said}:")
+
+
+def refusals(causes):
+    """The refusals of types by number, each with its cause."""
+    held = Refusals(read_settings({"api_token": "t", "initial_sync_start_date": "2026-01-01", "event_types": "*"}))
+    for n, cause in enumerate(causes):
+        held.add(f"pe1_t{n}", Refused(f"HubSpot answered 403: {cause} (correlationId {uuid.uuid4()})."))
+    return held
+
+
+def test_of_many_causes_the_most_frequent_are_told_apart_and_the_others_come_last():
+    rare = [f"the {name} cause" for name in ("b", "c", "d", "e", "f", "g", "h", "i")]
+    lines = refusals([*rare, *["a frequent cause"] * 3, *rare[-2:]]).warning().splitlines()[1:]
+    assert "a frequent cause" in lines[0] and "the h cause" in lines[1] and "the i cause" in lines[2]
+    assert len(lines) == MAX_CAUSES + 1 and OTHER_CAUSES in lines[-1] and "pe1_t2, pe1_t3, pe1_t4, pe1_t5" in lines[-1]
+
+
+def test_answers_that_differ_in_a_uuid_have_one_cause():
+    assert len(refusals([f"trace {uuid.uuid4()} of a pipeline" for _ in range(6)]).warning().splitlines()) == 2

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from pipeline.errors import Forbidden, QuotaSpent, Refused, Unauthorized, Unavailable
-from tests.hubspot.clients import QUERY, error_of, served
+from tests.hubspot.clients import QUERY, client_of, error_of, served
 from tests.hubspot.wire import Wire, http
 
 
@@ -48,6 +48,16 @@ def test_an_error_may_have_any_body_or_none(body, status, clock):
     with Wire(http(body, status)) as wire:
         raised, text = error_of(wire, clock)
     assert raised in (Refused, Forbidden, Unauthorized) and str(status) in text and "Cure:" in text
+
+
+@pytest.mark.parametrize("body, explained", [
+    (b"", False), (b"<html>Forbidden", False), (b"Forbidden", False), (b"[1]", False), ({}, False), ({"message": ""}, False),
+    ({"message": "No."}, True), ({"errors": [{"message": "No."}]}, True),
+], ids=str)  # fmt: skip
+def test_an_error_tells_whether_it_is_in_hubspots_own_words(body, explained, clock):
+    with Wire(http(body, 403)) as wire, client_of(wire) as client, pytest.raises(Refused) as raised:
+        client.page(QUERY, clock)
+    assert raised.value.explained is explained
 
 
 def test_the_cure_for_a_limit_too_high_is_page_size(clock):
