@@ -6,44 +6,35 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import orjson
 
+from pipeline.hubspot.scopes import Error, Scopes, scopes_of
+
 MAX_MESSAGE = 500  # characters quoted
 MAX_CODES, MAX_VALUES = 5, 1000  # codes shown; values of a body that are searched for them
-MAX_SCOPES, MAX_SCOPE = 20, 80  # scopes shown, and characters of one
 
 # Categories that only repeat the status.
 _PLAIN = {"VALIDATION_ERROR", "MISSING_SCOPES", "INVALID_AUTHENTICATION", "OBJECT_NOT_FOUND", "RATE_LIMIT", "RATE_LIMITS"}
+_PLAIN |= {status.name for status in HTTPStatus}
+_CODE_FIELDS = ("category", "subCategory", "code")
+_WHOLE_CODE = re.compile(r"[A-Za-z][\w.-]{0,99}", re.ASCII)
 _CODE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", re.ASCII)
-
-# Live messages name scopes in these ways: "requires one of: [a,b]", "the 'a' scope", "Missing auth details: a,b".
-_NAME = r"[a-z][\w.-]*\w"
-_LEAD = r"(?:requires?|one of|any of|all of|scopes?)\b[^\[\]]*"
-_LISTED = re.compile(rf"({_LEAD})\[(\s*{_NAME}(?:[,\s]+{_NAME})*)\s*\]", re.ASCII | re.IGNORECASE)
-_QUOTED = re.compile(rf"((?:['\"`]{_NAME}['\"`],?\s+(?:(?:and|or)\s+)?)+)scopes?\b|\bscopes? ['\"`]({_NAME})['\"`]", re.ASCII)
-_DETAILS = re.compile(rf"Missing auth details:\s*\[?({_NAME}(?:,\s*{_NAME})*)", re.ASCII)
-_ABOUT_SCOPES = re.compile(r"scope|permission", re.IGNORECASE)
-_ONE_SUFFICES = re.compile(r"(?:one|one or more|any) of", re.IGNORECASE)
-
-
-class Scopes(NamedTuple):
-    """Scopes that HubSpot asks for together, and whether one of them suffices."""
-
-    names: tuple[str, ...]
-    one_suffices: bool = False
 
 
 class ErrorBody(NamedTuple):
-    """An error in HubSpot's words; whatever it leaves out is empty. `explained`: it is JSON with a message, as HubSpot's are."""
+    """An error in HubSpot's words; whatever it leaves out is empty. `subjects` are the names that its details point at, such as
+    parameters. `explained`: it is JSON with a message, as HubSpot's are."""
 
     message: str = ""
     codes: tuple[str, ...] = ()
     correlation_id: str = ""
     policy: str = ""
     scopes: tuple[Scopes, ...] = ()
+    subjects: tuple[str, ...] = ()
     explained: bool = False
 
 
@@ -66,7 +57,8 @@ def read_error_body(body: bytes | bytearray, redact: Callable[[str], str]) -> Er
         said = {} if text.startswith("<") else {"message": text}
     message = " ".join(dict.fromkeys(_messages(said)))[:MAX_MESSAGE]
     correlation_id, policy = (str(said.get(name) or "")[:60] for name in ("correlationId", "policyName"))
-    return ErrorBody(message, _codes(said, message), correlation_id, policy, _scopes(said), is_object and bool(message))
+    codes, explained = _codes(said, message), is_object and bool(message)
+    return ErrorBody(message, codes, correlation_id, policy, scopes_of(_errors(said)), _subjects(said), explained)
 
 
 def _holders(said: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -88,10 +80,29 @@ def _messages(said: Mapping[str, Any]) -> Iterator[str]:
     yield from filter(None, map(_message, _holders(said)))
 
 
-def _codes(said: Any, message: str) -> tuple[str, ...]:
-    """The codes that say more than the message. Which field holds one is not documented, so each is searched."""
-    found = chain.from_iterable(map(_CODE.findall, islice(_texts(said), MAX_VALUES)))
-    return tuple(islice(dict.fromkeys(code for code in found if code not in _PLAIN and code not in message), MAX_CODES))
+def _errors(said: Mapping[str, Any]) -> Iterator[Error]:
+    """Yields the error, judged by all that is said, and those in its list, judged by their own messages."""
+    for holder in _holders(said):
+        words = " ".join(_messages(said)) if holder is said else _message(holder) or _message(said)
+        yield Error(_message(holder), holder.get("context"), words)
+
+
+def _subjects(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where the errors say that they lie, and what their contexts hold."""
+    places = ([holder.get("in"), holder.get("context")] for holder in _holders(said))
+    return tuple(islice(_texts(list(places)), MAX_VALUES))
+
+
+def _codes(said: Mapping[str, Any], message: str) -> tuple[str, ...]:
+    """The codes that say more than the status and the message, in whichever field: which one holds them is not documented."""
+    fields = [holder.get(name) for holder in _holders(said) for name in _CODE_FIELDS]
+    whole = [code for code in fields if isinstance(code, str) and _WHOLE_CODE.fullmatch(code)]
+    shown: list[str] = []
+    for code in chain(whole, chain.from_iterable(map(_CODE.findall, islice(_texts(said), MAX_VALUES)))):
+        last = code.rpartition(".")[2]
+        if last not in _PLAIN and last not in message and not any(code in other for other in shown) and len(shown) < MAX_CODES:
+            shown.append(code)
+    return tuple(shown)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -105,41 +116,3 @@ def _texts(value: Any) -> Iterator[str]:
             waiting.extend(chain.from_iterable(value.items()))
         elif isinstance(value, list):
             waiting.extend(value)
-
-
-def _scopes(said: Mapping[str, Any]) -> tuple[Scopes, ...]:
-    """The scopes that an error names in contexts, and those that its messages name besides."""
-    in_contexts: dict[str, None] = {}
-    text = " ".join(_messages(said))
-    for holder in _holders(said):
-        context = holder.get("context")
-        for key in ("missingScopes", "requiredScopes", "requiredGranularScopes"):
-            listed = context.get(key) if isinstance(context, Mapping) else None
-            names = [str(name)[:MAX_SCOPE] for name in (listed if isinstance(listed, list) else [listed] if listed else [])]
-            in_contexts |= dict.fromkeys(names[:MAX_SCOPES])
-    of_contexts = [Scopes(tuple(sorted(in_contexts)), bool(_ONE_SUFFICES.search(text)))] if in_contexts else []
-    return (*of_contexts, *(scopes for scopes in scopes_in(text) if not in_contexts.keys() >= set(scopes.names)))
-
-
-def scopes_in(message: str) -> list[Scopes]:
-    """The scopes that a message names.
-
-    >>> scopes_in("Insufficient scopes, requires one of: [event-detail-read,web-analytics-api-access]")
-    [Scopes(names=('event-detail-read', 'web-analytics-api-access'), one_suffices=True)]
-    >>> scopes_in("Do you have access to the 'business-intelligence' scope?  Missing auth details: content,social")
-    [Scopes(names=('business-intelligence', 'content', 'social'), one_suffices=True)]
-    """
-    if not _ABOUT_SCOPES.search(message):
-        return []
-    in_quotes = [single or _without_words(several) for several, single in _QUOTED.findall(message)]
-    quoted = [name for names in in_quotes for name in names.split()]
-    details = [name for names in _DETAILS.findall(message) for name in re.split(r",\s*", names)]
-    found = [Scopes(tuple(sorted({*quoted, *details})), bool(details))] if quoted or details else []
-    for lead, names in _LISTED.findall(message):
-        found.append(Scopes(tuple(sorted(set(re.split(r"[,\s]+", names.strip())))), bool(_ONE_SUFFICES.search(lead))))
-    return list(dict.fromkeys(found))
-
-
-def _without_words(quoted: str) -> str:
-    """The names in a list of quoted names."""
-    return " ".join(re.findall(rf"['\"`]({_NAME})['\"`]", quoted))

@@ -10,7 +10,8 @@ from email.utils import parsedate_to_datetime
 import requests
 
 from pipeline.errors import Forbidden, QuotaSpent, Refused, Unauthorized
-from pipeline.hubspot.error_body import ErrorBody, Scopes, read_error_body
+from pipeline.hubspot.error_body import ErrorBody, read_error_body
+from pipeline.hubspot.scopes import Scopes
 
 MAX_WAIT = 1e9  # seconds; longer waits are cut to this
 
@@ -81,14 +82,13 @@ def _what_hubspot_said(status: int, said: ErrorBody) -> str:
 
 def _cure(status: int, said: ErrorBody, location: str) -> str:
     """The change that makes HubSpot serve the request, as an imperative."""
-    text = f"{said.message} {' '.join(said.codes)}"
-    if "STORAGE_LOCATION" in text:
-        return "take the event type out of event_types: HubSpot does not serve it where this account's data is stored."
+    text = " ".join([said.message, *said.subjects, *(code.replace("_", " ") for code in said.codes)])
+    if re.search("storage[ _]location", text, re.IGNORECASE):
+        return f"{_EXCLUDE}: HubSpot does not serve it where this account's data is stored."
     if status == 403:
         return (
             f"grant {_all_named(said.scopes)} to the service key or private app whose access token is api_token (it takes two "
-            "minutes to work), or, where the account's plan lacks the feature (Enterprise tiers have it), take the event type "
-            "out of event_types."
+            f"minutes to work), or, where the account's plan lacks the feature (Enterprise tiers have it), {_EXCLUDE}."
         )
     if status in _CURES:
         return _CURES[status]
@@ -112,13 +112,15 @@ def _named(scopes: Scopes) -> str:
     """
     names = ", ".join(scopes.names)
     # Live answers name event-detail-read, which HubSpot does not offer everywhere: docs/access.md
-    other = f" (or {_GRANTED_BY_OTHERS}, if HubSpot does not offer them)" if "event-detail-read" in scopes.names else ""
+    them = "it" if len(scopes.names) == 1 else "them"
+    other = f" (or {_GRANTED_BY_OTHERS}, if HubSpot does not offer {them})" if "event-detail-read" in scopes.names else ""
     other = "" if _GRANTED_BY_OTHERS in scopes.names else other
     if len(scopes.names) > 1:
         return f"one of the scopes {names}{other}" if scopes.one_suffices else f"the scopes {names}{other}"
     return f"the scope {names}{other}"
 
 
+_EXCLUDE = "exclude the event type (add its name to event_types, with ! before it)"  # whether a name or a pattern selects it
 _GRANTED_BY_OTHERS = "business-intelligence"
 _CURES = {
     304: "have the proxy in front of HubSpot, or the host in api_base_url, cache nothing: it says that nothing has changed.",
@@ -126,10 +128,11 @@ _CURES = {
     405: "check api_base_url: only HubSpot's Events API, or a stand-in for it, can be read.",
     **dict.fromkeys((413, 414, 431), "shorten properties and property_filters: they make the request too long."),
 }
-_CURES_BY_TEXT = {
-    r"\bevent ?Types?\b": "check event_types: does the account know the name?",
-    r"(?<!time )(?<!rate )\blimit\b": "lower page_size.",
-    r"\bobject(Type|Id)\b": "check object_type and object_id.",
+_CURES_BY_TEXT = {  # the first that fits: a complaint about a limit or a property may name the event type besides
+    r"(?<!time )(?<!rate )\blimit\b|\bpage[ _]?size\b": "lower page_size.",
     r"\bproperty\b|\bproperties\b": "check properties and property_filters.",
+    r"\bmax\b": "lower page_size.",
+    r"\bevent ?types?\b": "check event_types: does the account know the name?",
+    r"\bobject ?(type|id)\b": "check object_type and object_id.",
 }
 _CHECK = "check event_types (a name the account knows?), initial_sync_start_date and api_version."

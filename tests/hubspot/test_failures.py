@@ -92,6 +92,8 @@ LIVE = {  # as live answers word it
     "Do you have access to the 'business-intelligence' scope?": "grant the scope business-intelligence to",
     "You need the scope `tickets` for this.": "grant the scope tickets to",
     "No.": "grant the scopes for reading events",
+    "Insufficient scopes, requires one of: [event-detail-read]":
+        "grant the scope event-detail-read (or business-intelligence, if HubSpot does not offer it) to",
 }  # fmt: skip
 
 
@@ -122,7 +124,7 @@ def test_a_code_that_says_more_is_shown_wherever_the_body_holds_it(place, clock)
     with Wire(http(BODIES[place] | {"correlationId": "b2e5"}, 400)) as wire:
         raised, text = error_of(wire, clock)
     assert raised is Refused and text.count(CODE) == 1 and "correlationId b2e5" in text
-    assert "Cure: take the event type out of event_types" in text
+    assert "Cure: exclude the event type (add its name to event_types, with ! before it)" in text
 
 
 def test_what_the_errors_of_an_error_say_is_quoted_too(clock):
@@ -143,6 +145,8 @@ MORE = {
     "requires all of: [aa,bb], any of the permissions: [cc,dd]": "grant the scopes aa, bb and one of the scopes cc, dd to",
     "You need the 'aa.read' and 'bb.read' scopes": "grant the scopes aa.read, bb.read to",
     "You are missing the following scopes: [aa.read, bb.read]": "grant the scopes aa.read, bb.read to",
+    'Insufficient scopes, requires one of: ["aa", "bb"]': "grant one of the scopes aa, bb to",
+    "Do you have access to the 'aa' scope? Missing auth details: [aa, bb].": "grant one of the scopes aa, bb to",
     "This account requires [array] values": "grant the scopes for reading events",
 }
 
@@ -152,6 +156,47 @@ def test_scopes_are_read_out_of_other_wordings_too(message, clock):
     with Wire(http({"message": message}, 403)) as wire:
         _, text = error_of(wire, clock)
     assert MORE[message] in text
+
+
+def needs(*names, key="requiredGranularScopes", message="One or more of the following scopes are required."):
+    return {"message": message, "context": {key: list(names)}}
+
+
+NOT_ALL = "This app hasn't been granted all required scopes to make this call."
+DETAILED = {
+    "two errors": ({"message": NOT_ALL, "errors": [needs("aa"), needs("bb")]}, "grant the scopes aa, bb to"),
+    "two choices": ({"message": NOT_ALL, "errors": [needs("aa", "bb"), needs("cc", "dd")]},
+                    "grant one of the scopes aa, bb and one of the scopes cc, dd to"),
+    "an error like its body": (needs("aa", "bb", message=NOT_ALL) | {"errors": [needs("aa", "bb")]},
+                               "grant one of the scopes aa, bb to"),
+    "missing ones": ({"message": NOT_ALL, "errors": [needs("bb", "aa", key="missingScopes")]}, "grant the scopes aa, bb to"),
+    "one that is missing anyway": (needs("aa", key="missingScopes", message="Scopes: one of [aa, bb]"), "grant the scope aa to"),
+    "a context that has less": (needs("aa", message="Insufficient scopes, requires one of: [aa,bb]"),
+                                "grant one of the scopes aa, bb to"),
+    "a context that has more": (needs("aa", "bb", message="You need the 'aa' scope."), "grant the scopes aa, bb to"),
+    "words in another error": ({"message": "Insufficient scopes", "errors": [{"message": "requires one of: [aa, bb]"}]},
+                               "grant one of the scopes aa, bb to"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DETAILED)
+def test_what_each_error_asks_for_is_to_be_granted_and_named_once(case, clock):
+    body, cure = DETAILED[case]
+    with Wire(http(body, 403)) as wire:
+        _, text = error_of(wire, clock)
+    assert cure in text
+
+
+@pytest.mark.parametrize("fields, shown", [
+    ({"category": "PERMISSION"}, "PERMISSION"), ({"subCategory": "InvalidEventTypeError"}, "InvalidEventTypeError"),
+    ({"subCategory": f"EventsError.{CODE}"}, f"EventsError.{CODE}"), ({"errors": [{"code": "INVALID"}]}, "INVALID"),
+    ({"category": "BAD_REQUEST", "subCategory": "Common.VALIDATION_ERROR"}, None), ({"errors": [{"code": 7}]}, None),
+    ({"subCategory": "a sentence of several words"}, None),
+], ids=str)  # fmt: skip
+def test_a_category_or_a_code_is_shown_whole_if_it_says_more(fields, shown, clock):
+    with Wire(http({"message": "No.", "category": "VALIDATION_ERROR"} | fields, 400)) as wire:
+        _, text = error_of(wire, clock)
+    assert text.startswith(f"HubSpot answered 400: No. ({shown}). Cure:" if shown else "HubSpot answered 400: No. Cure:")
 
 
 OTHER_SHAPES = {
@@ -173,17 +218,33 @@ def test_hubspot_is_quoted_whatever_the_shape_of_the_body(shape, clock):
 def test_the_storage_location_has_its_cure_whatever_the_status_and_the_words_around(status, reason, clock):
     with Wire(http({"message": "No.", "context": {"reason": [reason]}}, status)) as wire:
         _, text = error_of(wire, clock)
-    assert CODE in text and "Cure: take the event type out of event_types" in text
+    assert CODE in text and "Cure: exclude the event type (add its name to event_types, with ! before it)" in text
 
 
 @pytest.mark.parametrize("message, cure", [
     ("Must specify an eventType or objectType", "check event_types"), ("beyond the time limit of 2 years", "check event_types"),
-    ("Invalid limit 1001", "lower page_size"), ("objectId requires an objectType", "check object_type and object_id"),
+    ("Invalid limit 1001", "lower page_size"), ("The requested page size is too large", "lower page_size"),
+    ("limit: must be at most 250 for eventType e_a", "lower page_size"),
+    ("Unknown event type pe1_limit_reached", "check event_types"),
+    ("Unknown property hs_foo for event type e_a", "check properties and property_filters"),
+    ("Event type reads not allowed due to storage locations", "exclude the event type"),
+    ("Unable to infer object type from: CONTAKT", "check object_type"),
+    ("objectId requires an objectType", "check object_type and object_id"),
 ])  # fmt: skip
 def test_the_cure_of_a_400_follows_its_words(message, cure, clock):
     with Wire(http({"message": message}, 400)) as wire:
         _, text = error_of(wire, clock)
     assert f"Cure: {cure}" in text
+
+
+@pytest.mark.parametrize("details", [
+    {"errors": [{"message": "1000 exceeds maximum", "in": "limit"}]}, {"context": {"limit": ["1000"]}},
+    {"context": {"max": ["500"]}}, {"errors": [{"context": {"parameter": ["limit"]}}]}, {"subCategory": "PAGE_SIZE_TOO_LARGE"},
+], ids=str)  # fmt: skip
+def test_the_cure_follows_the_details_of_a_400_too(details, clock):
+    with Wire(http({"message": "Invalid request for this event type"} | details, 400)) as wire:
+        _, text = error_of(wire, clock)
+    assert "Cure: lower page_size." in text
 
 
 def test_no_error_quotes_the_value_of_a_filter(clock):
