@@ -9,7 +9,9 @@ from pipeline.hubspot.events_api import Query
 
 
 def connect(settings: Settings, log: Callable[[str], Any] = lambda sentence: None, patience: int | None = None) -> Client:
-    """A client for these settings, as a context manager. With `patience`, an outage ends after that many ms at most."""
+    """A client for these settings, as a context manager. With `patience`, an outage ends after that many ms at most, whatever
+    max_outage_minutes says."""
+    cure = {} if patience is None else {"outage_cure": "try again later"}
     return Client(
         token=settings.api_token,
         base_url=settings.api_base_url,
@@ -18,6 +20,7 @@ def connect(settings: Settings, log: Callable[[str], Any] = lambda sentence: Non
         connections=settings.concurrency,
         reserve=settings.quota_reserve / 100,
         log=log,
+        **cure,
     )
 
 

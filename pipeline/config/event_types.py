@@ -72,7 +72,8 @@ def unknown_event_type_message(name: str, known: Collection[str]) -> str:
         by_label.setdefault(_label(each), []).append(each)
     names = [each for label in nearest(_label(name), by_label, most=3) for each in by_label[label]][:3]
     verb = "is" if len(names) == 1 else "are"
-    hint = f"the nearest {verb} {', '.join(names)}" if names else f"none of the {len(known)} that it knows is near"
+    none = f"none of the {len(known)} that it knows is near" if known else "it lists none"
+    hint = f"the nearest {verb} {', '.join(names)}" if names else none
     return f"event_types: HubSpot knows no event type {name!r} in this account; {hint}."
 
 

@@ -173,6 +173,6 @@ def _digest(value: Any) -> str:
 
 
 def _holds_token(configuration: Mapping[str, Any], text: str) -> bool:
-    """Whether a text certainly holds an access token: this configuration's, or one that begins as a private app's does."""
+    """Whether a text certainly holds an access token: this configuration's, or one shaped as a private app's (pat-na1-…)."""
     token = configuration.get("api_token")
-    return bool(re.search(r"\bpat-", text)) or (isinstance(token, str) and len(token) > 3 and token in text)
+    return bool(re.search(r"\bpat-[a-z]+[0-9]+-", text)) or (isinstance(token, str) and len(token) > 3 and token in text)

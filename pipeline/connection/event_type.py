@@ -29,7 +29,7 @@ def sync_event_type(run: Run, event_type: str) -> None:
         raise
     finally:
         after = run.cursors.get(event_type)
-        tally.end(outcome, after.read_at if outcome == "complete" else after.occurred, run.client.clock.now())
+        tally.end(outcome, after.read_at if outcome == "complete" else spans.delivered_until(after), run.client.clock.now())
         rows, time_taken = format_rows(tally.events), format_duration(tally.seconds)
         run.sink.log(f"{event_type}: {outcome}, {rows} in {time_taken}, cursor {tally.cursor_after or 'none yet'}.")
 

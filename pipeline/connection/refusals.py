@@ -47,6 +47,10 @@ class Refusals:
     def holds(self, event_type: str) -> bool:
         return event_type in self._messages
 
+    def why(self, event_type: str) -> str | None:
+        """The message of one, None if there is none."""
+        return self._messages.get(event_type)
+
     def is_named(self, event_type: str) -> bool:
         """Whether the configuration names an event type in full: someone wants that one."""
         return event_type in self._settings.event_types

@@ -1,5 +1,6 @@
 """The event types that a sync reads, and their order."""
 from collections.abc import Callable, Collection, Iterable
+from functools import cache
 
 from pipeline.config.event_types import NONE_SELECTED, Selection, select, select_asking, unknown_event_type_message
 from pipeline.connection.run import Run
@@ -10,6 +11,25 @@ from pipeline.names.destination import destination_name
 from pipeline.timestamps import to_text
 
 ListEventTypes = Callable[[], Collection[str]]  # asks HubSpot, once per sync, for the event types of the account
+
+
+def asked_once(ask: ListEventTypes) -> ListEventTypes:
+    """A function that asks at its first call: at each it returns that answer, or raises that error."""
+
+    @cache
+    def outcome() -> Collection[str] | HubSpotError:
+        try:
+            return ask()
+        except HubSpotError as error:
+            return error
+
+    def answer() -> Collection[str]:
+        said = outcome()
+        if isinstance(said, HubSpotError):
+            raise said
+        return said
+
+    return answer
 
 
 def select_event_types(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from pipeline.config.connect import connect, query_for
-from pipeline.config.event_types import NONE_SELECTED, needs_list, select, unknown_event_type_message
+from pipeline.config.event_types import NONE_SELECTED, select, unknown_event_type_message
 from pipeline.config.settings import Settings, read_settings, unknown_keys
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.refusals import Refusals
@@ -72,7 +72,8 @@ def events_can_be_read(configuration: Configuration) -> None:
     if named or all(answers.values()):
         said = [f"{name}: {refused}" for name, refused in named.items()] + list(filter(None, [refusals.warning()]))
         tried = "one event type" if len(selected) == 1 else f"each of {len(selected)} event types"
-        asked = f"HubSpot was asked for a page of {tried} (page_size {settings.page_size}), and refused:"
+        number = "it" if len(selected) == 1 else sum(map(bool, answers.values()))
+        asked = f"HubSpot was asked for a page of {tried} (page_size {settings.page_size}) and refused {number}:"
         raise Refused("\n".join([asked, *said]))
 
 
@@ -131,13 +132,14 @@ def _client(settings: Settings) -> Client:
 
 
 def _selected(settings: Settings, client: Client) -> tuple[str, ...]:
-    """The event types that the settings select. Raises SettingsError if the account does not know one, or none is selected."""
+    """The event types that the settings select: only those named in full, if HubSpot refuses to list its event types. Raises
+    SettingsError if the account does not know one, or none is selected."""
     try:
         known = client.event_types()
     except Refused:
-        if needs_list(settings.event_types):
-            raise
-        return select(settings.event_types).names
+        if named := select(settings.event_types).names:
+            return named
+        raise
     selected = select(settings.event_types, known)
     if selected.unknown:
         raise SettingsError("\n".join(unknown_event_type_message(name, known) for name in selected.unknown))

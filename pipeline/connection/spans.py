@@ -52,6 +52,15 @@ def resumed_since(progress: Progress, start: int) -> int | None:
     return max(start, finished) if to_ms(progress.read_at) != finished else None
 
 
+def delivered_until(progress: Progress) -> str | None:
+    """The moment by which everything that had occurred is delivered: the last complete sync, unless the cursor is beyond it.
+
+    >>> delivered_until(Progress("1970-01-01T00:00:09Z", finished_at="1970-01-01T00:01:00Z"))
+    '1970-01-01T00:01:00Z'
+    """
+    return max(filter(None, (progress.occurred, progress.finished_at)), key=to_ms, default=None)
+
+
 def advance(progress: Progress, start: int, occurred: int, read_at: int) -> Progress:
     """The progress when everything up to `occurred` (ms) is delivered by a sync that began at `read_at` (ms).
 

@@ -1,7 +1,7 @@
 """One sync: every event type in turn, what the failure of one means, and what is reported at the end."""
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeGuard
 
 from pipeline.config.connect import connect
@@ -15,8 +15,16 @@ from pipeline.connection.memory import share_freed_memory
 from pipeline.connection.refusals import Refusals
 from pipeline.connection.reporting import format_duration, summary
 from pipeline.connection.run import Run
-from pipeline.connection.selection import ListEventTypes, handle_unknown, longest_waiting, restart_changed, select_event_types
+from pipeline.connection.selection import (
+    ListEventTypes,
+    asked_once,
+    handle_unknown,
+    longest_waiting,
+    restart_changed,
+    select_event_types,
+)
 from pipeline.connection.sink import Sink
+from pipeline.connection.spans import delivered_until
 from pipeline.connection.state import REFUSED, migrate
 from pipeline.connection.warnings import About, Warnings, future_start
 from pipeline.errors import ConnectorError, HubSpotError, QuotaSpent, Refused, SettingsError, Unauthorized, Unavailable
@@ -59,9 +67,9 @@ def sync(
             run.warnings.add(About.CHANGED, sentence)
         own_row.begin()
         try:
-            sync_event_types(run, cache(client.event_types), declared)
+            sync_event_types(run, asked_once(client.event_types), declared)
         except ConnectorError as error:
-            if isinstance(error, HubSpotError):
+            if isinstance(error, HubSpotError) and any(tally.events or tally.rejected for tally in tallies.values()):
                 error.args = (f"{error} {SAVED}",)
             conclude(run, own_row, columns, str(error))
             raise
@@ -108,10 +116,10 @@ def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Colle
 def note_skipped(run: Run, names: Iterable[str]) -> None:
     """Notes the event types that are not asked for, since HubSpot refused them lately: those that could be read before lag."""
     for name in names:
-        occurred = run.cursors.get(name).occurred
-        if occurred is not None:
-            run.tallies[name] = Tally(occurred)
-            run.tallies[name].end("refused", occurred, run.client.clock.now())
+        progress = run.cursors.get(name)
+        if (until := delivered_until(progress)) is not None:
+            run.tallies[name] = Tally(progress.occurred, error=run.refusals.why(name))
+            run.tallies[name].end("refused", until, run.client.clock.now())
 
 
 def report_failure(run: Run, event_type: str, error: HubSpotError, is_only_one: bool) -> None:

@@ -65,7 +65,8 @@ class Client:
     """HubSpot's Events API. Safe for several threads; use it as a context manager.
 
     `max_outage` is how long (ms) it keeps trying without any good answer, `connections` how many requests run at once, `reserve`
-    the share (0 to 1) of the rate limit left to others; `log` gets a sentence when HubSpot stops answering.
+    the share (0 to 1) of the rate limit left to others; `log` gets a sentence when HubSpot stops answering, and `outage_cure` is
+    what helps if it does not begin again.
     """
 
     def __init__(
@@ -77,13 +78,14 @@ class Client:
         connections: int = 1,
         reserve: float = 0.1,
         log: Callable[[str], None] = lambda sentence: None,
+        outage_cure: str = "try again later, or raise max_outage_minutes",
     ):
         self._redact = redactor(token)
         self._events_url = base_url + events_path(version)
         self._event_types_url = base_url + event_types_path(version)
         self.clock = Clock()
         self.rate_limit = RateLimit(reserve)
-        self._outage = Outage(max_outage, self.clock, log)
+        self._outage = Outage(max_outage, self.clock, log, outage_cure)
         self._auth = _Bearer(token)
         self._session = requests.Session()
         # A proxy named in the environment sees nothing through TLS, but it would see a token sent to loopback.
@@ -118,9 +120,9 @@ class Client:
         return Page(answer, cursor, size, unclear=not is_clear, full=len(answer[EVENTS]) == query.get(LIMIT))
 
     def event_types(self, stop: threading.Event | None = None) -> list[str]:
-        """The name of every event type the account knows. Raises as `page` does."""
+        """The name of every event type the account knows, unless it is empty. Raises as `page` does."""
         answer, _ = self._ask(self._event_types_url, {}, TYPES, stop or self._never)
-        return [name for name in answer[TYPES] if isinstance(name, str)]
+        return [name for name in answer[TYPES] if isinstance(name, str) and name]
 
     def answers(self) -> bool:
         """Whether HubSpot answers at all. Asked after an outage has ended an event type."""

@@ -41,11 +41,12 @@ def wait_after(transient: Transient, attempt: Attempt) -> float:
 class Outage:
     """The time since HubSpot's last good answer to any worker. Safe for several threads.
 
-    After `longest` ms of it, requests fail as Unavailable. `log` gets a sentence once a request has failed a few times.
+    After `longest` ms of it, requests fail as Unavailable, with this `cure`. `log` gets a sentence once a request has failed a
+    few times.
     """
 
-    def __init__(self, longest: int, clock: Clock, log: Callable[[str], None]):
-        self._longest, self._clock, self._log = longest / 1000, clock, log
+    def __init__(self, longest: int, clock: Clock, log: Callable[[str], None], cure: str):
+        self._longest, self._clock, self._log, self._cure = longest / 1000, clock, log, cure
         self._lock = threading.Lock()
         self._since: float | None = None  # monotonic seconds
         self._failures = 0  # since then
@@ -83,7 +84,7 @@ class Outage:
 
     def _unavailable(self, transient: Transient, elapsed: float, failures: int) -> Unavailable:
         now = self._clock.now()
-        cure = "try again later, or raise max_outage_minutes"
+        cure = self._cure
         if not self._clock.is_known():  # there never was an answer
             cure = "check api_base_url and the network connection, or try again later"
         if transient.wait is not None:

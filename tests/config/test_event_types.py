@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import read_settings
-from pipeline.config.event_types import needs_list, select
+from pipeline.config.event_types import needs_list, select, unknown_event_type_message
 from pipeline.errors import SettingsError
 from pipeline.names.patterns import is_pattern
 from simulator import Simulator
@@ -48,3 +48,7 @@ def test_empty_items_alone_are_not_taken_for_exclusions(text):
     with pytest.raises(SettingsError, match="event_types") as error:
         read_settings(configuration(Simulator({}), event_types=text))
     assert "exclusions alone" not in str(error.value)
+
+
+def test_a_list_without_names_is_not_counted():
+    assert unknown_event_type_message("e_a", []).endswith("; it lists none.")

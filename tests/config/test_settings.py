@@ -177,6 +177,15 @@ def test_no_message_quotes_a_token_whose_look_is_not_known(given_keys):
     assert unknown_keys({WITHOUT_PREFIX: "1"}) == ["configuration key '5ec2…' is unknown and ignored."]
 
 
+@pytest.mark.parametrize("value, is_token", [("pat-smith", False), ("/pat-catalogue", False), ("pat-eu1-5ec2e75e", True)])
+def test_a_token_in_another_key_is_told_by_its_shape(value, is_token):
+    given_keys = {"property_filters": f"hs_title={value}"}
+    if is_token:
+        assert "an access token belongs only in api_token" in mistakes(**given_keys)
+    else:
+        assert read_settings(REQUIRED | given_keys).property_filters == (("hs_title", value),)
+
+
 def test_a_key_that_is_the_token_is_not_shown_at_all():
     assert unknown_keys({"api_token": "brief", "brief": "1"}) == ["configuration key (not shown) is unknown and ignored."]
 
@@ -191,7 +200,7 @@ def test_exactly_the_unknown_keys_are_reported(configuration):
     unknown = [name for name in configuration if name not in KEYS]
     sentences = unknown_keys(REQUIRED | configuration)
     assert len(sentences) == len(unknown)
-    shown = [repr(name) if not re.search(r"\bpat-", name) else "(not shown)" for name in unknown]
+    shown = [repr(name) if not re.search(r"\bpat-[a-z]+[0-9]+-", name) else "(not shown)" for name in unknown]
     assert all(name in sentence for name, sentence in zip(shown, sentences, strict=True))
     assert all(any(f"'{key}'" in sentence for key in KEYS) for sentence in sentences if "did you mean" in sentence)
 

@@ -178,12 +178,14 @@ def test_a_type_that_is_not_asked_for_lags_if_it_could_be_read_before(account):
     account.behaviour.forbidden = ()
     delivered = sync_into(Delivered(), account, event_types="*")
     account.behaviour.forbidden = [TYPES[9]]
-    for _ in range(2):
+    for hours in (1, 2):
+        account.behaviour.clock = lambda hours=hours: NOW + hours * 60 * MINUTE
         sync_into(delivered, account, event_types="*")
-    row = list(delivered.rows["sync_run"].values())[-1]
-    cursor = delivered.state["event_types"][TYPES[9]]["occurred"]
-    assert row["event_types"][TYPES[9]]["outcome"] == "refused" and row["event_types"][TYPES[9]]["cursor_after"] == cursor
-    assert row["lag_seconds"] == row["event_types"][TYPES[9]]["lag_seconds"] > 3600
+        row = list(delivered.rows["sync_run"].values())[-1]
+        refused = row["event_types"][TYPES[9]]
+        assert refused["outcome"] == "refused" and refused["error"].startswith("HubSpot answered 403")
+        assert refused["cursor_after"] == delivered.state["event_types"][TYPES[9]]["occurred"]
+        assert row["lag_seconds"] == refused["lag_seconds"] == pytest.approx(hours * 3600, abs=60), "since it was last read"
 
 
 def test_once_a_sync_has_read_nothing_the_next_asks_for_all(account):

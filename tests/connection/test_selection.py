@@ -145,6 +145,21 @@ def test_a_refused_list_of_event_types_is_an_error():
         sync_into(Delivered(), sim, event_types="*")
 
 
+def test_a_list_that_fails_is_asked_for_once_a_sync():
+    """Beside each type that is refused, HubSpot is asked whether it knows the type."""
+    sizes = {f"e_t{n}": 5 for n in range(6)}
+    with account({"forbidden": list(sizes)[1:]}, **sizes) as sim:
+        sim.behaviour.fault = lambda request: "500" if request.path.endswith("event-types") else None
+        sync_into(Delivered(), sim, event_types=",".join(sizes), max_outage_minutes="0.00002")
+        assert sum(request.path.endswith("event-types") for request in sim.requests) == 1
+
+
+def test_an_empty_name_in_the_list_is_ignored():
+    with account({"extra_event_types": ("",)}, **{VISITS: 5}) as sim:
+        delivered = sync_into(Delivered(), sim, event_types="*")
+    assert delivered.ids() == truth(sim, VISITS) and not delivered.warnings
+
+
 # One after another
 
 

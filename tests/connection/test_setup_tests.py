@@ -101,6 +101,27 @@ def test_if_no_type_can_be_read_the_failure_says_what_was_tried_and_each_cause_o
     assert "e_t0, e_t2" in text and "and 6 others" in text
 
 
+def test_if_hubspot_refuses_its_list_the_types_that_are_named_decide():
+    with account(fault=lambda request: "403" if request.path.endswith("event-types") else None) as sim:
+        assert failures(sim, event_types=f"{TYPE}, pe*") == {}
+        sim.behaviour.forbidden = {TYPE: ["events.read"]}
+        (text,) = failures(sim, event_types=f"{TYPE}, pe*").values()
+    assert "one event type (page_size 1000) and refused it:" in text and "events.read" in text
+
+
+def test_the_failure_says_how_many_of_how_many_types_were_refused():
+    names = [f"e_t{n}" for n in range(8)]
+    with Simulator({name: generated(3, event_type=name) for name in names}, Behaviour(forbidden=names[:2])) as sim:
+        (text,) = failures(sim, event_types=f"{names[0]}, e_*").values()
+    assert text.startswith("HubSpot was asked for a page of each of 8 event types (page_size 1000) and refused 2:\n")
+
+
+def test_no_failure_advises_a_key_that_setup_tests_do_not_go_by():
+    with account(fault=lambda request: "500") as sim:
+        texts = failures(sim, max_outage_minutes="0.001").values()
+    assert texts and not any("max_outage_minutes" in text for text in texts)
+
+
 def test_an_unreachable_address_fails_soon_and_says_so(monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 50)
     sim = account()

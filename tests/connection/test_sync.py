@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pipeline import ConnectorError
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
-from simulator import Behaviour, generated, listed
+from simulator import Behaviour, Simulator, generated, listed
 from tests.support import BASE, END, START, TYPE, Delivered, Destination, event, jumping, sync_into, truth
 
 ORDERS = ("ascending", "descending", "shuffled")
@@ -239,6 +239,14 @@ def test_all_event_types_forbidden_is_an_error_that_names_the_scopes(simulated):
         sync_into(delivered, sim, event_types=f"{TYPE},pe1_signup")
     assert "one-scope" in "\n".join([str(error.value), *delivered.warnings])
     assert "another-scope" in str(error.value)
+
+
+@pytest.mark.parametrize("fails, arrived", [(1, False), (3, True)])
+def test_an_error_says_that_what_arrived_is_saved_if_anything_did(fails, arrived):
+    refusing = Behaviour(fault=lambda request: "401" if request.number >= fails else None)
+    with Simulator({TYPE: generated(150)}, refusing) as sim, pytest.raises(ConnectorError) as error:
+        sync_into(Delivered(), sim, page_size="50", concurrency="1")
+    assert ("What arrived is saved" in str(error.value)) is arrived
 
 
 # Malformed and odd events

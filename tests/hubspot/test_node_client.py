@@ -13,7 +13,8 @@ from tests.support import TYPE
 FOLDER = Path(__file__).parents[1] / "node"
 NODE = shutil.which("node")
 INSTALLED = NODE and (FOLDER / "node_modules" / ".package-lock.json").is_file()
-pytestmark = pytest.mark.skipif(not INSTALLED, reason="make test could not install the client: no npm, or no registry answers")
+WHY = "the client is not installed: make test does it, where there is npm and a registry that answers"
+pytestmark = pytest.mark.skipif(not INSTALLED, reason=WHY)
 
 
 def read_by_client(sim, cursors):
