@@ -38,9 +38,9 @@ def select_event_types(
     """The event types to sync, and a sentence for each name that the account does not know. `declared`: see sync."""
     selected = selected_types(run, list_event_types)
     for pattern in selected.unmatched:
-        run.warnings.add(About.CHANGED, f"event_types: {pattern} matches no event type of this account.")
+        run.warnings.add(About.PATTERNS, f"event_types: {pattern} matches no event type of this account.")
     if not selected.names and not selected.unknown:
-        run.warnings.add(About.CHANGED, f"{NONE_SELECTED} Nothing is synced.")
+        run.warnings.add(About.PATTERNS, f"{NONE_SELECTED} Nothing is synced.")
     undeclared = [name for name in selected.names if declared is not None and run.settings.table_of(name) not in declared]
     if undeclared and len(undeclared) == len(selected.names):
         raise Unavailable(
@@ -112,7 +112,7 @@ def restart_changed(run: Run, names: Collection[str]) -> None:
         was, is_now = (" and ".join(sorted({each[name] or "the defaults" for name in changed})) for each in (before, now))
         types = ", ".join(changed[:10]) + " and others" * (len(changed) > 10)
         run.warnings.add(
-            About.CHANGED,
+            About.HISTORY,
             f"The layout or filters have changed (from {was} to {is_now}): the history of {types} is "
             f"read again from {to_text(run.settings.start)}. Existing rows stay.",
         )

@@ -63,7 +63,9 @@ def sync(
         observe = collect_into(columns) if any(named_columns(settings).values()) else None
         protect_event = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt, observe)
         run = Run(settings, client, sink, cursors, refusals, Warnings(sink.warn, sink.log), protect_event, tallies)
-        for sentence in filter(None, [origin, *warnings]):
+        if origin:
+            run.warnings.add(About.ACCOUNT, origin)
+        for sentence in warnings:
             run.warnings.add(About.CHANGED, sentence)
         own_row.begin()
         try:
@@ -82,7 +84,7 @@ def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Colle
     not know is a mistake in the configuration: an error, once the others are synced."""
     names, mistakes = select_event_types(run, list_event_types, declared)
     if warning := other_portals(run.cursors.known, names):
-        run.warnings.add(About.CHANGED, warning)
+        run.warnings.add(About.ACCOUNT, warning)
     restart_changed(run, names)
     run.event_types = len(names)
     failures: dict[str, HubSpotError] = {}

@@ -16,10 +16,13 @@ class About(IntEnum):
     REJECTED = 2
     CONFIGURATION = 3
     LATE = 4
-    CHANGED = 5
-    ORDER = 6
-    CLOCK = 7
-    QUOTA = 8
+    ACCOUNT = 5
+    HISTORY = 6
+    CHANGED = 7
+    PATTERNS = 8
+    ORDER = 9
+    CLOCK = 10
+    QUOTA = 11
 
 
 class Warnings:
@@ -34,7 +37,8 @@ class Warnings:
     def add(self, about: About, sentence: str) -> None:
         if sentence in self._about:
             return
-        if about in self._about.values():
+        said = len(self._about) - len(self._later)
+        if about in self._about.values() or said == MAX_WARNINGS - 1:
             self._later.append(sentence)
         else:
             self._warn(sentence)
