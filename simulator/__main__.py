@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import signal
-import threading
 import time
 import typing
 from collections.abc import Mapping, Sequence
@@ -20,9 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the base URL as the first line, then serves until a signal arrives. Returns the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    stop = threading.Event()
+    stopped: list[int] = []  # not an Event: the main thread may hold its lock when the handler interrupts it
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
+        signal.signal(name, lambda number, _: stopped.append(number))
     try:
         histories = _histories(options)
         simulator = Simulator(histories, _behaviour(options, histories), options.port)
@@ -31,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with simulator:
         print(simulator.url, flush=True)
         print(f"{sum(map(len, simulator.histories.values()))} events of {', '.join(simulator.histories)}", flush=True)
-        while not stop.wait(0.5):  # on Windows, Ctrl-C does not interrupt a wait without a timeout
-            pass
+        while not stopped:
+            time.sleep(0.2)
     return 0
 
 

@@ -9,7 +9,7 @@ from simulator.behaviour import Behaviour, Request
 from simulator.cursor import Position, encode
 from simulator.errors import ALLOWED, Answer, Refused, error, invalid, rate_limited
 from simulator.faults import alter, replacement
-from simulator.pages import Page, cut, keep_properties, render
+from simulator.pages import Page, cut, keep_properties, render, spell_occurred_at
 from simulator.query import filter_of, history_of, limit_of, order_of, window_of
 from simulator.walk import Walk, is_nth, look_of, read_cursor
 
@@ -93,6 +93,8 @@ def _page(account: Account, request: Request, faults: list[str]) -> Page:
     names = {name for value in query.get("properties", []) for name in value.split(",")}
     if names:
         page = page._replace(bodies=[keep_properties(body, names) for body in page.bodies])
+    if behaviour.occurred_at != "text":
+        page = page._replace(bodies=[spell_occurred_at(body, behaviour.occurred_at) for body in page.bodies])
     first = walk.restart()
     for kind in faults:
         page = alter(kind, page, lambda: first.next_cursor(*cut(first.events(window), limit, wanted)))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.errors import CODE_FIELDS, SCOPE_MESSAGES
+from simulator.instants import SPELLINGS
 from simulator.lateness import Delay
 from simulator.paging import SHAPES
 
@@ -60,6 +61,7 @@ class Behaviour:
         ("broken", "obeyed", "ignored", "refused"),
     )  # fmt: skip
     object_types: str = option("any", "spelling of objectType; the other is refused", ("any", "singular", "plural"))
+    occurred_at: str = option("text", "occurredAt of events: ISO 8601 text, or epoch milliseconds", tuple(SPELLINGS))
     hide_future: bool = option(False, "hide events dated after the simulator's clock")
 
     cursor_padding: int | None = option(None, "number of `=` that end a cursor (default: varied)", (0, 1, 2))

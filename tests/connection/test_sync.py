@@ -294,6 +294,14 @@ def test_epoch_milliseconds_are_a_moment_like_any_other(simulated):
     assert len(sim.requests) - asked <= 2 and len(delivered.ids()) == 60
 
 
+@pytest.mark.parametrize("spelling", ["int", "float", "digits"])
+def test_an_account_that_writes_moments_as_numbers_is_read_like_any_other(simulated, spelling):
+    history = generated(120)
+    delivered = sync_into(Delivered(), simulated(history, occurred_at=spelling), page_size="50")
+    assert delivered.ids() == truth(history) and not delivered.warnings
+    assert {to_ms(row["occurred"]) for row in delivered.rows[TYPE].values()} == set(map(history.time, range(120)))
+
+
 def test_an_event_sent_twice_is_upserted_once(simulated):
     history = generated(300)
     delivered = sync_into(Delivered(), simulated(history, fault=lambda asked: "duplicate"), page_size="50")

@@ -6,6 +6,7 @@ import pytest
 
 from simulator import Simulator
 from simulator.errors import CODE_FIELDS, STORAGE
+from simulator.instants import milliseconds
 from tests.simulator.client import DATED, TYPE, V3, get, ids, served, small, truth, walk
 
 NEWER = "Insufficient scopes, requires one of: [{}]"
@@ -73,6 +74,16 @@ def test_only_reading_is_allowed(session, path):
             assert answer.status_code == 405 and answer.headers["Allow"] == "GET, HEAD"
         head, whole = (session.request(method, f"{sim.url}{path}?eventType={TYPE}") for method in ("HEAD", "GET"))
         assert head.status_code == 200 and head.content == b"" and head.headers["Content-Length"] == str(len(whole.content))
+
+
+@pytest.mark.parametrize("spelling, spelled", {"text": None, "int": int, "float": float, "digits": str}.items())
+def test_occurred_at_may_be_a_number_or_its_digits(session, spelling, spelled):
+    with served(history=small(9, malformed_every=3), occurred_at=spelling) as sim:
+        sent = walk(session, sim)
+    for original, event in zip(truth(small(9, malformed_every=3)), sent, strict=True):
+        ms = milliseconds(original.get("occurredAt")) if isinstance(original, dict) else None
+        expected = original if ms is None or spelled is None else original | {"occurredAt": spelled(ms)}
+        assert event == expected and repr(event) == repr(expected)  # 1 is not 1.0
 
 
 ASCENDING, DESCENDING = ("occurredAt", "ASCENDING"), ("-occurredAt", "DESCENDING")

@@ -9,6 +9,7 @@ import threading
 import time
 import tracemalloc
 from base64 import b64decode
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote
@@ -756,3 +757,31 @@ def test_the_command_prints_its_url_serves_and_stops(session, stop):
         process.send_signal(stop)
         assert process.wait(10) == 0
     assert statuses == [200, 429]
+
+
+IN_A_WAIT = """
+import os, runpy, signal, sys, threading
+
+def interrupt(frame, event, argument):
+    if frame.f_code is threading.Condition.wait.__code__ and frame.f_back.f_back.f_code.co_name == "main":
+        sys.setprofile(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+sys.setprofile(interrupt)  # of the main thread alone
+sys.argv = ["simulator", "--events", "5"]
+runpy.run_module("simulator", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send to oneself")
+def test_a_signal_ends_the_command_whatever_lock_the_main_thread_holds():
+    """It arrives while main waits with the lock of an event, if it does, and a little later."""
+    with subprocess.Popen([sys.executable, "-c", IN_A_WAIT], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            process.stdout.readline()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+            process.terminate()
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
