@@ -1,4 +1,6 @@
 """The tables as schema() declares them, and what it does if HubSpot does not answer."""
+import re
+
 import pytest
 
 import connector
@@ -6,7 +8,8 @@ from pipeline import ConnectorError, read_settings, sync
 from pipeline.config.keys import KEYS
 from pipeline.names.destination import destination_name
 from pipeline.tables.schema import declare_tables
-from simulator import Simulator, listed
+from simulator import Simulator, generated, listed
+from simulator.bodies import OWN
 from tests.accounts import OTHER, both, event, served
 from tests.sdk import rows, run
 from tests.support import TYPE, Delivered, configuration
@@ -35,6 +38,14 @@ def test_ids_that_look_like_numbers_are_text_by_default():
     for name in ("hs_hash_id", "hs_leviathan_linked_vids", "hs_page_id"):
         assert declared[TYPE][name] == "STRING"
     assert "hs_page_id" in declared[OTHER] and "hs_hash_id" not in declared[OTHER]
+
+
+@pytest.mark.parametrize("event_type", OWN)
+def test_what_holds_long_digits_in_an_event_of_hubspots_own_is_text_unless_it_is_a_moment(event_type):
+    history = generated(300, event_type=event_type)
+    held = {name for n in range(300) for name, value in history.event(n)["properties"].items() if re.fullmatch(r"\d{6,}", value)}
+    declared = tables_of(event_types=event_type, string_columns="")[event_type]["columns"]
+    assert {name for name in held if not name.endswith("_timestamp")} <= set(declared)
 
 
 def test_a_name_added_to_the_default_takes_nothing_away():
