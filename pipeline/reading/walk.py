@@ -36,11 +36,9 @@ def walk(
 ) -> Iterator[WindowPage]:
     """The pages of a window, to a confirmed end: the window is whole if this ends without an error.
 
-    A page that names no next one is the last, unless it is an empty page at a cursor, or its paging cannot be read. Such an end
-    is believed if it does not depend on the size of pages: the `earlier` walk, with pages of another size, counted the same
-    events, and the last page of this one is not full (of `limit` events). A page that is full, or as large as the `largest` so
-    far (in events), is believed to be the last if it says so twice. Raises Inconclusive if the walk cannot be followed to its
-    end, and whatever `fetch` raises.
+    A page that names no next one is the last. If that is doubtful, the `earlier` walk, with another number of events per page
+    than the `limit` of this one, has to prove it; if the page is full, or as large as the `largest` so far (in events), it has
+    to say so twice. Raises Inconclusive if the walk cannot be followed to its end, and whatever `fetch` raises.
     """
     cursor, seen, event_count, last_size, out_of_range = None, _Seen(), 0, 0, 0
     while True:
@@ -54,9 +52,8 @@ def walk(
         ids = ids_of(page.events)
         event_count, last_size = event_count + len(ids), len(page.events) or last_size
         largest = max(largest, last_size)
-        agreed = earlier is not None and earlier.ended and earlier.event_count == event_count
-        proved = agreed and limit is not None and last_size < limit
-        more = page.cursor is not None or (_is_doubtful(page, request) and not proved)
+        is_end = not _is_doubtful(page, request) or _is_proved(earlier, event_count, last_size, limit)
+        more = page.cursor is not None or not is_end
         part = part_of(window, page, request.bounds, seen.add(ids), more)
         yield part
         if not more:
@@ -96,6 +93,13 @@ def _ask(fetch: Fetch, request: PageRequest, stop: threading.Event, largest: int
     is_full = page.full or 0 < largest <= len(page.events)  # HubSpot may grant fewer events a page than were asked for
     again = _is_doubtful(page, request) or (is_full and page.cursor is None)
     return fetch(request, stop) if again else page
+
+
+def _is_proved(earlier: Inconclusive | None, event_count: int, last_size: int, limit: int | None) -> bool:
+    """Whether a doubtful end does not depend on the size of pages: the earlier walk, with pages of another size, counted the same
+    events, and the last page of this one is not full."""
+    agreed = earlier is not None and earlier.ended and earlier.event_count == event_count
+    return agreed and limit is not None and last_size < limit
 
 
 def _is_doubtful(page: Page, request: PageRequest) -> bool:
