@@ -9,11 +9,12 @@ from pipeline.audits.stretches import Stretch, decode, encode, last_age, split, 
 from pipeline.connection.run import Run
 from pipeline.connection.spans import main_span
 from pipeline.connection.state import Progress
-from pipeline.timestamps import DAY, to_ms
+from pipeline.timestamps import DAY, MINUTE, to_ms
 
 # A stretch is full at a quarter of a page: what comes late costs as many rows. At a little less, for an answer to a range also
 # holds the events next to it, and a page more would be read for one of them.
 FULL = 0.99
+HOUR = 60 * MINUTE
 MOST_IN_ALL, MOST, LEAST = 12_000, 3_000, 60  # stretches: of all event types, of one, and of one however many there are
 
 
@@ -61,12 +62,21 @@ def stretches_of(run: Run, event_type: str) -> list[Stretch]:
         stretches = decode(progress.stretches or "")
     if stretches and stretches[-1].end > to_ms(progress.occurred) + 1:  # not ours either: they would hide what is new
         stretches = []
-    first = max(to_ms(progress.start_date or progress.occurred), floor(run))
-    end = stretches[0].begin if stretches else next_begin(run, progress)
-    if first + DAY < end:  # what was dropped in the last day is done
+    first, end = uncounted_span(run, progress, stretches)
+    if first < end:
         stretches.insert(0, uncounted(first, end))
     parts = [split(stretch, start) if stretch.begin < start < stretch.end else (stretch,) for stretch in stretches]
     return [*chain.from_iterable(parts)]
+
+
+def uncounted_span(run: Run, progress: Progress, stretches: list[Stretch]) -> tuple[int, int]:
+    """The range (ms) that was delivered before the given stretches, uncounted, and is young enough to be audited; it may be empty.
+    Stretches that were dropped at their last age, a moment ago, are not meant: clocks go back a little."""
+    first, oldest = to_ms(progress.start_date or progress.occurred or ""), floor(run)
+    end = stretches[0].begin if stretches else next_begin(run, progress)
+    if first >= oldest:
+        return first, end
+    return (oldest if oldest + HOUR < end else end), end
 
 
 def record(run: Run, ledger: Ledger, event_type: str) -> None:

@@ -1,5 +1,6 @@
 """Audits: what became visible late is found and delivered, what that costs, and what is said of it."""
 import json
+import re
 import threading
 import time
 
@@ -230,6 +231,25 @@ def test_a_history_that_was_delivered_uncounted_is_adopted_without_a_row(monkeyp
         life.sim.histories = {TYPE: listed([event(BASE + n * HOUR, n) for n in range(240)] + [event(BASE + 5 * DAY, 999)])}
         life.pass_and_sync(DAY, 9)
     assert "id-999" in life.delivered.ids()
+
+
+@pytest.mark.parametrize("days", ["1", "256"])
+def test_a_history_of_less_than_a_day_is_adopted_too(monkeypatch, days):
+    events = [event(BASE + n * HOUR, n) for n in range(4, 240)]
+    start = to_text(BASE + 4 * HOUR)
+    with Life(monkeypatch, *events) as life:
+        life.pass_and_sync(23 * HOUR, initial_sync_start_date=start, audit_days="0")
+        life.pass_and_sync(HOUR, initial_sync_start_date=start, audit_days=days)
+        assert [begin for begin, _ in adopted(life)] == [start]
+        life.sim.histories = {TYPE: listed([*events, event(BASE + 10 * HOUR + 1, 999)])}
+        life.pass_and_sync(DAY, 3, initial_sync_start_date=start, audit_days=days)
+    assert "id-999" in life.delivered.ids()
+
+
+def adopted(life):
+    """The ranges that the log names as adopted, in order."""
+    said = re.compile("what was delivered from (.*?) to (.*?) is audited from now on")
+    return [match.groups() for line in life.delivered.log for match in said.finditer(line)]
 
 
 def test_while_a_history_is_adopted_complete_until_says_so(monkeypatch):
