@@ -13,6 +13,7 @@ class Recount:
 
     >>> recount = Recount([Stretch(0, 1000, 5, 5, 1), Stretch(1000, 2000, 5, 5, 1)])
     >>> recount.add({"id": "a", "occurredAt": "1970-01-01T00:00:01Z"})
+    1
     >>> [stretch.events for stretch in recount.stretches()]
     [0, 1]
     """
@@ -23,16 +24,21 @@ class Recount:
         self._events, self._totals = [0] * len(stretches), [0] * len(stretches)
         self._recent = Recent(RECENT)
 
-    def add(self, event: Any) -> None:
-        """Adds an event, unless it lies outside or was added a short while ago."""
+    def add(self, event: Any) -> int | None:
+        """Adds an event, unless it lies outside or was added a short while ago. Returns the place of its stretch, None if it lies
+        outside."""
         ms = occurred_ms(event)
         if ms is None or not self._begins[0] <= ms < self._end:
-            return
-        number = fingerprint(event)
+            return None
+        number, place = fingerprint(event), bisect_right(self._begins, ms) - 1
         if self._recent.is_new(number):
-            position = bisect_right(self._begins, ms) - 1
-            self._events[position] += 1
-            self._totals[position] = (self._totals[position] + number) % MODULUS
+            self._events[place] += 1
+            self._totals[place] = (self._totals[place] + number) % MODULUS
+        return place
+
+    def holds_all_of(self, place: int, counted: Stretch) -> bool:
+        """Whether all the events of an earlier count of the stretch at a place were added, and no others."""
+        return 0 < counted.events == self._events[place] and counted.total == self._totals[place]
 
     def stretches(self) -> list[Stretch]:
         """The same stretches with what was counted."""

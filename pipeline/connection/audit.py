@@ -89,22 +89,22 @@ def compare_due(run: Run, event_type: str, allowance: Allowance) -> None:
     start = run.settings.start
     due = [n for n, each in enumerate(stretches) if each.begin >= start and each.is_counted and is_due(each, now)]
     chunks = list(affordable(chunks_of(stretches, due, int(FULL * page_size * CHUNK_PAGES)), page_size, allowance.left()))
-    differing: list[list[Stretch]] = []
+    differing: list[list[tuple[Stretch, Stretch]]] = []
     for counts in count_all(run, event_type, chunks):
-        for outcome, group in groupby(counts, key=outcome_of):
+        for outcome, each in groupby(counts, key=outcome_of):
+            group = list(each)
             before, after = map(list, zip(*group, strict=True))
             if outcome == "same":
                 renew(run, event_type, stretches, before, before)
             elif outcome == "differs":
-                differing.append(before)
+                differing.append([(old, new) for old, new in group if isinstance(new, Stretch)])
             else:
                 what = f"what occurred from {to_text(before[0].begin)} to {to_text(before[-1].end)}"
                 warn_of(run, event_type, what, after[0])
         keep(run, event_type, stretches)
-    for number, before in enumerate(differing):
+    for number, pairs in enumerate(differing):
         if number == 0 or allowance.left():
-            renew(run, event_type, stretches, before, deliver_again(run, event_type, before))
-            keep(run, event_type, stretches)
+            deliver_again(run, event_type, stretches, pairs)
     if chunks:
         keep(run, event_type, merge(stretches, now, full_stretch(run), most_stretches(run)))
 
@@ -189,12 +189,29 @@ def renew(run: Run, event_type: str, stretches: list[Stretch], before: Sequence[
     stretches[begin : begin + len(before)] = [stretch._replace(age=next_age(stretch.end, now)) for stretch in after]
 
 
-def deliver_again(run: Run, event_type: str, stretches: Sequence[Stretch]) -> list[Stretch]:
-    """Delivers neighboring stretches once more, in full. Returns them as delivered."""
-    recount = Recount(stretches)
-    span = stretches[0].begin, stretches[-1].end
-    deliver(run, event_type, span, lambda position: None, observe=recount.add)
-    return recount.stretches()
+def deliver_again(run: Run, event_type: str, stretches: list[Stretch], pairs: Sequence[tuple[Stretch, Stretch]]) -> None:
+    """Delivers neighboring stretches, of which pairs hold the old count and the new one, once more, in full. Each is renewed and
+    saved as soon as everything that was counted of it is delivered, so that a kill repeats no other; what is left at the end,
+    as it was delivered."""
+    recount, left, current = Recount([before for before, _ in pairs]), dict(enumerate(pairs)), 0
+
+    def settle(*places: int) -> None:
+        delivered = recount.stretches()
+        for place in places:
+            renew(run, event_type, stretches, [left.pop(place)[0]], [delivered[place]])
+        keep(run, event_type, stretches)
+
+    def observe(event: Any) -> None:
+        nonlocal current
+        place = recount.add(event)
+        if place in (None, current):
+            return
+        if current in left and recount.holds_all_of(current, left[current][1]):
+            settle(current)  # its rows are written: only then does the delivery ask for another event
+        current = place
+
+    deliver(run, event_type, (pairs[0][0].begin, pairs[-1][0].end), lambda position: None, observe=observe)
+    settle(*left)
 
 
 # Time that was delivered before it was counted

@@ -70,8 +70,8 @@ def stretches_of(run: Run, event_type: str) -> list[Stretch]:
 
 
 def uncounted_span(run: Run, progress: Progress, stretches: list[Stretch]) -> tuple[int, int]:
-    """The range (ms) that was delivered before the given stretches, uncounted, and is young enough to be audited; it may be empty.
-    Stretches that were dropped at their last age, a moment ago, are not meant: clocks go back a little."""
+    """The range (ms) that was delivered before the given stretches, uncounted, and is young enough to be audited; it may be
+    empty. Stretches that were dropped at their last age, a moment ago, are not meant: clocks go back a little."""
     first, oldest = to_ms(progress.start_date or progress.occurred or ""), floor(run)
     end = stretches[0].begin if stretches else next_begin(run, progress)
     if first >= oldest:

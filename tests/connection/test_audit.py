@@ -3,6 +3,7 @@ import json
 import re
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -11,7 +12,7 @@ from pipeline.hubspot import clock
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 from simulator import Behaviour, Simulator, generated, listed
 from simulator.lateness import backdated, converting
-from tests.support import BASE, END, START, TYPE, Delivered, event, sync_into, truth
+from tests.support import BASE, END, START, TYPE, Delivered, Destination, Killed, event, sync_into, truth
 
 HOUR = 60 * MINUTE
 
@@ -143,6 +144,22 @@ def test_what_the_allowance_does_not_suffice_for_is_audited_by_the_next_syncs(mo
             life.pass_and_sync(HOUR, page_size="100")
             assert sum("occurredBefore" in request.query for request in life.sim.requests) <= 16  # one walk, and what differs
         assert life.delivered.ids() == truth(history) and to_ms(life.row()["complete_until"]) > to_ms(behind)
+
+
+@pytest.mark.parametrize("fuse", range(300, 1500, 170))
+def test_a_kill_while_stretches_are_delivered_again_repeats_one_at_most(monkeypatch, fuse):
+    """Sixteen neighbors differ. HubSpot sends them as one window, which the watermark passes only at its end."""
+    history = generated(4_000, START, to_text(BASE + DAY), profile="short")
+    with Life(monkeypatch, history=history, late=backdated(20, 10 * HOUR)) as life:
+        life.delivered = Destination()
+        life.pass_and_sync(DAY + HOUR)
+        life.delivered.fuse = fuse
+        with suppress(Killed):
+            life.pass_and_sync(DAY)
+        assert life.delivered.fuse < 0 and len(life.delivered.waiting) <= 260  # a stretch, and what the sync itself delivers
+        life.delivered.fuse = None
+        life.pass_and_sync(HOUR)
+    assert life.delivered.ids() == truth(history)
 
 
 def test_audit_days_0_audits_nothing(monkeypatch):
