@@ -231,6 +231,11 @@ def adopt_due(run: Run, event_type: str, allowance: Allowance) -> None:
 def adopt(run: Run, event_type: str, stretches: list[Stretch], place: int, allowance: Allowance) -> None:
     """Counts one such stretch, the one at a place in the list, as far as the allowance suffices."""
     stretch = stretches[place]
+    run.sink.log(
+        f"{event_type}: what was delivered from {to_text(stretch.begin)} to {to_text(stretch.end)} is audited from now on. It is "
+        "counted first, by this sync and perhaps the next. Whether something of it came late before that is not known: re-sync "
+        "the connection to be sure."
+    )
     ledger = new_ledger(run, [], stretch.begin, oldest=stretch.begin)
 
     def keep_until(end: int) -> None:
@@ -253,10 +258,6 @@ def adopt(run: Run, event_type: str, stretches: list[Stretch], place: int, allow
             abort.set()  # or the reader would wait for its workers' requests
             run.tallies[event_type].waited += source.waited
     keep_until(reached)
-    run.sink.log(
-        f"{event_type}: what was delivered from {to_text(stretch.begin)} to {to_text(reached)} is audited from now on. "
-        "Whether something of it came late before is not known: re-sync the connection to be sure."
-    )
 
 
 # What both need

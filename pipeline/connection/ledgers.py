@@ -9,7 +9,7 @@ from pipeline.audits.stretches import Stretch, decode, encode, last_age, split, 
 from pipeline.connection.run import Run
 from pipeline.connection.spans import main_span
 from pipeline.connection.state import Progress
-from pipeline.timestamps import DAY, MINUTE, to_ms
+from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 
 # A stretch is full at a quarter of a page: what comes late costs as many rows. At a little less, for an answer to a range also
 # holds the events next to it, and a page more would be read for one of them.
@@ -28,6 +28,7 @@ def main_begin(run: Run, event_type: str) -> int:
 def open_ledger(run: Run, event_type: str, begin: int, began: float) -> Ledger:
     """A ledger for what a sync that began at `began` (monotonic seconds) delivers from `begin` (ms) on. To be opened after an
     answer of HubSpot, which tells its clock."""
+    note_what_is_too_old(run, event_type)
     clock, lookback = run.client.clock, run.settings.lookback
     return new_ledger(run, stretches_of(run, event_type), begin, floor(run), lambda: clock.earlier(began) - lookback)
 
@@ -57,26 +58,50 @@ def stretches_of(run: Run, event_type: str) -> list[Stretch]:
     progress, start = run.cursors.get(event_type), run.settings.start
     if progress.occurred is None or to_ms(progress.occurred) < start:
         return []
-    stretches: list[Stretch] = []
-    with suppress(ValueError):  # not ours
-        stretches = decode(progress.stretches or "")
-    if stretches and stretches[-1].end > to_ms(progress.occurred) + 1:  # not ours either: they would hide what is new
-        stretches = []
-    first, end = uncounted_span(run, progress, stretches)
+    stretches = saved_stretches(progress)
+    first, end = uncounted_span(run, progress)
     if first < end:
         stretches.insert(0, uncounted(first, end))
     parts = [split(stretch, start) if stretch.begin < start < stretch.end else (stretch,) for stretch in stretches]
     return [*chain.from_iterable(parts)]
 
 
-def uncounted_span(run: Run, progress: Progress, stretches: list[Stretch]) -> tuple[int, int]:
-    """The range (ms) that was delivered before the given stretches, uncounted, and is young enough to be audited; it may be
+def saved_stretches(progress: Progress) -> list[Stretch]:
+    """The stretches that were saved; none if they are not ours."""
+    stretches: list[Stretch] = []
+    with suppress(ValueError):
+        stretches = decode(progress.stretches or "")
+    is_ours = not stretches or stretches[-1].end <= to_ms(progress.occurred or "1970-01-01") + 1  # or they would hide what is new
+    return stretches if is_ours else []
+
+
+def uncounted_span(run: Run, progress: Progress) -> tuple[int, int]:
+    """The range (ms) that was delivered before the saved stretches, uncounted, and is young enough to be audited; it may be
     empty. Stretches that were dropped at their last age, a moment ago, are not meant: clocks go back a little."""
-    first, oldest = to_ms(progress.start_date or progress.occurred or ""), floor(run)
-    end = stretches[0].begin if stretches else next_begin(run, progress)
+    stretches, oldest = saved_stretches(progress), floor(run)
+    first, end = delivered_from(progress), stretches[0].begin if stretches else next_begin(run, progress)
     if first >= oldest:
         return first, end
     return (oldest if oldest + HOUR < end else end), end
+
+
+def delivered_from(progress: Progress) -> int:
+    """From when on everything up to the cursor is delivered, ms."""
+    return to_ms(progress.start_date or progress.occurred or "1970-01-01")
+
+
+def note_what_is_too_old(run: Run, event_type: str) -> None:
+    """Logs, when audits of a history begin or begin anew, what they leave out, since it is older than audit_days by then."""
+    progress, start = run.cursors.get(event_type), run.settings.start
+    if progress.occurred is None or to_ms(progress.occurred) < start or not run.settings.audit_days:
+        return
+    first, end = uncounted_span(run, progress)
+    begin = max(start, delivered_from(progress))
+    if begin < first and (first < end or progress.stretches is None):
+        run.sink.log(
+            f"{event_type}: audits begin. What was delivered from {to_text(begin)} to {to_text(first)} is older than audit_days, "
+            "and is not audited. Whether something of it came late is not known: re-sync the connection to be sure."
+        )
 
 
 def record(run: Run, ledger: Ledger, event_type: str) -> None:

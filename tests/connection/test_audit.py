@@ -15,6 +15,7 @@ from simulator.lateness import backdated, converting
 from tests.support import BASE, END, START, TYPE, Delivered, Destination, Killed, event, sync_into, truth
 
 HOUR = 60 * MINUTE
+START_TEXT = to_text(BASE)
 
 
 class Life:
@@ -261,6 +262,41 @@ def test_a_history_of_less_than_a_day_is_adopted_too(monkeypatch, days):
         life.sim.histories = {TYPE: listed([*events, event(BASE + 10 * HOUR + 1, 999)])}
         life.pass_and_sync(DAY, 3, initial_sync_start_date=start, audit_days=days)
     assert "id-999" in life.delivered.ids()
+
+
+def test_the_log_names_what_is_adopted_also_if_that_is_killed(monkeypatch):
+    """A part of it is then saved as counted."""
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
+        life.delivered = Destination()
+        life.pass_and_sync(12 * DAY, audit_days="0", page_size="10")
+        life.delivered.fuse = 6
+        with suppress(Killed):
+            life.pass_and_sync(DAY, page_size="10")
+        assert life.delivered.fuse < 0 and "-" in life.delivered.state["event_types"][TYPE]["stretches"]
+        assert adopted(life) == [(START_TEXT, to_text(BASE + 239 * HOUR))]
+        life.delivered.fuse = None
+        life.pass_and_sync(HOUR, page_size="10")
+        assert START_TEXT < adopted(life)[1][0] < adopted(life)[1][1] == to_text(BASE + 239 * HOUR)
+
+
+@pytest.mark.parametrize("before, days", [("0", "4"), ("2", "4"), ("0", "256")])
+def test_the_log_names_once_what_is_too_old_when_audits_begin(monkeypatch, before, days):
+    events = [event(BASE + n * HOUR, n) for n in range(20 * 24)]
+    with Life(monkeypatch, *events) as life:
+        life.pass_and_sync(DAY, 20, audit_days=before)
+        life.pass_and_sync(DAY, 3, audit_days=days)
+        said = [line for line in life.delivered.log if "audits begin. What was delivered" in line]
+        oldest = to_text(BASE + (21 - int(days)) * DAY)
+        assert [f"from {START_TEXT} to {oldest[:13]}" in line for line in said] == [True] * (days != "256")
+
+
+def test_what_was_too_old_altogether_when_audits_began_is_named_once(monkeypatch):
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(24))) as life:
+        life.pass_and_sync(DAY, 20, audit_days="0")
+        life.pass_and_sync(DAY, 3, audit_days="4")
+        assert [line.split(" is older")[0] for line in life.delivered.log if "older than audit_days" in line] == [
+            f"{TYPE}: audits begin. What was delivered from {START_TEXT} to {to_text(BASE + 23 * HOUR)}"
+        ]
 
 
 def adopted(life):
