@@ -11,10 +11,11 @@ from typing import Any
 from toolz import pipe
 
 from pipeline.audits.recount import Recount
-from pipeline.audits.stretches import Stretch, complete_until, encode, is_due, merge, next_age, still_audited, uncounted
+from pipeline.audits.stretches import Stretch, encode, is_due, merge, next_age, still_audited, uncounted
 from pipeline.config.connect import query_for
+from pipeline.connection.audit_report import conclude_audits
 from pipeline.connection.deliver import deliver
-from pipeline.connection.ledgers import FULL, full_stretch, most_stretches, new_ledger, next_begin, stretches_of
+from pipeline.connection.ledgers import FULL, full_stretch, most_stretches, new_ledger, stretches_of
 from pipeline.connection.run import Run
 from pipeline.connection.warnings import About
 from pipeline.errors import HubSpotError, Refused, Unauthorized, Unavailable
@@ -30,17 +31,16 @@ from pipeline.timestamps import to_text
 # is what an audit at nine ages costs; of the day's quota, half.
 FREE_REQUESTS, REQUESTS_FOR_EACH = 250, 10
 CHUNK_PAGES = 4  # pages of events that one walk counts: as many as a reader reads uncut without a doubt, and as a kill repeats
-MUCH = 0.01  # the share of late events from which on a person is warned
 
 
 Count = tuple[Stretch, "Stretch | HubSpotError"]  # a stretch, and what it holds now, or why that is not known
 
 
 class Allowance:
-    """The requests that the audits of one sync may still take."""
+    """The requests that the audits of one sync may still take. `lacking` are the event types for which they did not suffice."""
 
     def __init__(self, run: Run):
-        self._client = run.client
+        self._client, self.lacking = run.client, set[str]()
         self._last = self._requests() + max(FREE_REQUESTS, REQUESTS_FOR_EACH * self._requests())
 
     def left(self) -> int:
@@ -58,7 +58,7 @@ def audit(run: Run) -> None:
     if run.settings.audit_days:
         steps = [(name, partial(step, run, name, allowance)) for step in (compare_due, adopt_due) for name in names]
         all(try_audit(run, name, step) for name, step in steps)  # as far as HubSpot answers
-        conclude_audits(run, run.tallies)
+        conclude_audits(run, allowance.lacking)
 
 
 def try_audit(run: Run, event_type: str, step: Callable[[], None]) -> bool:
@@ -88,7 +88,8 @@ def compare_due(run: Run, event_type: str, allowance: Allowance) -> None:
     stretches, now, page_size = stretches_of(run, event_type), run.client.clock.earlier(), run.settings.page_size
     start = run.settings.start
     due = [n for n, each in enumerate(stretches) if each.begin >= start and each.is_counted and is_due(each, now)]
-    chunks = list(affordable(chunks_of(stretches, due, int(FULL * page_size * CHUNK_PAGES)), page_size, allowance.left()))
+    wanted = list(chunks_of(stretches, due, int(FULL * page_size * CHUNK_PAGES)))
+    chunks = list(affordable(wanted, page_size, allowance.left()))
     differing: list[list[tuple[Stretch, Stretch]]] = []
     for counts in count_all(run, event_type, chunks):
         for outcome, each in groupby(counts, key=outcome_of):
@@ -102,9 +103,12 @@ def compare_due(run: Run, event_type: str, allowance: Allowance) -> None:
                 what = f"what occurred from {to_text(before[0].begin)} to {to_text(before[-1].end)}"
                 warn_of(run, event_type, what, after[0])
         keep(run, event_type, stretches)
-    for number, pairs in enumerate(differing):
-        if number == 0 or allowance.left():
-            deliver_again(run, event_type, stretches, pairs)
+    delivered = 0
+    while delivered < len(differing) and (delivered == 0 or allowance.left()):
+        deliver_again(run, event_type, stretches, differing[delivered])
+        delivered += 1
+    if len(chunks) < len(wanted) or delivered < len(differing):
+        allowance.lacking.add(event_type)
     if chunks:
         keep(run, event_type, merge(stretches, now, full_stretch(run), most_stretches(run)))
 
@@ -220,10 +224,13 @@ def deliver_again(run: Run, event_type: str, stretches: list[Stretch], pairs: Se
 def adopt_due(run: Run, event_type: str, allowance: Allowance) -> None:
     """Counts what was delivered uncounted, without delivering it again."""
     start = run.settings.start
-    while allowance.left():
+    while True:
         stretches = stretches_of(run, event_type)
         place = next((n for n, each in enumerate(stretches) if each.begin >= start and not each.is_counted), None)
         if place is None:
+            return
+        if not allowance.left():
+            allowance.lacking.add(event_type)
             return
         adopt(run, event_type, stretches, place, allowance)
 
@@ -295,37 +302,3 @@ def keep(run: Run, event_type: str, stretches: Sequence[Stretch]) -> None:
     text = encode(still_audited(stretches, run.settings.audit_days))
     run.cursors.set(event_type, replace(run.cursors.get(event_type), stretches=text))
     run.cursors.save()
-
-
-def conclude_audits(run: Run, names: Iterable[str]) -> None:
-    """Notes until when each event type is complete, and reports what the audits found."""
-    for name in names:
-        tally = run.tallies[name]
-        stretches = [stretch for stretch in stretches_of(run, name) if stretch.begin >= run.settings.start]
-        progress = run.cursors.get(name)
-        if progress.occurred is not None:
-            until = complete_until(stretches, next_begin(run, progress), run.client.clock.earlier())
-            tally.complete_until = to_text(until)
-        if tally.audited:
-            report(run, name)
-
-
-def report(run: Run, event_type: str) -> None:
-    """Reports the audit of one event type: in the log, and as a warning if much came late or something vanished."""
-    tally = run.tallies[event_type]
-    late, by_age = tally.late.total(), ", ".join(f"{number} at {age} d" for age, number in sorted(tally.late.items()))
-    until = f"complete until {tally.complete_until}"
-    found = f"came late: {late}{f' ({by_age})' if by_age else ''}, vanished: {tally.vanished}"
-    run.sink.log(f"{event_type}: audited {tally.audited} stretches of {tally.recounted:,} events; {found}, {until}.")
-    if late > MUCH * tally.recounted:
-        run.warnings.add(
-            About.LATE,
-            f"{event_type}: {late} of {tally.recounted} events audited came late ({by_age}). They are delivered now. If you need "
-            "them sooner, raise lookback_minutes (to 30 days at most).",
-        )
-    if tally.vanished:
-        run.warnings.add(
-            About.LATE,
-            f"{event_type}: HubSpot no longer has {tally.vanished} of the events that were delivered (a privacy request or a "
-            "merge). Their rows stay until you delete them.",
-        )

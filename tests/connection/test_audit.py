@@ -163,6 +163,31 @@ def test_a_kill_while_stretches_are_delivered_again_repeats_one_at_most(monkeypa
     assert life.delivered.ids() == truth(history)
 
 
+def test_what_half_a_spent_quota_leaves_is_in_the_log_and_after_a_week_a_warning(monkeypatch):
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(20 * 24)), daily_quota=1000) as life:
+        left = []
+        for _ in range(20):
+            life.sim.rate_limit.day, life.sim.rate_limit.today = (life.now + DAY) // DAY, 600  # others were first
+            life.pass_and_sync(DAY)
+            left.append(any("Left to the next sync" in line and "half of the account's" in line for line in life.delivered.log))
+            warned = [text for text in life.delivered.warnings if "more than a week behind" in text]
+            assert bool(warned) == (life.now > BASE + 6 * HOUR + DAY + 7 * DAY)  # its first stretch was due at a day
+            life.delivered.log.clear()
+    assert left == [False, *[True] * 19] and len(set(warned)) == 1 and "soon after midnight" in warned[0]
+
+
+def test_what_a_syncs_share_of_requests_leaves_is_in_the_log_and_after_a_week_a_warning(monkeypatch):
+    monkeypatch.setattr(audit, "FREE_REQUESTS", 1)
+    monkeypatch.setattr(audit, "REQUESTS_FOR_EACH", 0)
+    history = generated(4_000, START, to_text(BASE + 20 * DAY), profile="short")
+    with Life(monkeypatch, history=history) as life:
+        life.pass_and_sync(DAY, 5, page_size="10")
+        assert any("Left to the next sync" in line and f"of {TYPE}: the share of" in line for line in life.delivered.log)
+        assert not life.delivered.warnings
+        life.pass_and_sync(DAY, 15, page_size="10")
+        assert any("sync more often" in text for text in life.delivered.warnings)
+
+
 def test_audit_days_0_audits_nothing(monkeypatch):
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
         for _ in range(12):
@@ -200,7 +225,7 @@ def test_after_a_pause_it_is_found_at_the_age_that_it_has_by_then(monkeypatch):
 def test_much_that_came_late_is_a_warning(monkeypatch):
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240)), late=backdated(4, 30 * HOUR)) as life:
         life.pass_and_sync(DAY, 12)
-    assert any("came late" in warning and "lookback_minutes" in warning for warning in life.delivered.warnings)
+    assert len({warning for warning in life.delivered.warnings if "came late" in warning and "lookback_minutes" in warning}) == 1
 
 
 def test_what_vanished_is_reported_and_stays(monkeypatch):
