@@ -328,3 +328,12 @@ def test_the_table_is_shown_and_the_report_written_as_documented(tmp_path):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment)
         assert done.returncode == 0 and (files / "report.html").exists(), done.stderr
     assert "occurred_at" in run(tmp_path, "-c", shown)
+
+
+# README.md and docs/audits.md: what audits cost
+
+
+def test_what_audits_cost_is_the_same_on_both_pages():
+    section = README.partition("## What comes late")[2].partition("\n## ")[0]
+    costs = [line for line in section.splitlines() if line.startswith("| 1")]
+    assert len(costs) == 3 and set(costs) < set((ROOT / "docs" / "audits.md").read_text(encoding="utf-8").splitlines())
