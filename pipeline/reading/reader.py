@@ -174,10 +174,11 @@ class Reader:
     def _has_room(self) -> bool:
         """Whether memory allows one more job besides those under way and done: a third of it for a consumer that never waits,
         all of it for one that has waited a quarter of its time."""
-        pages = sum(len(task.pending_pages) + (task.job_pages if task.job else 0) for task in self._queue)
+        waiting = sum(page.byte_count for task in self._queue for page in task.pending_pages)
+        to_come = sum(task.job_pages for task in self._queue if task.job) * self._plan.max_page_bytes
         elapsed = time.monotonic() - self._started + 3  # so that the first answer, which all wait for, does not decide it
         share = 1 / 3 + 3 * self.waited / elapsed
-        return pages * self._plan.max_page_bytes < READ_AHEAD * min(1.0, share)
+        return waiting + to_come < READ_AHEAD * min(1.0, share)
 
     def _start(self, position: int) -> None:
         """Starts a job on a window in the queue. Its walk begins if it has not, through as much as one walk can read."""

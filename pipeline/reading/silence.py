@@ -15,7 +15,7 @@ def unconfirmed(queue: Sequence[Task]) -> slice | None:
         elif end:
             return slice(position + 1, end)
         else:
-            is_followed = task.findings.event_count > 0 or (is_followed and task.is_empty())
+            is_followed = has_events(task) or (is_followed and task.is_empty())
     return slice(0, end) if end else None
 
 
@@ -28,4 +28,9 @@ def may_pass(queue: Sequence[Task]) -> bool:
     """Whether the first window of a queue, which is empty, needs no confirmation any more, or none at all: nothing follows it, or
     only an error."""
     follower = next((task for task in queue if not task.is_empty()), None)
-    return queue[0].confirms or follower is None or (follower.error is not None and not follower.findings.event_count)
+    return queue[0].confirms or follower is None or (follower.error is not None and not has_events(follower))
+
+
+def has_events(task: Task) -> bool:
+    """Whether events are known of a window; one that failed may release those of the window that it was cut from."""
+    return task.findings.event_count > 0 or (task.error is not None and bool(task.pending_pages))

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.errors import Forbidden, Refused
 from pipeline.hubspot.client import Page
-from pipeline.reading.window import Fetch, PageRequest, Window, WindowPage, ids_of, part_of
+from pipeline.reading.window import Fetch, PageRequest, Window, WindowPage, ids_of, is_out_of_range, part_of
 
 MAX_OUT_OF_RANGE = 2  # pages of events out of range, with none of the window's own between them
 MAX_STALE = 6  # pages in a row without a new event; one that holds events, all of them known, counts twice
@@ -51,12 +51,12 @@ def walk(
             raise Inconclusive("HubSpot refused a page cursor of its own.", event_count, cause=refused) from None
         ids = ids_of(page.events)
         event_count, last_size = event_count + len(ids), len(page.events) or last_size
-        largest = max(largest, last_size)
-        is_end = not _is_doubtful(page, request) or _is_proved(earlier, event_count, last_size, limit)
-        more = page.cursor is not None or not is_end
-        part = part_of(window, page, request.bounds, seen.add(ids), more)
+        largest, is_new = max(largest, last_size), seen.add(ids)
+        is_clear = not (_is_doubtful(page, request) or _is_strange_end(page, request, is_new))
+        is_end = is_clear and not _misses(earlier, event_count) or _is_proved(earlier, event_count, last_size, limit)
+        part = part_of(window, page, request.bounds, is_new, more=page.cursor is not None or not is_end)
         yield part
-        if not more:
+        if not part.more:
             return
         if page.cursor is None:
             raise Inconclusive("HubSpot's pages ended without saying so clearly.", event_count, ended=True)
@@ -83,16 +83,25 @@ def another_size(limit: int, granted: int) -> int:
 
 def _ask(fetch: Fetch, request: PageRequest, stop: threading.Event, largest: int) -> Page:
     """One page. If its cursor is refused, or it is doubtful, or full and yet the last, it is asked for once more: each of these
-    may be transient."""
+    may be transient. A second answer that lacks events of the first replaces none: then the end is unclear."""
     try:
         page = fetch(request, stop)
     except Refused:
         if request.cursor is None:
             raise
         page = fetch(request, stop)
-    is_full = page.full or 0 < largest <= len(page.events)  # HubSpot may grant fewer events a page than were asked for
-    again = _is_doubtful(page, request) or (is_full and page.cursor is None)
-    return fetch(request, stop) if again else page
+    is_full = _is_full_end(page, largest)
+    if not is_full and not _is_doubtful(page, request):
+        return page
+    again = fetch(request, stop)
+    if not ids_of(page.events) <= ids_of(again.events):
+        return page._replace(unclear=True)
+    return again._replace(unclear=again.unclear or (not is_full and _is_full_end(again, largest)))
+
+
+def _is_full_end(page: Page, largest: int) -> bool:
+    """Whether a page names no next one although it is full. HubSpot may grant fewer events a page than were asked for."""
+    return page.cursor is None and (page.full or 0 < largest <= len(page.events))
 
 
 def _is_proved(earlier: Inconclusive | None, event_count: int, last_size: int, limit: int | None) -> bool:
@@ -102,12 +111,24 @@ def _is_proved(earlier: Inconclusive | None, event_count: int, last_size: int, l
     return agreed and limit is not None and last_size < limit
 
 
+def _misses(earlier: Inconclusive | None, event_count: int) -> bool:
+    """Whether the earlier walk counted more events."""
+    return earlier is not None and event_count < earlier.event_count
+
+
 def _is_doubtful(page: Page, request: PageRequest) -> bool:
     """Whether a page may hide events: its paging is unclear, or leads back to itself; it is empty although another page named it,
     or although it names a next one."""
     if page.unclear or (page.cursor is not None and page.cursor == request.cursor):
         return True
     return not page.events and (page.cursor is not None or request.cursor is not None)
+
+
+def _is_strange_end(page: Page, request: PageRequest, is_new: bool) -> bool:
+    """Whether a last page is none that its cursor can have led to: nothing in it is new, or in the range asked for."""
+    if request.cursor is None or page.cursor is not None or not page.events:
+        return False
+    return not is_new or all(is_out_of_range(event, request.bounds) for event in page.events)
 
 
 class _Seen:

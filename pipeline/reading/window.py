@@ -105,7 +105,6 @@ def part_of(window: Window, page: Page, bounds: Bounds, new: bool, more: bool) -
 def _partition(window: Window, events: list[Any], bounds: Bounds) -> tuple[list[Any], list[int], list[Any]]:
     """The window's own events, their moments where those can be read, and the events outside the bounds. What is between is
     another window's."""
-    after, before = bounds
     own: list[Any] = []
     moments: list[int] = []
     out_of_range: list[Any] = []
@@ -114,9 +113,15 @@ def _partition(window: Window, events: list[Any], bounds: Bounds) -> tuple[list[
         if moment is None or window.contains(moment):
             own.append(event)
             moments += [] if moment is None else [moment]
-        elif moment < after - SECOND or (before is not None and moment > before + SECOND):
+        elif is_out_of_range(event, bounds):
             out_of_range.append(event)
     return own, moments, out_of_range
+
+
+def is_out_of_range(event: Any, bounds: Bounds) -> bool:
+    """Whether an event certainly lies outside the bounds of a request, which may be compared to the second."""
+    moment, (after, before) = occurred_ms(event), bounds
+    return moment is not None and (moment < after - SECOND or (before is not None and moment > before + SECOND))
 
 
 def crowd(ordered: list[int]) -> int:

@@ -1,4 +1,5 @@
 """Empty windows are read once more where the watermark will pass them."""
+from collections import deque
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ KINDS = {
     "w": Task(Window(0, 0), confirms=True),
     "u": Task(Window(0, 0)),
     "x": Task(Window(0, 0), error=ValueError()),
+    "p": Task(Window(0, 0), error=ValueError(), pending_pages=deque([None])),  # it releases what was read of its parent
 }
 
 
@@ -29,7 +31,7 @@ def queue_of(kinds, has_end=False):
 @pytest.mark.parametrize(
     "queue, to_confirm",
     [("e", ""), ("u", ""), ("se", "s"), ("usse", "ss"), ("sssu", ""), ("es", ""), ("ses", "s"), ("sue", ""), ("suse", "s"),
-     ("ce", ""), ("we", ""), ("scwe", "s"), ("csse", "ss"), ("sx", ""), ("sesse", "ss"), ("ss", "")],
+     ("ce", ""), ("we", ""), ("scwe", "s"), ("csse", "ss"), ("sx", ""), ("sp", "s"), ("sesse", "ss"), ("ss", "")],
 )  # fmt: skip
 def test_what_is_silent_is_read_once_more_if_events_follow(queue, to_confirm):
     tasks = queue_of(queue)
@@ -47,6 +49,6 @@ def test_what_is_silent_up_to_the_end_of_the_range_is_read_once_more(queue, to_c
     assert ("" if run is None else queue[run]) == to_confirm
 
 
-@pytest.mark.parametrize("queue, expected", [("s", True), ("ss", True), ("su", False), ("c", True), ("cu", True), ("sx", True)])
+@pytest.mark.parametrize("queue, expected", [("s", True), ("ss", True), ("su", False), ("c", True), ("cu", True), ("sx", True), ("sp", False)])
 def test_silence_is_passed_once_confirmed_or_if_nothing_follows(queue, expected):
     assert may_pass(queue_of(queue)) == expected

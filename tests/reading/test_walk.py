@@ -156,6 +156,25 @@ def test_a_full_page_without_a_next_is_requested_again():
     assert letters(walked(answers)) == "abcde" and answers.cursors == [None, "x", "x", "y"]
 
 
+def test_an_end_on_which_two_answers_do_not_agree_is_unclear():
+    for second in page("a"), page(""), page("cd", full=True), page("a", "x"):
+        parts, error = inconclusive(Answers(page("ab", full=True), second))
+        assert letters(parts) == "ab" and error.ended
+    for first in page("", "x"), page("a", unclear=True):
+        parts, error = inconclusive(Answers(first, page("ab", full=True)))
+        assert letters(parts) == "ab" and error.ended, "it said only once that it is the last"
+
+
+@pytest.mark.parametrize("end", ["ab", "a", "A"])
+def test_a_last_page_with_nothing_new_or_nothing_in_range_is_unclear(end):
+    """Its cursor cannot have led to it. A is an event out of the range asked for."""
+    strange = page_of([event(HOUR.start - 10 * SECOND, "A")]) if end == "A" else page(end)
+    _, error = inconclusive(Answers(page("ab", "x"), x=[strange]))
+    assert error.ended
+    parts = walked(Answers(page("ab", "x"), x=[page("bc")]))
+    assert letters(parts) == "abbc", "something is new"
+
+
 def test_so_is_one_as_large_as_the_largest_so_far():
     """HubSpot may grant fewer events a page than were asked for."""
     answers = Answers(page("ab", "x"), x=[page("cd"), page("cd", "y")], y=[page("e")])
@@ -214,8 +233,12 @@ def test_an_unclear_end_is_believed_if_an_earlier_walk_ended_after_as_many_event
         assert letters(parts) == "bcde" and (error.event_count, error.ended) == (4, True)
 
 
-def test_a_clear_end_is_believed_whatever_an_earlier_walk_counted():
-    assert letters(walked(Answers(page("ab")), Inconclusive("earlier", 9, ended=True))) == "ab"
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_clear_end_is_believed_unless_an_earlier_walk_counted_more(ended):
+    assert letters(walked(Answers(page("ab")), Inconclusive("earlier", 1, ended))) == "ab"
+    for answer, counted in (page("ab"), 3), (page(""), 1):
+        _, error = inconclusive(Answers(answer), Inconclusive("earlier", counted, ended))
+        assert error.ended and error.event_count == counted - 1
 
 
 @pytest.mark.parametrize("end", UNCLEAR_ENDS)
@@ -227,7 +250,7 @@ def test_an_unclear_end_after_a_full_page_is_not_believed(end):
 
 def test_a_second_walk_requests_every_page_in_its_other_size():
     answers = Answers(page("ab", "x"), x=[page(""), page("c")])
-    walked(answers, Inconclusive("earlier", 5, ended=True), limit=7)
+    walked(answers, Inconclusive("earlier", 3, ended=True), limit=7)
     assert [request.limit for request in answers.requests] == [7] * 3
 
 
