@@ -2,6 +2,7 @@
 import re
 import threading
 from concurrent.futures import wait
+from contextlib import suppress
 from itertools import chain, count, islice, product
 
 import pytest
@@ -147,6 +148,23 @@ def test_one_false_end_loses_nothing(times, size, concurrency, disorder, false_e
         reader = reader_of(hubspot, concurrency)
         found = read_checked(reader, span, hubspot.events)
         assert set(ids(found)) == set(ids(hubspot.events)) or (not found and span[1] is None and reader.position == BASE)
+
+
+@pytest.mark.parametrize("nth", range(1, 12))
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_false_silence_before_an_error_is_not_passed(order, nth):
+    """Not even if the window that fails releases what was read of the one that it was cut from."""
+    for last in range(nth, nth + 8):
+        numbers, times = count(1), range(BASE, BASE + YEAR, YEAR // 400)
+        hubspot = FakeHubSpot(times, 7, (order,), odd=at_request(nth, "silent"))
+
+        def fetch(request, stop, hubspot=hubspot, numbers=numbers, last=last):
+            if next(numbers) > last:
+                raise Unauthorized("no more")
+            return hubspot(request, stop)
+
+        with suppress(Unauthorized):
+            read_checked(reader_of(fetch), (BASE, None), hubspot.events)
 
 
 OFFSETS = st.integers(-1_500, 4_000) | st.integers(0, 10**8)  # ms from BASE

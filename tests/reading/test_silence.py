@@ -49,6 +49,8 @@ def test_what_is_silent_up_to_the_end_of_the_range_is_read_once_more(queue, to_c
     assert ("" if run is None else queue[run]) == to_confirm
 
 
-@pytest.mark.parametrize("queue, expected", [("s", True), ("ss", True), ("su", False), ("c", True), ("cu", True), ("sx", True), ("sp", False)])
+@pytest.mark.parametrize(
+    "queue, expected", [("s", True), ("ss", True), ("su", False), ("c", True), ("cu", True), ("sx", True), ("sp", False)]
+)
 def test_silence_is_passed_once_confirmed_or_if_nothing_follows(queue, expected):
     assert may_pass(queue_of(queue)) == expected
