@@ -91,7 +91,7 @@ def into_files(folder, keys, step):
         next_step()
         os.replace(state.with_suffix(".new"), state)
         next_step()
-        os.write(states, f"{json.dumps(new)}\n".encode())
+        os.write(states, f"\n{json.dumps(new)}\n".encode())
 
     sync(read_settings(keys), saved, Sink(upsert, checkpoint, lambda _: None, lambda _: None))
 
@@ -176,7 +176,7 @@ class Chaos:
     def cursors(self):
         """Every saved cursor (ms), in the order of saving."""
         with (self.folder / "states").open() as file:
-            states = [json.loads(line) for line in file if line.endswith("\n")]
+            states = [json.loads(line) for line in file if is_whole(line)]
         saved = [state["event_types"].get(TYPE, {}) for state in states]
         return [to_ms(progress["occurred"]) for progress in saved if "occurred" in progress]
 
@@ -194,7 +194,12 @@ class Chaos:
 
             return [key for (key,) in rows(self.folder)]
         with (self.folder / "table").open() as file:
-            return [json.loads(row)["id"] for row in set(file) if row.startswith("{") and row.endswith("}\n")]
+            return [json.loads(row)["id"] for row in set(file) if is_whole(row)]
+
+
+def is_whole(line):
+    """Whether a line of JSON was not cut short by a kill."""
+    return line.startswith("{") and line.endswith("}\n")
 
 
 # `make chaos`
