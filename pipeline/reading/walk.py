@@ -83,20 +83,23 @@ def another_size(limit: int, granted: int) -> int:
 
 def _ask(fetch: Fetch, request: PageRequest, stop: threading.Event, largest: int) -> Page:
     """One page. If its cursor is refused, or it is doubtful, or full and yet the last, it is asked for once more: each of these
-    may be transient. A second answer that lacks events of the first replaces none: then the end is unclear."""
+    may be transient."""
     try:
         page = fetch(request, stop)
     except Refused:
         if request.cursor is None:
             raise
         page = fetch(request, stop)
-    is_full = _is_full_end(page, largest)
-    if not is_full and not _is_doubtful(page, request):
-        return page
-    again = fetch(request, stop)
-    if not ids_of(page.events) <= ids_of(again.events):
-        return page._replace(unclear=True)
-    return again._replace(unclear=again.unclear or (not is_full and _is_full_end(again, largest)))
+    if _is_doubtful(page, request):
+        page = _better(page, fetch(request, stop))
+    if _is_full_end(page, largest) and not page.unclear:
+        page = _better(page, fetch(request, stop))
+    return page
+
+
+def _better(page: Page, again: Page) -> Page:
+    """Which of two answers to one request to go by: the second, unless it lacks events of the first; then the end is unclear."""
+    return again if ids_of(page.events) <= ids_of(again.events) else page._replace(unclear=True)
 
 
 def _is_full_end(page: Page, largest: int) -> bool:

@@ -160,9 +160,14 @@ def test_an_end_on_which_two_answers_do_not_agree_is_unclear():
     for second in page("a"), page(""), page("cd", full=True), page("a", "x"):
         parts, error = inconclusive(Answers(page("ab", full=True), second))
         assert letters(parts) == "ab" and error.ended
+
+
+def test_a_full_page_without_a_next_after_a_doubtful_one_is_requested_again_too():
     for first in page("", "x"), page("a", unclear=True):
-        parts, error = inconclusive(Answers(first, page("ab", full=True)))
-        assert letters(parts) == "ab" and error.ended, "it said only once that it is the last"
+        answers = Answers(first, page("ab", full=True), page("ab", "x", full=True), x=[page("c")])
+        assert letters(walked(answers)) == "abc" and answers.cursors == [None] * 3 + ["x"]
+        answers = Answers(first, page("ab", full=True))
+        assert letters(walked(answers)) == "ab" and answers.cursors == [None] * 3
 
 
 @pytest.mark.parametrize("end", ["ab", "a", "A"])
