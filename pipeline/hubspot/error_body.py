@@ -27,7 +27,7 @@ _CODE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", re.ASCII)
 
 class ErrorBody(NamedTuple):
     """An error in HubSpot's words; whatever it leaves out is empty. `subjects` are the names that its details point at, such as
-    parameters. `explained`: it is JSON with a message, as HubSpot's are."""
+    parameters. `explained`: it is JSON with a message, a category or a correlationId, as HubSpot's are."""
 
     message: str = ""
     codes: tuple[str, ...] = ()
@@ -57,8 +57,8 @@ def read_error_body(body: bytes | bytearray, redact: Callable[[str], str]) -> Er
         said = {} if text.startswith("<") else {"message": text}
     message = " ".join(dict.fromkeys(_messages(said)))[:MAX_MESSAGE]
     correlation_id, policy = (str(said.get(name) or "")[:60] for name in ("correlationId", "policyName"))
-    codes, explained = _codes(said, message), is_object and bool(message)
-    return ErrorBody(message, codes, correlation_id, policy, scopes_of(_errors(said)), _subjects(said), explained)
+    explained = is_object and bool(message or correlation_id or said.get("category"))
+    return ErrorBody(message, _codes(said, message), correlation_id, policy, scopes_of(_errors(said)), _subjects(said), explained)
 
 
 def _holders(said: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

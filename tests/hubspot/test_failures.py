@@ -52,7 +52,8 @@ def test_an_error_may_have_any_body_or_none(body, status, clock):
 
 @pytest.mark.parametrize("body, explained", [
     (b"", False), (b"<html>Forbidden", False), (b"Forbidden", False), (b"[1]", False), ({}, False), ({"message": ""}, False),
-    ({"message": "No."}, True), ({"errors": [{"message": "No."}]}, True),
+    ({"message": "No."}, True), ({"errors": [{"message": "No."}]}, True), ({"category": "MISSING_SCOPES"}, True),
+    ({"correlationId": "b2e5"}, True),
 ], ids=str)  # fmt: skip
 def test_an_error_tells_whether_it_is_in_hubspots_own_words(body, explained, clock):
     with Wire(http(body, 403)) as wire, client_of(wire) as client, pytest.raises(Refused) as raised:
