@@ -86,7 +86,8 @@ class Refusals:
     def next_request(self) -> str:
         """A sentence on when they are asked for again."""
         they = "It is" if len(self._messages) == 1 else "They are"
-        when = f"once a day; {AT_ONCE}" if self._kept() else "at the next sync."
+        others = " (at the next sync, if not HubSpot itself has refused them)" if self._unexplained else ""
+        when = f"once a day{others}; {AT_ONCE}" if self._kept() else "at the next sync."
         return f"{they} asked for again {when}"
 
     def as_state(self) -> dict[str, Any] | None:

@@ -131,7 +131,6 @@ _CURES = {
 _CURES_BY_TEXT = {  # the first that fits: a complaint about a limit or a property may name the event type besides
     r"(?<!time )(?<!rate )\blimit\b|\bpage[ _]?size\b": "lower page_size.",
     r"\bproperty\b|\bproperties\b": "check properties and property_filters.",
-    r"\bmax\b": "lower page_size.",
     r"\bevent ?types?\b": "check event_types: does the account know the name?",
     r"\bobject ?(type|id)\b": "check object_type and object_id.",
 }

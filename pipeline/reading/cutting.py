@@ -102,7 +102,8 @@ class Plan:
             at = first + (last - first) // (pages + 1) if smaller else last
             piece, rest = found.event_count / (last - start), found.density_ahead(task.expected_density)
         elif (last - first) * GROWTH < end - start and first > next_second(start) and not smaller:
-            at, rest = first, found.density_ahead(task.expected_density)
+            # Into the cluster by a second, or its window would hold exactly a page, which is no clear end.
+            at, rest = min(next_second(first), last), found.density_ahead(task.expected_density)
             piece = task.expected_density or rest
         elif task.expected_density and found.median is not None and not smaller:
             at = found.median

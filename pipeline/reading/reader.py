@@ -168,8 +168,9 @@ class Reader:
             position += 1
 
     def _is_next(self, position: int) -> bool:
-        """Whether the consumer waits for a window in the queue: all before it are whole."""
-        return all(task.whole for task in self._queue[:position])
+        """Whether the consumer waits for a window in the queue: all before it are whole, and hold nothing to release."""
+        before = self._queue[:position]
+        return all(task.whole and (task.is_empty() or not task.pending_pages) for task in before)
 
     def _has_room(self) -> bool:
         """Whether memory allows one more job besides those under way and done: a third of it for a consumer that never waits,

@@ -46,15 +46,15 @@ def walk(
         try:
             page = _ask(fetch, request, stop, largest)
         except Refused as refused:
-            if cursor is None or isinstance(refused, Forbidden):  # that is not for the cursor
+            if cursor is None or (isinstance(refused, Forbidden) and refused.explained):  # that is not for the cursor
                 raise
             raise Inconclusive("HubSpot refused a page cursor of its own.", event_count, cause=refused) from None
         ids = ids_of(page.events)
-        event_count, last_size = event_count + len(ids), len(page.events) or last_size
-        largest, is_new = max(largest, last_size), seen.add(ids)
-        is_clear = not (_is_doubtful(page, request) or _is_strange_end(page, request, is_new))
+        new, largest = seen.add(ids), max(largest, len(page.events))
+        event_count, last_size = event_count + new, len(page.events) or last_size
+        is_clear = not (_is_doubtful(page, request) or _is_strange_end(page, request, new))
         is_end = is_clear and not _misses(earlier, event_count) or _is_proved(earlier, event_count, last_size, limit)
-        part = part_of(window, page, request.bounds, is_new, more=page.cursor is not None or not is_end)
+        part = part_of(window, page, request.bounds, len(ids), new > 0, more=page.cursor is not None or not is_end)
         yield part
         if not part.more:
             return
@@ -127,11 +127,11 @@ def _is_doubtful(page: Page, request: PageRequest) -> bool:
     return not page.events and (page.cursor is not None or request.cursor is not None)
 
 
-def _is_strange_end(page: Page, request: PageRequest, is_new: bool) -> bool:
+def _is_strange_end(page: Page, request: PageRequest, new: int) -> bool:
     """Whether a last page is none that its cursor can have led to: nothing in it is new, or in the range asked for."""
     if request.cursor is None or page.cursor is not None or not page.events:
         return False
-    return not is_new or all(is_out_of_range(event, request.bounds) for event in page.events)
+    return not new or all(is_out_of_range(event, request.bounds) for event in page.events)
 
 
 class _Seen:
@@ -145,9 +145,9 @@ class _Seen:
         self._pages = 0
         self._stale = 0
 
-    def add(self, ids: set[Any]) -> bool:
-        """Adds the ids of one more page; returns whether any of them is new."""
-        new = bool(ids - self._ids - self._older)
+    def add(self, ids: set[Any]) -> int:
+        """Adds the ids of one more page; returns how many of them are new."""
+        new = len(ids - self._ids - self._older)
         self._stale = 0 if new else self._stale + 1 + bool(ids)
         self._ids |= ids
         if len(self._ids) >= RECENT_IDS:

@@ -62,8 +62,8 @@ class WindowPage:
     `answer` is HubSpot's, with the window's own events alone (those without a readable moment included), in HubSpot's order;
     `out_of_range` are events outside the bounds that were asked for. `earliest`, `median` and `latest` are moments of the own
     events (ms; None: there is none), `crowd` is how many share the latest second, `ascending` whether they are in order.
-    `event_count` and `byte_count` are of the whole page. `new`: one of its events was not yet known. `more`: another page
-    follows.
+    `event_count` and `byte_count` are of the whole page; an event that is on it twice counts once. `new`: one of its events was
+    not yet known. `more`: another page follows.
     """
 
     answer: dict[str, Any]
@@ -84,8 +84,8 @@ class WindowPage:
         return events
 
 
-def part_of(window: Window, page: Page, bounds: Bounds, new: bool, more: bool) -> WindowPage:
-    """The part of a page, requested with these bounds, that lies in a window; `new` and `more` as in WindowPage."""
+def part_of(window: Window, page: Page, bounds: Bounds, event_count: int, new: bool, more: bool) -> WindowPage:
+    """The part of a page, requested with these bounds, that lies in a window; the rest as in WindowPage."""
     events, answer = page.events, page.answer
     out_of_range: list[Any] = []
     try:
@@ -98,7 +98,7 @@ def part_of(window: Window, page: Page, bounds: Bounds, new: bool, more: bool) -
         answer = answer | {EVENTS: own}
     ordered = sorted(moments)
     earliest, median, latest = (ordered[0], ordered[len(ordered) // 2], ordered[-1]) if ordered else (None, None, None)
-    ascending, counts = moments == ordered, (len(events), page.size)
+    ascending, counts = moments == ordered, (event_count, page.size)
     return WindowPage(answer, out_of_range, earliest, median, latest, crowd(ordered), ascending, *counts, new, more)
 
 

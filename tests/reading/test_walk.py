@@ -266,8 +266,21 @@ def test_another_size_is_smaller_than_what_was_granted_if_there_is_one(limit, gr
 
 
 def test_an_event_that_is_twice_on_a_page_counts_once():
-    _, error = inconclusive(Answers(page("aab", "x"), x=[page("")]))
+    parts, error = inconclusive(Answers(page("aab", "x"), x=[page("")]))
     assert error.event_count == 2
+    assert parts[0].event_count == 2, "or more would seem to be granted a page than is"
+
+
+def test_a_last_page_that_repeats_the_one_before_is_proved_by_pages_of_another_size():
+    """Repeated events count once, or two walks would never agree."""
+    _, error = inconclusive(Answers(page("abc", "x", full=True), x=[page("de", "y")], y=[page("de")]))
+    answers = Answers(page("ab", "x"), x=[page("cd", "y")], y=[page("e", "z")], z=[page("e")])
+    assert error.ended and letters(walked(answers, error, limit=2)) == "abcdee"
+
+
+def test_a_refusal_at_a_cursor_that_is_not_in_hubspots_words_may_be_a_proxys():
+    _, error = inconclusive(Answers(page("ab", "x"), x=[Forbidden("a proxy", explained=False)]))
+    assert error.cause is not None and not error.ended
 
 
 # Every walk ends

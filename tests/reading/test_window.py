@@ -10,7 +10,7 @@ HOUR = Window(BASE, BASE + 3_600_000)
 
 
 def kept(events, window=HOUR, size=100):
-    return part_of(window, page_of(events, size=size), window.bounds(), new=True, more=True)
+    return part_of(window, page_of(events, size=size), window.bounds(), len(events), new=True, more=True)
 
 
 @pytest.mark.parametrize("start, end, bounds", [(0, 1000, (-1, 1000)), (999, 1001, (-1, 2000)), (1000, 1001, (999, 2000)),
