@@ -91,7 +91,7 @@ def delivered_from(progress: Progress) -> int:
 
 
 def note_what_is_too_old(run: Run, event_type: str) -> None:
-    """Logs, when audits of a history begin or begin anew, what they leave out, since it is older than audit_days by then."""
+    """Logs, when audits of a history begin or begin anew, what they leave out, since it is past their last age by then."""
     progress, start = run.cursors.get(event_type), run.settings.start
     if progress.occurred is None or to_ms(progress.occurred) < start or not run.settings.audit_days:
         return
@@ -99,8 +99,9 @@ def note_what_is_too_old(run: Run, event_type: str) -> None:
     begin = max(start, delivered_from(progress))
     if begin < first and (first < end or progress.stretches is None):
         run.sink.log(
-            f"{event_type}: audits begin. What was delivered from {to_text(begin)} to {to_text(first)} is older than audit_days, "
-            "and is not audited. Whether something of it came late is not known: re-sync the connection to be sure."
+            f"{event_type}: audits begin. What was delivered from {to_text(begin)} to {to_text(first)} is older than the last age "
+            f"of audits ({last_age(run.settings.audit_days)} days), so it is not audited. Whether something of it came late is not "
+            "known: re-sync the connection to be sure."
         )
 
 

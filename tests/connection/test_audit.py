@@ -319,7 +319,7 @@ def test_what_was_too_old_altogether_when_audits_began_is_named_once(monkeypatch
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(24))) as life:
         life.pass_and_sync(DAY, 20, audit_days="0")
         life.pass_and_sync(DAY, 3, audit_days="4")
-        assert [line.split(" is older")[0] for line in life.delivered.log if "older than audit_days" in line] == [
+        assert [line.split(" is older")[0] for line in life.delivered.log if "older than the last age" in line] == [
             f"{TYPE}: audits begin. What was delivered from {START_TEXT} to {to_text(BASE + 23 * HOUR)}"
         ]
 

@@ -95,7 +95,7 @@ class Life:
         return ended
 
     def note_exceptions(self):
-        said_of = re.compile("hat was delivered from (.*?) to (.*?) is (audited from now on|older than audit_days)")
+        said_of = re.compile("hat was delivered from (.*?) to (.*?) is (audited from now on|older than the last age)")
         for line in self.destination.log:
             if said := said_of.search(line):
                 self.excepted.append((to_ms(said[1]), to_ms(said[2]), self.now if said[3].startswith("audited") else math.inf))
