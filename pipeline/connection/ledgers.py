@@ -98,10 +98,11 @@ def note_what_is_too_old(run: Run, event_type: str) -> None:
     first, end = uncounted_span(run, progress)
     begin = max(start, delivered_from(progress))
     if begin < first and (first < end or progress.stretches is None):
+        age = last_age(run.settings.audit_days)
         run.sink.log(
             f"{event_type}: audits begin. What was delivered from {to_text(begin)} to {to_text(first)} is older than the last age "
-            f"of audits ({last_age(run.settings.audit_days)} days), so it is not audited. Whether something of it came late is not "
-            "known: re-sync the connection to be sure."
+            f"of audits ({age} days), so it is not audited. Whether something of it came late is not known: re-sync the "
+            "connection to be sure."
         )
 
 
