@@ -100,8 +100,8 @@ def note_what_is_too_old(run: Run, event_type: str) -> None:
     if begin < first and (first < end or progress.stretches is None):
         age = last_age(run.settings.audit_days)
         run.sink.log(
-            f"{event_type}: audits begin. What was delivered from {to_text(begin)} to {to_text(first)} is older than the last age "
-            f"of audits ({age} days), so it is not audited. Whether something of it came late is not known: re-sync the "
+            f"{event_type}: audits begin. What was delivered from {to_text(begin)} to {to_text(first)} is older than the last "
+            f"age of audits ({age} days), so it is not audited. Whether something of it came late is not known: re-sync the "
             "connection to be sure."
         )
 

@@ -53,7 +53,7 @@ def walk(
         new, largest = seen.add(ids), max(largest, len(page.events))
         event_count, last_size = event_count + new, len(page.events) or last_size
         is_clear = not (_is_doubtful(page, request) or _is_strange_end(page, request, new))
-        is_end = is_clear and not _misses(earlier, event_count) or _is_proved(earlier, event_count, last_size, limit)
+        is_end = (is_clear and not _misses(earlier, event_count)) or _is_proved(earlier, event_count, last_size, limit)
         part = part_of(window, page, request.bounds, len(ids), new > 0, more=page.cursor is not None or not is_end)
         yield part
         if not part.more:
