@@ -15,9 +15,10 @@ from typing import Any
 from pipeline.errors import BadAnswer, ConnectorError
 from pipeline.hubspot.events_api import EVENTS, occurred_ms
 from pipeline.reading.cutting import READ_AHEAD, Plan
+from pipeline.reading.ends import Inconclusive, another_size
 from pipeline.reading.silence import confirming, may_pass, unconfirmed
 from pipeline.reading.task import Batch, FailedWalks, Task
-from pipeline.reading.walk import Inconclusive, another_size, walk
+from pipeline.reading.walk import walk
 from pipeline.reading.window import Fetch, Window, WindowPage, crowd, floor_to_second, next_second
 from pipeline.timestamps import Span, to_text
 

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pipeline.reading.walk import Inconclusive
+from pipeline.reading.ends import Inconclusive
 from pipeline.reading.window import Window, WindowPage
 
 BURST = 4  # times as dense as usual

@@ -4,26 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import Forbidden, Refused
-from pipeline.hubspot.client import Page
-from pipeline.reading.window import Fetch, PageRequest, Window, WindowPage, ids_of, is_out_of_range, part_of
+from pipeline.reading.ends import Inconclusive, ask, is_doubtful, is_proved, is_strange_end, misses
+from pipeline.reading.window import Fetch, PageRequest, Window, WindowPage, ids_of, part_of
 
 MAX_OUT_OF_RANGE = 2  # pages of events out of range, with none of the window's own between them
 MAX_STALE = 6  # pages in a row without a new event; one that holds events, all of them known, counts twice
 RECENT_IDS = 20_000  # remembered at least: no circle of fewer events is walked for long
-
-
-class Inconclusive(Exception):
-    """This walk came to no confirmed end; one through a smaller window, or with pages of another size, may.
-
-    `event_count` is the number of events it read. `ended`: it did end, but not clearly. `cause` is what HubSpot said, if it
-    refused.
-    """
-
-    def __init__(self, why: str, event_count: int, ended: bool = False, cause: Refused | None = None):
-        super().__init__(why)
-        self.event_count = event_count
-        self.ended = ended
-        self.cause = cause
 
 
 def walk(
@@ -44,7 +30,7 @@ def walk(
     while True:
         request = PageRequest(window.bounds(), cursor, limit)
         try:
-            page = _ask(fetch, request, stop, largest)
+            page = ask(fetch, request, stop, largest)
         except Refused as refused:
             if cursor is None or (isinstance(refused, Forbidden) and refused.explained):  # that is not for the cursor
                 raise
@@ -52,8 +38,8 @@ def walk(
         ids = ids_of(page.events)
         new, largest = seen.add(ids), max(largest, len(page.events))
         event_count, last_size = event_count + new, len(page.events) or last_size
-        is_clear = not (_is_doubtful(page, request) or _is_strange_end(page, request, new))
-        is_end = (is_clear and not _misses(earlier, event_count)) or _is_proved(earlier, event_count, last_size, limit)
+        is_clear = not (is_doubtful(page, request) or is_strange_end(page, request, new))
+        is_end = (is_clear and not misses(earlier, event_count)) or is_proved(earlier, event_count, last_size, limit)
         part = part_of(window, page, request.bounds, len(ids), new > 0, more=page.cursor is not None or not is_end)
         yield part
         if not part.more:
@@ -66,72 +52,6 @@ def walk(
         if page.cursor == cursor or seen.visit(page.cursor):
             raise Inconclusive("HubSpot's page cursors lead to the same pages again.", event_count)
         cursor = page.cursor
-
-
-def another_size(limit: int, granted: int) -> int:
-    """Another number of events per page, which shifts what page cursors point at. It is smaller than what HubSpot is known to
-    have `granted`, if possible, since a larger one may be cut down to that.
-
-    >>> another_size(1000, 1000), another_size(2, 50), another_size(1, 1)
-    (999, 50, 4)
-    """
-    limit = min(limit, granted)
-    if limit > 2:
-        return limit - 1
-    return granted if limit < granted else limit + 3
-
-
-def _ask(fetch: Fetch, request: PageRequest, stop: threading.Event, largest: int) -> Page:
-    """One page. If its cursor is refused, or it is doubtful, or full and yet the last, it is asked for once more: each of these
-    may be transient."""
-    try:
-        page = fetch(request, stop)
-    except Refused:
-        if request.cursor is None:
-            raise
-        page = fetch(request, stop)
-    if _is_doubtful(page, request):
-        page = _better(page, fetch(request, stop))
-    if _is_full_end(page, largest) and not page.unclear:
-        page = _better(page, fetch(request, stop))
-    return page
-
-
-def _better(page: Page, again: Page) -> Page:
-    """Which of two answers to one request to go by: the second, unless it lacks events of the first; then the end is unclear."""
-    return again if ids_of(page.events) <= ids_of(again.events) else page._replace(unclear=True)
-
-
-def _is_full_end(page: Page, largest: int) -> bool:
-    """Whether a page names no next one although it is full. HubSpot may grant fewer events a page than were asked for."""
-    return page.cursor is None and (page.full or 0 < largest <= len(page.events))
-
-
-def _is_proved(earlier: Inconclusive | None, event_count: int, last_size: int, limit: int | None) -> bool:
-    """Whether a doubtful end does not depend on the size of pages: the earlier walk, with pages of another size, counted the same
-    events, and the last page of this one is not full."""
-    agreed = earlier is not None and earlier.ended and earlier.event_count == event_count
-    return agreed and limit is not None and last_size < limit
-
-
-def _misses(earlier: Inconclusive | None, event_count: int) -> bool:
-    """Whether the earlier walk counted more events."""
-    return earlier is not None and event_count < earlier.event_count
-
-
-def _is_doubtful(page: Page, request: PageRequest) -> bool:
-    """Whether a page may hide events: its paging is unclear, or leads back to itself; it is empty although another page named it,
-    or although it names a next one."""
-    if page.unclear or (page.cursor is not None and page.cursor == request.cursor):
-        return True
-    return not page.events and (page.cursor is not None or request.cursor is not None)
-
-
-def _is_strange_end(page: Page, request: PageRequest, new: int) -> bool:
-    """Whether a last page is none that its cursor can have led to: nothing in it is new, or in the range asked for."""
-    if request.cursor is None or page.cursor is not None or not page.events:
-        return False
-    return not new or all(is_out_of_range(event, request.bounds) for event in page.events)
 
 
 class _Seen:

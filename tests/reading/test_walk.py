@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import BadAnswer, Forbidden, Refused, Stopped, Unauthorized, Unavailable
 from pipeline.reading import walk as walk_module
-from pipeline.reading.walk import MAX_STALE, Inconclusive, another_size, walk
+from pipeline.reading.ends import Inconclusive, another_size
+from pipeline.reading.walk import MAX_STALE, walk
 from pipeline.reading.window import PageRequest, Window
 from pipeline.timestamps import SECOND
 from tests.reading.pages import ODDITIES, ORDERS, FakeHubSpot, at, event, ids, page_of
