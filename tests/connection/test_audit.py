@@ -80,7 +80,7 @@ def test_at_small_volumes_an_audit_is_one_request_for_each_age_and_day(monkeypat
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("shape", ["uniform", "rhythm", "bursty"])
+@pytest.mark.parametrize("shape", ["uniform", "bursty"])
 def test_a_full_page_is_audited_with_hardly_more_than_a_request(monkeypatch, shape):
     """10,000 events a day, 40 days: no more than 9 requests for 1,000 events that are audited at all nine ages of a year."""
     history = generated(400_000, START, to_text(BASE + 40 * DAY), shape, profile="short")
