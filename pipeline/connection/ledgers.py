@@ -1,5 +1,5 @@
 """The ledgers of a sync, and the stretches in the saved state."""
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -59,7 +59,7 @@ def stretches_of(run: Run, event_type: str) -> list[Stretch]:
     if progress.occurred is None or to_ms(progress.occurred) < start:
         return []
     stretches = saved_stretches(progress)
-    first, end = uncounted_span(run, progress)
+    first, end = uncounted_span(run, progress, stretches)
     if first < end:
         stretches.insert(0, uncounted(first, end))
     parts = [split(stretch, start) if stretch.begin < start < stretch.end else (stretch,) for stretch in stretches]
@@ -75,11 +75,10 @@ def saved_stretches(progress: Progress) -> list[Stretch]:
     return stretches if is_ours else []
 
 
-def uncounted_span(run: Run, progress: Progress) -> tuple[int, int]:
-    """The range (ms) that was delivered before the saved stretches, uncounted, and is young enough to be audited; it may be
+def uncounted_span(run: Run, progress: Progress, stretches: Sequence[Stretch]) -> tuple[int, int]:
+    """The range (ms) that was delivered before these saved stretches, uncounted, and is young enough to be audited; it may be
     empty. Stretches that were dropped at their last age, a moment ago, are not meant: clocks go back a little."""
-    stretches, oldest = saved_stretches(progress), floor(run)
-    first, end = delivered_from(progress), stretches[0].begin if stretches else next_begin(run, progress)
+    first, end, oldest = delivered_from(progress), stretches[0].begin if stretches else next_begin(run, progress), floor(run)
     if first >= oldest:
         return first, end
     return (oldest if oldest + HOUR < end else end), end
@@ -95,7 +94,7 @@ def note_what_is_too_old(run: Run, event_type: str) -> None:
     progress, start = run.cursors.get(event_type), run.settings.start
     if progress.occurred is None or to_ms(progress.occurred) < start or not run.settings.audit_days:
         return
-    first, end = uncounted_span(run, progress)
+    first, end = uncounted_span(run, progress, saved_stretches(progress))
     begin = max(start, delivered_from(progress))
     if begin < first and (first < end or progress.stretches is None):
         age = last_age(run.settings.audit_days)
