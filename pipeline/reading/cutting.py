@@ -156,7 +156,7 @@ class Plan:
     def job_pages(self, task: Task, is_head: bool) -> int:
         """The pages that one job brings: all that are expected, as far as memory allows. One if the consumer waits for it, and
         one at first, since that shows whether the window is as full as planned."""
-        if self.max_page_bytes == 1:  # nothing was read yet
+        if not self.largest_page:  # nothing was read yet
             return FIRST_PAGES
         if is_head or not task.findings.pages:
             return 1
