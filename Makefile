@@ -25,7 +25,7 @@ chaos: $(READY)  ## syncs killed 1,000 times (KILLS=…), and nothing lost, in u
 	@python -m tests.promises.chaos --kills $(or $(KILLS),1000)
 
 lint: $(READY)
-	@ruff check --quiet .
+	@ruff format --quiet --check . && ruff check --quiet .
 	@mypy
 
 # The SDK looks at every .py file below the folder it packages and takes the imports of tests for the connector's.

@@ -1,9 +1,11 @@
 """HubSpot events for Fivetran: every event type a table, every event once, resumable at any moment.
 
-For each event type: pages of the time range, unwrapped, flattened, lists serialized, deduplicated by id, upserted, and every
-N records the last-occurred cursor is saved. The sentence itself is `deliver` in pipeline/connection/deliver.py.
-With several workers, the cursor that is saved is the reader's watermark: later rows may be delivered already.
+For each event type: pages of the time range, unwrapped, flattened, lists serialized, deduplicated
+by id, upserted, and every N records the last-occurred cursor is saved. The sentence itself is
+`deliver` in pipeline/connection/deliver.py. With several workers, the cursor that is saved is the
+reader's watermark: later rows may be delivered already.
 """
+
 import os
 import sys
 from collections.abc import Callable
@@ -21,7 +23,9 @@ from pipeline.connection.setup_tests import SETUP_TESTS
 from pipeline.tables.schema import declare_tables
 
 if hasattr(sys, "set_int_max_str_digits"):  # from Python 3.10.7 on
-    sys.set_int_max_str_digits(0)  # the SDK makes a number of a text of digits to infer its type, however many there are
+    sys.set_int_max_str_digits(
+        0
+    )  # the SDK makes a number of a text of digits to infer its type, however many there are
 
 
 class Declared(NamedTuple):
@@ -32,13 +36,15 @@ class Declared(NamedTuple):
     warnings: list[str]
 
 
-# For update(), since a row for a table not declared would have no key. It has to be a global: the SDK calls both in one process
-# but passes nothing between them.
+# For update(), since a row for a table not declared would have no key. It has to be a global: the
+# SDK calls both in one process but passes nothing between them.
 _declared: Declared | None = None
 
 
 def schema(configuration: dict) -> list:
-    """The tables of the event types, of rejected events, and of syncs. Errors are left to update(), which can report them."""
+    """The tables of the event types, of rejected events, and of syncs. Errors are left to update(),
+    which can report them.
+    """
     global _declared
     warnings: list[str] = []
     tables = declare_tables(configuration, warnings.append)
@@ -47,13 +53,21 @@ def schema(configuration: dict) -> list:
 
 
 def update(configuration: dict, state: dict) -> None:
-    """Delivers every event since the saved state. Ends in op.error, with the cure, when it cannot continue."""
+    """Delivers every event since the saved state. Ends in op.error, with the cure, when it cannot
+    continue.
+    """
     for sentence in unknown_keys(configuration):
         log.warning(sentence)
     try:
         sink = Sink(op.upsert, op.checkpoint, op.warning, log.info)
         if _declared is not None and _declared.configuration == configuration:
-            sync(read_settings(configuration), state, sink, declared=_declared.tables, warnings=_declared.warnings)
+            sync(
+                read_settings(configuration),
+                state,
+                sink,
+                declared=_declared.tables,
+                warnings=_declared.warnings,
+            )
         else:
             sync(read_settings(configuration), state, sink)
     except ConnectorError as error:
@@ -71,11 +85,18 @@ def configuration_form() -> ConfigurationForm:
 
 
 def _field(name: str, key: Key) -> Any:
-    """A key as a field of the form. A switch is a dropdown too, so that it can be left at its default."""
+    """A key as a field of the form. A switch is a dropdown too, so that it can be left at its
+    default.
+    """
     label = key.label if name in REQUIRED else f"{key.label} (optional)"
-    texts = {"description": key.help + (f" Default: {key.default}" if key.default else ""), "required": name in REQUIRED}
+    texts = {
+        "description": key.help + (f" Default: {key.default}" if key.default else ""),
+        "required": name in REQUIRED,
+    }
     if key.choices:
-        return form_field.DropdownField(name, label, fields=[form_field.DropdownFieldParam(c) for c in key.choices], **texts)
+        return form_field.DropdownField(
+            name, label, fields=[form_field.DropdownFieldParam(c) for c in key.choices], **texts
+        )
     kind = form_field.TextField.password if name in SECRETS else form_field.TextField.plain_text
     return form_field.TextField(name, label, kind, placeholder=key.default or None, **texts)
 
@@ -94,9 +115,13 @@ def _setup_test(check: Callable[[dict[str, str]], None]) -> Callable[[dict[str, 
 
 connector = Connector(update=update, schema=schema, configuration_form=configuration_form)
 
-if __name__ == "__main__":  # as `fivetran debug`, which unlike connector.debug() resumes, and reads an encrypted token
+if (
+    __name__ == "__main__"
+):  # as `fivetran debug`, which unlike connector.debug() resumes, and reads an encrypted token
     from fivetran_connector_sdk import main
 
-    os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])  # the SDK's helpers
+    os.environ["PATH"] = os.pathsep.join(
+        [os.path.dirname(sys.executable), os.environ.get("PATH", "")]
+    )  # the SDK's helpers
     sys.argv[1:] = ["debug", os.path.dirname(os.path.abspath(__file__)), *sys.argv[1:]]
     main()

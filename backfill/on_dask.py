@@ -1,8 +1,11 @@
-"""A long history read on a Dask cluster: windows of time are independent of each other, so each is a task.
+"""A long history read on a Dask cluster: windows of time are independent of each other, so each is
+a task.
 
-The backfill delivers [start, end), and the connector, resuming from the state that it returns, everything from `end` on. `end` is
-fixed before the first window is read, at least a look-back earlier: what happened before it is visible by then.
+The backfill delivers [start, end), and the connector, resuming from the state that it returns,
+everything from `end` on. `end` is fixed before the first window is read, at least a look-back
+earlier: what happened before it is visible by then.
 """
+
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -27,29 +30,39 @@ PROGRESS_SECONDS = 5.0  # between two progress messages, at least
 
 
 class Backfilled(NamedTuple):
-    """The result of a backfill, beside its files: the state to start the connector with, and the number of rows by table."""
+    """The result of a backfill, beside its files: the state to start the connector with, and the
+    number of rows by table.
+    """
 
     state: dict[str, Any]
     rows: Counter[str]
 
 
 def backfill(
-    dask: Dask, settings: Settings, folder: Path, hours: int = 24, tell: Callable[[str], Any] = lambda sentence: None
+    dask: Dask,
+    settings: Settings,
+    folder: Path,
+    hours: int = 24,
+    tell: Callable[[str], Any] = lambda sentence: None,
 ) -> Backfilled:
-    """Writes the history of every event type from `settings.start` on to a folder that all workers reach, as
-    <table>/day=<date>/<window>.parquet. A window is `hours` long: a divisor of 24, or for few events a multiple, which makes it
-    from=<date>, since it spans several days. `tell` gets a progress message every few seconds.
+    """Writes the history of every event type from `settings.start` on to a folder that all workers
+    reach, as <table>/day=<date>/<window>.parquet. A window is `hours` long: a divisor of 24, or for
+    few events a multiple, which makes it from=<date>, since it spans several days. `tell` gets a
+    progress message every few seconds.
 
-    A window whose file exists is done: start an interrupted backfill again to resume it, or a finished one later to add what has
-    happened since. The windows of a lost worker go to another; Dask gives a window up after it has lost four workers. Raises
-    ConnectorError as a sync does, and ValueError if the folder has files of other windows.
+    A window whose file exists is done: start an interrupted backfill again to resume it, or a
+    finished one later to add what has happened since. The windows of a lost worker go to another;
+    Dask gives a window up after it has lost four workers. Raises ConnectorError as a sync does, and
+    ValueError if the folder has files of other windows.
     """
     folder = Path(folder).absolute()
     with hubspot_client(dask, settings) as hubspot:
         event_types = select_asking(settings.event_types, hubspot.event_types).names
         if not event_types:
             raise SettingsError(NONE_SELECTED)
-        hubspot.page(events_api.query(event_types[0], limit=1))  # sets HubSpot's clock and the rate limit
+        hubspot.page(
+            events_api.query(event_types[0], limit=1)
+        )  # sets HubSpot's clock and the rate limit
         began = hubspot.clock.earlier()
     end = (began - settings.lookback) // (hours * HOUR) * hours * HOUR
     windows = plan(event_types, settings.start, end, hours)
@@ -62,7 +75,9 @@ def backfill(
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)  # left by lost workers
     cursor, start = to_text(max(end, settings.start)), to_text(settings.start)
     delivered = Progress(cursor, read_at=to_text(began), start_date=start)
-    progress = {name: replace(delivered, fingerprint=settings.fingerprint(name)) for name in event_types}
+    progress = {
+        name: replace(delivered, fingerprint=settings.fingerprint(name)) for name in event_types
+    }
     return Backfilled(state_dict(progress, api_base_url=settings.api_base_url), rows)
 
 

@@ -1,7 +1,10 @@
-"""Rows to one Parquet file, in memory that does not grow with their number. The file appears only when it is complete.
+"""Rows to one Parquet file, in memory that does not grow with their number. The file appears only
+when it is complete.
 
-Every column is text (frames/text.py), which loses nothing and never differs between files, so readers can unite them by name.
+Every column is text (frames/text.py), which loses nothing and never differs between files, so
+readers can unite them by name.
 """
+
 import os
 import shutil
 import uuid
@@ -17,8 +20,8 @@ ROWS = 20_000  # held as Python objects, and in a row group of the file
 
 
 class RowFile:
-    """A context manager that writes rows to a Parquet file, in a folder below `unfinished`. On exit the complete file is moved to
-    `path`; on an error nothing is kept.
+    """A context manager that writes rows to a Parquet file, in a folder below `unfinished`. On exit
+    the complete file is moved to `path`; on an error nothing is kept.
 
     The file always has `columns`. Without `columns` and rows there is no file.
     """
@@ -50,10 +53,14 @@ class RowFile:
             self._flush()
 
     def _flush(self) -> None:
-        """Writes the pending rows as a piece: the columns of the file are known only after the last row."""
+        """Writes the pending rows as a piece: the columns of the file are known only after the last
+        row.
+        """
         if self._pending or not self._pieces:
             piece = self._folder / str(len(self._pieces))
-            pq.write_table(pa.table(text_columns(self._pending, self._columns)), piece, compression="zstd")
+            pq.write_table(
+                pa.table(text_columns(self._pending, self._columns)), piece, compression="zstd"
+            )
             self._pieces.append(piece)
             self._pending = []
 
@@ -61,7 +68,10 @@ class RowFile:
         """Joins the pieces into one file with the columns of all of them."""
         if len(self._pieces) == 1:
             return self._pieces[0]
-        schema, joined = pa.unify_schemas([pq.read_schema(piece) for piece in self._pieces]), self._folder / "joined"
+        schema, joined = (
+            pa.unify_schemas([pq.read_schema(piece) for piece in self._pieces]),
+            self._folder / "joined",
+        )
         with pq.ParquetWriter(joined, schema, compression="zstd") as writer:
             for piece in self._pieces:
                 writer.write_table(pq.read_table(piece, schema=schema))

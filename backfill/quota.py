@@ -1,11 +1,14 @@
-"""One rate limit for all workers, since an account's limit does not grow with the machines that use it.
+"""One rate limit for all workers, since an account's limit does not grow with the machines that use
+it.
 
-It lives in Dask's scheduler: every request of every worker is granted there, and the headers of HubSpot's answers are sent there.
-Simpler designs do less. With a rate limit in each worker, the others show up only in headers that are a request old: twelve
-workers at a limit of 30 a second had a fifth of their requests refused. With a share of the limit for each, workers take each
-other for other integrations and leave the limit to them, which halved their throughput. A semaphore bounds concurrency, not
-requests in ten seconds. A Dask actor dies with its worker.
+It lives in Dask's scheduler: every request of every worker is granted there, and the headers of
+HubSpot's answers are sent there. Simpler designs do less. With a rate limit in each worker, the
+others show up only in headers that are a request old: twelve workers at a limit of 30 a second had
+a fifth of their requests refused. With a share of the limit for each, workers take each other for
+other integrations and leave the limit to them, which halved their throughput. A semaphore bounds
+concurrency, not requests in ten seconds. A Dask actor dies with its worker.
 """
+
 import hashlib
 import threading
 from collections.abc import Mapping
@@ -20,7 +23,9 @@ from pipeline.hubspot.rate_limit import RateLimit
 
 
 class RateLimitPlugin(SchedulerPlugin):
-    """The rate limit of one account, in the scheduler for as long as it runs: every backfill of the account shares it."""
+    """The rate limit of one account, in the scheduler for as long as it runs: every backfill of the
+    account shares it.
+    """
 
     idempotent = True  # registering it again keeps the one that is there
 
@@ -31,11 +36,14 @@ class RateLimitPlugin(SchedulerPlugin):
     def start(self, scheduler: Scheduler) -> None:
         self._rate_limit = RateLimit(self._reserve)
         handlers = (self.acquire, self.update, self.hold_for)
-        scheduler.handlers.update({f"{self.name}_{handler.__name__}": handler for handler in handlers})
+        scheduler.handlers.update(
+            {f"{self.name}_{handler.__name__}": handler for handler in handlers}
+        )
 
     def acquire(self) -> float:
-        """Grants one more request and returns 0, or the seconds after which to ask again. It does not wait: that would block the
-        scheduler."""
+        """Grants one more request and returns 0, or the seconds after which to ask again. It does
+        not wait: that would block the scheduler.
+        """
         stop = _StopInsteadOfWaiting()
         self._rate_limit.acquire(stop)
         return stop.seconds
@@ -48,7 +56,9 @@ class RateLimitPlugin(SchedulerPlugin):
 
 
 class _StopInsteadOfWaiting:
-    """A stop event for RateLimit.acquire that is set as soon as it is waited for, and keeps for how long."""
+    """A stop event for RateLimit.acquire that is set as soon as it is waited for, and keeps for how
+    long.
+    """
 
     seconds = 0.0
 
@@ -60,10 +70,14 @@ class _StopInsteadOfWaiting:
 
 
 class SharedRateLimit:
-    """Takes the place of a client's RateLimit on any worker, and asks the scheduler. Safe for several threads."""
+    """Takes the place of a client's RateLimit on any worker, and asks the scheduler. Safe for
+    several threads.
+    """
 
     def __init__(self, dask: Dask, settings: Settings):
-        account = hashlib.sha256(f"{settings.api_base_url} {settings.api_token}".encode()).hexdigest()
+        account = hashlib.sha256(
+            f"{settings.api_base_url} {settings.api_token}".encode()
+        ).hexdigest()
         self._dask, self._name = dask, f"hubspot_quota_{account[:16]}"
         dask.register_plugin(RateLimitPlugin(self._name, settings.quota_reserve / 100))
 
@@ -73,7 +87,11 @@ class SharedRateLimit:
             stop.wait(seconds)
 
     def update(self, headers: Mapping[str, str]) -> None:
-        limits = {name: value for name, value in headers.items() if name.lower().startswith("x-hubspot-ratelimit-")}
+        limits = {
+            name: value
+            for name, value in headers.items()
+            if name.lower().startswith("x-hubspot-ratelimit-")
+        }
         if limits:
             self._call("update", headers=limits)
 
@@ -81,4 +99,6 @@ class SharedRateLimit:
         self._call("hold_for", seconds=seconds)
 
     def _call(self, handler: str, **arguments: Any) -> Any:
-        return self._dask.sync(getattr(self._dask.scheduler, f"{self._name}_{handler}"), **arguments)
+        return self._dask.sync(
+            getattr(self._dask.scheduler, f"{self._name}_{handler}"), **arguments
+        )

@@ -1,4 +1,5 @@
 """The windows of a backfill, and the files that their rows are written to."""
+
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,9 @@ HOUR = DAY // 24
 
 
 class Window(NamedTuple):
-    """A half-open interval of one event type's history, ms UTC, within one day or `hours` long: one task, one file."""
+    """A half-open interval of one event type's history, ms UTC, within one day or `hours` long: one
+    task, one file.
+    """
 
     event_type: str
     start: int
@@ -20,22 +23,25 @@ class Window(NamedTuple):
 
 
 def plan(event_types: Iterable[str], start: int, end: int, hours: int = 24) -> list[Window]:
-    """The windows of [start, end), ms. They are cut at multiples of `hours` whatever the start, so that a later run has the same
-    ones. The density of events is unknown beforehand: there are many more windows than workers, and Dask balances them.
+    """The windows of [start, end), ms. They are cut at multiples of `hours` whatever the start, so
+    that a later run has the same ones. The density of events is unknown beforehand: there are many
+    more windows than workers, and Dask balances them.
 
     >>> [(start // HOUR, end // HOUR) for _, start, end, _ in plan(["e_visited_page"], 5 * HOUR, 24 * HOUR, hours=8)]
     [(5, 8), (8, 16), (16, 24)]
     """
     if hours < 1 or (24 % hours and hours % 24):
-        raise ValueError(f"A window must be 1, 2, 3, 4, 6, 8, 12 or a multiple of 24 hours long, not {hours}.")
+        raise ValueError(
+            f"A window must be 1, 2, 3, 4, 6, 8, 12 or a multiple of 24 hours long, not {hours}."
+        )
     length = hours * HOUR
     cuts = [start, *range((start // length + 1) * length, end, length), end] if start < end else []
     return [Window(event_type, *cut, hours) for event_type in event_types for cut in pairwise(cuts)]
 
 
 def file_of(window: Window, folder: Path) -> Path:
-    """The file for a window's rows. Its name depends only on the window, so a window that is read twice replaces its file. It is
-    below the folder whatever the event type is called.
+    """The file for a window's rows. Its name depends only on the window, so a window that is read
+    twice replaces its file. It is below the folder whatever the event type is called.
 
     >>> file_of(Window("e_visited_page", 0, HOUR), Path("history")).as_posix()
     'history/e_visited_page/day=1970-01-01/1970-01-01T000000.000Z_1970-01-01T010000.000Z.parquet'
@@ -48,11 +54,18 @@ def file_of(window: Window, folder: Path) -> Path:
 def rejects_of(window: Window, folder: Path) -> Path:
     """The file for a window's rejected events."""
     file = file_of(window, folder)
-    return folder / REJECTED_EVENT / file.parent.name / f"{table_name(window.event_type)}_{file.name}"
+    return (
+        folder / REJECTED_EVENT / file.parent.name / f"{table_name(window.event_type)}_{file.name}"
+    )
 
 
 def check(folder: Path, windows: Iterable[Window]) -> None:
-    """Raises ValueError if the folder has files of other windows, which would hold some events twice."""
+    """Raises ValueError if the folder has files of other windows, which would hold some events
+    twice.
+    """
     expected = {name(window, folder) for window in windows for name in (file_of, rejects_of)}
     if others := sorted(set(folder.glob("*/*=*/*.parquet")) - expected):
-        raise ValueError(f"{others[0]} is from another backfill (another start date, or other hours): use another folder.")
+        raise ValueError(
+            f"{others[0]} is from another backfill (another start date, or other hours): use "
+            "another folder."
+        )

@@ -1,4 +1,5 @@
 """One window on a worker: the connector's stages, from HubSpot to a Parquet file."""
+
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -24,21 +25,31 @@ UNFINISHED = ".unfinished"  # below the folder of the files, so that a rename mo
 
 
 def read_window(window: Window, settings: Settings, folder: Path) -> Counter[str]:
-    """Reads one window into its file, unless the file exists. Returns the number of rows by table."""
+    """Reads one window into its file, unless the file exists. Returns the number of rows by
+    table.
+    """
     file, rejects = file_of(window, folder), rejects_of(window, folder)
     if not file.exists():
         with (
-            RowFile(file, folder / UNFINISHED, COLUMNS) as written,  # first, so that it is the last to be put in place
+            RowFile(
+                file, folder / UNFINISHED, COLUMNS
+            ) as written,  # first, so that it is the last to be put in place
             RowFile(rejects, folder / UNFINISHED) as rejected,
             hubspot_client(get_client(), settings) as hubspot,
         ):
             write_rows(window, settings, hubspot, written, rejected)
     files = ((window.event_type, file), (REJECTED_EVENT, rejects))
-    return Counter({table: pq.read_metadata(path).num_rows for table, path in files if path.exists()})
+    return Counter(
+        {table: pq.read_metadata(path).num_rows for table, path in files if path.exists()}
+    )
 
 
-def write_rows(window: Window, settings: Settings, hubspot: Client, file: RowFile, rejected: RowFile) -> None:
-    """Runs the stages over one window, one page after another: concurrency comes from the workers."""
+def write_rows(
+    window: Window, settings: Settings, hubspot: Client, file: RowFile, rejected: RowFile
+) -> None:
+    """Runs the stages over one window, one page after another: concurrency comes from the
+    workers.
+    """
     protect_event = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)
 
     def reject(event: Any, reason: str) -> None:
@@ -53,6 +64,8 @@ def write_rows(window: Window, settings: Settings, hubspot: Client, file: RowFil
 
 def hubspot_client(dask: Dask, settings: Settings) -> Client:
     """A client like the connector's, except that its rate limit is shared by all workers."""
-    hubspot = Client(settings.api_token, settings.api_base_url, settings.api_version, settings.max_outage)
+    hubspot = Client(
+        settings.api_token, settings.api_base_url, settings.api_version, settings.max_outage
+    )
     hubspot.rate_limit = SharedRateLimit(dask, settings)
     return hubspot

@@ -1,1 +1,3 @@
-"""`make bench`: the speed and memory of the pipeline, compared with the SDK's own floor, a sequential walk and dlt."""
+"""`make bench`: the speed and memory of the pipeline, compared with the SDK's own floor, a
+sequential walk and dlt.
+"""

@@ -1,8 +1,10 @@
-"""`python -m bench.contenders JOB`: one measured run in its own process. The last line it prints is the result as JSON.
+"""`python -m bench.contenders JOB`: one measured run in its own process. The last line it prints is
+the result as JSON.
 
-Contenders: the SDK's floor, this connector, what a notebook does, and a walk that requests one page after another. Sinks:
-"duckdb" and "counter" go through the SDK, "plain" counts rows without it.
+Contenders: the SDK's floor, this connector, what a notebook does, and a walk that requests one page
+after another. Sinks: "duckdb" and "counter" go through the SDK, "plain" counts rows without it.
 """
+
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -41,7 +43,11 @@ CHECKPOINT = 10_000
 def ready_rows(configuration: dict[str, str]) -> list[dict[str, Any]]:
     """The rows that the pipeline emits."""
     rows: list[dict[str, Any]] = []
-    sync(read_settings(configuration), {}, Sink(lambda table, row: rows.append(row), len, print, print))
+    sync(
+        read_settings(configuration),
+        {},
+        Sink(lambda table, row: rows.append(row), len, print, print),
+    )
     return rows
 
 
@@ -131,7 +137,9 @@ def _sync(configuration: dict[str, str], sink: Sink) -> None:
     sync(read_settings(configuration), {}, sink)
 
 
-def _into_plain(deliver: Callable[[dict[str, str], Sink], None], configuration: dict[str, str]) -> int:
+def _into_plain(
+    deliver: Callable[[dict[str, str], Sink], None], configuration: dict[str, str]
+) -> int:
     records = 0
 
     def upsert(table: str, row: dict[str, Any]) -> None:

@@ -1,8 +1,10 @@
-"""The measurements: each function measures one table of the report, with the figures that have limits.
+"""The measurements: each function measures one table of the report, with the figures that have
+limits.
 
-Every run is its own process. A figure is (name, value, limit, "at least" or "at most"). A table's rows start with what was varied
-and put ratios before absolute numbers.
+Every run is its own process. A figure is (name, value, limit, "at least" or "at most"). A table's
+rows start with what was varied and put ratios before absolute numbers.
 """
+
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,19 +13,37 @@ from typing import Any
 from bench.harness import ROOT, Result, run, side_by_side, simulated
 
 PEER = ROOT / ".venv-dlt" / "bin" / "python"
-LATENCIES = {0: 80, 50: 80, 250: 80, 1000: 16}  # ms per request: pages of 1,000 events (fewer where they take too long)
+LATENCIES = {
+    0: 80,
+    50: 80,
+    250: 80,
+    1000: 16,
+}  # ms per request: pages of 1,000 events (fewer where they take too long)
 CONCURRENCIES = (1, 2, 4, 8, 16)
 AGAINST = (
-    "run | floor's wall / its wall | floor's CPU / its CPU | events/s on half a CPU | µs an event, wall | µs an event, CPU | "
+    "run | floor's wall / its wall | floor's CPU / its CPU | events/s on half a CPU | µs an event, "
+    "wall | µs an event, CPU | "
     "events"
 )
-SPANS = {"4 months": "2026-01", "2 years": "2024-05", "6 years": "2020-05"}  # from here to the end of the histories
+SPANS = {
+    "4 months": "2026-01",
+    "2 years": "2024-05",
+    "6 years": "2020-05",
+}  # from here to the end of the histories
 
 Table = dict[str, Any]
 
 
-def _table(title: str, columns: str, rows: list[list[Any]], figures: list[tuple[Any, ...]], note: str = "") -> Table:
-    return {"title": title, "columns": columns.split(" | "), "rows": rows, "figures": figures, "note": note}
+def _table(
+    title: str, columns: str, rows: list[list[Any]], figures: list[tuple[Any, ...]], note: str = ""
+) -> Table:
+    return {
+        "title": title,
+        "columns": columns.split(" | "),
+        "rows": rows,
+        "figures": figures,
+        "note": note,
+    }
 
 
 def floor(_: Mapping[str, Any]) -> Table:
@@ -51,11 +71,22 @@ def floor(_: Mapping[str, Any]) -> Table:
             _against("pipeline without the SDK, counted", count["pipeline"], count["floor"]),
         ],
         [
-            ("whole sync into DuckDB, against the floor", whole["floor"]["wall"] / whole["connector"]["wall"], 0.90, "at least"),
-            ("CPU of pipeline and SDK, against the floor's", count["floor"]["cpu"] / count["connector"]["cpu"], 0.55, "at least"),
+            (
+                "whole sync into DuckDB, against the floor",
+                whole["floor"]["wall"] / whole["connector"]["wall"],
+                0.90,
+                "at least",
+            ),
+            (
+                "CPU of pipeline and SDK, against the floor's",
+                count["floor"]["cpu"] / count["connector"]["cpu"],
+                0.55,
+                "at least",
+            ),
             ("events/s on half a CPU (CPU seconds doubled)", half, 10_000, "at least"),
         ],
-        "A checkpoint every 10,000 rows; concurrency 4; medians of 3 into DuckDB, of 9 counted. CPU is that of the one process, "
+        "A checkpoint every 10,000 rows; concurrency 4; medians of 3 into DuckDB, of 9 counted. "
+        "CPU is that of the one process, "
         "the simulator has its own.",
     )
 
@@ -70,20 +101,26 @@ def _against(name: str, measured: Result, base: Result) -> list[Any]:
 
 
 def live(_: Mapping[str, Any]) -> Table:
-    """The throughput with the properties of a live page visit, beside that with the properties of all other tables."""
+    """The throughput with the properties of a live page visit, beside that with the properties of
+    all other tables.
+    """
     rows = []
     for profile, properties in {"short": 15, "live": 38}.items():
         with simulated(30_000, profile=profile) as url:
             measured = side_by_side(5, {
                 "floor": partial(run, "floor", "counter", url), "connector": partial(run, "connector", "counter", url),
             })  # fmt: skip
-        rows += [_against(f"{name}, {properties} properties", one, measured["floor"]) for name, one in measured.items()]
+        rows += [
+            _against(f"{name}, {properties} properties", one, measured["floor"])
+            for name, one in measured.items()
+        ]
     return _table(
         "The live shape of a page visit",
         AGAINST,
         rows,
         [],
-        "A live page visit has 38 properties. All other tables are measured with 15, as they always were, to stay comparable. "
+        "A live page visit has 38 properties. All other tables are measured with 15, as they "
+        "always were, to stay comparable. "
         "Counted, with the SDK's encoding; concurrency 4; medians of 5.",
     )
 
@@ -98,21 +135,45 @@ def latency(_: Mapping[str, Any]) -> Table:
                 "walk": partial(run, "walk", "counter", url), "8": partial(run, "connector", "counter", url, concurrency=8),
             })  # fmt: skip
             for workers in CONCURRENCIES:
-                ours = measured["8"] if workers == 8 else run("connector", "counter", url, concurrency=workers)
+                ours = (
+                    measured["8"]
+                    if workers == 8
+                    else run("connector", "counter", url, concurrency=workers)
+                )
                 times = measured["walk"]["wall"] / ours["wall"]
-                rows.append([ms, workers, times, ours["requests"] / pages, measured["walk"]["wall"], ours["wall"], pages])
+                rows.append(
+                    [
+                        ms,
+                        workers,
+                        times,
+                        ours["requests"] / pages,
+                        measured["walk"]["wall"],
+                        ours["wall"],
+                        pages,
+                    ]
+                )
                 key = times if (ms, workers) == (250, 8) else key
             if ms == 250:
-                plain = run("walk", "plain", url)["wall"] / run("connector", "plain", url, concurrency=8)["wall"]
+                plain = (
+                    run("walk", "plain", url)["wall"]
+                    / run("connector", "plain", url, concurrency=8)["wall"]
+                )
     return _table(
         "Against the sequential walk",
-        "ms a request | concurrency | times as fast | requests a page | walk, s | connector, s | pages",
+        (
+            "ms a request | concurrency | times as fast | requests a page | walk, s | connector, s "
+            "| "
+            "pages"
+        ),
         rows,
         [
             ("250 ms, concurrency 8, against the walk", key, 4.5, "at least"),
             ("the same without the SDK's encoding in both", plain, 4.5, "at least"),
         ],
-        "Counting sink, with the SDK's encoding in both. The walk has the same stages and only waits for each request.",
+        (
+            "Counting sink, with the SDK's encoding in both. The walk has the same stages and only "
+            "waits for each request."
+        ),
     )
 
 
@@ -124,16 +185,24 @@ def burst(_: Mapping[str, Any]) -> Table:
     times = walk["wall"] / ours["wall"]
     return _table(
         "Half of the events in one hour",
-        "ms a request | concurrency | times as fast | requests a page | walk, s | connector, s | pages",
+        (
+            "ms a request | concurrency | times as fast | requests a page | walk, s | connector, s "
+            "| "
+            "pages"
+        ),
         [[250, 8, times, ours["requests"] / 80, walk["wall"], ours["wall"], 80]],
         [("a burst, 250 ms, concurrency 8, against the walk", times, 4.5, "at least")],
     )
 
 
 def memory(options: Mapping[str, Any]) -> Table:
-    """Peak memory by the size of the history. The largest is measured only with --full; else its last result is kept."""
+    """Peak memory by the size of the history. The largest is measured only with --full; else its
+    last result is kept.
+    """
     sizes = [10_000, 100_000, 1_000_000, *([10_000_000] if options["full"] else [])]
-    rows = [row for row in options["earlier"].get("rows", []) if row[0] not in sizes and row[1] == 8]
+    rows = [
+        row for row in options["earlier"].get("rows", []) if row[0] not in sizes and row[1] == 8
+    ]
     for events in sizes:
         with simulated(events) as url:
             rows.append(_memory(run("connector", "counter", url, concurrency=8), 8, 1000))
@@ -141,17 +210,26 @@ def memory(options: Mapping[str, Any]) -> Table:
     first, last = rows[-2], rows[-1]
     growth = (last[3] - first[3]) * 1e6 / (last[0] - first[0])
     with simulated(200_000, max_limit=10_000) as url:
-        large = _memory(run("connector", "counter", url, concurrency=16, page_size=3_000), 16, 3_000)
+        large = _memory(
+            run("connector", "counter", url, concurrency=16, page_size=3_000), 16, 3_000
+        )
     return _table(
         "Memory",
-        "events | concurrency | page_size | peak, MB | before the sync, MB | CPU, s | µs an event, CPU | requests",
+        (
+            "events | concurrency | page_size | peak, MB | before the sync, MB | CPU, s | µs an "
+            "event, "
+            "CPU | requests"
+        ),
         [*rows, large],
         [
             (f"peak at {last[0]:,} events, concurrency 8, MB", last[3], 150, "at most"),
             (f"growth from {first[0]:,} to {last[0]:,}, bytes an event", growth, 5, "at most"),
             ("peak with pages of 2 MB, concurrency 16, MB", large[3], 250, "at most"),
         ],
-        "Counting sink, with the SDK's encoding. 10,000,000 events are measured by `make bench FULL=1` and kept since.",
+        (
+            "Counting sink, with the SDK's encoding. 10,000,000 events are measured by `make bench "
+            "FULL=1` and kept since."
+        ),
     )
 
 
@@ -164,23 +242,43 @@ def _memory(measured: Result, workers: int, page_size: int) -> list[Any]:
 
 
 def quota(_: Mapping[str, Any]) -> Table:
-    """The share of the account's rate limit, less the reserve of 10%, that a backfill of more than a minute uses."""
+    """The share of the account's rate limit, less the reserve of 10%, that a backfill of more than
+    a minute uses.
+    """
 
     def one(most: int) -> list[Any]:
         allowed = int(most * 0.9)
         with simulated(allowed * 65 * 5, quota=most) as url:  # six and a half intervals
             measured = run("connector", "plain", url, concurrency=8, page_size=50)
-        share, refused = measured["per_interval"] / allowed, measured["refused"] / measured["requests"]
-        return [most, share, refused, measured["per_interval"], measured["requests"], measured["wall"]]
+        share, refused = (
+            measured["per_interval"] / allowed,
+            measured["refused"] / measured["requests"],
+        )
+        return [
+            most,
+            share,
+            refused,
+            measured["per_interval"],
+            measured["requests"],
+            measured["wall"],
+        ]
 
     with ThreadPoolExecutor(3) as pool:  # they mostly wait
         rows = list(pool.map(one, (60, 100, 190)))
     return _table(
         "The account's quota",
-        "quota in 10 s | share used of the quota less 10 % | share of 429 | requests in 10 s | requests | wall, s",
+        (
+            "quota in 10 s | share used of the quota less 10 % | share of 429 | requests in 10 s | "
+            "requests | wall, s"
+        ),
         rows,
         [
-            ("share used of the quota less the reserve, least", min(row[1] for row in rows), 0.95, "at least"),
+            (
+                "share used of the quota less the reserve, least",
+                min(row[1] for row in rows),
+                0.95,
+                "at least",
+            ),
             ("share of 429, most", max(row[2] for row in rows), 0.01, "at most"),
         ],
         "Requests in complete intervals of 10 s since the first; concurrency 8.",
@@ -188,7 +286,9 @@ def quota(_: Mapping[str, Any]) -> Table:
 
 
 def shapes(_: Mapping[str, Any]) -> Table:
-    """The requests that windows cost, by the distribution of events over time: 100 full pages, at 20 ms per request."""
+    """The requests that windows cost, by the distribution of events over time: 100 full pages, at
+    20 ms per request.
+    """
     limits = {"uniform": 120, "rhythm": 135, "bursty": 135, "sparse": 135}
     cases = [(shape, span, workers) for shape in limits for span in SPANS for workers in (4, 8)]
 
@@ -200,7 +300,12 @@ def shapes(_: Mapping[str, Any]) -> Table:
             start_date = f"{SPANS[span]}-01T00:00:00Z"
             with simulated(10_000, shape=shape, start=start, seed=seed, latency_ms=20) as url:
                 measured = run(
-                    "connector", "plain", url, concurrency=workers, page_size=100, initial_sync_start_date=start_date
+                    "connector",
+                    "plain",
+                    url,
+                    concurrency=workers,
+                    page_size=100,
+                    initial_sync_start_date=start_date,
                 )
                 sent.append(measured["requests"])
         return [shape, span, workers, max(sent) / 100, *sent]
@@ -216,7 +321,11 @@ def shapes(_: Mapping[str, Any]) -> Table:
             (f"requests for 100 full pages, {shape}, most", most[shape], limit, "at most")
             for shape, limit in limits.items()
         ],
-        "page_size 100 to be quick. Each seed has other ids, and a start some hours, minutes and seconds later.",
+        (
+            "page_size 100 to be quick. Each seed has other ids, and a start some hours, minutes "
+            "and "
+            "seconds later."
+        ),
     )
 
 
@@ -224,7 +333,8 @@ def shaping(_: Mapping[str, Any]) -> Table:
     """The cost of all transformations at once."""
     every = {
         "drop_columns": "hs_ip*, *screen*", "hash_columns": "*email*, hs_user_agent, hs_session_id", "hash_salt": "salt",
-        "rename_columns": "hs_url=page_url, hs_utm_*=utm_*", "string_columns": "hs_page_id, hs_session_id, hs_utm_campaign",
+        "rename_columns": "hs_url=page_url, hs_utm_*=utm_*", "string_columns": ("hs_page_id, "
+            "hs_session_id, hs_utm_campaign"),
     }  # fmt: skip
     rows = []
     for sink, rounds in (("counter", 5), ("duckdb", 1)):
@@ -233,13 +343,25 @@ def shaping(_: Mapping[str, Any]) -> Table:
                 "none": partial(run, "connector", sink, url), "all": partial(run, "connector", sink, url, **every),
             })  # fmt: skip
         none, all_on = measured["none"], measured["all"]
-        rows.append([sink, none["wall"] / all_on["wall"], none["cpu"] / all_on["cpu"], none["wall"], all_on["wall"]])
+        rows.append(
+            [
+                sink,
+                none["wall"] / all_on["wall"],
+                none["cpu"] / all_on["cpu"],
+                none["wall"],
+                all_on["wall"],
+            ]
+        )
     return _table(
         "All transformations",
         "sink | throughput against none | CPU against none | none, s | all, s",
         rows,
-        [(f"events a CPU second with all transformations, {row[0]}", row[2], 0.85, "at least") for row in rows],
-        "Dropping by two patterns, hashing two columns of each event, renaming two, declaring three; 30,000 events. By CPU: it "
+        [
+            (f"events a CPU second with all transformations, {row[0]}", row[2], 0.85, "at least")
+            for row in rows
+        ],
+        "Dropping by two patterns, hashing two columns of each event, renaming two, declaring "
+        "three; 30,000 events. By CPU: it "
         "limits half a CPU, and the wall also waits for the simulator.",
     )
 
@@ -254,21 +376,41 @@ def peer(_: Mapping[str, Any]) -> Table:
             "a fifth of them": run("notebook", "plain", small),
             "dlt": run("dlt", "duckdb", url, python=str(PEER)),
         }  # fmt: skip
-    dlt, notebook, shown = measured["dlt"], measured["notebook"], ("wall", "cpu", "peak_mb", "requests", "events")
+    dlt, notebook, shown = (
+        measured["dlt"],
+        measured["notebook"],
+        ("wall", "cpu", "peak_mb", "requests", "events"),
+    )
     rows = [
-        [name, _rate(one, "wall") / _rate(dlt, "wall"), _rate(one, "cpu") / _rate(dlt, "cpu"), *(one[key] for key in shown)]
+        [
+            name,
+            _rate(one, "wall") / _rate(dlt, "wall"),
+            _rate(one, "cpu") / _rate(dlt, "cpu"),
+            *(one[key] for key in shown),
+        ]
         for name, one in measured.items()
     ]
     more = measured["its batches, counted"]["peak_mb"] - measured["a fifth of them"]["peak_mb"]
     return _table(
         "Beside dlt",
-        "run | events a second / dlt's | events a CPU second / dlt's | wall, s | CPU, s | peak, MB | requests | events",
+        (
+            "run | events a second / dlt's | events a CPU second / dlt's | wall, s | CPU, s | "
+            "peak, "
+            "MB "
+            "| requests | events"
+        ),
         rows,
         [
-            ("events/s of a notebook into DuckDB, against dlt's", _rate(notebook, "wall") / _rate(dlt, "wall"), 5, "at least"),
+            (
+                "events/s of a notebook into DuckDB, against dlt's",
+                _rate(notebook, "wall") / _rate(dlt, "wall"),
+                5,
+                "at least",
+            ),
             ("MB more that the batches take for five times the events", more, 50, "at most"),
         ],
-        "Without latency. A notebook says `into_duckdb(file, table, batches(configuration))`; the connector goes through the "
+        "Without latency. A notebook says `into_duckdb(file, table, batches(configuration))`; the "
+        "connector goes through the "
         "SDK's local tester, which is most of its time.",
     )
 
@@ -281,4 +423,8 @@ ALL = {
     "floor": floor, "live": live, "latency": latency, "burst": burst, "memory": memory, "quota": quota, "shapes": shapes,
     "shaping": shaping, "peer": peer,
 }  # fmt: skip
-ANY_LOAD = ("memory", "quota", "shapes")  # these measure requests and memory, so they may run at the same time
+ANY_LOAD = (
+    "memory",
+    "quota",
+    "shapes",
+)  # these measure requests and memory, so they may run at the same time

@@ -1,7 +1,9 @@
-"""Shared by all measured runs: a simulator in its own process, a fresh process per run, and the internals of the SDK.
+"""Shared by all measured runs: a simulator in its own process, a fresh process per run, and the
+internals of the SDK.
 
 Nothing else in the project but the tests uses modules of the SDK that are not public.
 """
+
 import gc
 import json
 import os
@@ -33,10 +35,16 @@ Result = dict[str, Any]
 
 @contextmanager
 def simulated(events: int, **options: Any) -> Iterator[str]:
-    """The base URL of a simulator in its own process. The options are those of `python -m simulator`, with _ for -; the events
-    have 15 properties, as in earlier measurements, unless another profile is given."""
+    """The base URL of a simulator in its own process. The options are those of `python -m
+    simulator`, with _ for -; the events have 15 properties, as in earlier measurements, unless
+    another profile is given.
+    """
     options = {"events": events, "start": START, "end": END, "profile": "short", **options}
-    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words = [
+        word
+        for name, value in options.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
     command = [sys.executable, "-m", "simulator", *words]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own command)
     try:
@@ -46,7 +54,9 @@ def simulated(events: int, **options: Any) -> Iterator[str]:
         process.communicate()
 
 
-def run(contender: str, sink: str, url: str, python: str = sys.executable, **configuration: Any) -> Result:
+def run(
+    contender: str, sink: str, url: str, python: str = sys.executable, **configuration: Any
+) -> Result:
     """The result of one run of a contender (bench/contenders.py) in a fresh process."""
     job = {"contender": contender, "sink": sink, "url": url, "configuration": configuration}
     module = "bench.peer" if contender == "dlt" else "bench.contenders"
@@ -57,26 +67,35 @@ def run(contender: str, sink: str, url: str, python: str = sys.executable, **con
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{job} failed:\n{done.stdout[-3000:]}")
-    line = next(line for line in reversed(done.stdout.splitlines()) if line.startswith('{"events"'))  # the SDK may log after it
+    line = next(
+        line for line in reversed(done.stdout.splitlines()) if line.startswith('{"events"')
+    )  # the SDK may log after it
     result: Result = json.loads(line)
     return result
 
 
 def side_by_side(rounds: int, contenders: Mapping[str, Callable[[], Result]]) -> dict[str, Result]:
-    """The median of each number over several rounds. Every contender runs once per round, so that load affects all alike."""
+    """The median of each number over several rounds. Every contender runs once per round, so that
+    load affects all alike.
+    """
     results: dict[str, list[Result]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, once in contenders.items():
             results[name].append(once())
-    return {name: {key: statistics.median(one[key] for one in many) for key in many[0]} for name, many in results.items()}
+    return {
+        name: {key: statistics.median(one[key] for one in many) for key in many[0]}
+        for name, many in results.items()
+    }
 
 
 # -- in the measured process
 
 
 def measure(work: Callable[[], int]) -> Result:
-    """What `work` took, a function that returns how many records it delivered: seconds of wall time and of this process's CPU,
-    peak memory, requests, requests refused with 429, and good answers per complete interval of ten seconds."""
+    """What `work` took, a function that returns how many records it delivered: seconds of wall time
+    and of this process's CPU, peak memory, requests, requests refused with 429, and good answers
+    per complete interval of ten seconds.
+    """
     sent: list[tuple[float, int]] = []
     lock, send = threading.Lock(), requests.adapters.HTTPAdapter.send
 
@@ -107,7 +126,9 @@ def _cpu() -> float:
 def _peak() -> float:
     """The peak resident memory of this process so far, MB."""
     if sys.platform == "linux":  # where ru_maxrss starts at the memory of the parent process
-        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        status = dict(
+            line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
+        )
         return int(status["VmHWM"].split()[0]) * 1024 / MB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MB
 
@@ -143,7 +164,9 @@ class CountingSink:
 
 
 def into_counter(update: Callable[..., None], configuration: dict[str, str]) -> int:
-    """Runs update() with the SDK's encoding, as in production, and discards the records. Returns their number."""
+    """Runs update() with the SDK's encoding, as in production, and discards the records. Returns
+    their number.
+    """
     from fivetran_connector_sdk_cli import runtime, schema_processing
 
     from connector import schema
@@ -156,7 +179,9 @@ def into_counter(update: Callable[..., None], configuration: dict[str, str]) -> 
 
 
 def into_duckdb(update: Callable[..., None], configuration: dict[str, str]) -> int:
-    """Runs update() as `fivetran debug` does, into a temporary DuckDB file. Returns the number of records."""
+    """Runs update() as `fivetran debug` does, into a temporary DuckDB file. Returns the number of
+    records.
+    """
     from fivetran_connector_sdk import Connector
     from fivetran_connector_sdk_cli import core_adapter
     from fivetran_connector_sdk_core import runner
@@ -165,4 +190,8 @@ def into_duckdb(update: Callable[..., None], configuration: dict[str, str]) -> i
 
     runner.check_newer_version = lambda version: None  # it asks the package index
     with TemporaryDirectory() as folder:
-        return int(core_adapter.run(Connector(update=update, schema=schema), folder, configuration, {})["Upserts"])
+        return int(
+            core_adapter.run(Connector(update=update, schema=schema), folder, configuration, {})[
+                "Upserts"
+            ]
+        )

@@ -1,11 +1,18 @@
 """The results as tables (results.md), as data (results.json) and as charts (results.svg)."""
+
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-BLUE, ORANGE, GREEN, PINK, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"  # Okabe and Ito's, for any eye
+BLUE, ORANGE, GREEN, PINK, SKY = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+)  # Okabe and Ito's, for any eye
 
 
 def read() -> dict[str, Any]:
@@ -16,7 +23,9 @@ def read() -> dict[str, Any]:
 
 def write(results: Mapping[str, Any]) -> None:
     """Writes all three files."""
-    (HERE / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    (HERE / "results.json").write_text(
+        json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8"
+    )
     (HERE / "results.md").write_text(markdown(results), "utf-8")
     picture(results["tables"])
 
@@ -39,7 +48,13 @@ def markdown(results: Mapping[str, Any]) -> str:
             held = "yes" if holds(value, limit, sense) else "**no**"
             lines.append(f"| {name} | {_text(value)} | {sense} {_text(limit)} | {held} |")
     for table in results["tables"].values():
-        lines += ["", f"## {table['title']}", "", f"{table['note']} Measured {table['when']}.".strip(), ""]
+        lines += [
+            "",
+            f"## {table['title']}",
+            "",
+            f"{table['note']} Measured {table['when']}.".strip(),
+            "",
+        ]
         lines += ["| " + " | ".join(table["columns"]) + " |", "|" + "---:|" * len(table["columns"])]
         lines += ["| " + " | ".join(map(_text, row)) + " |" for row in table["rows"]]
     return "\n".join(lines) + "\n"
@@ -58,8 +73,22 @@ def picture(tables: Mapping[str, Any]) -> None:
     matplotlib.use("svg")
     from matplotlib import pyplot as plt
 
-    plt.rcParams.update({"font.size": 10, "svg.hashsalt": "bench", "axes.spines.top": False, "axes.spines.right": False})
-    charts = {"floor": _floor, "latency": _latency, "memory": _memory, "quota": _quota, "shapes": _shapes, "peer": _peer}
+    plt.rcParams.update(
+        {
+            "font.size": 10,
+            "svg.hashsalt": "bench",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    )
+    charts = {
+        "floor": _floor,
+        "latency": _latency,
+        "memory": _memory,
+        "quota": _quota,
+        "shapes": _shapes,
+        "peer": _peer,
+    }
     figure, axes = plt.subplots(2, 3, figsize=(15, 8.5), facecolor="white")
     for (name, chart), axis in zip(charts.items(), axes.flat, strict=True):
         if name in tables:
@@ -71,7 +100,9 @@ def picture(tables: Mapping[str, Any]) -> None:
     plt.close(figure)
 
 
-def _bars(axis: Any, names: list[str], values: list[float], color: str, limits: list[float], title: str) -> None:
+def _bars(
+    axis: Any, names: list[str], values: list[float], color: str, limits: list[float], title: str
+) -> None:
     """Draws labeled bars, and a dashed line at the limit of each, if there are limits."""
     bars = axis.bar(names, values, color=color, width=0.55)
     axis.bar_label(bars, [f"{value:.3g}" for value in values], padding=2)
@@ -89,10 +120,18 @@ def _floor(axis: Any, rows: list[Any]) -> None:
 
 
 def _latency(axis: Any, rows: list[Any]) -> None:
-    styles = zip(dict.fromkeys(row[0] for row in rows), (SKY, GREEN, BLUE, ORANGE), "^sov", strict=True)
+    styles = zip(
+        dict.fromkeys(row[0] for row in rows), (SKY, GREEN, BLUE, ORANGE), "^sov", strict=True
+    )
     for ms, color, marker in styles:
         line = [row for row in rows if row[0] == ms]
-        axis.plot([row[1] for row in line], [row[2] for row in line], color=color, marker=marker, label=f"{ms} ms a request")
+        axis.plot(
+            [row[1] for row in line],
+            [row[2] for row in line],
+            color=color,
+            marker=marker,
+            label=f"{ms} ms a request",
+        )
     axis.set_xscale("log", base=2)
     axis.set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
     axis.set_xlabel("concurrency")
@@ -103,8 +142,16 @@ def _latency(axis: Any, rows: list[Any]) -> None:
 
 def _memory(axis: Any, rows: list[Any]) -> None:
     line = [row for row in rows if row[1] == 8]
-    axis.plot([row[0] for row in line], [row[3] for row in line], color=BLUE, marker="o", label="peak")
-    axis.plot([row[0] for row in line], [row[4] for row in line], color=ORANGE, marker="s", label="before the sync")
+    axis.plot(
+        [row[0] for row in line], [row[3] for row in line], color=BLUE, marker="o", label="peak"
+    )
+    axis.plot(
+        [row[0] for row in line],
+        [row[4] for row in line],
+        color=ORANGE,
+        marker="s",
+        label="before the sync",
+    )
     axis.axhline(150, color="black", linestyle="--", linewidth=1, label="at most: 150")
     axis.set_xscale("log")
     axis.set_ylim(0, 1.15 * max(150, *(row[3] for row in line)))
@@ -123,8 +170,16 @@ def _quota(axis: Any, rows: list[Any]) -> None:
 def _shapes(axis: Any, rows: list[Any]) -> None:
     names = list(dict.fromkeys(row[0] for row in rows))
     for offset, workers, color in ((-0.2, 4, SKY), (0.2, 8, BLUE)):
-        most = [max(row[3] for row in rows if row[0] == name and row[2] == workers) for name in names]
-        bars = axis.bar([place + offset for place in range(len(names))], most, 0.38, color=color, label=f"concurrency {workers}")
+        most = [
+            max(row[3] for row in rows if row[0] == name and row[2] == workers) for name in names
+        ]
+        bars = axis.bar(
+            [place + offset for place in range(len(names))],
+            most,
+            0.38,
+            color=color,
+            label=f"concurrency {workers}",
+        )
         axis.bar_label(bars, [f"{value:.2f}" for value in most], padding=2)
     axis.set_xticks(range(len(names)), names)
     axis.set_ylim(0, 1.7)
@@ -134,4 +189,11 @@ def _shapes(axis: Any, rows: list[Any]) -> None:
 
 def _peer(axis: Any, rows: list[Any]) -> None:
     rows = [rows[0], rows[1], rows[-1]]
-    _bars(axis, [row[0] for row in rows], [row[3] for row in rows], PINK, [], f"{rows[0][7]:,.0f} events into DuckDB, seconds")
+    _bars(
+        axis,
+        [row[0] for row in rows],
+        [row[3] for row in rows],
+        PINK,
+        [],
+        f"{rows[0][7]:,.0f} events into DuckDB, seconds",
+    )

@@ -1,4 +1,5 @@
 """HubSpot events as Arrow record batches: for DuckDB, Polars and pandas, in a line."""
+
 from frames.batches import as_table, batches
 from frames.load import into_duckdb
 

@@ -1,4 +1,5 @@
 """The events of a time range as Arrow record batches."""
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
@@ -15,13 +16,16 @@ MOMENT = "occurred_at"
 
 
 def batches(
-    configuration: Mapping[str, str], event_type: str = "e_visited_page", start: Moment | None = None, end: Moment | None = None
+    configuration: Mapping[str, str],
+    event_type: str = "e_visited_page",
+    start: Moment | None = None,
+    end: Moment | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of `pipeline.events`, which has the arguments, as Arrow record batches of 5,000. `occurred_at` is a timestamp
-    (ms, UTC), every other column text, so that no value is guessed.
+    """The rows of `pipeline.events`, which has the arguments, as Arrow record batches of 5,000.
+    `occurred_at` is a timestamp (ms, UTC), every other column text, so that no value is guessed.
 
-    There is always a batch, even of no rows. A property that first appears later is a column from that batch on: `as_table` and
-    `into_duckdb` unite the batches.
+    There is always a batch, even of no rows. A property that first appears later is a column from
+    that batch on: `as_table` and `into_duckdb` unite the batches.
     """
     return as_batches(events(configuration, event_type, start, end))
 
@@ -43,11 +47,16 @@ def as_batches(rows: Iterable[Row], size: int = ROWS) -> Iterator[pa.RecordBatch
 
 
 def as_table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
-    """All batches as one table, null where a batch lacks a column: for `to_pandas()` or `polars.from_arrow`. It is all in
-    memory."""
-    return pa.concat_tables((pa.Table.from_batches([batch]) for batch in batches), promote_options="default")
+    """All batches as one table, null where a batch lacks a column: for `to_pandas()` or
+    `polars.from_arrow`. It is all in memory.
+    """
+    return pa.concat_tables(
+        (pa.Table.from_batches([batch]) for batch in batches), promote_options="default"
+    )
 
 
 def _as_batch(rows: Sequence[Row], columns: tuple[str, ...]) -> pa.RecordBatch:
     moments = [None if row.get(MOMENT) is None else to_ms(row[MOMENT]) for row in rows]
-    return pa.RecordBatch.from_pydict({**text_columns(rows, columns), MOMENT: pa.array(moments, pa.timestamp("ms", "UTC"))})
+    return pa.RecordBatch.from_pydict(
+        {**text_columns(rows, columns), MOMENT: pa.array(moments, pa.timestamp("ms", "UTC"))}
+    )

@@ -1,4 +1,5 @@
 """Record batches into a DuckDB table."""
+
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
@@ -7,13 +8,16 @@ import duckdb
 import pyarrow as pa
 
 
-def into_duckdb(connection: duckdb.DuckDBPyConnection, table: str, batches: Iterable[pa.RecordBatch]) -> int:
-    """Replaces a table of the current schema by the rows of the batches, which may differ in their columns, and returns the
-    number of rows.
+def into_duckdb(
+    connection: duckdb.DuckDBPyConnection, table: str, batches: Iterable[pa.RecordBatch]
+) -> int:
+    """Replaces a table of the current schema by the rows of the batches, which may differ in their
+    columns, and returns the number of rows.
 
-    They are loaded into a table beside it, which takes its place at the end: if anything fails, the table stays as it was. Memory
-    does not grow with the rows, apart from what DuckDB itself takes for its file. Raises ValueError, before anything is read, if
-    the connection has an open transaction or the name is that of a view.
+    They are loaded into a table beside it, which takes its place at the end: if anything fails, the
+    table stays as it was. Memory does not grow with the rows, apart from what DuckDB itself takes
+    for its file. Raises ValueError, before anything is read, if the connection has an open
+    transaction or the name is that of a view.
     """
     _check(connection, table)
     name, beside, rows = _quoted(table), _quoted(f"{table} (loading {uuid.uuid4().hex})"), 0
@@ -39,14 +43,22 @@ def into_duckdb(connection: duckdb.DuckDBPyConnection, table: str, batches: Iter
 def _check(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     ids = {connection.execute("SELECT txid_current()").fetchall()[0] for _ in range(2)}
     if len(ids) == 1:  # outside a transaction, each statement has its own
-        raise ValueError("The connection has an open transaction: commit it or roll it back, then load.")
-    views = connection.execute("SELECT 1 FROM duckdb_views() WHERE NOT internal AND lower(view_name) = lower(?)", [table])
+        raise ValueError(
+            "The connection has an open transaction: commit it or roll it back, then load."
+        )
+    views = connection.execute(
+        "SELECT 1 FROM duckdb_views() WHERE NOT internal AND lower(view_name) = lower(?)", [table]
+    )
     if views.fetchall():
         raise ValueError(f"{table} is a view: drop it, or give the name of a table.")
 
 
-def _append(connection: duckdb.DuckDBPyConnection, name: str, columns: list[str], batch: pa.RecordBatch) -> list[str]:
-    """Appends a batch to a table of these columns (none: not there yet). Returns the columns that it has then."""
+def _append(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: list[str], batch: pa.RecordBatch
+) -> list[str]:
+    """Appends a batch to a table of these columns (none: not there yet). Returns the columns that
+    it has then.
+    """
     source = f"batch_{uuid.uuid4().hex}"
     connection.register(source, pa.Table.from_batches([batch]))
     if not columns:

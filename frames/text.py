@@ -1,8 +1,10 @@
 """Rows as columns of text.
 
-Every column is text, since HubSpot's properties are text and a batch or file sees only its own rows: an inferred type could be a
-number in one and text in the next, and "007" would become 7. Other values (numbers, true) are written as JSON; null stays null.
+Every column is text, since HubSpot's properties are text and a batch or file sees only its own
+rows: an inferred type could be a number in one and text in the next, and "007" would become 7.
+Other values (numbers, true) are written as JSON; null stays null.
 """
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +12,19 @@ import pyarrow as pa
 
 from pipeline.stages.serialize import json_text
 
-COLUMNS = ("id", "event_type", "occurred", "occurred_at", "object_id", "object_type")  # of every event
+COLUMNS = (
+    "id",
+    "event_type",
+    "occurred",
+    "occurred_at",
+    "object_id",
+    "object_type",
+)  # of every event
 
 
-def text_columns(rows: Sequence[dict[str, Any]], columns: tuple[str, ...] = ()) -> dict[str, pa.Array]:
+def text_columns(
+    rows: Sequence[dict[str, Any]], columns: tuple[str, ...] = ()
+) -> dict[str, pa.Array]:
     """Rows as columns of text, null where a row lacks one; `columns` are always there.
 
     >>> pa.table(text_columns([{"id": "a", "n": 1.5}, {"id": "b", "ok": True}])).to_pylist()
@@ -26,7 +37,11 @@ def text_columns(rows: Sequence[dict[str, Any]], columns: tuple[str, ...] = ()) 
 def _text_array(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values, pa.string())
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):  # not only text; text with half a character
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowTypeError,
+        UnicodeEncodeError,
+    ):  # not only text; text with half a character
         return pa.array([as_text(value) for value in values], pa.string())
 
 

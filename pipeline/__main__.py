@@ -1,4 +1,5 @@
 """`python -m pipeline COMMAND`: commands to run between syncs."""
+
 import argparse
 import json
 import os
@@ -29,23 +30,44 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline", description="Commands to run between syncs.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline", description="Commands to run between syncs."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    types = commands.add_parser("event-types", help="list the event types of the account, and what is in each")
-    types.add_argument("--configuration", type=Path, default=Path("configuration.json"), help="default: configuration.json")
+    types = commands.add_parser(
+        "event-types", help="list the event types of the account, and what is in each"
+    )
+    types.add_argument(
+        "--configuration",
+        type=Path,
+        default=Path("configuration.json"),
+        help="default: configuration.json",
+    )
     types.set_defaults(run=_event_types)
-    again = commands.add_parser("read-again", help="change a saved state so that the next sync reads a range again")
+    again = commands.add_parser(
+        "read-again", help="change a saved state so that the next sync reads a range again"
+    )
     again.add_argument("event_type", metavar="EVENT_TYPE")
-    again.add_argument("--state", type=Path, default=Path("files/state.json"), help="changed in place; default: files/state.json")
-    again.add_argument("--from", dest="begin", metavar="TIME", help="ISO 8601, UTC; default: all that is delivered")
-    again.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601, UTC; default: the cursor")
+    again.add_argument(
+        "--state",
+        type=Path,
+        default=Path("files/state.json"),
+        help="changed in place; default: files/state.json",
+    )
+    again.add_argument(
+        "--from", dest="begin", metavar="TIME", help="ISO 8601, UTC; default: all that is delivered"
+    )
+    again.add_argument(
+        "--to", dest="end", metavar="TIME", help="ISO 8601, UTC; default: the cursor"
+    )
     again.set_defaults(run=_read_again)
     return parser
 
 
 def _event_types(options: argparse.Namespace) -> None:
     given = _read_json(options.configuration)
-    start = given.get("initial_sync_start_date") or "1970-01-01"  # neither this nor event_types matters here
+    # neither this nor event_types matters here
+    start = given.get("initial_sync_start_date") or "1970-01-01"
     settings = read_settings({**given, "initial_sync_start_date": start, "event_types": ""})
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name may not fit the terminal
     for line in format_event_types(find_event_types(settings, _progress)):
@@ -60,13 +82,20 @@ def _progress(asked: int, of: int) -> None:
 def _read_again(options: argparse.Namespace) -> None:
     saved = _read_json(options.state)
     deployed = _deployed(saved)
-    state = read_again(saved if deployed is None else deployed, options.event_type, options.begin, options.end)
+    state = read_again(
+        saved if deployed is None else deployed, options.event_type, options.begin, options.end
+    )
     written = options.state.with_name(f"{options.state.name}.new")
-    written.write_text(json.dumps(state if deployed is None else {"state": state}), encoding="utf-8")
+    written.write_text(
+        json.dumps(state if deployed is None else {"state": state}), encoding="utf-8"
+    )
     shutil.copymode(options.state, written)
     os.replace(written, options.state)
     again = state["event_types"][options.event_type]
-    sys.stdout.write(f"The next sync reads {options.event_type} from {again['again_from']} to {again['again_to']} again.\n")
+    sys.stdout.write(
+        f"The next sync reads {options.event_type} from {again['again_from']} to "
+        f"{again['again_to']} again.\n"
+    )
 
 
 def _deployed(answer: dict[str, Any]) -> dict[str, Any] | None:
@@ -81,7 +110,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise ValueError(f"There is no file {path}. Name the right one with --configuration or --state.") from None
+        raise ValueError(
+            f"There is no file {path}. Name the right one with --configuration or --state."
+        ) from None
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
     if not isinstance(value, dict):

@@ -1,9 +1,12 @@
-"""The errors a sync can end with. Their messages are written where they are raised: HubSpot's in hubspot/failures.py and
-hubspot/retry.py."""
+"""The errors a sync can end with. Their messages are written where they are raised: HubSpot's in
+hubspot/failures.py and hubspot/retry.py.
+"""
 
 
 class ConnectorError(Exception):
-    """Whatever stops a sync, or one event type of it. The message is for the person who runs the connection."""
+    """Whatever stops a sync, or one event type of it. The message is for the person who runs the
+    connection.
+    """
 
 
 class SettingsError(ConnectorError):
@@ -23,8 +26,10 @@ class Unauthorized(HubSpotError):
 
 
 class Refused(HubSpotError):
-    """HubSpot does not serve this request (a scope, an event type, a path, a parameter): others may still be served. `explained`:
-    the body is HubSpot's own; a proxy's page may be gone at the next request."""
+    """HubSpot does not serve this request (a scope, an event type, a path, a parameter): others may
+    still be served. `explained`: the body is HubSpot's own; a proxy's page may be gone at the next
+    request.
+    """
 
     def __init__(self, message: str, explained: bool = True):
         super().__init__(message)
@@ -40,11 +45,15 @@ class BadAnswer(HubSpotError):
 
 
 class Unavailable(HubSpotError):
-    """HubSpot has failed for too long, or asks for too long a wait: the next sync resumes from the checkpoint."""
+    """HubSpot has failed for too long, or asks for too long a wait: the next sync resumes from the
+    checkpoint.
+    """
 
 
 class QuotaSpent(Unavailable):
-    """The account's daily quota of requests is spent: HubSpot refuses every request until the account's midnight."""
+    """The account's daily quota of requests is spent: HubSpot refuses every request until the
+    account's midnight.
+    """
 
 
 class Stopped(ConnectorError):

@@ -1,4 +1,5 @@
 """What was seen a short while ago, in bounded memory."""
+
 from collections import deque
 from collections.abc import Hashable
 
@@ -6,7 +7,8 @@ _NEVER = object()
 
 
 class Recent:
-    """Remembers the last `size` keys, and what was last seen of each, so that what the API repeats is seen once.
+    """Remembers the last `size` keys, and what was last seen of each, so that what the API repeats
+    is seen once.
 
     >>> recent = Recent(2)
     >>> [recent.is_new(key) for key in "abaca"]
@@ -21,7 +23,9 @@ class Recent:
         self._order: deque[Hashable] = deque()
 
     def is_new(self, key: Hashable, content: Hashable = None) -> bool:
-        """Whether a key is not among the last ones, or was last seen with other content; remembers it if so."""
+        """Whether a key is not among the last ones, or was last seen with other content; remembers
+        it if so.
+        """
         before = self._seen.get(key, _NEVER)
         if before == content:
             return False

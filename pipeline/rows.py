@@ -1,4 +1,7 @@
-"""The events of a time range as rows: what a sync would upsert, without a sync, an SDK or a state."""
+"""The events of a time range as rows: what a sync would upsert, without a sync, an SDK or a
+state.
+"""
+
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -35,26 +38,36 @@ from pipeline.stages.flatten import Row
 from pipeline.timestamps import Span, to_ms, to_text
 
 Moment = str | date  # ISO 8601 text, a date or a datetime; UTC if it names no other zone
-# A reader with this floor (ms) hands on only what its windows asked for: an event of another window comes when that is read.
+# A reader with this floor (ms) hands on only what its windows asked for: an event of another window
+# comes when that is read.
 NOWHERE = 2**62
 
 
 def events(
-    configuration: Mapping[str, str], event_type: str = "e_visited_page", start: Moment | None = None, end: Moment | None = None
+    configuration: Mapping[str, str],
+    event_type: str = "e_visited_page",
+    start: Moment | None = None,
+    end: Moment | None = None,
 ) -> Iterator[Row]:
-    """The events of one type in [start, end) as flat rows, each once, in order of time. (Of more than 50,000 within one second,
-    that second's order is given up.) They have the columns of the table that a sync with this configuration fills, protected and
-    renamed as there; values are as HubSpot wrote them.
+    """The events of one type in [start, end) as flat rows, each once, in order of time. (Of more
+    than 50,000 within one second, that second's order is given up.) They have the columns of the
+    table that a sync with this configuration fills, protected and renamed as there; values are as
+    HubSpot wrote them.
 
-    They are read while you take them, `concurrency` requests at once, in memory that does not grow with the range. `start` is
-    `initial_sync_start_date` by default; without `end`, all there is from the start on is read. What cannot be a row is left out,
-    with a Python warning. Raises ConnectorError, as a sync does.
+    They are read while you take them, `concurrency` requests at once, in memory that does not grow
+    with the range. `start` is `initial_sync_start_date` by default; without `end`, all there is
+    from the start on is read. What cannot be a row is left out, with a Python warning. Raises
+    ConnectorError, as a sync does.
     """
     begin = {} if start is None else {"initial_sync_start_date": to_text(_ms("start", start))}
     settings = read_settings({**configuration, **begin})
     span = settings.start, None if end is None else _ms("end", end)
     if span[1] is not None and span[1] <= span[0]:
-        raise SettingsError(f"The end must be after the start: {to_text(span[0])} to {to_text(span[1])} holds no time.")
+        raise SettingsError(
+            f"The end must be after the start: {to_text(span[0])} to {to_text(span[1])} holds "
+            "no "
+            "time."
+        )
     return _read(settings, event_type, span)
 
 
@@ -65,8 +78,12 @@ def _read(settings: Settings, event_type: str, span: Span) -> Iterator[Row]:
             yield from rows(settings, reader, event_type, span, reject)
 
 
-def rows(settings: Settings, reader: Reader, event_type: str, span: Span, reject: Reject) -> Iterator[Row]:
-    """The rows of one time range, each once, with the names of the destination; `reject(event, reason)` gets what is left out."""
+def rows(
+    settings: Settings, reader: Reader, event_type: str, span: Span, reject: Reject
+) -> Iterator[Row]:
+    """The rows of one time range, each once, with the names of the destination; `reject(event,
+    reason)` gets what is left out.
+    """
     stream: Iterator[Row] = pipe(
         [span],
         fetch_pages(reader.pages),
@@ -103,7 +120,9 @@ def _left_out(event_type: str) -> Iterator[Reject]:
 
 
 def _warn(sentence: str) -> None:
-    """A Python warning, shown each time: a notebook's cell runs again, and Python shows a warning once for each place."""
+    """A Python warning, shown each time: a notebook's cell runs again, and Python shows a warning
+    once for each place.
+    """
     warnings.warn_explicit(sentence, UserWarning, "HubSpot events", 1, registry={})
 
 
@@ -114,4 +133,7 @@ def _ms(name: str, moment: Moment) -> int:
     try:
         return to_ms(str(moment))
     except ValueError as error:
-        raise SettingsError(f"{name}: {error}. Write it like 2026-01-31 or 2026-01-31T12:00:00Z, or give a datetime.") from None
+        raise SettingsError(
+            f"{name}: {error}. Write it like 2026-01-31 or 2026-01-31T12:00:00Z, or give a "
+            "datetime."
+        ) from None

@@ -1,4 +1,7 @@
-"""Timestamps: as HubSpot writes them (ISO 8601 text) and as this project counts them (whole milliseconds since 1970, UTC)."""
+"""Timestamps: as HubSpot writes them (ISO 8601 text) and as this project counts them (whole
+milliseconds since 1970, UTC).
+"""
+
 import re
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -12,14 +15,16 @@ Span = tuple[int, "int | None"]  # a range of time: half-open, ms UTC; None: up 
 _EPOCH = datetime(1970, 1, 1)
 _MILLISECOND = timedelta(milliseconds=1)
 _ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?(Z|z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?(Z|z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
 )
 
 
 def to_ms(text: str) -> int:
     """Milliseconds since 1970 UTC of an ISO 8601 text, truncated to the millisecond.
 
-    The offset may be Z, +02:00, +0200 or +02; a text without one is taken as UTC. Raises ValueError for anything else.
+    The offset may be Z, +02:00, +0200 or +02; a text without one is taken as UTC. Raises ValueError
+    for anything else.
 
     >>> to_ms("1970-01-01T00:00:01.5Z"), to_ms("1970-01-01T02:00:00+02:00"), to_ms("1970-01-02")
     (1500, 0, 86400000)
@@ -31,14 +36,21 @@ def to_ms(text: str) -> int:
     return _any_iso_to_ms(text)
 
 
-_CLOCK = {f"{minute:02}:{second:02}": minute * MINUTE + second * SECOND for minute in range(60) for second in range(60)}
+_CLOCK = {
+    f"{minute:02}:{second:02}": minute * MINUTE + second * SECOND
+    for minute in range(60)
+    for second in range(60)
+}
 _FRACTION = {"Z": 0} | {f".{ms:03}Z": ms for ms in range(SECOND)}
 
 
-@lru_cache(maxsize=20_000)  # two years: sparse events in any order take no longer than datetime.fromisoformat would
+@lru_cache(
+    maxsize=20_000
+)  # two years: sparse events in any order take no longer than datetime.fromisoformat would
 def _hour(text: str) -> int:
-    """The start of an hour, such as `2026-05-21T01:`. Parsed at minute 1, because Python 3.14 accepts 24:00 as midnight of the
-    next day."""
+    """The start of an hour, such as `2026-05-21T01:`. Parsed at minute 1, because Python 3.14
+    accepts 24:00 as midnight of the next day.
+    """
     if text[4::3] != "--T:":
         raise ValueError
     return (datetime.fromisoformat(f"{text}01") - _EPOCH) // _MILLISECOND - MINUTE
@@ -65,7 +77,8 @@ def _offset_ms(offset: str | None) -> int:
 
 
 def to_text(ms: int) -> str:
-    """Milliseconds since 1970 UTC as HubSpot writes them, clamped to the first and last moment that ISO 8601 can hold.
+    """Milliseconds since 1970 UTC as HubSpot writes them, clamped to the first and last moment that
+    ISO 8601 can hold.
 
     >>> to_text(1500)
     '1970-01-01T00:00:01.500Z'

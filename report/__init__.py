@@ -1,1 +1,3 @@
-"""A report on a local warehouse file: `python -m report files/warehouse.db`. Fivetran does not run it."""
+"""A report on a local warehouse file: `python -m report files/warehouse.db`. Fivetran does not run
+it.
+"""

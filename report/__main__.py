@@ -1,4 +1,7 @@
-"""`python -m report`: write an HTML report on a warehouse file, to open in a browser without a server."""
+"""`python -m report`: write an HTML report on a warehouse file, to open in a browser without a
+server.
+"""
+
 import argparse
 import sys
 from datetime import datetime, timezone
@@ -10,16 +13,27 @@ from report.facts import gather
 from report.page import render
 
 DESCRIPTION = "Write an HTML report on a warehouse file, to open in a browser without a server."
-WAREHOUSES = (Path("files/warehouse.db"), Path("build/demo/files/warehouse.db"))  # of a real account; of `make demo`
+WAREHOUSES = (
+    Path("files/warehouse.db"),
+    Path("build/demo/files/warehouse.db"),
+)  # of a real account; of `make demo`
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Writes the page and prints its path. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m report", description=DESCRIPTION)
     default = next(filter(Path.exists, WAREHOUSES), WAREHOUSES[0])
-    told = "the file that `fivetran debug` wrote (default: " + ", or else ".join(map(str, WAREHOUSES)) + ")"
+    told = (
+        "the file that `fivetran debug` wrote (default: "
+        + ", or else ".join(map(str, WAREHOUSES))
+        + ")"
+    )
     parser.add_argument("warehouse", type=Path, nargs="?", default=default, help=told)
-    parser.add_argument("--out", type=Path, help="where to write the page (default: report.html beside the warehouse)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="where to write the page (default: report.html beside the warehouse)",
+    )
     options = parser.parse_args(arguments)
     out = options.out or options.warehouse.with_name("report.html")
     try:

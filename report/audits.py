@@ -1,4 +1,7 @@
-"""What audits found: the events that came late, by the age at which they were found, and those that vanished."""
+"""What audits found: the events that came late, by the age at which they were found, and those that
+vanished.
+"""
+
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +14,9 @@ MUCH = 0.01  # of a type's events: a person is told
 NEARLY_ALL = 0.95  # of the late events: what a look-back is to cover
 LONGEST_LOOK_BACK = 30  # days
 
-HAS_AUDITS = "SELECT count(*) > 0 AS answer FROM run WHERE complete_until IS NOT NULL OR audited > 0"
+HAS_AUDITS = (
+    "SELECT count(*) > 0 AS answer FROM run WHERE complete_until IS NOT NULL OR audited > 0"
+)
 AUDITED_TYPES = """
 SELECT event_type, sum(audited)::BIGINT AS audited, coalesce(sum(vanished), 0)::BIGINT AS vanished, any_value(events) AS events
 FROM type_run
@@ -29,15 +34,19 @@ SELECT coalesce(sum(late), 0)::BIGINT AS late, coalesce(sum(vanished), 0)::BIGIN
 
 
 def audits(con: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
-    """What all audits found: by event type, in all, and in syncs that were killed, whose rows name no types. None if there were
-    no audits: they were switched off, or the syncs are of an older version."""
+    """What all audits found: by event type, in all, and in syncs that were killed, whose rows name
+    no types. None if there were no audits: they were switched off, or the syncs are of an older
+    version.
+    """
     if not rows(con, HAS_AUDITS)[0]["answer"]:
         return None
     types, late = rows(con, AUDITED_TYPES), defaultdict[str, Counter[int]](Counter)
     for row in rows(con, LATE):
         late[row["event_type"]][row["age"]] = row["events"]
     in_all = sum(late.values(), start=Counter[int]())
-    totals = {key: sum(each[key] or 0 for each in types) for key in ("audited", "vanished", "events")}
+    totals = {
+        key: sum(each[key] or 0 for each in types) for key in ("audited", "vanished", "events")
+    }
     return {
         "types": [_found(each, late[each["event_type"]]) for each in types],
         "all": _found({"event_type": None, **totals}, in_all),
@@ -48,10 +57,18 @@ def audits(con: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
 
 
 def _found(row: Row, late: Counter[int]) -> Row:
-    """The row with its late events: by age, in all, as a share of the events in the warehouse, and whether that is much."""
+    """The row with its late events: by age, in all, as a share of the events in the warehouse, and
+    whether that is much.
+    """
     number, events = late.total(), row["events"] or 0
     share = number / events if events else None
-    return {**row, "late": late, "all_late": number, "share": share, "is_much": number > MUCH * events}
+    return {
+        **row,
+        "late": late,
+        "all_late": number,
+        "share": share,
+        "is_much": number > MUCH * events,
+    }
 
 
 def _ages(late: Mapping[int, int]) -> list[int]:
@@ -60,9 +77,10 @@ def _ages(late: Mapping[int, int]) -> list[int]:
 
 
 def look_back(late: Mapping[int, int]) -> Row | None:
-    """The shortest look-back, in days, that would have delivered nearly all late events with the next sync, and their share of
-    them: the most that the longest allows if that is less. It is a day longer than an age, since an age is counted to midnight.
-    None if none came late, or all too late.
+    """The shortest look-back, in days, that would have delivered nearly all late events with the
+    next sync, and their share of them: the most that the longest allows if that is less. It is a
+    day longer than an age, since an age is counted to midnight. None if none came late, or all too
+    late.
 
     >>> look_back({1: 50, 4: 49, 64: 1})
     {'days': 5, 'share': 0.99}

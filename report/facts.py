@@ -1,4 +1,7 @@
-"""The contents of the page, as plain dicts and lists. They fit on a page whatever the size of the warehouse."""
+"""The contents of the page, as plain dicts and lists. They fit on a page whatever the size of the
+warehouse.
+"""
+
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -6,7 +9,14 @@ from typing import Any
 import duckdb
 
 from report.audits import audits
-from report.freshness import LAST_RUN_OF_TYPE, failing, freshness, overdue, read_state, said_and_cure
+from report.freshness import (
+    LAST_RUN_OF_TYPE,
+    failing,
+    freshness,
+    overdue,
+    read_state,
+    said_and_cure,
+)
 from report.warehouse import REJECTED, RUNS, Row, event_tables, open_warehouse, rows
 from report.website import website
 
@@ -86,20 +96,32 @@ SHORTEST = {"day": 1, "week": 7, "month": 28, "year": 365}  # days in a step, at
 
 
 def gather(path: Path, now: datetime) -> dict[str, Any]:
-    """The facts about a warehouse file and the state beside it, as of `now` (UTC). Raises as `open_warehouse` does."""
+    """The facts about a warehouse file and the state beside it, as of `now` (UTC). Raises as
+    `open_warehouse` does.
+    """
     with open_warehouse(path, now) as (con, tables):
         con.execute(COUNT_TYPES, {"now": now})
         con.execute(FIND_GAPS, {"now": now, "rare": RARE, "unusual": UNUSUAL})
-        types, totals, runs = rows(con, TYPES, most=MOST_TYPES), rows(con, TOTALS)[0], rows(con, RECENT_RUNS, most=MOST_ROWS)
+        types, totals, runs = (
+            rows(con, TYPES, most=MOST_TYPES),
+            rows(con, TOTALS)[0],
+            rows(con, RECENT_RUNS, most=MOST_ROWS),
+        )
         cursors, state_trouble = read_state(path.with_name("state.json"))
-        fresh = freshness(cursors, types, rows(con, LAST_RUN_OF_TYPE, most=MOST_TYPES), totals["written"])[:MOST_TYPES]
+        fresh = freshness(
+            cursors, types, rows(con, LAST_RUN_OF_TYPE, most=MOST_TYPES), totals["written"]
+        )[:MOST_TYPES]
         return {
             "name": path.name,
             "now": now,
             "totals": totals,
             "types": types,
             **histories(con, types, now),
-            "empty_tables": [name for name in event_tables(tables) if name not in {each["source"] for each in types}],
+            "empty_tables": [
+                name
+                for name in event_tables(tables)
+                if name not in {each["source"] for each in types}
+            ],
             "freshness": fresh,
             **attention(fresh, runs, now),
             "website": website(con, tables, types, now),
@@ -119,7 +141,9 @@ def gather(path: Path, now: datetime) -> dict[str, Any]:
 
 
 def histories(con: duckdb.DuckDBPyConnection, types: list[Row], now: datetime) -> Row:
-    """The most frequent event types with their events in each step of time: `lines` for a table and `bars` for a chart."""
+    """The most frequent event types with their events in each step of time: `lines` for a table and
+    `bars` for a chart.
+    """
     pictured = [each for each in types if each["last"]][:MOST_CHARTS]
     step, drawn_step = step_for(pictured, MOST_LINES), step_for(pictured, MOST_BARS)
     for each in pictured:
@@ -130,7 +154,9 @@ def histories(con: duckdb.DuckDBPyConnection, types: list[Row], now: datetime) -
 
 
 def step_for(types: list[Row], most: int) -> str:
-    """The finest step that gives each type at most `most` lines, and all types together ALL_LINES."""
+    """The finest step that gives each type at most `most` lines, and all types together
+    ALL_LINES.
+    """
     if not types:
         return "day"
     days = (max(each["last"] for each in types) - min(each["first"] for each in types)).days + 1
@@ -139,7 +165,9 @@ def step_for(types: list[Row], most: int) -> str:
 
 
 def attention(fresh: list[Row], runs: list[Row], now: datetime) -> Row:
-    """What needs a person first: the syncs that do not begin, the last one if it failed, and the event types by their health."""
+    """What needs a person first: the syncs that do not begin, the last one if it failed, and the
+    event types by their health.
+    """
     groups = failing(fresh)
     last_failed = bool(runs) and runs[0]["outcome"] == "failed"
     error = (runs[0]["error"] or "") if last_failed else ""
@@ -149,6 +177,8 @@ def attention(fresh: list[Row], runs: list[Row], now: datetime) -> Row:
         "failing": groups,
         "last_failed": last_failed,
         "last_error": said_and_cure(error) if last_failed and not is_told else None,
-        **{name: [each for each in fresh if each["health"] == name] for name in ("behind", "stale")},
+        **{
+            name: [each for each in fresh if each["health"] == name] for name in ("behind", "stale")
+        },
         "up_to_date": sum(each["health"] == "up to date" for each in fresh),
     }

@@ -1,4 +1,7 @@
-"""How far each event type is delivered, and what needs a person: the types that are failing, behind or stale, and the syncs."""
+"""How far each event type is delivered, and what needs a person: the types that are failing, behind
+or stale, and the syncs.
+"""
+
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +13,8 @@ from typing import Any
 from report.warehouse import Row
 
 FAR_BEHIND = timedelta(days=2)  # a person is told
-LONG_PAUSE = 2  # times the longest pause so far, and days: without an event for longer, a type is stale
+# times the longest pause so far, and days: without an event for longer, a type is stale
+LONG_PAUSE = 2
 RHYTHM = 5  # days with events, or syncs: from fewer, nothing is told of what is usual
 MOST_SAID = 700  # characters of an error, without its cure
 
@@ -33,32 +37,52 @@ UNKNOWN = dict.fromkeys((
 ))  # fmt: skip
 
 
-def freshness(cursors: Mapping[str, Row], types: list[Row], last_runs: list[Row], written: datetime | None) -> list[Row]:
-    """How far each event type is delivered, by the state, by its newest event and by its syncs, and its health. `written` is when
-    the newest row of any type was written."""
+def freshness(
+    cursors: Mapping[str, Row], types: list[Row], last_runs: list[Row], written: datetime | None
+) -> list[Row]:
+    """How far each event type is delivered, by the state, by its newest event and by its syncs, and
+    its health. `written` is when the newest row of any type was written.
+    """
     of_events = ("last", "written", "days", "longest_gap")
     newest = {each["event_type"]: {key: each[key] for key in of_events} for each in reversed(types)}
     synced = {each["event_type"]: each for each in last_runs}
     found = [
-        {**UNKNOWN, "event_type": name, **newest.get(name, {}), **synced.get(name, {}), **cursors.get(name, {})}
+        {
+            **UNKNOWN,
+            "event_type": name,
+            **newest.get(name, {}),
+            **synced.get(name, {}),
+            **cursors.get(name, {}),
+        }
         for name in sorted({*cursors, *newest, *synced})
     ]
-    return [{**each, "silence": (silence := _silence(each, written)), "health": _health(each, silence)} for each in found]
+    return [
+        {**each, "silence": (silence := _silence(each, written)), "health": _health(each, silence)}
+        for each in found
+    ]
 
 
 def _health(row: Row, silence: int | None) -> str | None:
-    """failing: its latest syncs failed. behind: far from HubSpot's present. stale: read, but without an event for unusually long.
-    None if it never had data and no sync asks for it any more."""
+    """failing: its latest syncs failed. behind: far from HubSpot's present. stale: read, but
+    without an event for unusually long. None if it never had data and no sync asks for it any
+    more.
+    """
     is_left_out = row["passed_over"] is not None and row["passed_over"] > FAR_BEHIND
     if is_left_out and row["last"] is None and row["complete_at"] is None:
         return None
     if row["failures"] and not is_left_out:
         return "failing"
-    lags = (row["lag"] or 0) > FAR_BEHIND.total_seconds() or (row["behind"] is not None and row["behind"] > FAR_BEHIND)
+    lags = (row["lag"] or 0) > FAR_BEHIND.total_seconds() or (
+        row["behind"] is not None and row["behind"] > FAR_BEHIND
+    )
     if is_left_out or lags or is_in_first_sync(row):
         return "behind"
     usual = max(LONG_PAUSE, LONG_PAUSE * (row["longest_gap"] or 0))
-    return "stale" if silence is not None and silence > usual and (row["days"] or 0) >= RHYTHM else "up to date"
+    return (
+        "stale"
+        if silence is not None and silence > usual and (row["days"] or 0) >= RHYTHM
+        else "up to date"
+    )
 
 
 def is_in_first_sync(row: Row) -> bool:
@@ -73,8 +97,9 @@ def _silence(row: Row, written: datetime | None) -> int | None:
 
 
 def failing(rows: Iterable[Row]) -> list[Row]:
-    """The failing event types, together where one cure helps: what HubSpot said, the cure, since when; those that could be read
-    before come first."""
+    """The failing event types, together where one cure helps: what HubSpot said, the cure, since
+    when; those that could be read before come first.
+    """
     causes: dict[tuple[str, bool], list[Row]] = {}
     for row in rows:
         if row["health"] == "failing":
@@ -93,7 +118,9 @@ def failing(rows: Iterable[Row]) -> list[Row]:
 
 def _cause(row: Row) -> str:
     """An error without what differs from one such error to the next."""
-    return re.sub(r"correlationId [^)]*|\d+", "", (row["error"] or "").replace(row["event_type"], ""))
+    return re.sub(
+        r"correlationId [^)]*|\d+", "", (row["error"] or "").replace(row["event_type"], "")
+    )
 
 
 def said_and_cure(error: str | None) -> dict[str, str | None]:
@@ -111,21 +138,30 @@ def said_and_cure(error: str | None) -> dict[str, str | None]:
 
 
 def overdue(starts: list[datetime], now: datetime) -> Row | None:
-    """If no sync has begun for unusually long: how many seconds, and how many there usually were between two. `starts` are those
-    of the latest syncs, the newest first.
+    """If no sync has begun for unusually long: how many seconds, and how many there usually were
+    between two. `starts` are those of the latest syncs, the newest first.
 
     >>> overdue([datetime(2026, 5, day) for day in (7, 6, 5, 4, 3)], datetime(2026, 5, 12))
     {'seconds': 432000.0, 'usual': 86400.0}
     """
-    between = [(later - earlier).total_seconds() for later, earlier in zip(starts, starts[1:], strict=False)]
+    between = [
+        (later - earlier).total_seconds()
+        for later, earlier in zip(starts, starts[1:], strict=False)
+    ]
     if len(starts) < RHYTHM:
         return None
     seconds, usual = (now - starts[0]).total_seconds(), median(between)
-    return {"seconds": seconds, "usual": usual} if seconds > max(FAR_BEHIND.total_seconds(), 3 * usual) else None
+    return (
+        {"seconds": seconds, "usual": usual}
+        if seconds > max(FAR_BEHIND.total_seconds(), 3 * usual)
+        else None
+    )
 
 
 def read_state(path: Path) -> tuple[dict[str, Row], str | None]:
-    """The cursors in a state file, {event type: {"cursor": …, …}} with text or None; and, if there are none, why."""
+    """The cursors in a state file, {event type: {"cursor": …, …}} with text or None; and, if there
+    are none, why.
+    """
     try:
         state = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -136,7 +172,10 @@ def read_state(path: Path) -> tuple[dict[str, Row], str | None]:
     if not isinstance(saved, Mapping):
         return {}, f"{path.name} holds no cursors: no sync has saved any yet."
     return {
-        str(name): {"cursor": _text(each, "occurred"), **{key: _text(each, key) for key in ("read_at", "finished_at")}}
+        str(name): {
+            "cursor": _text(each, "occurred"),
+            **{key: _text(each, key) for key in ("read_at", "finished_at")},
+        }
         for name, each in saved.items()
     }, None
 

@@ -1,4 +1,7 @@
-"""Renders facts and charts with page.html. Everything is escaped except the charts, which hold no text from the warehouse."""
+"""Renders facts and charts with page.html. Everything is escaped except the charts, which hold no
+text from the warehouse.
+"""
+
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -16,18 +19,35 @@ MOST_NOTICES = 5  # of a kind, at a glance
 def render(facts: dict[str, Any]) -> str:
     """The whole page as HTML."""
     templates = Environment(
-        loader=PackageLoader("report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    templates.filters |= {"number": number, "plural": plural, "percent": percent, "timestamp": timestamp, "duration": duration}
+    templates.filters |= {
+        "number": number,
+        "plural": plural,
+        "percent": percent,
+        "timestamp": timestamp,
+        "duration": duration,
+    }
     return templates.get_template("page.html").render(
         **facts,
         histories=_history_charts(facts),
         run_pictures=_run_charts(facts),
         website_pictures=_website_charts(facts["website"]),
-        marks={each["event_type"]: each["health"] if each["health"] != "up to date" else None for each in facts["freshness"]},
+        marks={
+            each["event_type"]: each["health"] if each["health"] != "up to date" else None
+            for each in facts["freshness"]
+        },
         far_behind=FAR_BEHIND,
-        needs_attention=any(facts[what] for what in ("last_failed", "overdue", "failing", "behind", "stale")),
-        late_columns=[(plural(age, "day"), True) for age in facts["audits"]["ages"]] if facts["audits"] else [],
+        needs_attention=any(
+            facts[what] for what in ("last_failed", "overdue", "failing", "behind", "stale")
+        ),
+        late_columns=[(plural(age, "day"), True) for age in facts["audits"]["ages"]]
+        if facts["audits"]
+        else [],
         drawn_runs=pictures.MOST_RUNS,
         most_notices=MOST_NOTICES,
         ago=lambda at: ago(at, facts["now"]),
@@ -39,18 +59,24 @@ def _history_charts(facts: dict[str, Any]) -> list[Markup]:
     types = facts["pictured"]
     if not types:
         return []
-    first, last = min(each["first"] for each in types).date(), max(each["last"] for each in types).date()
+    first, last = (
+        min(each["first"] for each in types).date(),
+        max(each["last"] for each in types).date(),
+    )
 
     def chart(position: int, each: Row) -> Markup:
         mine = (each["source"], each["event_type"])
         gaps = [gap for gap in facts["gaps"] if (gap["source"], gap["event_type"]) == mine]
-        return Markup(pictures.history(f"type{position}", each["bars"], facts["drawn_step"], first, last, gaps))  # noqa: S704
+        name = f"type{position}"
+        svg = pictures.history(name, each["bars"], facts["drawn_step"], first, last, gaps)
+        return Markup(svg)  # noqa: S704
 
     return [chart(position, each) for position, each in enumerate(types, start=1)]
 
 
 def _run_charts(facts: dict[str, Any]) -> dict[str, Markup]:
-    return {name: Markup(svg) for name, svg in pictures.runs(facts["runs"]).items()} if facts["runs"] else {}  # noqa: S704
+    charts = pictures.runs(facts["runs"]) if facts["runs"] else {}
+    return {name: Markup(svg) for name, svg in charts.items()}  # noqa: S704
 
 
 def _website_charts(website: Row | None) -> dict[str, Markup]:
@@ -105,7 +131,11 @@ def duration(seconds: float | None) -> str:
         return NONE
     for length, name in ((86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * length:
-            return f"{seconds / length:.2g} {name}" if seconds < 100 * length else f"{seconds / length:,.0f} {name}"
+            return (
+                f"{seconds / length:.2g} {name}"
+                if seconds < 100 * length
+                else f"{seconds / length:,.0f} {name}"
+            )
     return f"{seconds:.3g} s"
 
 
@@ -117,4 +147,8 @@ def ago(at: datetime | None, now: datetime) -> str:
     """
     if at is None:
         return NONE
-    return f"{duration((now - at).total_seconds())} ago" if now - at >= timedelta(minutes=1) else "just now"
+    return (
+        f"{duration((now - at).total_seconds())} ago"
+        if now - at >= timedelta(minutes=1)
+        else "just now"
+    )

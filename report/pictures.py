@@ -1,7 +1,9 @@
-"""Small inline charts: matplotlib's SVG, reduced to what the page needs and colored by the page's CSS, light or dark.
+"""Small inline charts: matplotlib's SVG, reduced to what the page needs and colored by the page's
+CSS, light or dark.
 
 They show numbers and dates, and no text from the warehouse.
 """
+
 import io
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +19,14 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from report.warehouse import Row
 
 # Okabe and Ito's colors: safe for color-blind readers. Each stands for a CSS variable of the page.
-COLORS = {"bar": "#0072b2", "second": "#009e73", "third": "#cc79a7", "alert": "#d55e00", "ink": "#101112", "line": "#c0c1c2"}
+COLORS = {
+    "bar": "#0072b2",
+    "second": "#009e73",
+    "third": "#cc79a7",
+    "alert": "#d55e00",
+    "ink": "#101112",
+    "line": "#c0c1c2",
+}
 MOST_RUNS = 60  # in a chart
 FEW_RUNS = 8  # in a chart: their bars are no wider than those of as many
 FEW_DAYS = 5  # in a chart: each is labelled
@@ -32,7 +41,9 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def history(name: str, bars: Sequence[Row], step: str, first: date, last: date, gaps: Sequence[Row]) -> str:
+def history(
+    name: str, bars: Sequence[Row], step: str, first: date, last: date, gaps: Sequence[Row]
+) -> str:
     """The events in each step of time as a filled outline, and the gaps as hatched bands."""
     edges, heights = [first], []
     for bar in bars:
@@ -46,14 +57,23 @@ def history(name: str, bars: Sequence[Row], step: str, first: date, last: date, 
         axis.stairs(heights, edges, fill=True, color=COLORS["bar"], linewidth=0.5)
         for gap in gaps:
             end = gap["last"] + timedelta(days=1)
-            axis.axvspan(gap["first"], end, facecolor="none", edgecolor=COLORS["alert"], hatch="////", linewidth=0.8)
+            axis.axvspan(
+                gap["first"],
+                end,
+                facecolor="none",
+                edgecolor=COLORS["alert"],
+                hatch="////",
+                linewidth=0.8,
+            )
         _mark_days(axis, first, last)
 
     return _svg(name, draw)
 
 
 def website(figures: Row) -> dict[str, str]:
-    """Charts of the visitors and sessions, and of the contacts who submitted a form, on each day."""
+    """Charts of the visitors and sessions, and of the contacts who submitted a form, on each
+    day.
+    """
     first, last = figures["since"], figures["until"]
     by_day = {row["day"]: row for row in figures["days"]}
     days = [first + timedelta(days=place) for place in range((last - first).days + 1)]
@@ -80,7 +100,10 @@ def _mark_days(axis: Axes, first: date, last: date) -> None:
     axis.set_xlim(first, step_after(last, "day"))
     days = (last - first).days + 1
     if days <= FEW_DAYS:  # a locator would divide them into hours
-        noons = [datetime.combine(first, datetime.min.time()) + timedelta(days=place, hours=12) for place in range(days)]
+        noons = [
+            datetime.combine(first, datetime.min.time()) + timedelta(days=place, hours=12)
+            for place in range(days)
+        ]
         axis.set_xticks(noons, [f"{noon.day} {noon:%b}" for noon in noons])
         return
     locator = AutoDateLocator(minticks=3, maxticks=6)
@@ -104,25 +127,45 @@ def step_after(start: date, step: str) -> date:
 
 
 def runs(runs: Sequence[Row]) -> dict[str, str]:
-    """Charts of the rate, the waiting times and the lag of the latest runs, which are given newest first."""
+    """Charts of the rate, the waiting times and the lag of the latest runs, which are given newest
+    first.
+    """
     shown = list(reversed(runs[:MOST_RUNS]))
     parts = ("seconds_in_pipeline", "seconds_waiting_for_http", "seconds_waiting_for_quota")
 
     def rate(axis: Axes) -> None:
-        axis.bar(range(len(shown)), _numbers(shown, "rate"), color=COLORS["bar"], width=_bar_width(shown))
+        axis.bar(
+            range(len(shown)), _numbers(shown, "rate"), color=COLORS["bar"], width=_bar_width(shown)
+        )
         _mark_runs(axis, shown)
 
     def waiting(axis: Axes) -> None:
         below = [0.0] * len(shown)
         for part, color in zip(parts, ("bar", "second", "third"), strict=True):
             heights = _numbers(shown, part)
-            axis.bar(range(len(shown)), heights, bottom=below, color=COLORS[color], width=_bar_width(shown))
+            axis.bar(
+                range(len(shown)),
+                heights,
+                bottom=below,
+                color=COLORS[color],
+                width=_bar_width(shown),
+            )
             below = [low + height for low, height in zip(below, heights, strict=True)]
         _mark_runs(axis, shown)
 
     def lag(axis: Axes) -> None:
-        known = [(place, run["lag_seconds"]) for place, run in enumerate(shown) if run["lag_seconds"] is not None]
-        axis.plot([place for place, _ in known], [value for _, value in known], color=COLORS["bar"], marker="o", markersize=3.5)
+        known = [
+            (place, run["lag_seconds"])
+            for place, run in enumerate(shown)
+            if run["lag_seconds"] is not None
+        ]
+        axis.plot(
+            [place for place, _ in known],
+            [value for _, value in known],
+            color=COLORS["bar"],
+            marker="o",
+            markersize=3.5,
+        )
         axis.set_ylim(bottom=0)
         _mark_runs(axis, shown)
 
@@ -149,7 +192,9 @@ def _mark_runs(axis: Axes, runs: Sequence[Row]) -> None:
     axis.set_xticks(shown, [_time_label(runs[place]["started_at"]) for place in shown])
     if len(runs) > 3:
         for label, place in zip(axis.get_xticklabels(), shown, strict=True):
-            label.set_horizontalalignment("left" if place == 0 else "right" if place == len(runs) - 1 else "center")
+            label.set_horizontalalignment(
+                "left" if place == 0 else "right" if place == len(runs) - 1 else "center"
+            )
 
 
 def _time_label(at: datetime | None) -> str:
@@ -180,8 +225,9 @@ def _axis_number(value: float, _: float | None = None) -> str:
 
 
 def _for_page(svg: str, name: str) -> str:
-    """The SVG element for the page: without declarations, sizes, metadata and unused ids; with unique ids, CSS variables for
-    colors, and rounded coordinates."""
+    """The SVG element for the page: without declarations, sizes, metadata and unused ids; with
+    unique ids, CSS variables for colors, and rounded coordinates.
+    """
     root = ElementTree.fromstring(svg)  # noqa: S314 (matplotlib's own)
     for parent in list(root.iter()):
         for child in list(parent):
@@ -209,4 +255,6 @@ def _rewrite(key: str, value: str, name: str) -> str:
     for variable, color in COLORS.items():
         value = value.replace(color, f"var(--{variable})")
     value = re.sub(r"\s+", " ", value.strip())
-    return re.sub(r"\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), value)
+    return re.sub(
+        r"\d+\.\d{2,}", lambda number: f"{float(number[0]):.1f}".removesuffix(".0"), value
+    )

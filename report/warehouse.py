@@ -1,8 +1,10 @@
-"""The warehouse file, opened read-only, and the small temporary tables that all queries use: a row per day, a row per run.
+"""The warehouse file, opened read-only, and the small temporary tables that all queries use: a row
+per day, a row per run.
 
-DuckDB reads the events once and keeps only the days, so memory does not grow with the events. All times are UTC, stored without
-a time zone (TIMESTAMP).
+DuckDB reads the events once and keeps only the days, so memory does not grow with the events. All
+times are UTC, stored without a time zone (TIMESTAMP).
 """
+
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -39,9 +41,9 @@ SELECT started_at, key AS event_type, value ->> 'outcome' AS outcome, {times},
 FROM run, json_each(CASE WHEN json_valid(event_types) THEN event_types::JSON END)
 """
 
-# For events written in an hour, the complete sync that would have read them had they been visible: the last complete sync of
-# their type that started before the one that wrote them; and the cursor at which the one that wrote them began. By the hour, so
-# that the join is an equijoin.
+# For events written in an hour, the complete sync that would have read them had they been visible:
+# the last complete sync of their type that started before the one that wrote them; and the cursor
+# at which the one that wrote them began. By the hour, so that the join is an equijoin.
 RUN_HOURS = """
 CREATE TEMP TABLE run_hour AS
 WITH span AS (
@@ -63,7 +65,8 @@ SELECT event_type, started_at, until, complete_at, cursor,
 FROM seen WHERE complete_at IS NOT NULL
 """
 
-# The event at the cursor is no late one, however old it is: each sync reads on from there, and so writes it again.
+# The event at the cursor is no late one, however old it is: each sync reads on from there, and so
+# writes it again.
 DAYS = """
 CREATE TEMP TABLE day_count AS
 SELECT source, event_type, occurred::DATE AS day, count(*) AS events, min(occurred) AS first, max(occurred) AS last,
@@ -86,20 +89,31 @@ SELECT NULL::VARCHAR AS source, NULL::VARCHAR AS event_type, NULL::TIMESTAMP AS 
 
 
 @contextmanager
-def open_warehouse(path: Path, now: datetime) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, Columns]]]:
-    """A connection that has the temporary tables day_count, run, type_run and rejected, and the tables of the file itself.
+def open_warehouse(
+    path: Path, now: datetime
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, Columns]]]:
+    """A connection that has the temporary tables day_count, run, type_run and rejected, and the
+    tables of the file itself.
 
-    Raises duckdb.Error if the file is not a DuckDB database, or another process has it open for writing.
+    Raises duckdb.Error if the file is not a DuckDB database, or another process has it open for
+    writing.
     """
     with duckdb.connect(str(path), read_only=True, config={"memory_limit": MEMORY}) as con:
         con.execute("SET TimeZone = 'UTC'")
         tables = tables_of(con)
         con.execute(f"CREATE TEMP TABLE run AS {_select(tables, RUNS, RUN_COLUMNS)}")
         con.execute(f"CREATE TEMP VIEW rejected AS {_select(tables, REJECTED, REJECTED_COLUMNS)}")
-        con.execute(TYPE_RUNS.format(times=", ".join(f"{_time_in_json(name)} AS {name}" for name in CURSORS)))
+        con.execute(
+            TYPE_RUNS.format(
+                times=", ".join(f"{_time_in_json(name)} AS {name}" for name in CURSORS)
+            )
+        )
         con.execute(RUN_HOURS, [now])
         first_run = con.execute("SELECT min(started_at) FROM run").fetchone()
-        events = " UNION ALL ".join(_events(name, tables[name]) for name in event_tables(tables)) or NO_EVENTS
+        events = (
+            " UNION ALL ".join(_events(name, tables[name]) for name in event_tables(tables))
+            or NO_EVENTS
+        )
         con.execute(DAYS.format(events=events), [first_run[0] if first_run else None])
         yield con, tables
 
@@ -114,13 +128,18 @@ def rows(con: duckdb.DuckDBPyConnection, query: str, **values: Any) -> list[Row]
 def tables_of(con: duckdb.DuckDBPyConnection) -> dict[str, Columns]:
     """The tables of the file, with their columns."""
     found: dict[str, Columns] = {}
-    for row in rows(con, "FROM duckdb_columns() WHERE schema_name = $schema AND NOT internal ORDER BY table_name", schema=SCHEMA):
+    for row in rows(
+        con,
+        "FROM duckdb_columns() WHERE schema_name = $schema AND NOT internal ORDER BY table_name",
+        schema=SCHEMA,
+    ):
         found.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"]
     return found
 
 
 def event_tables(tables: Mapping[str, Columns]) -> list[str]:
-    """The tables of events, one per event type or one for all. They are recognized by their columns, not by their names.
+    """The tables of events, one per event type or one for all. They are recognized by their
+    columns, not by their names.
 
     >>> event_tables({"event": {"id": "", "event_type": "", "occurred": ""}, "rejected_event": {"id": "", "event_type": ""}})
     ['event']
@@ -132,9 +151,16 @@ def event_tables(tables: Mapping[str, Columns]) -> list[str]:
 
 
 def event_fields(table: str, columns: Columns, event_type: str, names: Iterable[str]) -> str:
-    """A SELECT of a table's events of a type: event_type, these columns or properties as text, NULL if missing, and occurred."""
+    """A SELECT of a table's events of a type: event_type, these columns or properties as text, NULL
+    if missing, and occurred.
+    """
     type_of = f"coalesce(event_type::VARCHAR, {_literal(table)})"
-    chosen = ", ".join([f"{type_of} AS event_type", *(f"{_field(columns, name)} AS {_identifier(name)}" for name in names)])
+    chosen = ", ".join(
+        [
+            f"{type_of} AS event_type",
+            *(f"{_field(columns, name)} AS {_identifier(name)}" for name in names),
+        ]
+    )
     return _select_events(table, columns, chosen, f"{type_of} = {_literal(event_type)}")
 
 
@@ -143,25 +169,37 @@ def _field(columns: Columns, name: str) -> str:
     if name in columns:
         return f"{_identifier(name)}::VARCHAR"
     if "properties" in columns:
-        return f"CASE WHEN json_valid(properties::VARCHAR) THEN properties::VARCHAR::JSON ->> {_literal(name)} END"
+        return (
+            "CASE WHEN json_valid(properties::VARCHAR) THEN properties::VARCHAR::JSON ->> "
+            f"{_literal(name)} END"
+        )
     return "NULL::VARCHAR"
 
 
 def _events(table: str, columns: Columns) -> str:
     """A SELECT of a table's events: source, event_type, written, occurred."""
-    written = "_fivetran_synced" if columns.get("_fivetran_synced", "").startswith("TIMESTAMP") else "NULL"
+    written = (
+        "_fivetran_synced"
+        if columns.get("_fivetran_synced", "").startswith("TIMESTAMP")
+        else "NULL"
+    )
     type_of = f"coalesce(event_type::VARCHAR, {_literal(table)})"
-    chosen = f"{_literal(table)} AS source, {type_of} AS event_type, {_timestamp(written)} AS written"
+    chosen = (
+        f"{_literal(table)} AS source, {type_of} AS event_type, {_timestamp(written)} AS written"
+    )
     return _select_events(table, columns, chosen)
 
 
 def _select_events(table: str, columns: Columns, chosen: str, condition: str = "true") -> str:
-    """A SELECT of a table's events: what is chosen, and occurred. A time that cannot be read is NULL.
+    """A SELECT of a table's events: what is chosen, and occurred. A time that cannot be read is
+    NULL.
 
-    The type of `occurred_at` is inferred, so it is used only if it is a timestamp. Where it is missing, the text in `occurred` is
-    parsed, in a separate SELECT, since parsing is slow.
+    The type of `occurred_at` is inferred, so it is used only if it is a timestamp. Where it is
+    missing, the text in `occurred` is parsed, in a separate SELECT, since parsing is slow.
     """
-    kept = "_fivetran_deleted IS NOT TRUE" if columns.get("_fivetran_deleted") == "BOOLEAN" else "true"
+    kept = (
+        "_fivetran_deleted IS NOT TRUE" if columns.get("_fivetran_deleted") == "BOOLEAN" else "true"
+    )
     text = "try_cast(occurred::VARCHAR AS TIMESTAMPTZ)"
     parts = [(text, "true")]
     if columns.get("occurred_at", "").startswith("TIMESTAMP"):
@@ -174,10 +212,14 @@ def _select_events(table: str, columns: Columns, chosen: str, condition: str = "
 
 
 def _timestamp(column: str) -> str:
-    """A time as a TIMESTAMP, by way of microseconds, since a cast would depend on the time zone. NULL for years that Python
-    cannot represent."""
+    """A time as a TIMESTAMP, by way of microseconds, since a cast would depend on the time zone.
+    NULL for years that Python cannot represent.
+    """
     at = f"{column}::TIMESTAMPTZ"
-    return f"CASE WHEN {at} BETWEEN '0001-01-02 00:00:00Z' AND '9999-12-30 00:00:00Z' THEN make_timestamp(epoch_us({at})) END"
+    return (
+        f"CASE WHEN {at} BETWEEN '0001-01-02 00:00:00Z' AND '9999-12-30 00:00:00Z' THEN "
+        f"make_timestamp(epoch_us({at})) END"
+    )
 
 
 def _time_in_json(key: str) -> str:
@@ -185,10 +227,13 @@ def _time_in_json(key: str) -> str:
 
 
 def _select(tables: Mapping[str, Columns], table: str, wanted: Columns) -> str:
-    """A SELECT of the wanted columns, cast to the wanted types: NULL for a missing column, no rows for a missing table."""
+    """A SELECT of the wanted columns, cast to the wanted types: NULL for a missing column, no rows
+    for a missing table.
+    """
     present = tables.get(table, {})
     columns = ", ".join(
-        f"try_cast({_identifier(name) if name in present else 'NULL'} AS {kind}) AS {name}" for name, kind in wanted.items()
+        f"try_cast({_identifier(name) if name in present else 'NULL'} AS {kind}) AS {name}"
+        for name, kind in wanted.items()
     )
     source = f"FROM {_identifier(SCHEMA)}.{_identifier(table)}" if present else "WHERE false"
     return f"SELECT {columns} {source}"  # noqa: S608 (names are quoted)

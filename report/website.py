@@ -1,4 +1,7 @@
-"""The website in the latest days: visitors and sessions a day, the pages most visited, and who submitted a form."""
+"""The website in the latest days: visitors and sessions a day, the pages most visited, and who
+submitted a form.
+"""
+
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -13,7 +16,8 @@ DAYS = 90  # the latest, up to the newest visit or form
 MOST_PAGES, MOST_FORMS = 20, 50
 PAUSE = "30 MINUTE"  # a longer one ends a session
 
-# The query and the fragment of an address do not make another page. (Regular expressions take five times as long.)
+# The query and the fragment of an address do not make another page. (Regular expressions take five
+# times as long.)
 VISITS = """
 CREATE TEMP VIEW visit AS SELECT occurred, CASE WHEN object_id IS NOT NULL THEN hash(object_id) END AS visitor,
     nullif(CASE WHEN ends_with(address, '/') THEN left(address, -1) ELSE address END, '') AS page
@@ -60,9 +64,12 @@ FROM visitors
 """
 
 
-def website(con: duckdb.DuckDBPyConnection, tables: Mapping[str, Columns], types: list[Row], now: datetime) -> Row | None:
-    """The figures of the latest DAYS days, or None if there are no page visits and no forms. `types` are the event types, each
-    with its table."""
+def website(
+    con: duckdb.DuckDBPyConnection, tables: Mapping[str, Columns], types: list[Row], now: datetime
+) -> Row | None:
+    """The figures of the latest DAYS days, or None if there are no page visits and no forms.
+    `types` are the event types, each with its table.
+    """
     visits = [each for each in types if each["event_type"] == VISIT and each["last"]]
     forms = [each for each in types if FORM.fullmatch(each["event_type"]) and each["last"]]
     if not visits and not forms:
@@ -72,7 +79,9 @@ def website(con: duckdb.DuckDBPyConnection, tables: Mapping[str, Columns], types
     last = max(each["last"] for each in visits + forms)
     since = datetime.combine(last, datetime.min.time()) - timedelta(days=DAYS - 1)
     span = {"since": since, "now": now}
-    con.execute(TOP_PAGES, {**span, "most": MOST_PAGES + 1})  # one may be the visits without an address
+    con.execute(
+        TOP_PAGES, {**span, "most": MOST_PAGES + 1}
+    )  # one may be the visits without an address
     days = _days(rows(con, DAY_FIGURES, **span), rows(con, FORM_DAYS, **span))
     return {
         "since": max(since, min(each["first"] for each in visits + forms)).date(),
@@ -89,15 +98,25 @@ def website(con: duckdb.DuckDBPyConnection, tables: Mapping[str, Columns], types
 
 
 def _fields(tables: Mapping[str, Columns], types: Iterable[Row], field: str) -> str:
-    """A SELECT of the events of these types: event_type, visitor (a hash), one property and occurred."""
+    """A SELECT of the events of these types: event_type, visitor (a hash), one property and
+    occurred.
+    """
     return " UNION ALL ".join(
-        event_fields(each["source"], tables[each["source"]], each["event_type"], ("object_id", field)) for each in types
-    ) or f"SELECT NULL AS event_type, NULL AS object_id, NULL AS {field}, NULL::TIMESTAMP AS occurred WHERE false"  # noqa: S608
+        event_fields(
+            each["source"], tables[each["source"]], each["event_type"], ("object_id", field)
+        )
+        for each in types
+    ) or (
+        f"SELECT NULL AS event_type, NULL AS object_id, NULL AS {field}, NULL::TIMESTAMP AS "
+        "occurred WHERE false"
+    )  # noqa: S608
 
 
 def _days(visits: list[Row], forms: list[Row]) -> list[dict[str, Any]]:
     """The figures of each day with a visit or a form."""
     found: dict[Any, dict[str, Any]] = {}
     for row in [*visits, *forms]:
-        found.setdefault(row["day"], {"visits": 0, "visitors": 0, "sessions": 0, "converted": 0}).update(row)
+        found.setdefault(
+            row["day"], {"visits": 0, "visitors": 0, "sessions": 0, "converted": 0}
+        ).update(row)
     return [found[day] for day in sorted(found)]

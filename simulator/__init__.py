@@ -1,4 +1,6 @@
-"""A simulated HubSpot: its Events API on loopback, with every undocumented behavior and every fault as an option."""
+"""A simulated HubSpot: its Events API on loopback, with every undocumented behavior and every fault
+as an option.
+"""
 
 from simulator.behaviour import Behaviour, Request
 from simulator.history import History, generated, listed, submissions

@@ -16,10 +16,14 @@ from simulator.lateness import Delay, backdated, converting, latest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the base URL as the first line, then serves until a signal arrives. Returns the exit status."""
+    """Prints the base URL as the first line, then serves until a signal arrives. Returns the exit
+    status.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
-    stopped: list[int] = []  # not an Event: the main thread may hold its lock when the handler interrupts it
+    stopped: list[
+        int
+    ] = []  # not an Event: the main thread may hold its lock when the handler interrupts it
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda number, _: stopped.append(number))
     try:
@@ -29,7 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     with simulator:
         print(simulator.url, flush=True)
-        print(f"{sum(map(len, simulator.histories.values()))} events of {', '.join(simulator.histories)}", flush=True)
+        print(
+            (
+                f"{sum(map(len, simulator.histories.values()))} events of "
+                f"{', '.join(simulator.histories)}"
+            ),
+            flush=True,
+        )
         while not stopped:
             time.sleep(0.2)
     return 0
@@ -39,11 +49,16 @@ def _parser() -> argparse.ArgumentParser:
     """The command line: the history, then the fields of Behaviour."""
     parser = argparse.ArgumentParser(
         prog="python -m simulator", allow_abbrev=False,
-        description="Serve a simulated HubSpot Events API on loopback. The first line of output is its base URL.",
-        epilog="Faults: " + ", ".join(kinds()) + '. Statuses take options: "429:daily", "429:no-retry-after", '
+        description=("Serve a simulated HubSpot Events API on loopback. The first line of output "
+                     "is "
+                    "its base URL."),
+        epilog="Faults: " + ", ".join(kinds()) + '. Statuses take options: "429:daily", '
+            '"429:no-retry-after", '
         '"477:retry-after=86400".',
     )  # fmt: skip
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 (default) picks a free one")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port on 127.0.0.1; 0 (default) picks a free one"
+    )
     _add_history(parser.add_argument_group("history"))
     group = parser.add_argument_group("API")
     for option in dataclasses.fields(Behaviour):
@@ -58,29 +73,57 @@ def _add_history(group: "argparse._ArgumentGroup") -> None:
     """Adds the options of the generated histories."""
     group.add_argument(
         "--event-type", metavar="NAME=EVENTS", action="append", type=_event_type,
-        help="an event type and its number of events (repeatable; default: e_visited_page with --events)",
+        help=("an event type and its number of events (repeatable; default: e_visited_page with "
+             "--events)"),
     )  # fmt: skip
-    group.add_argument("--events", type=int, default=100_000, help="events of a type without a number (default %(default)s)")
-    group.add_argument("--start", default="2026-01-01T00:00:00Z", help="start of the history (default %(default)s)")
-    group.add_argument("--end", default="2026-05-01T00:00:00Z", help="end of the history (default %(default)s)")
-    group.add_argument("--shape", choices=SHAPES, default="rhythm", help="distribution of events over time (default %(default)s)")
-    group.add_argument("--seed", type=int, default=0, help="seed of the history (default %(default)s)")
+    group.add_argument(
+        "--events",
+        type=int,
+        default=100_000,
+        help="events of a type without a number (default %(default)s)",
+    )
+    group.add_argument(
+        "--start", default="2026-01-01T00:00:00Z", help="start of the history (default %(default)s)"
+    )
+    group.add_argument(
+        "--end", default="2026-05-01T00:00:00Z", help="end of the history (default %(default)s)"
+    )
+    group.add_argument(
+        "--shape",
+        choices=SHAPES,
+        default="rhythm",
+        help="distribution of events over time (default %(default)s)",
+    )
+    group.add_argument(
+        "--seed", type=int, default=0, help="seed of the history (default %(default)s)"
+    )
     group.add_argument(
         "--profile", choices=PROFILES, default="live",
-        help="properties of the events: those of the event type, or 15 of a page visit (default %(default)s)",
+        help=("properties of the events: those of the event type, or 15 of a page visit (default "
+             "%(default)s)"),
     )  # fmt: skip
-    group.add_argument("--malformed-every", type=int, default=0, metavar="N", help="make every Nth event malformed")
-    group.add_argument("--seconds-only", action="store_true", help="omit milliseconds in occurredAt")
+    group.add_argument(
+        "--malformed-every", type=int, default=0, metavar="N", help="make every Nth event malformed"
+    )
+    group.add_argument(
+        "--seconds-only", action="store_true", help="omit milliseconds in occurredAt"
+    )
 
 
 def _add_field(group: "argparse._ArgumentGroup", option: "dataclasses.Field[Any]") -> None:
-    """Adds the option of one field: for a bool a flag, with --no-… if it defaults to True; else a value."""
+    """Adds the option of one field: for a bool a flag, with --no-… if it defaults to True; else a
+    value.
+    """
     flag = "--" + option.name.replace("_", "-")
-    text = option.metadata["help"] + (f" (default {option.default})" if option.default is not None else "")
+    text = option.metadata["help"] + (
+        f" (default {option.default})" if option.default is not None else ""
+    )
     choices = option.metadata["choices"]
     if isinstance(option.default, bool) and not choices:
         action = argparse.BooleanOptionalAction if option.default else "store_true"
-        group.add_argument(flag, action=action, default=option.default, help=option.metadata["help"])
+        group.add_argument(
+            flag, action=action, default=option.default, help=option.metadata["help"]
+        )
     elif choices:
         names = {str(choice).lower(): choice for choice in choices}
         group.add_argument(
@@ -93,25 +136,43 @@ def _add_field(group: "argparse._ArgumentGroup", option: "dataclasses.Field[Any]
 
 def _type(option: "dataclasses.Field[Any]") -> type:
     """The type of a field's option."""
-    kinds = [kind for kind in typing.get_args(option.type) if kind is not type(None)] or [option.type]
+    kinds = [kind for kind in typing.get_args(option.type) if kind is not type(None)] or [
+        option.type
+    ]
     return typing.cast(type, kinds[0])
 
 
 def _add_others(group: "argparse._ArgumentGroup") -> None:
     """Adds the options of the fields that are not a single value."""
-    group.add_argument("--quota", type=int, metavar="N", help="requests per rolling interval (default: no limit)")
     group.add_argument(
-        "--quota-interval-ms", type=int, default=10_000, metavar="X", help="interval of --quota (default %(default)s)",
+        "--quota", type=int, metavar="N", help="requests per rolling interval (default: no limit)"
+    )
+    group.add_argument(
+        "--quota-interval-ms", type=int, default=10_000, metavar="X", help=("interval of --quota "
+            "(default %(default)s)"),
     )  # fmt: skip
-    group.add_argument("--fault-kinds", type=_faults, default=(), metavar="A,B,…", help="the random faults (listed below)")
+    group.add_argument(
+        "--fault-kinds",
+        type=_faults,
+        default=(),
+        metavar="A,B,…",
+        help="the random faults (listed below)",
+    )
     group.add_argument(
         "--fault", type=_numbered, action="append", default=[], metavar="NUMBER=FAULT",
         help="the fault of one request, counted from 1 (repeatable)",
     )  # fmt: skip
-    group.add_argument("--forbid", action="append", default=[], metavar="TYPE", help="answer 403 to an event type (repeatable)")
+    group.add_argument(
+        "--forbid",
+        action="append",
+        default=[],
+        metavar="TYPE",
+        help="answer 403 to an event type (repeatable)",
+    )
     group.add_argument(
         "--store-elsewhere", action="append", default=[], metavar="TYPE",
-        help="answer 400 to an event type, as to one that may not be read from where it is stored (repeatable)",
+        help=("answer 400 to an event type, as to one that may not be read from where it is stored "
+             "(repeatable)"),
     )  # fmt: skip
     group.add_argument(
         "--extra-event-type", action="append", default=[], metavar="TYPE",
@@ -119,26 +180,34 @@ def _add_others(group: "argparse._ArgumentGroup") -> None:
     )  # fmt: skip
     group.add_argument(
         "--date-offset-ms", type=int, action="append", default=[], metavar="X",
-        help="milliseconds that Date is ahead of the clock (repeatable: one per answer, in rotation)",
+        help=("milliseconds that Date is ahead of the clock (repeatable: one per answer, in "
+             "rotation)"),
     )  # fmt: skip
     group.add_argument(
-        "--clock-offset-ms", type=int, default=0, metavar="X", help="milliseconds that the simulator's clock is ahead",
+        "--clock-offset-ms", type=int, default=0, metavar="X", help=("milliseconds that the "
+            "simulator's clock is ahead"),
     )  # fmt: skip
 
 
 def _add_lateness(group: "argparse._ArgumentGroup") -> None:
     """Adds the options of when events become visible, or are listed."""
-    group.add_argument("--late-ms", type=int, default=0, metavar="X", help="milliseconds until an event is visible")
     group.add_argument(
-        "--backdated", type=_every_nth, metavar="N=MS", help="every Nth event is visible that many milliseconds late",
+        "--late-ms", type=int, default=0, metavar="X", help="milliseconds until an event is visible"
+    )
+    group.add_argument(
+        "--backdated", type=_every_nth, metavar="N=MS", help=("every Nth event is visible that "
+            "many "
+            "milliseconds late"),
     )  # fmt: skip
     group.add_argument(
         "--converting", type=_every_nth, metavar="N=MS",
-        help="every Nth visitor becomes a contact that many milliseconds after the first visit: earlier visits are visible then",
+        help=("every Nth visitor becomes a contact that many milliseconds after the first visit: "
+             "earlier visits are visible then"),
     )  # fmt: skip
     group.add_argument(
         "--ingested-late", type=_every_nth, metavar="N=MS",
-        help="in the order `ingested`, list every Nth event that many milliseconds late (default: when it is visible)",
+        help=("in the order `ingested`, list every Nth event that many milliseconds late (default: "
+             "when it is visible)"),
     )  # fmt: skip
 
 
@@ -197,10 +266,18 @@ def _behaviour(options: argparse.Namespace, histories: Mapping[str, History]) ->
     """The Behaviour that the options describe."""
     plain = {option.name for option in dataclasses.fields(Behaviour) if option.metadata}
     behaviour = Behaviour(**{name: value for name, value in vars(options).items() if name in plain})
-    behaviour.quota = (options.quota, options.quota_interval_ms) if options.quota is not None else None
+    behaviour.quota = (
+        (options.quota, options.quota_interval_ms) if options.quota is not None else None
+    )
     behaviour.fault_kinds, behaviour.faults = options.fault_kinds, dict(options.fault)
-    behaviour.forbidden, behaviour.extra_event_types = set(options.forbid), tuple(options.extra_event_type)
-    behaviour.stored_elsewhere, behaviour.date_offsets = set(options.store_elsewhere), tuple(options.date_offset_ms)
+    behaviour.forbidden, behaviour.extra_event_types = (
+        set(options.forbid),
+        tuple(options.extra_event_type),
+    )
+    behaviour.stored_elsewhere, behaviour.date_offsets = (
+        set(options.store_elsewhere),
+        tuple(options.date_offset_ms),
+    )
     behaviour.late = _late(options, histories) or None
     behaviour.ingested = backdated(*options.ingested_late) if options.ingested_late else None
     if options.clock_offset_ms:

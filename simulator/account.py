@@ -1,4 +1,6 @@
-"""A HubSpot account: its events, the options of its API, and what the API remembers of the requests."""
+"""A HubSpot account: its events, the options of its API, and what the API remembers of the
+requests.
+"""
 
 import itertools
 import time
@@ -13,14 +15,18 @@ from simulator.quota import RateLimit
 
 @dataclass
 class Account:
-    """Holds `histories` by event type. Safe for several threads that hold `lock` while they use the sets."""
+    """Holds `histories` by event type. Safe for several threads that hold `lock` while they use the
+    sets.
+    """
 
     histories: dict[str, History]
     behaviour: Behaviour = field(default_factory=Behaviour)
     rate_limit: RateLimit = field(default_factory=RateLimit)
     emptied: set[Position] = field(default_factory=set)  # positions whose page was empty once
     ended: set[Position] = field(default_factory=set)  # positions whose page was the last once
-    continued: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))  # requests with a cursor
+    continued: "itertools.count[int]" = field(
+        default_factory=lambda: itertools.count(1)
+    )  # requests with a cursor
     lock: Lock = field(default_factory=Lock)
 
     def now(self) -> int:

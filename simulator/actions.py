@@ -1,7 +1,8 @@
-"""The properties of events other than page visits. As in HubSpot, all values are strings, and some are empty.
+"""The properties of events other than page visits. As in HubSpot, all values are strings, and some
+are empty.
 
-The names are those that public code reads from live answers or from HubSpot's data share, where the table EVENTS_X holds the
-events e_x; those of e_deal_closed were seen in a live answer.
+The names are those that public code reads from live answers or from HubSpot's data share, where the
+table EVENTS_X holds the events e_x; those of e_deal_closed were seen in a live answer.
 """
 
 from simulator.values import (
@@ -93,7 +94,9 @@ def clicked_email(number: int) -> dict[str, str]:
 
 def bounced_email(number: int) -> dict[str, str]:
     """e_mta_bounced_email_v2: an email, and why it came back."""
-    return email(number) | {"hs_bounce_reason": pick(["", "MAILBOX_FULL", "UNKNOWN_USER"], number, 34)}
+    return email(number) | {
+        "hs_bounce_reason": pick(["", "MAILBOX_FULL", "UNKNOWN_USER"], number, 34)
+    }
 
 
 def document(number: int) -> dict[str, str]:
@@ -122,7 +125,9 @@ def marketing_event(number: int) -> dict[str, str]:
 
 
 def custom_event(number: int) -> dict[str, str]:
-    """pe{portalId}_…: HubSpot's 32 default properties (event definitions guide), and some of the account's own."""
+    """pe{portalId}_…: HubSpot's 32 default properties (event definitions guide), and some of the
+    account's own.
+    """
     city, region, country = pick(CITIES, number, 1)
     path, title = pick(PAGES, number, 2)
     filled = {
@@ -133,7 +138,11 @@ def custom_event(number: int) -> dict[str, str]:
         "hs_page_title": title, "hs_page_url": SITE + path, "hs_referrer": pick(REFERRERS, number, 5), "hs_region": region,
         "hs_screen_height": pick(["1080", "844"], number, 49), "hs_screen_width": pick(["1920", "390"], number, 49),
     }  # fmt: skip
-    own = {"order_number": f"{mix(number) % 10**6:06}", "plan": pick(["free", "team"], number, 50), "seats": str(1 + number % 40)}
+    own = {
+        "order_number": f"{mix(number) % 10**6:06}",
+        "plan": pick(["free", "team"], number, 50),
+        "seats": str(1 + number % 40),
+    }
     return filled | dict.fromkeys(UNUSED, "") | _browser(number) | _utm(number) | own
 
 

@@ -1,4 +1,6 @@
-"""The options of the simulated API. Each defaults to what HubSpot documents, or else to what is most likely."""
+"""The options of the simulated API. Each defaults to what HubSpot documents, or else to what is
+most likely.
+"""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -35,70 +37,127 @@ class Behaviour:
 
     latency_ms: float = option(0, "milliseconds before each answer")
     token: str | None = option(None, "the only bearer token accepted; any token if omitted")
-    forbidden: Collection[str] = ()  # event types answered with 403; a dict maps them to their scopes or to the error's context
+    forbidden: Collection[
+        str
+        # event types answered with 403; a dict maps them to their scopes or to the error's context
+    ] = ()
     missing_scopes: str = option(
         "message", "where a 403 names the missing scopes; older_message: in an older wording", (*SCOPE_MESSAGES, "context"),
     )  # fmt: skip
-    stored_elsewhere: Collection[str] = ()  # event types answered with 400, since they may not be read from where they are stored
-    storage_code: str = option("subCategory", "field of a 400 about storage locations that holds its code", tuple(CODE_FIELDS))
-    max_request_line: int = option(16_384, "bytes of a request line; a longer one is answered with 414")
-    extra_event_types: tuple[str, ...] = ()  # listed by the event types endpoint, but unknown to queries
+    stored_elsewhere: Collection[
+        str
+    ] = ()  # event types answered with 400, since they may not be read from where they are stored
+    storage_code: str = option(
+        "subCategory",
+        "field of a 400 about storage locations that holds its code",
+        tuple(CODE_FIELDS),
+    )
+    max_request_line: int = option(
+        16_384, "bytes of a request line; a longer one is answered with 414"
+    )
+    extra_event_types: tuple[
+        str, ...
+    ] = ()  # listed by the event types endpoint, but unknown to queries
 
     after_inclusive: bool = option(False, "occurredAfter is inclusive")
     before_inclusive: bool = option(False, "occurredBefore is inclusive")
-    resolution: str = option("millisecond", "precision at which bounds are compared", ("millisecond", "second"))
+    resolution: str = option(
+        "millisecond", "precision at which bounds are compared", ("millisecond", "second")
+    )
     after_ignored: bool = option(False, "occurredAfter has no effect")
     before_ignored: bool = option(False, "occurredBefore has no effect")
     order: str = option(
-        "ascending", "order of the whole range; ingested: by when events are listed; breaking: ascending, then shuffled",
+        "ascending", ("order of the whole range; ingested: by when events are listed; breaking: "
+                     "ascending, then shuffled"),
         ("ascending", "descending", "shuffled", "ingested", "breaking"),
     )  # fmt: skip
-    ingested: Delay | None = None  # (index, occurred ms) to the ms until it is listed; None: as `late`
-    order_breaks_after: int = option(1, "pages of a walk that are in order if the order is `breaking`")
-    late: Delay | Mapping[str, Delay] | None = None  # (index, occurred ms) to the ms until it is visible; or that by event type
+    # (index, occurred ms) to the ms until it is listed; None: as `late`
+    ingested: Delay | None = None
+    order_breaks_after: int = option(
+        1, "pages of a walk that are in order if the order is `breaking`"
+    )
+    # (index, occurred ms) to the ms until it is visible; or that by event type
+    late: Delay | Mapping[str, Delay] | None = None
     sort: str = option(
-        "broken", "effect of `sort`; broken: a descending order is ascending from the first cursor on",
+        "broken", ("effect of `sort`; broken: a descending order is ascending from the first "
+                   "cursor "
+                  "on"),
         ("broken", "obeyed", "ignored", "refused"),
     )  # fmt: skip
-    object_types: str = option("any", "spelling of objectType; the other is refused", ("any", "singular", "plural"))
-    occurred_at: str = option("text", "occurredAt of events: ISO 8601 text, or epoch milliseconds", tuple(SPELLINGS))
+    object_types: str = option(
+        "any", "spelling of objectType; the other is refused", ("any", "singular", "plural")
+    )
+    occurred_at: str = option(
+        "text", "occurredAt of events: ISO 8601 text, or epoch milliseconds", tuple(SPELLINGS)
+    )
     hide_future: bool = option(False, "hide events dated after the simulator's clock")
 
-    cursor_padding: int | None = option(None, "number of `=` that end a cursor (default: varied)", (0, 1, 2))
-    cursor_bar: bool | None = option(None, "whether a decoded cursor ends in `|` (default: varied)", (True, False))
-    cursor_type_id: str | None = option(
-        None, "beginning of the type id in a cursor (default: 6 for custom and apps' events, else 4)", ("4", "6")
+    cursor_padding: int | None = option(
+        None, "number of `=` that end a cursor (default: varied)", (0, 1, 2)
     )
-    cursors: str = option("lenient", "strict: answer 400 to a cursor from another query", ("lenient", "strict"))
-    cursor_decodes: str = option("once", "once: a cursor that is still encoded gets an empty page", ("once", "any"))
+    cursor_bar: bool | None = option(
+        None, "whether a decoded cursor ends in `|` (default: varied)", (True, False)
+    )
+    cursor_type_id: str | None = option(
+        None,
+        "beginning of the type id in a cursor (default: 6 for custom and apps' events, else 4)",
+        ("4", "6"),
+    )
+    cursors: str = option(
+        "lenient", "strict: answer 400 to a cursor from another query", ("lenient", "strict")
+    )
+    cursor_decodes: str = option(
+        "once", "once: a cursor that is still encoded gets an empty page", ("once", "any")
+    )
     cursor_ttl_requests: int | None = option(None, "cursors expire after this many requests")
     cursor_ttl_ms: int | None = option(None, "cursors expire after this many milliseconds")
     cursor_fresh: bool = option(False, "each answer names the same position by a new cursor")
-    cursor_loop: str | None = option(None, "cursors lead back to the same page, or to the first, forever", ("page", "first"))
+    cursor_loop: str | None = option(
+        None, "cursors lead back to the same page, or to the first, forever", ("page", "first")
+    )
     cursor_loop_after: int = option(0, "pages of a walk before its cursors loop")
     refuse_every: int = option(0, "answer 400 to every Nth request with `after`")
-    ends_every: int = option(0, "every Nth page with `after` is empty and the last, although events follow")
-    ends_once: bool = option(False, "the page of each cursor is empty and the last when first requested")
-    open_end: bool = option(False, "every page with events names a next page; an empty one is the last")
+    ends_every: int = option(
+        0, "every Nth page with `after` is empty and the last, although events follow"
+    )
+    ends_once: bool = option(
+        False, "the page of each cursor is empty and the last when first requested"
+    )
+    open_end: bool = option(
+        False, "every page with events names a next page; an empty one is the last"
+    )
     paging: str | None = option(None, "shape of `paging` on every page", tuple(SHAPES))
     last_paging: str | None = option(None, "shape of `paging` on last pages", tuple(SHAPES))
     default_limit: int = option(20, "results per page if the query has no limit")
     max_limit: int = option(1000, "highest limit allowed")
     limit_policy: str = option("error", "answer to a higher limit", ("error", "clamp"))
-    empty_page_every: int = option(0, "every Nth page with `after` is empty once, although events follow")
+    empty_page_every: int = option(
+        0, "every Nth page with `after` is empty once, although events follow"
+    )
 
-    clock: Callable[[], int] | None = None  # now in ms, for Date, visibility and rate limit; None: the real time
-    date_header: bool | str = option(True, 'send a Date header; "garbage" makes it unreadable', (True, False, "garbage"))
-    date_offsets: tuple[int, ...] = ()  # ms that Date is ahead of the clock, one per answer in rotation
-    quota: tuple[int, int] | None = None  # (requests, rolling interval in ms); None: no limit and no headers about it
-    others_per_second: float = option(0.0, "requests per second that other integrations take from the quota")
+    # now in ms, for Date, visibility and rate limit; None: the real time
+    clock: Callable[[], int] | None = None
+    date_header: bool | str = option(
+        True, 'send a Date header; "garbage" makes it unreadable', (True, False, "garbage")
+    )
+    date_offsets: tuple[
+        int, ...
+    ] = ()  # ms that Date is ahead of the clock, one per answer in rotation
+    # (requests, rolling interval in ms); None: no limit and no headers about it
+    quota: tuple[int, int] | None = None
+    others_per_second: float = option(
+        0.0, "requests per second that other integrations take from the quota"
+    )
     daily_quota: int | None = option(None, "requests per day (UTC)")
     retry_after_on_429: bool = option(True, "send Retry-After with 429")
     rate_headers: bool = option(True, "send X-HubSpot-RateLimit-* with every answer")
-    extra_headers: dict[str, str] = field(default_factory=dict)  # sent with every answer, replacing the simulator's own
+    extra_headers: dict[str, str] = field(
+        default_factory=dict
+    )  # sent with every answer, replacing the simulator's own
 
     faults: dict[int, str | list[str]] = field(default_factory=dict)  # by request number
-    fault: Callable[[Request], str | None] | None = None  # called for every request that `faults` does not name
+    # called for every request that `faults` does not name
+    fault: Callable[[Request], str | None] | None = None
     fault_rate: float = option(0.0, "share of requests that get a random fault")
     fault_kinds: tuple[str, ...] = ()  # the random faults
     fault_seed: int = option(0, "seed that decides which requests get them")

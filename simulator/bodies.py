@@ -14,7 +14,10 @@ from simulator.values import mix
 Properties = Callable[[int], dict[str, str]]
 PROFILES = ("live", "short")
 POOL = 499
-PROCESSING = 600, 500  # ms until HubSpot has processed an event: at least, and a range (749 and 933 were seen)
+PROCESSING = (
+    600,
+    500,
+)  # ms until HubSpot has processed an event: at least, and a range (749 and 933 were seen)
 OWN: dict[str, Properties] = {
     "e_visited_page": visits.live,
     "e_submitted_form": actions.submitted_form,
@@ -37,25 +40,39 @@ OWN: dict[str, Properties] = {
 class Bodies(NamedTuple):
     """How events of a type become JSON."""
 
-    head: bytes  # %-format of an event up to its properties: objectId, occurredAt, a UUID in four parts, milliseconds
+    # %-format of an event up to its properties: objectId, occurredAt, a UUID in four parts,
+    # milliseconds
+    head: bytes
     pool: list[tuple[bytes, bytes]]  # the end of a UUID, and the %-format of the rest of an event
 
     def body(self, number: int, person: int, ms: int) -> bytes:
         """The JSON of the event with this random number, of this person at this time."""
         uuid_end, end = self.pool[number % POOL]
-        head = self.head % (person, iso(ms), number >> 32, number >> 16 & 0xFFFF, number & 0xFFFF, uuid_end, ms)
+        head = self.head % (
+            person,
+            iso(ms),
+            number >> 32,
+            number >> 16 & 0xFFFF,
+            number & 0xFFFF,
+            uuid_end,
+            ms,
+        )
         processed = ms + PROCESSING[0] + number % PROCESSING[1]
         return head + end % {b"person": person, b"occurred": ms, b"processed": processed}
 
 
 def bodies(event_type: str, profile: str = "live") -> Bodies:
-    """The bodies of an event type: in the profile "live" with properties by its name, in "short" with 15 of a page visit."""
+    """The bodies of an event type: in the profile "live" with properties by its name, in "short"
+    with 15 of a page visit.
+    """
     object_type = "DEAL" if event_type == "e_deal_closed" and profile == "live" else "CONTACT"
     return Bodies(_head(event_type, object_type), _pool(_properties(event_type, profile)))
 
 
 def _properties(event_type: str, profile: str) -> Properties:
-    """What makes the properties of an event type's events; a type that is not known here has those of a custom event."""
+    """What makes the properties of an event type's events; a type that is not known here has those
+    of a custom event.
+    """
     if profile == "short":
         return visits.short
     if re.match(r"ae\d+_", event_type):
@@ -66,7 +83,11 @@ def _properties(event_type: str, profile: str) -> Properties:
 def _head(event_type: str, object_type: str) -> bytes:
     name = orjson.dumps(event_type).replace(b"%", b"%%")
     return (
-        b'{"objectType":"' + object_type.encode() + b'","objectId":"%d","eventType":' + name + b',"occurredAt":"%b",'
+        b'{"objectType":"'
+        + object_type.encode()
+        + b'","objectId":"%d","eventType":'
+        + name
+        + b',"occurredAt":"%b",'
         b'"id":"leviathan-%08x-%04x-%04x-%b-%d","properties":'
     )
 
@@ -74,11 +95,15 @@ def _head(event_type: str, object_type: str) -> bytes:
 @cache
 def _pool(properties: Properties) -> list[tuple[bytes, bytes]]:
     """The pool that the events of all types with these properties share."""
-    return [(_uuid_end(mix(number)), _serialized(properties(number)) + b"}") for number in range(POOL)]
+    return [
+        (_uuid_end(mix(number)), _serialized(properties(number)) + b"}") for number in range(POOL)
+    ]
 
 
 def _serialized(properties: dict[str, str]) -> bytes:
-    """Properties as a %-format. No value but a field of the format holds "%(", since a percent-encoded byte is hexadecimal."""
+    """Properties as a %-format. No value but a field of the format holds "%(", since a
+    percent-encoded byte is hexadecimal.
+    """
     return orjson.dumps(properties).replace(b"%", b"%%").replace(b"%%(", b"%(")
 
 

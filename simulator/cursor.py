@@ -1,4 +1,6 @@
-"""Cursors: a keyset position as HubSpot writes it, base64 of `millis|objectTypeId|objectId|eventTypeId|hash`."""
+"""Cursors: a keyset position as HubSpot writes it, base64 of
+`millis|objectTypeId|objectId|eventTypeId|hash`.
+"""
 
 from base64 import b64decode, b64encode
 from typing import NamedTuple
@@ -13,7 +15,11 @@ class Look(NamedTuple):
 
     padding: int | None = None  # 0, 1 or 2 of `=`
     ends_in_bar: bool | None = None
-    type_id: str | None = None  # "4" or "6", what the event type's id begins with; None: 6 for custom events and apps' events
+    type_id: str | None = (
+        # "4" or "6", what the event type's id begins with; None: 6 for custom events and apps'
+        # events
+        None
+    )
 
 
 VARIED = Look()
@@ -42,9 +48,13 @@ def encode(position: Position, event_type: str = "", look: Look = VARIED) -> str
     dice = mix(position.millis * 31 + position.tie)
     padding = dice % 3 if look.padding is None else look.padding
     ends_in_bar = dice >> 8 & 1 if look.ends_in_bar is None else look.ends_in_bar
-    end = f"|{_type_id(event_type, look)}|{'.'.join(f'{number:x}' for number in position[1:])}" + "|" * ends_in_bar
+    end = (
+        f"|{_type_id(event_type, look)}|{'.'.join(f'{number:x}' for number in position[1:])}"
+        + "|" * ends_in_bar
+    )
     beginning = f"{position.millis}|0-1|"
-    digits = 10 + (-padding - len(beginning) - len(end) - 10) % 3  # an object's id has 10 to 12, as the padding demands
+    # an object's id has 10 to 12, as the padding demands
+    digits = 10 + (-padding - len(beginning) - len(end) - 10) % 3
     object_id = 10 ** (digits - 1) + dice % 10**9
     return quote(b64encode(f"{beginning}{object_id}{end}".encode("ascii")), safe="")
 
@@ -56,7 +66,9 @@ def _type_id(event_type: str, look: Look) -> str:
 
 
 def decode(text: str) -> Position:
-    """The position in a cursor that was percent-decoded once. Raises ValueError if it is not a cursor."""
+    """The position in a cursor that was percent-decoded once. Raises ValueError if it is not a
+    cursor.
+    """
     millis, _, _, _, numbers, *_ = b64decode(text, validate=True).decode("ascii").split("|")
     values = [int(number, 16) for number in numbers.split(".")]
     if len(values) != len(Position._fields) - 1:
@@ -66,5 +78,7 @@ def decode(text: str) -> Position:
 
 def checksum(query: dict[str, list[str]]) -> int:
     """A number that identifies a query, whatever its cursor and limit."""
-    parameters = sorted((name, values) for name, values in query.items() if name not in ("after", "limit"))
+    parameters = sorted(
+        (name, values) for name, values in query.items() if name not in ("after", "limit")
+    )
     return crc32(repr(parameters).encode())

@@ -1,7 +1,9 @@
-"""`python -m simulator.demo`: sync a simulated HubSpot with a real `fivetran debug` and show the result.
+"""`python -m simulator.demo`: sync a simulated HubSpot with a real `fivetran debug` and show the
+result.
 
-The sync runs on a copy of the connector in build/demo, apart from the files of a real account: its tables are in
-build/demo/files/warehouse.db, its cursors in build/demo/files/state.json. Run it again and it resumes from there.
+The sync runs on a copy of the connector in build/demo, apart from the files of a real account: its
+tables are in build/demo/files/warehouse.db, its cursors in build/demo/files/state.json. Run it
+again and it resumes from there.
 """
 
 import json
@@ -22,7 +24,8 @@ from simulator.server import HOST
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "build" / "demo"
 FILES = PLACE / "files"
-PORT = PLACE / "port"  # kept from run to run, since the state names the address that its cursors were made at
+# kept from run to run, since the state names the address that its cursors were made at
+PORT = PLACE / "port"
 LOG = PLACE / "debug.log"
 VISITS, FORMS = "e_visited_page", "e_form_submission_v2"
 TABLES = VISITS, "e_form_submission_v_2"  # as Fivetran writes their names
@@ -32,7 +35,9 @@ TOKEN = "any-access-token"  # noqa: S105 (the simulator accepts any)
 
 
 def main() -> int:
-    """Syncs the simulated account into build/demo/files/warehouse.db and shows it. Returns the exit status."""
+    """Syncs the simulated account into build/demo/files/warehouse.db and shows it. Returns the exit
+    status.
+    """
     _stage()
     visits = generated(events=EVENTS, start="2026-01-01T00:00:00Z", end="2026-05-01T00:00:00Z")
     forms = submissions(visits, EVERY)
@@ -40,14 +45,25 @@ def main() -> int:
         PORT.write_text(str(hubspot.port), encoding="utf-8")
         held = f"{EVENTS:,} page visits and {len(forms):,} forms"
         print(f"A simulated HubSpot at {hubspot.url} holds {held} from January to April.")
-        print("Syncing them with `fivetran debug` (without internet its dependency check takes 12 s) ...", flush=True)
+        print(
+            (
+                "Syncing them with `fivetran debug` (without internet its dependency check takes "
+                "12 "
+                "s) "
+                "..."
+            ),
+            flush=True,
+        )
         succeeded = _debug(hubspot.url)
         requests = len(hubspot.requests)
     if not succeeded:
         print(f"The sync failed; the end of {LOG.relative_to(ROOT)}:")
         print("\n".join(LOG.read_text(encoding="utf-8").splitlines()[-5:]))
         return 1
-    print(f"Done with {requests} request{'s' * (requests != 1)}; the log is {LOG.relative_to(ROOT)}.\n")
+    print(
+        f"Done with {requests} request{'s' * (requests != 1)}; the log is "
+        f"{LOG.relative_to(ROOT)}.\n"
+    )
     _show()
     return 0
 
@@ -55,7 +71,9 @@ def main() -> int:
 def _stage() -> None:
     """Copies the connector into build/demo."""
     shutil.rmtree(PLACE / "pipeline", ignore_errors=True)
-    shutil.copytree(ROOT / "pipeline", PLACE / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "pipeline", PLACE / "pipeline", ignore=shutil.ignore_patterns("__pycache__")
+    )
     for name in ("connector.py", "requirements.txt"):
         shutil.copy(ROOT / name, PLACE / name)
 
@@ -82,14 +100,20 @@ def _debug(url: str) -> bool:
     """Runs `fivetran debug` at a base URL, with its output in LOG. Returns whether it succeeded."""
     written = LOG.with_name("configuration.json")
     written.write_text(json.dumps(configuration(url)), encoding="utf-8")
-    # The SDK looks for its helper programs on the PATH, which lacks them in an environment that is not activated.
+    # The SDK looks for its helper programs on the PATH, which lacks them in an environment that is
+    # not activated.
     path = os.pathsep.join((os.path.dirname(sys.executable), os.environ.get("PATH", "")))
     environment = {**os.environ, "PATH": path, "DO_NOT_TRACK": "1", "PYTHONUTF8": "1"}
     fivetran = shutil.which("fivetran", path=path) or "fivetran"
     with LOG.open("w", encoding="utf-8") as log:
         command = [fivetran, "debug", "--configuration", str(written)]
         with subprocess.Popen(  # noqa: S603 (our own command)
-            command, cwd=PLACE, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            command,
+            cwd=PLACE,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         ) as running:
             for line in progress_lines(LOG, lambda: running.poll() is None):
                 print(f"  {line}", flush=True)
@@ -113,7 +137,9 @@ def _show() -> None:
         print(f"  {visits:>6,} visits  {url[:80]}")
     print(f"{_path('state.json')}, from which the next sync resumes:")
     state = (FILES / "state.json").read_text(encoding="utf-8")
-    print("  " + re.sub(r'("stretches":"[^"]{10})[^"]*', r"\1…", state))  # what audits compare is long
+    print(
+        "  " + re.sub(r'("stretches":"[^"]{10})[^"]*', r"\1…", state)
+    )  # what audits compare is long
 
 
 def _path(name: str) -> str:

@@ -11,14 +11,18 @@ JSON = "application/json;charset=utf-8"
 BODIES: dict[int, dict[str, Any]] = {
     400: {"message": "Invalid input", "category": "VALIDATION_ERROR"},
     401: {
-        "message": "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more "
+        "message": "Authentication credentials not found. This API supports OAuth 2.0 "
+        "authentication and you can find more "
         "details at https://developers.hubspot.com/docs/methods/auth/oauth-overview",
         "category": "INVALID_AUTHENTICATION",
     },
     404: {"message": "Resource not found", "category": "OBJECT_NOT_FOUND"},
     405: {"message": "Method not allowed", "category": "METHOD_NOT_ALLOWED"},
     423: {"message": "The resource is locked, try again in 2 seconds", "category": "LOCKED"},
-    477: {"message": "This account is being migrated to another data center", "category": "MIGRATION_IN_PROGRESS"},
+    477: {
+        "message": "This account is being migrated to another data center",
+        "category": "MIGRATION_IN_PROGRESS",
+    },
     429: {"category": "RATE_LIMITS", "errorType": "RATE_LIMIT"},
     500: {"message": "internal error", "category": "INTERNAL_ERROR"},
 }
@@ -29,7 +33,8 @@ LIMITS = {
 SCOPES = ("event-detail-read", "web-analytics-api-access")
 SCOPE_MESSAGES = {  # seen on live accounts, without a context
     "message": "Insufficient scopes, requires one of: [{}]",
-    "older_message": "Your app doesn't the have scopes needed to make this call. Do you have access to the "
+    "older_message": "Your app doesn't the have scopes needed to make this call. Do you have "
+    "access to the "
     "'business-intelligence' scope?  Missing auth details: {}",
 }
 STORAGE = "EVENT_TYPE_READS_NOT_ALLOWED_DUE_TO_STORAGE_LOCATIONS"
@@ -38,7 +43,9 @@ CODE_FIELDS: dict[str, dict[str, Any]] = {  # which one HubSpot uses is not know
     "category": {"category": STORAGE},
     "message": {"message": STORAGE},
     "errors.code": {"errors": [{"message": "The event type cannot be read", "code": STORAGE}]},
-    "errors.subCategory": {"errors": [{"message": "The event type cannot be read", "subCategory": STORAGE}]},
+    "errors.subCategory": {
+        "errors": [{"message": "The event type cannot be read", "subCategory": STORAGE}]
+    },
     "errors.message": {"errors": [{"message": STORAGE}]},
     "context": {"context": {"reason": [STORAGE]}},
 }
@@ -82,20 +89,29 @@ def invalid(message: str, parameter: str) -> Refused:
 def forbidden(types: Collection[str], event_type: str, where: str = "message") -> Answer:
     """A 403 with the missing scopes: those that `types` maps the event type to, else SCOPES.
 
-    `where` is one of SCOPE_MESSAGES, or "context". If `types` maps the event type to a context, that is sent as it is.
+    `where` is one of SCOPE_MESSAGES, or "context". If `types` maps the event type to a context,
+    that is sent as it is.
     """
     scopes = types.get(event_type, SCOPES) if isinstance(types, Mapping) else SCOPES
     names = [scopes] if isinstance(scopes, str) else list(scopes)
     if where != "context" and not isinstance(scopes, Mapping):
-        return error(403, message=SCOPE_MESSAGES[where].format(",".join(names)), category="MISSING_SCOPES")
-    context = scopes if isinstance(scopes, Mapping) else {"requiredScopes": names, "requiredGranularScopes": names}
+        return error(
+            403, message=SCOPE_MESSAGES[where].format(",".join(names)), category="MISSING_SCOPES"
+        )
+    context = (
+        scopes
+        if isinstance(scopes, Mapping)
+        else {"requiredScopes": names, "requiredGranularScopes": names}
+    )
     message = "This app hasn't been granted all required scopes to make this call."
     detail = {"message": "One or more of the following scopes are required.", "context": context}
     return error(403, message=message, category="MISSING_SCOPES", context=context, errors=[detail])
 
 
 def stored_elsewhere(field: str) -> Answer:
-    """A 400 for an event type that may not be read from where it is stored. `field`, one of CODE_FIELDS, holds the code."""
+    """A 400 for an event type that may not be read from where it is stored. `field`, one of
+    CODE_FIELDS, holds the code.
+    """
     return error(400, **{"message": "Cannot read events"} | CODE_FIELDS[field])
 
 
@@ -110,7 +126,9 @@ def rate_limited(policy: str, wait_ms: int | None) -> Answer:
 def _proxy_error(status: int) -> Answer:
     """An error of the proxy in front of the API, which does not send JSON."""
     if status >= 520:
-        return Answer(status, f"error code: {status}".encode(), {"Content-Type": "text/plain; charset=UTF-8"})
+        return Answer(
+            status, f"error code: {status}".encode(), {"Content-Type": "text/plain; charset=UTF-8"}
+        )
     says = "The request URI is too long." if status == 414 else "The server is not available."
     body = f"<html><head><title>{status}</title></head><body>{says}</body></html>"
     return Answer(status, body.encode(), {"Content-Type": "text/html"})

@@ -18,7 +18,9 @@ TRANSPORT = ("cut", "cut_clean", "reset", "hang", "drip")
 
 
 def faults_of(request: Request, behaviour: Behaviour) -> list[str]:
-    """The faults that a request gets: those set for its number, else the callable's, else random ones."""
+    """The faults that a request gets: those set for its number, else the callable's, else random
+    ones.
+    """
     found = behaviour.faults.get(request.number)
     if found is None and behaviour.fault:
         found = behaviour.fault(request)
@@ -63,7 +65,9 @@ def replacement(kind: str, behaviour: Behaviour) -> Answer | None:
 
 
 def alter(kind: str, page: Page, second_cursor: Callable[[], str | None]) -> Page:
-    """The page with a fault in its content. `second_cursor()` returns the cursor of the walk's second page."""
+    """The page with a fault in its content. `second_cursor()` returns the cursor of the walk's
+    second page.
+    """
     if kind == "backward_cursor":
         return page._replace(after=second_cursor() or page.after)
     if kind in SHAPES:
@@ -120,10 +124,18 @@ def _foreign_type(page: Page) -> Page:
 
 
 def _outside(page: Page) -> Page:
-    """The page with an event out of range: a day before occurredAfter, else a day after occurredBefore, else in 2001."""
+    """The page with an event out of range: a day before occurredAfter, else a day after
+    occurredBefore, else in 2001.
+    """
     after = milliseconds(page.query.get("occurredAfter", [None])[0])
     before = milliseconds(page.query.get("occurredBefore", [None])[0])
-    ms = after - DAY_MS if after is not None else before + DAY_MS if before is not None else 1_000_000_000_000
+    ms = (
+        after - DAY_MS
+        if after is not None
+        else before + DAY_MS
+        if before is not None
+        else 1_000_000_000_000
+    )
     return _with_extra_event(page, occurredAt=iso(ms).decode(), id=f"leviathan-outside-{ms}")
 
 
@@ -157,7 +169,9 @@ def _unordered(page: Page) -> Page:
 
 def _duplicate(page: Page) -> Page:
     """The page with every third event twice."""
-    return page._replace(bodies=[body for n, body in enumerate(page.bodies) for _ in range(1 + (n % 3 == 0))])
+    return page._replace(
+        bodies=[body for n, body in enumerate(page.bodies) for _ in range(1 + (n % 3 == 0))]
+    )
 
 
 def _with_property(page: Page, value: bytes) -> Page:

@@ -17,7 +17,10 @@ from simulator.values import mix
 
 HOUR_MS = 3_600_000
 UNREADABLE = -(2**53)  # time of an event whose occurredAt cannot be read: before all others
-EPOCH_MS = 10**11, 10**14  # numbers taken for epoch milliseconds, as in an older example of HubSpot's
+EPOCH_MS = (
+    10**11,
+    10**14,
+)  # numbers taken for epoch milliseconds, as in an older example of HubSpot's
 SHAPES = ("uniform", "rhythm", "bursty", "sparse", "one_ms", "one_second")
 DAY_RHYTHM = (2, 1, 1, 1, 2, 3, 6, 12, 22, 34, 40, 42, 38, 40, 44, 42, 38, 32, 26, 24, 22, 16, 9, 4)
 WEEK_RHYTHM = (10, 11, 11, 10, 9, 4, 3)  # Monday first
@@ -58,13 +61,15 @@ def generated(
     shape: str = "rhythm", seed: int = 0, event_type: str = "e_visited_page", malformed_every: int = 0,
     seconds_only: bool = False, profile: str = "live",
 ) -> History:  # fmt: skip
-    """A history of one event type in [start, end): the same for the same arguments, and computed on demand, not held in memory.
+    """A history of one event type in [start, end): the same for the same arguments, and computed on
+    demand, not held in memory.
 
-    `shape` is one of SHAPES: "rhythm" follows days and weeks, "bursty" has half of its events in one hour, "sparse" has five
-    hours with events, "one_ms" and "one_second" have all events in the middle. Every `malformed_every`th event is malformed, in
-    turn: not an object, no id, no occurredAt, an unreadable occurredAt. `seconds_only` rounds times down to seconds. `profile`
-    is one of PROFILES: "live" has the properties of the event type, "short" 15 of a page visit. The page visits of "live" come in
-    sessions: a few successive ones belong to one visitor.
+    `shape` is one of SHAPES: "rhythm" follows days and weeks, "bursty" has half of its events in
+    one hour, "sparse" has five hours with events, "one_ms" and "one_second" have all events in the
+    middle. Every `malformed_every`th event is malformed, in turn: not an object, no id, no
+    occurredAt, an unreadable occurredAt. `seconds_only` rounds times down to seconds. `profile` is
+    one of PROFILES: "live" has the properties of the event type, "short" 15 of a page visit. The
+    page visits of "live" come in sessions: a few successive ones belong to one visitor.
     """
     first, last = milliseconds(start), milliseconds(end)
     if first is None or last is None or first >= last:
@@ -78,18 +83,30 @@ def generated(
         last = first + (1 if shape == "one_ms" else 1000)
     made = bodies(event_type, profile)
     has_sessions = event_type == VISITS and profile == "live"
-    return _Generated(events, first, last, shape, f"{seed}:{event_type}", made, malformed_every, seconds_only, has_sessions)
+    return _Generated(
+        events,
+        first,
+        last,
+        shape,
+        f"{seed}:{event_type}",
+        made,
+        malformed_every,
+        seconds_only,
+        has_sessions,
+    )
 
 
 def submissions(visits: History, every: int, event_type: str = "e_form_submission_v2") -> History:
-    """A history of forms, one submitted half a minute after every `every`th of these visits, by the same visitor: computed on
-    demand. The visits must be well-formed."""
+    """A history of forms, one submitted half a minute after every `every`th of these visits, by the
+    same visitor: computed on demand. The visits must be well-formed.
+    """
     return _Submissions(visits, every, bodies(event_type))
 
 
 def listed(events: Iterable[Any]) -> History:
-    """A history of these events, any JSON values, sorted by occurredAt (unreadable ones first), then by id (shorter ones first,
-    so that id-9 comes before id-10), then as given."""
+    """A history of these events, any JSON values, sorted by occurredAt (unreadable ones first),
+    then by id (shorter ones first, so that id-9 comes before id-10), then as given.
+    """
     return _Listed(events)
 
 
@@ -99,7 +116,9 @@ def merged(histories: Mapping[str, History]) -> History:
 
 
 class _Computed(ABC):
-    """A history whose events are computed from their number; one that has `time`, `body` and a length."""
+    """A history whose events are computed from their number; one that has `time`, `body` and a
+    length.
+    """
 
     undated = 0
 
@@ -163,8 +182,9 @@ class _Generated(_Computed):
         return body
 
     def _session(self, i: int) -> int:
-        """A random number that event i shares with the others of its session. One session begins in each block of events, at a
-        random one."""
+        """A random number that event i shares with the others of its session. One session begins in
+        each block of events, at a random one.
+        """
         block = i // IN_A_SESSION + self.salt
         session = mix(block)
         return session if i % IN_A_SESSION >= (session >> 32) % IN_A_SESSION else mix(block - 1)
@@ -191,9 +211,16 @@ class _Submissions(_Computed):
 
 class _Listed:
     def __init__(self, events: Iterable[Any]) -> None:
-        keyed = sorted(((_occurred(event), _id_number(event), event) for event in events), key=lambda each: each[:2])
+        keyed = sorted(
+            ((_occurred(event), _id_number(event), event) for event in events),
+            key=lambda each: each[:2],
+        )
         self.times = array("q", (ms for ms, _, _ in keyed))
-        self.ties = [tie << 32 | nth for _, same in groupby(keyed, lambda each: each[:2]) for nth, (_, tie, _) in enumerate(same)]
+        self.ties = [
+            tie << 32 | nth
+            for _, same in groupby(keyed, lambda each: each[:2])
+            for nth, (_, tie, _) in enumerate(same)
+        ]
         self.bodies = [dumps(event) for _, _, event in keyed]
         self.undated = bisect_right(self.times, UNREADABLE)
 
@@ -245,7 +272,9 @@ class _Merged:
         return history.event(index)
 
     def _locate(self, i: int) -> tuple[History, int]:
-        """The history that holds event i, and the event's index there. Events of one time are in the order of their histories."""
+        """The history that holds event i, and the event's index there. Events of one time are in
+        the order of their histories.
+        """
         times = range(UNREADABLE, -UNREADABLE)
         ms = times[bisect_right(times, i, key=lambda ms: self.rank(ms + 1))]
         rest = i - self.rank(ms)
@@ -277,7 +306,9 @@ def _rhythm(ms: int) -> int:
 
 
 def _events_before(events: int, weights: list[int]) -> list[int]:
-    """How many of the events are before each hour, and before the end: one number more than there are weights."""
+    """How many of the events are before each hour, and before the end: one number more than there
+    are weights.
+    """
     total = sum(weights)
     return [events * weight // total for weight in accumulate(weights, initial=0)]
 
@@ -294,7 +325,9 @@ def _malformed(body: bytes, turn: int) -> bytes:
 
 
 def _occurred(event: Any) -> int:
-    """The time of an event, ms UTC, from ISO 8601 text or epoch milliseconds; UNREADABLE if it has none."""
+    """The time of an event, ms UTC, from ISO 8601 text or epoch milliseconds; UNREADABLE if it has
+    none.
+    """
     occurred = event.get("occurredAt") if isinstance(event, dict) else None
     if isinstance(occurred, (int, float)) and EPOCH_MS[0] <= occurred < EPOCH_MS[1]:
         return int(occurred)

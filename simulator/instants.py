@@ -14,7 +14,8 @@ ISO = re.compile(
 
 
 def milliseconds(text: object) -> int | None:
-    """The milliseconds of an ISO 8601 date or date-time, UTC if it has no offset; None if it is neither.
+    """The milliseconds of an ISO 8601 date or date-time, UTC if it has no offset; None if it is
+    neither.
 
     >>> milliseconds("2026-05-21T01:36:04.329Z"), milliseconds("yesterday")
     (1779327364329, None)
@@ -31,7 +32,9 @@ def milliseconds(text: object) -> int | None:
     return (moment - EPOCH) // timedelta(milliseconds=1) + thousandths - _offset_ms(zone or "Z")
 
 
-SPELLINGS: dict[str, Callable[[int], Any]] = {  # of a moment in ms; an older example of HubSpot's shows a number
+SPELLINGS: dict[
+    str, Callable[[int], Any]
+] = {  # of a moment in ms; an older example of HubSpot's shows a number
     "text": lambda ms: iso(ms).decode(),
     "int": int,
     "float": float,

@@ -1,12 +1,15 @@
-"""Lateness: how long after they occurred events become visible. `backdated` and `converting` make a history late in the two
-ways that no look-back covers; `latest` joins them. For an order that reveals events as they come in, use them with `ingested`.
+"""Lateness: how long after they occurred events become visible. `backdated` and `converting` make a
+history late in the two ways that no look-back covers; `latest` joins them. For an order that
+reveals events as they come in, use them with `ingested`.
 """
 
 from collections.abc import Callable, Mapping
 
 from simulator.history import History
 
-Delay = Callable[[int, int], int]  # (index, occurred ms) to the ms until an event is visible, or listed
+Delay = Callable[
+    [int, int], int
+]  # (index, occurred ms) to the ms until an event is visible, or listed
 
 
 def backdated(every: int, ms: int) -> Delay:
@@ -20,8 +23,9 @@ def backdated(every: int, ms: int) -> Delay:
 
 
 def converting(history: History, every: int, ms: int) -> Delay:
-    """Every Nth visitor of a history, in order of first visits, becomes a contact `ms` after the first visit. The visits before
-    that moment become visible at it, with their old dates; later ones at once. A visitor is an objectId.
+    """Every Nth visitor of a history, in order of first visits, becomes a contact `ms` after the
+    first visit. The visits before that moment become visible at it, with their old dates; later
+    ones at once. A visitor is an objectId.
 
     >>> from simulator.history import listed
     >>> days = (1, 2, 5, 9)
@@ -54,7 +58,9 @@ def latest(*delays: Delay) -> Delay:
 
 
 def delay_of(late: Delay | Mapping[str, Delay] | None, event_type: str) -> Delay | None:
-    """The delay of an event type's events: `late` itself, or what it maps the type to. A query without a type has none then."""
+    """The delay of an event type's events: `late` itself, or what it maps the type to. A query
+    without a type has none then.
+    """
     return late.get(event_type) if isinstance(late, Mapping) else late
 
 

@@ -27,13 +27,17 @@ class Page(NamedTuple):
 
 
 def select(history: History, after: int | None, before: int | None, grain: int) -> range:
-    """The events with after <= time < before (ms; None: unbounded), both rounded down to a multiple of `grain` ms."""
+    """The events with after <= time < before (ms; None: unbounded), both rounded down to a multiple
+    of `grain` ms.
+    """
     low = history.undated if after is None else history.rank(after - after % grain)
     high = len(history) if before is None else history.rank(before - before % grain)
     return range(low, max(low, high))
 
 
-def cut(numbers: Iterable[int], limit: int, wanted: Callable[[int], bool] | None) -> tuple[list[int], bool]:
+def cut(
+    numbers: Iterable[int], limit: int, wanted: Callable[[int], bool] | None
+) -> tuple[list[int], bool]:
     """The first `limit` wanted events, and whether more follow."""
     found = list(islice(filter(wanted, numbers) if wanted else numbers, limit + 1))
     return found[:limit], len(found) > limit

@@ -15,12 +15,15 @@ SHAPES: dict[str, Callable[[Mapping[str, str]], Any]] = {
     "after_null": lambda following: {"next": {"after": None}},
     "after_empty": lambda following: {"next": {"after": ""}},
     "link_only": lambda following: {"next": {"link": following.get("link", "")}},
-    "paging_extra": lambda following: {"next": following, "total": 7} if following else {"total": 7},  # valid
+    "paging_extra": lambda following: (
+        {"next": following, "total": 7} if following else {"total": 7}
+    ),  # valid
 }
 
 
 def paging_fields(shape: str | None, following: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of a page that name the next one (`following`; {} on the last page). No shape: as documented.
+    """The fields of a page that name the next one (`following`; {} on the last page). No shape: as
+    documented.
 
     >>> paging_fields(None, {}), paging_fields(None, {"after": "MQ%3D%3D"})
     ({}, {'paging': {'next': {'after': 'MQ%3D%3D'}}})

@@ -1,4 +1,6 @@
-"""What a query asks for: its history, limit, time range, order and filters. Each raises Refused if the query is invalid."""
+"""What a query asks for: its history, limit, time range, order and filters. Each raises Refused if
+the query is invalid.
+"""
 
 import json
 import re
@@ -33,11 +35,15 @@ def history_of(account: Account, query: Query) -> History:
 
 
 def _check_readable(account: Account, event_type: str) -> None:
-    """Raises Refused for an event type that the account must not read. A query without a type reads all of them."""
+    """Raises Refused for an event type that the account must not read. A query without a type reads
+    all of them.
+    """
     behaviour = account.behaviour
     if event_type in behaviour.forbidden:
         raise Refused(forbidden(behaviour.forbidden, event_type, behaviour.missing_scopes))
-    if {event_type} & {*behaviour.stored_elsewhere} or (behaviour.stored_elsewhere and not event_type):
+    if {event_type} & {*behaviour.stored_elsewhere} or (
+        behaviour.stored_elsewhere and not event_type
+    ):
         raise Refused(stored_elsewhere(behaviour.storage_code))
 
 
@@ -48,7 +54,10 @@ def limit_of(query: Query, behaviour: Behaviour) -> int:
     if limit < 1:
         raise invalid(f"limit must be a positive integer, not {text!r}", "limit")
     if limit > behaviour.max_limit and behaviour.limit_policy == "error":
-        raise invalid(f"Invalid limit {limit}: limit must be less than or equal to {behaviour.max_limit}", "limit")
+        raise invalid(
+            f"Invalid limit {limit}: limit must be less than or equal to {behaviour.max_limit}",
+            "limit",
+        )
     return min(limit, behaviour.max_limit)
 
 
@@ -57,7 +66,10 @@ def window_of(account: Account, history: History, query: Query) -> range:
     behaviour = account.behaviour
     grain = 1000 if behaviour.resolution == "second" else 1
     after, before = _bound(query, "occurredAfter"), _bound(query, "occurredBefore")
-    after, before = None if behaviour.after_ignored else after, None if behaviour.before_ignored else before
+    after, before = (
+        None if behaviour.after_ignored else after,
+        None if behaviour.before_ignored else before,
+    )
     if after is not None and not behaviour.after_inclusive:
         after += grain
     if before is not None and behaviour.before_inclusive:
@@ -78,8 +90,9 @@ def _bound(query: Query, name: str) -> int | None:
 
 
 def order_of(query: Query, behaviour: Behaviour, has_cursor: bool) -> str:
-    """The order of the events. A descending order that is `broken`, as seen in HubSpot, is ascending from a cursor on, over the
-    same events again."""
+    """The order of the events. A descending order that is `broken`, as seen in HubSpot, is
+    ascending from a cursor on, over the same events again.
+    """
     sort = query.get("sort", [""])[0].lower()
     if sort and behaviour.sort == "refused":
         raise invalid("sort is not supported", "sort")
@@ -90,7 +103,9 @@ def order_of(query: Query, behaviour: Behaviour, has_cursor: bool) -> str:
 
 
 def filter_of(account: Account, history: History, query: Query) -> Callable[[int], bool] | None:
-    """Whether an event, by index, is visible and passes the query's filters; None if all events are and do."""
+    """Whether an event, by index, is visible and passes the query's filters; None if all events are
+    and do.
+    """
     late, now = delay_of(account.behaviour.late, query.get("eventType", [""])[0]), account.now()
     matches = _event_filters(query, account.behaviour)
     if late is None and not matches:
@@ -121,7 +136,9 @@ def _event_filters(query: Query, behaviour: Behaviour) -> list[Callable[[Any], b
 
 
 def _singular(object_type: str, behaviour: Behaviour) -> str:
-    """An object type of a query in lower case and in the singular. Raises Refused if that is not the spelling asked for."""
+    """An object type of a query in lower case and in the singular. Raises Refused if that is not
+    the spelling asked for.
+    """
     name = singular(object_type)
     spelling = "singular" if name == object_type.lower() else "plural"
     if behaviour.object_types not in ("any", spelling):

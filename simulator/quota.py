@@ -1,4 +1,6 @@
-"""The rate limit: requests per rolling interval and per day, shared by everyone who uses the same app."""
+"""The rate limit: requests per rolling interval and per day, shared by everyone who uses the same
+app.
+"""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -11,7 +13,9 @@ PREFIX = "X-HubSpot-RateLimit-"
 
 @dataclass
 class Decision:
-    """Whether a request is within the limit (no `policy`) or which one it exceeds, for how long, and the headers that say so."""
+    """Whether a request is within the limit (no `policy`) or which one it exceeds, for how long,
+    and the headers that say so.
+    """
 
     policy: str = ""
     wait_ms: int = 0
@@ -20,7 +24,9 @@ class Decision:
 
 @dataclass
 class RateLimit:
-    """Counts the requests of the rolling interval and of the day (UTC). Safe for several threads."""
+    """Counts the requests of the rolling interval and of the day (UTC). Safe for several
+    threads.
+    """
 
     recent: deque[int] = field(default_factory=deque)  # times of the requests in the interval, ms
     day: int = 0
@@ -28,9 +34,15 @@ class RateLimit:
     lock: Lock = field(default_factory=Lock)
 
     def decide(
-        self, now: int, rolling: tuple[int, int] | None, daily: int | None, others_per_second: float = 0.0
+        self,
+        now: int,
+        rolling: tuple[int, int] | None,
+        daily: int | None,
+        others_per_second: float = 0.0,
     ) -> Decision:
-        """Counts a request at `now` (ms) against `rolling` (requests, interval in ms) and `daily`, unless it exceeds them."""
+        """Counts a request at `now` (ms) against `rolling` (requests, interval in ms) and `daily`,
+        unless it exceeds them.
+        """
         with self.lock:
             decision = Decision()
             self._expire(now, rolling[1] if rolling else 0)
@@ -39,7 +51,10 @@ class RateLimit:
             if daily is not None and self.today >= daily:
                 decision.policy, decision.wait_ms = "DAILY", DAY_MS - now % DAY_MS
             elif rolling and len(self.recent) + others >= most:
-                decision.policy, decision.wait_ms = "TEN_SECONDLY_ROLLING", self._until_free(now, interval)
+                decision.policy, decision.wait_ms = (
+                    "TEN_SECONDLY_ROLLING",
+                    self._until_free(now, interval),
+                )
             else:
                 self.today += 1
                 self.recent.append(now)

@@ -1,4 +1,6 @@
-"""The simulator on a socket: HTTP/1.1 on loopback, one thread per connection. It leaves nothing behind when it stops."""
+"""The simulator on a socket: HTTP/1.1 on loopback, one thread per connection. It leaves nothing
+behind when it stops.
+"""
 
 import itertools
 import socket
@@ -29,15 +31,17 @@ MOST_BYTES = 1_048_576  # of a request line
 class Simulator(Account):
     """Serves a HubSpot account on loopback. A context manager.
 
-    `histories` maps event types to their events; port 0 picks a free one. `requests` lists the requests in order of arrival.
-    `behaviour` and `histories` may be changed while it runs.
+    `histories` maps event types to their events; port 0 picks a free one. `requests` lists the
+    requests in order of arrival. `behaviour` and `histories` may be changed while it runs.
     """
 
     def __init__(
         self, histories: dict[str, History], behaviour: Behaviour | None = None, port: int = 0
     ) -> None:
         super().__init__(histories, behaviour or Behaviour())
-        by_number = [[kind] if isinstance(kind, str) else kind for kind in self.behaviour.faults.values()]
+        by_number = [
+            [kind] if isinstance(kind, str) else kind for kind in self.behaviour.faults.values()
+        ]
         for kind in itertools.chain(self.behaviour.fault_kinds, *by_number):
             check(kind)
         self.requests: list[Request] = []
@@ -61,7 +65,10 @@ class Simulator(Account):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stopping.set()
         socket.create_connection((HOST, self.port)).close()  # wakes accept() on every system
@@ -78,9 +85,13 @@ class Simulator(Account):
             if self._stopping.is_set():
                 connection.close()
                 return
-            thread = Thread(target=self._converse, args=(connection,), name="simulator-connection", daemon=True)
+            thread = Thread(
+                target=self._converse, args=(connection,), name="simulator-connection", daemon=True
+            )
             thread.start()
-            self._open = {open_: its for open_, its in self._open.items() if its.is_alive()} | {connection: thread}
+            self._open = {open_: its for open_, its in self._open.items() if its.is_alive()} | {
+                connection: thread
+            }
 
     def _converse(self, connection: socket.socket) -> None:
         """Answers the requests of one connection until either side closes it."""
@@ -107,12 +118,16 @@ class Simulator(Account):
         parts = urlsplit(target)
         query = parse_qs(parts.query, keep_blank_values=True)
         with self._arrival:
-            request = Request(next(self._numbers), method, unquote(parts.path), query, headers, len(line))
+            request = Request(
+                next(self._numbers), method, unquote(parts.path), query, headers, len(line)
+            )
             self.requests.append(request)
         return request
 
     def _serve(self, request: Request, connection: socket.socket, reader: BinaryIO) -> bool:
-        """Answers one request, with its faults. Returns whether the connection can be used again."""
+        """Answers one request, with its faults. Returns whether the connection can be used
+        again.
+        """
         if self._stopping.wait(self.behaviour.latency_ms / 1000):
             return False
         faults, reply = self._reply(request)
@@ -129,14 +144,19 @@ class Simulator(Account):
         length = len(reply.body)
         if transport in ("cut", "cut_clean"):
             body = body[: length // 2]
-        message = self._head(reply, len(body) if transport == "cut_clean" else length, request.number) + body
+        message = (
+            self._head(reply, len(body) if transport == "cut_clean" else length, request.number)
+            + body
+        )
         if transport == "drip":
             return self._drip(connection, message)
         connection.sendall(message)
         return transport != "cut" and _stays_open(request.headers)
 
     def _reply(self, request: Request) -> tuple[list[str], Answer]:
-        """The faults of a request and the answer to it; 501 if the simulator itself, or a callable it was given, fails."""
+        """The faults of a request and the answer to it; 501 if the simulator itself, or a callable
+        it was given, fails.
+        """
         try:
             faults = faults_of(request, self.behaviour)
             return faults, answer(self, request, faults)

@@ -1,4 +1,6 @@
-"""Made-up values, picked by number: the same number gives the same value. The only host is 127.0.0.1."""
+"""Made-up values, picked by number: the same number gives the same value. The only host is
+127.0.0.1.
+"""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -7,22 +9,36 @@ Value = TypeVar("Value")
 MASK = 2**64 - 1
 SITE = "https://127.0.0.1"
 CITIES = [
-    ("portland", "oregon", "united states"), ("berlin", "berlin", "germany"), ("são paulo", "são paulo", "brazil"),
-    ("paris", "île-de-france", "france"), ("tokyo", "tokyo", "japan"), ("pune", "maharashtra", "india"),
-    ("dublin", "leinster", "ireland"), ("", "", "united kingdom"), ("sydney", "new south wales", "australia"),
+    ("portland", "oregon", "united states"),
+    ("berlin", "berlin", "germany"),
+    ("são paulo", "são paulo", "brazil"),
+    ("paris", "île-de-france", "france"),
+    ("tokyo", "tokyo", "japan"),
+    ("pune", "maharashtra", "india"),
+    ("dublin", "leinster", "ireland"),
+    ("", "", "united kingdom"),
+    ("sydney", "new south wales", "australia"),
 ]
 PAGES = [
-    ("/", "Home"), ("/pricing", "Pricing & plans"), ("/blog/keyset-paging", "Why offsets lose rows | Blog"),
-    ("/product/sync", "Sync everything"), ("/contact", "Talk to us"), ("/docs/événements", "Événements – docs"),
-    ("/customers/acme", "How \"Acme\" moved 1,000,000 events"), ("/careers", ""), ("/legal/privacy", "Privacy"),
+    ("/", "Home"),
+    ("/pricing", "Pricing & plans"),
+    ("/blog/keyset-paging", "Why offsets lose rows | Blog"),
+    ("/product/sync", "Sync everything"),
+    ("/contact", "Talk to us"),
+    ("/docs/événements", "Événements – docs"),
+    ("/customers/acme", 'How "Acme" moved 1,000,000 events'),
+    ("/careers", ""),
+    ("/legal/privacy", "Privacy"),
 ]
 AGENTS = [
     (
-        "Chrome", "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/124.0 Safari/537.36", "DESKTOP",
+        "Chrome", ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/124.0 "
+                  "Safari/537.36"), "DESKTOP",
         "124", "Windows",
     ),
     (
-        "Safari", "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148", "MOBILE",
+        "Safari", ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 "
+                  "Mobile/15E148"), "MOBILE",
         "17", "iOS",
     ),
     ("Firefox", "Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0", "DESKTOP", "125", "Linux"),
@@ -30,7 +46,8 @@ AGENTS = [
 REFERRERS = ["", "", "/blog/", "/newsletter?utm_source=spring"]
 SOURCES = ["DIRECT_TRAFFIC", "ORGANIC_SEARCH", "PAID_SOCIAL", "EMAIL_MARKETING", "REFERRALS"]
 
-# What depends on the event, not on the number alone: fields of the %-format that serialized properties are.
+# What depends on the event, not on the number alone: fields of the %-format that serialized
+# properties are.
 PERSON = "%(person)d"  # the event's objectId
 OCCURRED = "%(occurred)d"  # when it occurred, ms
 PROCESSED = "%(processed)d"  # and a moment later

@@ -1,4 +1,6 @@
-"""The properties of a page visit: as on a live account, or fewer. As in HubSpot, all are strings, and some are empty."""
+"""The properties of a page visit: as on a live account, or fewer. As in HubSpot, all are strings,
+and some are empty.
+"""
 
 from simulator.values import (
     AGENTS,
@@ -23,7 +25,9 @@ ALWAYS = (
 
 
 def live(number: int) -> dict[str, str]:
-    """The 38 properties of a live visit, sorted by name (seen in public answers of 2026-03, where many were empty)."""
+    """The 38 properties of a live visit, sorted by name (seen in public answers of 2026-03, where
+    many were empty).
+    """
     properties = {**_page(number), **_visitor(number), **_tracking(number)}
     if number % BARE == BARE - 1:
         properties = {name: value if name in ALWAYS else "" for name, value in properties.items()}

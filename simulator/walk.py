@@ -1,4 +1,6 @@
-"""A walk through the pages of a query: from a request's cursor to the events after it and the cursor of the next page."""
+"""A walk through the pages of a query: from a request's cursor to the events after it and the
+cursor of the next page.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,13 +30,22 @@ class Walk:
     def events(self, window: range) -> Iterable[int]:
         """The events of the window after the position, in order."""
         position = self.position if self._walked else None
-        return events_after(self.history, window, self.order, position, self._delay, self.behaviour.order_breaks_after)
+        return events_after(
+            self.history,
+            window,
+            self.order,
+            position,
+            self._delay,
+            self.behaviour.order_breaks_after,
+        )
 
     def next_cursor(self, page: list[int], more: bool) -> str | None:
         """The percent-encoded cursor that a page of these events names; None on the last page."""
         behaviour = self.behaviour
         if behaviour.cursor_loop and page and self._walked >= behaviour.cursor_loop_after:
-            return self._issue(self.position if self.position and behaviour.cursor_loop == "page" else BEGINNING)
+            return self._issue(
+                self.position if self.position and behaviour.cursor_loop == "page" else BEGINNING
+            )
         if page and (more or behaviour.open_end):
             return self._issue(self._position_after(page[-1]))
         return None
@@ -60,16 +71,26 @@ class Walk:
         behaviour, request = self.behaviour, self.request
         issued = position._replace(
             query=checksum(request.query),
-            issued=request.number if behaviour.cursor_fresh or behaviour.cursor_ttl_requests is not None else 0,
+            issued=request.number
+            if behaviour.cursor_fresh or behaviour.cursor_ttl_requests is not None
+            else 0,
             issued_at=self.now if behaviour.cursor_ttl_ms is not None else 0,
         )
         return encode(issued, self._event_type, look_of(behaviour))
 
     def _position_after(self, i: int) -> Position:
         """The position after event i."""
-        ms, tie, first = self.history.time(i), self.history.tie(i), rank(self.history, self.order, self._delay, i)
+        ms, tie, first = (
+            self.history.time(i),
+            self.history.tie(i),
+            rank(self.history, self.order, self._delay, i),
+        )
         floor = self.position.floor if self.position else BEGINNING.floor
-        if self.position and self.order == "breaking" and self._walked == self.behaviour.order_breaks_after:
+        if (
+            self.position
+            and self.order == "breaking"
+            and self._walked == self.behaviour.order_breaks_after
+        ):
             floor = self.position.millis, self.position.tie
         return Position(ms, tie, 0, self._walked + 1, first, *floor)
 
@@ -80,7 +101,9 @@ def look_of(behaviour: Behaviour) -> Look:
 
 
 def read_cursor(request: Request, behaviour: Behaviour, now: int, turn: int) -> Position:
-    """The position in a request's cursor. `turn` counts the requests that have one. Raises Refused if it is not accepted."""
+    """The position in a request's cursor. `turn` counts the requests that have one. Raises Refused
+    if it is not accepted.
+    """
     text = request.query["after"][0]
     try:
         position = decode(unquote(text) if behaviour.cursor_decodes == "any" else text)

@@ -1,4 +1,5 @@
 """Simulated accounts of one or two event types, from given events or generated ones."""
+
 from pipeline.timestamps import to_text
 from simulator import Behaviour, Simulator, generated, listed
 from tests.support import BASE, TYPE
@@ -8,7 +9,13 @@ OTHER = "pe1_signup"
 
 def event(n=0, event_type=TYPE, /, **properties):
     at = to_text(BASE + n * 1000)
-    own = {"id": f"id-{n}", "eventType": event_type, "occurredAt": at, "objectId": "007", "objectType": "CONTACT"}
+    own = {
+        "id": f"id-{n}",
+        "eventType": event_type,
+        "occurredAt": at,
+        "objectId": "007",
+        "objectType": "CONTACT",
+    }
     return {**own, "properties": properties}
 
 

@@ -1,5 +1,7 @@
-"""What every test shares: generated cases are the same in each run, so that a failure means a change
-(HYPOTHESIS_PROFILE=long looks for new cases), and the fixtures of more than one room."""
+"""What every test shares: generated cases are the same in each run, so that a failure means a
+change (HYPOTHESIS_PROFILE=long looks for new cases), and the fixtures of more than one room.
+"""
+
 import os
 import shutil
 
@@ -33,7 +35,9 @@ def project(tmp_path, home):
 
 @pytest.fixture
 def staged(project):
-    shutil.copytree(ROOT / "pipeline", project / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "pipeline", project / "pipeline", ignore=shutil.ignore_patterns("__pycache__")
+    )
     for name in ("connector.py", "requirements.txt"):
         shutil.copy(ROOT / name, project)
     return project
@@ -59,6 +63,7 @@ def simulated(sim):
 @pytest.fixture
 def account(simulated):
     """The simulator with these histories, by event type."""
+
     def behave(histories, **behaviour):
         sim = simulated(**behaviour)
         sim.histories = histories

@@ -1,4 +1,7 @@
-"""The connector through the SDK's real core and its command line, for every test that wants the real thing."""
+"""The connector through the SDK's real core and its command line, for every test that wants the
+real thing.
+"""
+
 import json
 import os
 import subprocess
@@ -19,15 +22,23 @@ ROOT = Path(connector.__file__).parent
 
 
 def make_home(folder):
-    """Makes a home in which the SDK's core has just looked for a newer version of itself, so that no request leaves."""
-    settings = folder / constants.ROOT_LOCATION.replace("connector_sdk", "connector_sdk_core") / "_config.json"
+    """Makes a home in which the SDK's core has just looked for a newer version of itself, so that
+    no request leaves.
+    """
+    settings = (
+        folder
+        / constants.ROOT_LOCATION.replace("connector_sdk", "connector_sdk_core")
+        / "_config.json"
+    )
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps({"lastVersionCheck": int(time.time())}))
     return folder
 
 
 def run(project, configuration):
-    """What `fivetran debug` does in a project, without its command line. The one place that uses the SDK's internals."""
+    """What `fivetran debug` does in a project, without its command line. The one place that uses
+    the SDK's internals.
+    """
     saved = project / "files" / "state.json"
     state = json.loads(saved.read_text()) if saved.exists() else {}
     before = constants.DEBUGGING, Logging.LOG_LEVEL
@@ -62,20 +73,33 @@ def fivetran(staged, *arguments):
     scripts = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
     command = [scripts / "fivetran", *arguments]
-    done = subprocess.run(command, cwd=staged, capture_output=True, text=True, timeout=120, env=environment)
+    done = subprocess.run(
+        command, cwd=staged, capture_output=True, text=True, timeout=120, env=environment
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 def outcomes(sim, **given):
-    """What each setup test reports on a configuration: label to failure, None if it passes. No secret is ever in it."""
+    """What each setup test reports on a configuration: label to failure, None if it passes. No
+    secret is ever in it.
+    """
     keys = configuration(sim, **given)
     form = connector.configuration_form()
-    reported = {test.label: form._get_test_function_by_name(test.name)(keys).failure for test in form.to_response().tests}
+    reported = {
+        test.label: form._get_test_function_by_name(test.name)(keys).failure
+        for test in form.to_response().tests
+    }
     secrets = [keys[name] for name in ("api_token", "hash_salt") if keys.get(name)]
-    assert not [text for text in reported.values() if text is not None and any(secret in text for secret in secrets)]
+    assert not [
+        text
+        for text in reported.values()
+        if text is not None and any(secret in text for secret in secrets)
+    ]
     return reported
 
 
 def failures(sim, **given):
-    return {label: failure for label, failure in outcomes(sim, **given).items() if failure is not None}
+    return {
+        label: failure for label, failure in outcomes(sim, **given).items() if failure is not None
+    }

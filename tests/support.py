@@ -1,4 +1,5 @@
 """What several test files use: a sync into plain lists, and the truth to hold it against."""
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +18,9 @@ TYPE = "e_visited_page"
 
 @dataclass
 class Delivered:
-    """A sink that keeps what a sync delivers: rows by table and id (as a destination would), upserts in order, states."""
+    """A sink that keeps what a sync delivers: rows by table and id (as a destination would),
+    upserts in order, states.
+    """
 
     rows: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     upserts: list[str] = field(default_factory=list)
@@ -42,16 +45,29 @@ class Delivered:
 
 
 def configuration(sim: Any, **keys: str) -> dict[str, str]:
-    return {"api_token": "pat-na1-secret", "initial_sync_start_date": START, "api_base_url": sim.url, **keys}
+    return {
+        "api_token": "pat-na1-secret",
+        "initial_sync_start_date": START,
+        "api_base_url": sim.url,
+        **keys,
+    }
 
 
-def sync_into(delivered: Delivered, sim: Any, state: dict[str, Any] | None = None, **keys: str) -> Delivered:
-    sync(read_settings(configuration(sim, **keys)), delivered.state if state is None else state, delivered.sink())
+def sync_into(
+    delivered: Delivered, sim: Any, state: dict[str, Any] | None = None, **keys: str
+) -> Delivered:
+    sync(
+        read_settings(configuration(sim, **keys)),
+        delivered.state if state is None else state,
+        delivered.sink(),
+    )
     return delivered
 
 
 def jumping(*dates: str) -> Callable[[], int]:
-    """A clock that is at another date each time it is looked at, which the simulator does three times an answer."""
+    """A clock that is at another date each time it is looked at, which the simulator does three
+    times an answer.
+    """
     return partial(next, cycle(map(to_ms, dates)))
 
 
@@ -60,8 +76,9 @@ class Killed(Exception):
 
 
 class Destination(Delivered):
-    """Keeps rows as Fivetran does: what came after the last checkpoint is lost with the sync, and nothing follows a failure.
-    `fuse` operations succeed, the next one kills the sync."""
+    """Keeps rows as Fivetran does: what came after the last checkpoint is lost with the sync, and
+    nothing follows a failure. `fuse` operations succeed, the next one kills the sync.
+    """
 
     fuse = None
 

@@ -1,4 +1,7 @@
-"""A history read on a Dask cluster (real processes), and the connector that resumes from the state it leaves."""
+"""A history read on a Dask cluster (real processes), and the connector that resumes from the state
+it leaves.
+"""
+
 import doctest
 import itertools
 import json
@@ -35,7 +38,10 @@ from tests.support import Delivered, configuration, sync_into
 pytestmark = pytest.mark.long
 
 TYPE, SIGNUP = "e_visited_page", "pe1_signup"
-FROM, NOW = "2026-03-01T05:30:00Z", "2026-03-20T06:30:00Z"  # the configured start, and when the backfill runs
+FROM, NOW = (
+    "2026-03-01T05:30:00Z",
+    "2026-03-20T06:30:00Z",
+)  # the configured start, and when the backfill runs
 END = "2026-03-20T00:00:00.000Z"  # where it ends
 WORKERS = 3
 ROOT = Path(__file__).parents[1]
@@ -44,7 +50,9 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def dask():
     with (
-        LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        LocalCluster(
+            n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
         Dask(cluster) as client,
     ):
         yield client
@@ -54,14 +62,24 @@ def hubspot(*types, events=1_000, malformed_every=0, **behaviour):
     """An account whose clock is at NOW, though it has events before FROM and after that."""
     offset = to_ms(NOW) - time.time_ns() // 1_000_000
     histories = {
-        name: generated(events, "2026-02-27T00:00:00Z", "2026-03-23T00:00:00Z", event_type=name, malformed_every=malformed_every)
+        name: generated(
+            events,
+            "2026-02-27T00:00:00Z",
+            "2026-03-23T00:00:00Z",
+            event_type=name,
+            malformed_every=malformed_every,
+        )
         for name in types or (TYPE,)
     }
-    return Simulator(histories, Behaviour(clock=lambda: time.time_ns() // 1_000_000 + offset, **behaviour))
+    return Simulator(
+        histories, Behaviour(clock=lambda: time.time_ns() // 1_000_000 + offset, **behaviour)
+    )
 
 
 def settings_of(sim, **keys):
-    return read_settings(configuration(sim, **{"initial_sync_start_date": FROM, "page_size": "20", **keys}))
+    return read_settings(
+        configuration(sim, **{"initial_sync_start_date": FROM, "page_size": "20", **keys})
+    )
 
 
 def rows_of(folder, table=TYPE):
@@ -69,8 +87,14 @@ def rows_of(folder, table=TYPE):
     files = sorted(str(file) for file in folder.glob(f"{table}/*/*.parquet"))
     if not files:
         return []
-    read = duckdb.sql("SELECT * FROM read_parquet(?, union_by_name = true, hive_partitioning = false)", params=[files])
-    return [{name: value for name, value in zip(read.columns, row, strict=True) if value is not None} for row in read.fetchall()]
+    read = duckdb.sql(
+        "SELECT * FROM read_parquet(?, union_by_name = true, hive_partitioning = false)",
+        params=[files],
+    )
+    return [
+        {name: value for name, value in zip(read.columns, row, strict=True) if value is not None}
+        for row in read.fetchall()
+    ]
 
 
 def as_written(row):
@@ -87,9 +111,13 @@ def test_the_examples_in_the_code_hold(module):
     assert doctest.testmod(module).failed == 0
 
 
-def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_killed(dask, tmp_path):
+def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_killed(
+    dask, tmp_path
+):
     victims = list(dask.run(os.getpid).values())[1:]
-    all_are_asking = threading.Barrier(WORKERS, lambda: [os.kill(victim, signal.SIGKILL) for victim in victims])
+    all_are_asking = threading.Barrier(
+        WORKERS, lambda: [os.kill(victim, signal.SIGKILL) for victim in victims]
+    )
     asked = itertools.count(1)
 
     def kill_in_the_middle(_):
@@ -97,7 +125,11 @@ def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_k
             all_are_asking.wait(timeout=30)
 
     with hubspot(TYPE, SIGNUP, malformed_every=50, latency_ms=5) as sim:
-        keys = {"event_types": f"{TYPE}, {SIGNUP}", "page_size": "20", "initial_sync_start_date": FROM}
+        keys = {
+            "event_types": f"{TYPE}, {SIGNUP}",
+            "page_size": "20",
+            "initial_sync_start_date": FROM,
+        }
         truth = sync_into(Delivered(), sim, **keys)
         sim.behaviour.fault = kill_in_the_middle
         left = backfill(dask, settings_of(sim, **keys), tmp_path)
@@ -105,8 +137,12 @@ def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_k
 
     for name in (TYPE, SIGNUP):
         written, resumed = rows_of(tmp_path, name), list(map(as_written, after.rows[name].values()))
-        assert main_span(progress_by_type(left.state)[name], to_ms(FROM), HOUR, local_now())[0] == to_ms(END)
-        assert max(row["occurred"] for row in written) < END <= min(row["occurred"] for row in resumed)
+        assert main_span(progress_by_type(left.state)[name], to_ms(FROM), HOUR, local_now())[
+            0
+        ] == to_ms(END)
+        assert (
+            max(row["occurred"] for row in written) < END <= min(row["occurred"] for row in resumed)
+        )
         assert by_id([*written, *resumed]) == by_id(map(as_written, truth.rows[name].values()))
         assert left.rows[name] == len(written)
     rejected = rows_of(tmp_path, REJECTED) + list(after.rows[REJECTED].values())
@@ -120,7 +156,9 @@ def test_a_day_of_an_event_type_is_a_folder(dask, tmp_path):
     days = [file.parent for file in tmp_path.glob(f"{TYPE}/day=*/*.parquet")]
     assert set(Counter(days).values()) == {2}
     for day in set(days):
-        dates = duckdb.sql("SELECT DISTINCT left(occurred, 10) FROM read_parquet(?)", params=[f"{day}/*.parquet"]).fetchall()
+        dates = duckdb.sql(
+            "SELECT DISTINCT left(occurred, 10) FROM read_parquet(?)", params=[f"{day}/*.parquet"]
+        ).fetchall()
         assert dates in ([], [(day.name.removeprefix("day="),)])
 
 
@@ -128,21 +166,30 @@ ODD = ["..", "../..", "/elsewhere", "a/b", "a\x00b", ".unfinished", REJECTED, ""
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_window_has_its_own_file_below_the_folder_whatever_its_event_type_is_called(name, tmp_path):
+def test_a_window_has_its_own_file_below_the_folder_whatever_its_event_type_is_called(
+    name, tmp_path
+):
     window = Window(name, to_ms("2026-03-02"), to_ms("2026-03-03"))
     file, rejects = file_of(window, tmp_path), rejects_of(window, tmp_path)
     for path in (file, rejects):
-        assert path.resolve().parents[2] == path.parents[2] == tmp_path and path.parent.name == "day=2026-03-02"
+        assert (
+            path.resolve().parents[2] == path.parents[2] == tmp_path
+            and path.parent.name == "day=2026-03-02"
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert file.parents[1].name not in (REJECTED, UNFINISHED) and rejects.parents[1].name == REJECTED
+    assert (
+        file.parents[1].name not in (REJECTED, UNFINISHED) and rejects.parents[1].name == REJECTED
+    )
 
 
 def test_a_type_with_a_name_that_leads_elsewhere_is_written_below_the_folder(dask, tmp_path):
     folder, names = tmp_path / "history" / "below", ("..", "../../x", "E_Visited_Page", TYPE)
     with hubspot(*names, events=100) as sim:
         left = backfill(dask, settings_of(sim, event_types="*"), folder)
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file() and folder not in path.parents] == []
+    assert [
+        path.name for path in tmp_path.rglob("*") if path.is_file() and folder not in path.parents
+    ] == []
     assert len(list(folder.iterdir())) == len(names) and left.rows[TYPE] == len(rows_of(folder))
     assert all(0 < left.rows[name] < 101 for name in names)
 
@@ -150,7 +197,10 @@ def test_a_type_with_a_name_that_leads_elsewhere_is_written_below_the_folder(das
 def test_a_window_done_several_times_at_once_is_there_once(dask, tmp_path):
     window = Window(TYPE, to_ms("2026-03-02"), to_ms("2026-03-03"))
     with hubspot() as sim:
-        tasks = [dask.submit(read_window, window, settings_of(sim), tmp_path, pure=False) for _ in range(6)]
+        tasks = [
+            dask.submit(read_window, window, settings_of(sim), tmp_path, pure=False)
+            for _ in range(6)
+        ]
         assert len({count[TYPE] for count in dask.gather(tasks)}) == 1
     assert list(tmp_path.glob(f"{TYPE}/*/*")) == [file_of(window, tmp_path)]
 
@@ -179,7 +229,9 @@ def test_all_workers_share_one_quota(dask, tmp_path):
 def test_an_event_out_of_its_window_is_rejected_and_kept(dask, tmp_path):
     with hubspot(faults={20: "outside"}) as sim:
         left = backfill(dask, settings_of(sim), tmp_path)
-    assert [row["reason"] for row in rows_of(tmp_path, REJECTED)] == ["out of the time range asked for"]
+    assert [row["reason"] for row in rows_of(tmp_path, REJECTED)] == [
+        "out of the time range asked for"
+    ]
     assert left.rows[TYPE] == len({row["id"] for row in rows_of(tmp_path)})
 
 
@@ -194,7 +246,9 @@ def test_an_error_in_a_window_stops_the_backfill_and_leaves_only_complete_files(
 
 def test_a_file_has_the_columns_of_all_its_rows_with_their_values_as_text(tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "ROWS", 2)
-    with parquet.RowFile(tmp_path / TYPE / "day=x" / "a.parquet", tmp_path / "unfinished", ("id", "objectType")) as file:
+    with parquet.RowFile(
+        tmp_path / TYPE / "day=x" / "a.parquet", tmp_path / "unfinished", ("id", "objectType")
+    ) as file:
         for number, value in enumerate(["007", 7, None, 1.5, True, "", "é\n\u0000"]):
             file.add({"id": str(number), f"hs_{number % 3}": value})
     assert rows_of(tmp_path) == [
@@ -221,12 +275,18 @@ def test_patterns_that_match_nothing_are_an_error(dask, tmp_path):
 
 def pasted_into_a_file(sim, folder):
     """The output of the documented backfill as a script, and the files it leaves."""
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(), re.DOTALL)
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(), re.DOTALL
+    )
     (folder / "history.py").write_text(code)
-    (folder / "configuration.json").write_text(json.dumps(configuration(sim, initial_sync_start_date=FROM)))
+    (folder / "configuration.json").write_text(
+        json.dumps(configuration(sim, initial_sync_start_date=FROM))
+    )
     command = [sys.executable, "history.py"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout, sorted(folder.glob(f"*/{TYPE}/**/*.parquet"))
 
@@ -234,13 +294,18 @@ def pasted_into_a_file(sim, folder):
 def test_the_documented_backfill_runs_as_a_script_and_reports_its_progress(tmp_path):
     offset = to_ms("2026-07-20T00:00:00Z") - time.time_ns() // 1_000_000
     history = generated(1_271, "2026-03-01T00:00:00Z", "2026-06-28T00:00:00Z")
-    with Simulator({TYPE: history}, Behaviour(clock=lambda: time.time_ns() // 1_000_000 + offset)) as sim:
+    with Simulator(
+        {TYPE: history}, Behaviour(clock=lambda: time.time_ns() // 1_000_000 + offset)
+    ) as sim:
         printed, files = pasted_into_a_file(sim, tmp_path)
         state = json.loads((tmp_path / "state.json").read_text())
         sync_into(Delivered(), sim, state, initial_sync_start_date=FROM)
     assert 1 <= len(files) <= 10
     lines = printed.splitlines()
-    assert f"0 of {len(files)} windows" in lines[0] and f"{len(files)} of {len(files)} windows" in lines[-1]
+    assert (
+        f"0 of {len(files)} windows" in lines[0]
+        and f"{len(files)} of {len(files)} windows" in lines[-1]
+    )
     assert progress_by_type(state)[TYPE].occurred is not None
 
 
@@ -249,15 +314,32 @@ def test_longer_windows_are_fewer_files_with_the_same_rows(dask, tmp_path, hours
     lines = []
     with hubspot() as sim:
         by_day = backfill(dask, settings_of(sim), tmp_path / "day")
-        longer = backfill(dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours, tell=lines.append)
+        longer = backfill(
+            dask,
+            settings_of(sim, lookback_minutes="0"),
+            tmp_path / "longer",
+            hours=hours,
+            tell=lines.append,
+        )
         end = to_ms(progress_by_type(longer.state)[TYPE].occurred)
-        again = backfill(dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours)
-    assert again.rows == longer.rows and to_ms(progress_by_type(again.state)[TYPE].occurred) == end and end % (hours * HOUR) == 0
+        again = backfill(
+            dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours
+        )
+    assert (
+        again.rows == longer.rows
+        and to_ms(progress_by_type(again.state)[TYPE].occurred) == end
+        and end % (hours * HOUR) == 0
+    )
     rows = [row for row in rows_of(tmp_path / "day") if to_ms(row["occurred"]) < end]
-    assert by_id(rows) == by_id(rows_of(tmp_path / "longer")) and longer.rows[TYPE] == len(rows) <= by_day.rows[TYPE]
+    assert (
+        by_id(rows) == by_id(rows_of(tmp_path / "longer"))
+        and longer.rows[TYPE] == len(rows) <= by_day.rows[TYPE]
+    )
     files = list((tmp_path / "longer" / TYPE).rglob("*.parquet"))
     assert len(files) <= 4 and {path.parent.name.partition("=")[0] for path in files} == {"from"}
-    assert lines and lines[-1].startswith(f"{len(files)} of {len(files)} windows, {len(rows):,} rows")
+    assert lines and lines[-1].startswith(
+        f"{len(files)} of {len(files)} windows, {len(rows):,} rows"
+    )
 
 
 @pytest.mark.parametrize("hours", [0, 5, 36, -24, 25])

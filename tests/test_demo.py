@@ -1,4 +1,7 @@
-"""The demo: it has a place of its own, from which nothing reaches the real account synced after it."""
+"""The demo: it has a place of its own, from which nothing reaches the real account synced after
+it.
+"""
+
 import json
 import shutil
 import socket
@@ -13,7 +16,9 @@ from tests.support import TYPE, configuration, truth
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A copy of the project, in which the demo runs; its syncs go through the SDK's core without the command line."""
+    """A copy of the project, in which the demo runs; its syncs go through the SDK's core without
+    the command line.
+    """
     root, place = tmp_path / "project", tmp_path / "project" / "build" / "demo"
     shutil.copytree(ROOT / "pipeline", root / "pipeline")
     for name in ("connector.py", "requirements.txt"):
@@ -27,7 +32,10 @@ def project(tmp_path, monkeypatch):
 
 def test_after_the_demo_the_real_account_is_read_completely_and_by_itself(project, capfd):
     assert demo.main() == 0
-    assert "3,000 page visits and 90 forms" in capfd.readouterr().out and not (project / "files").exists()
+    assert (
+        "3,000 page visits and 90 forms" in capfd.readouterr().out
+        and not (project / "files").exists()
+    )
     with Simulator({TYPE: generated(300)}) as real:
         run(project, configuration(real, event_types=TYPE))
         assert {key for (key,) in rows(project)} == truth(real.histories[TYPE])
@@ -36,7 +44,10 @@ def test_after_the_demo_the_real_account_is_read_completely_and_by_itself(projec
     assert demo.main() == 0
     assert "Done with 2 requests;" in capfd.readouterr().out
     assert (project / "files" / "state.json").read_bytes() == kept and len(rows(project)) == 300
-    assert len(rows(demo.PLACE)) == 3_000 and len(rows(demo.PLACE, table="e_form_submission_v_2")) == 90
+    assert (
+        len(rows(demo.PLACE)) == 3_000
+        and len(rows(demo.PLACE, table="e_form_submission_v_2")) == 90
+    )
 
 
 def test_the_demo_takes_another_port_if_its_own_is_taken(project):

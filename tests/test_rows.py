@@ -1,4 +1,7 @@
-"""`events` gives the rows that a sync upserts: all of a time range, in order, without an SDK or a state."""
+"""`events` gives the rows that a sync upserts: all of a time range, in order, without an SDK or a
+state.
+"""
+
 import threading
 import tracemalloc
 from datetime import date, datetime, timezone
@@ -14,7 +17,9 @@ from pipeline.timestamps import to_ms, to_text
 from simulator import generated, listed
 from tests.support import TYPE, Delivered, configuration, event, sync_into
 
-pytestmark = pytest.mark.filterwarnings("ignore:HubSpot's answers are out of order")  # some of these worlds are
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:HubSpot's answers are out of order"
+)  # some of these worlds are
 START, END = "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
 
 
@@ -29,7 +34,9 @@ def truth(history, start=START, end=END):
 def test_the_rows_of_a_range_are_all_there_and_in_order(simulated, order, concurrency):
     history = generated(3_000)
     sim = simulated(history, order=order)
-    rows = list(events(configuration(sim, page_size="50", concurrency=concurrency), TYPE, START, END))
+    rows = list(
+        events(configuration(sim, page_size="50", concurrency=concurrency), TYPE, START, END)
+    )
     moments = [row["occurred"] for row in rows]
     assert sorted(row["id"] for row in rows) == sorted(truth(history))
     assert moments == sorted(moments)
@@ -37,9 +44,16 @@ def test_the_rows_of_a_range_are_all_there_and_in_order(simulated, order, concur
 
 def test_the_rows_are_those_of_a_sync_with_the_names_of_the_destination(simulated):
     sim = simulated(generated(300))
-    keys = {"drop_columns": "hs_user_agent", "hash_columns": "hs_url", "hash_salt": "pepper", "rename_columns": "hs_title=title"}
+    keys = {
+        "drop_columns": "hs_user_agent",
+        "hash_columns": "hs_url",
+        "hash_salt": "pepper",
+        "rename_columns": "hs_title=title",
+    }
     synced = sync_into(Delivered(), sim, **keys).rows[TYPE].values()
-    assert sorted(events(configuration(sim, **keys)), key=str) == sorted(destination_columns(synced), key=str)
+    assert sorted(events(configuration(sim, **keys)), key=str) == sorted(
+        destination_columns(synced), key=str
+    )
 
 
 def test_moments_are_text_or_datetimes_and_utc_without_a_zone(simulated):
@@ -67,9 +81,13 @@ def test_an_end_before_the_start_is_an_error_before_anything_is_asked(simulated)
 
 
 def test_what_cannot_be_a_row_is_left_out_with_a_warning(simulated):
-    history = listed([event(to_ms(START), 1), {"eventType": TYPE, "occurredAt": START, "properties": {}}])
+    history = listed(
+        [event(to_ms(START), 1), {"eventType": TYPE, "occurredAt": START, "properties": {}}]
+    )
     with pytest.warns(UserWarning, match=r"events left out: 1 \(no id\)"):
-        assert [row["id"] for row in events(configuration(simulated(history)), TYPE, START)] == ["id-1"]
+        assert [row["id"] for row in events(configuration(simulated(history)), TYPE, START)] == [
+            "id-1"
+        ]
 
 
 def test_what_hubspot_refuses_is_raised_where_it_is_read(simulated):
@@ -103,7 +121,9 @@ def test_rows_are_sorted_whenever_the_watermark_keeps_its_word(steps):
 
 
 def test_rows_of_one_moment_are_not_held_without_bound():
-    """Only their ids are: of those that a walk which began anew reads twice, each comes once all the same."""
+    """Only their ids are: of those that a walk which began anew reads twice, each comes once all
+    the same.
+    """
     title, ids = "x" * 2000, (number % (2 * MOST_HELD) for number in range(6 * MOST_HELD))
     rows = ({"occurred": START, "id": key, "hs_title": f"{title}{key}"} for key in ids)
     tracemalloc.start()

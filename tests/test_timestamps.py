@@ -1,4 +1,5 @@
 """Timestamps: text to milliseconds and back, and ValueError for any other text."""
+
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -30,7 +31,11 @@ def test_a_fraction_may_have_any_length_and_is_cut_to_milliseconds(moment, zone,
 
 
 @law
-@given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), OFFSETS, st.sampled_from([":", "", "hours"]))
+@given(
+    st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)),
+    OFFSETS,
+    st.sampled_from([":", "", "hours"]),
+)
 def test_an_offset_shifts_the_timestamp(moment, minutes, shape):
     if shape == "hours":
         minutes = int(minutes / 60) * 60
@@ -93,4 +98,7 @@ def test_any_text_is_a_timestamp_or_a_value_error(text):
 @given(st.integers())
 def test_milliseconds_out_of_range_become_the_first_or_last_timestamp(ms):
     assert to_ms(to_text(ms)) == min(max(ms, FIRST), LAST)
-    assert to_text(10**400) == "9999-12-31T23:59:59.999Z" and to_text(-(10**400)) == "0001-01-01T00:00:00.000Z"
+    assert (
+        to_text(10**400) == "9999-12-31T23:59:59.999Z"
+        and to_text(-(10**400)) == "0001-01-01T00:00:00.000Z"
+    )

@@ -1,18 +1,32 @@
-"""The ledger of one event type: while a sync delivers events, it counts those behind the watermark, stretch by stretch."""
+"""The ledger of one event type: while a sync delivers events, it counts those behind the watermark,
+stretch by stretch.
+"""
+
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.audits.stretches import CELL, MODULUS, RECENT, Stretch, fingerprint, merge, next_age, unsettled
+from pipeline.audits.stretches import (
+    CELL,
+    MODULUS,
+    RECENT,
+    Stretch,
+    fingerprint,
+    merge,
+    next_age,
+    unsettled,
+)
 from pipeline.hubspot.events_api import PROPERTIES, occurred_ms
 from pipeline.recent import Recent
 
 
 class Ledger:
-    """The stretches of one event type, continued from those of earlier syncs (`stretches`, contiguous).
+    """The stretches of one event type, continued from those of earlier syncs (`stretches`,
+    contiguous).
 
-    `begin` is where this sync begins to read; what it skips after them is delivered again one day. `read_again_from` returns
-    where the next sync will begin, at the latest: what occurred later need not be counted. `fine` events fill a stretch, `most`
-    stretches are kept, and what occurred before `oldest` is never audited. Times are ms UTC.
+    `begin` is where this sync begins to read; what it skips after them is delivered again one day.
+    `read_again_from` returns where the next sync will begin, at the latest: what occurred later
+    need not be counted. `fine` events fill a stretch, `most` stretches are kept, and what occurred
+    before `oldest` is never audited. Times are ms UTC.
     """
 
     def __init__(
@@ -26,19 +40,26 @@ class Ledger:
         read_again_from: Callable[[], int] | None = None,
     ):
         self._now, self._fine, self._most = now, max(1, fine), most
-        self._read_again_from, self._before = read_again_from, 0  # 0: not known before the first event
+        self._read_again_from, self._before = (
+            read_again_from,
+            0,
+        )  # 0: not known before the first event
         self.end = stretches[-1].end if stretches else max(begin, oldest)
         skipped = [unsettled(self.end, begin)] if self.end < begin else []
         self._earlier = [*stretches, *skipped]
         self.end = self._earlier_end = max(self.end, begin)
         self._closed = self._earlier.copy()
         self._begin, self._count, self._total = self.end, 0, 0  # the stretch that is still open
-        self._pending: dict[int, tuple[int, int]] = {}  # number and sum of events not yet behind the watermark, by ms
+        self._pending: dict[
+            int, tuple[int, int]
+        ] = {}  # number and sum of events not yet behind the watermark, by ms
         self._recent = Recent(RECENT)
         self.small_property: str | None = None  # one with a short value, to ask for in an audit
 
     def add(self, event: Any) -> None:
-        """Adds an event that is delivered, unless its time was counted by an earlier sync, or is read again by the next."""
+        """Adds an event that is delivered, unless its time was counted by an earlier sync, or is
+        read again by the next.
+        """
         ms = occurred_ms(event)
         if not self._before:
             self._before = self._read_again_from() if self._read_again_from else 2**62
@@ -66,7 +87,9 @@ class Ledger:
             self._closed = merge(self._closed, self._now, self._fine, self._most)
 
     def until(self, end: int) -> list[Stretch]:
-        """The stretches up to `end`, from which the next sync reads: those of earlier syncs if this one has not come further."""
+        """The stretches up to `end`, from which the next sync reads: those of earlier syncs if this
+        one has not come further.
+        """
         if end <= self._earlier_end:
             return self._earlier
         self.close(end)

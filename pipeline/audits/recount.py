@@ -1,4 +1,5 @@
 """Counts the events of given stretches anew."""
+
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
@@ -25,8 +26,9 @@ class Recount:
         self._recent = Recent(RECENT)
 
     def add(self, event: Any) -> int | None:
-        """Adds an event, unless it lies outside or was added a short while ago. Returns the place of its stretch, None if it lies
-        outside."""
+        """Adds an event, unless it lies outside or was added a short while ago. Returns the place
+        of its stretch, None if it lies outside.
+        """
         ms = occurred_ms(event)
         if ms is None or not self._begins[0] <= ms < self._end:
             return None
@@ -37,7 +39,9 @@ class Recount:
         return place
 
     def holds_all_of(self, place: int, counted: Stretch) -> bool:
-        """Whether all the events of an earlier count of the stretch at a place were added, and no others."""
+        """Whether all the events of an earlier count of the stretch at a place were added, and no
+        others.
+        """
         return 0 < counted.events == self._events[place] and counted.total == self._totals[place]
 
     def stretches(self) -> list[Stretch]:

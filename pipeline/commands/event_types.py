@@ -1,4 +1,5 @@
 """The event types of an account: which can be read, and what is in them."""
+
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -24,8 +25,10 @@ PATIENCE = 20 * SECOND  # a person waits for the answer
 
 
 class Found(NamedTuple):
-    """What one answer says of an event type: its events lie between `first` and `last` (ms), or `refused` is why it cannot be
-    read. If `more`, the answer did not hold them all, and the last is later."""
+    """What one answer says of an event type: its events lie between `first` and `last` (ms), or
+    `refused` is why it cannot be read. If `more`, the answer did not hold them all, and the last is
+    later.
+    """
 
     event_type: str
     events: int = 0
@@ -43,16 +46,24 @@ def _name(found: Found) -> str:
     """The name of an event type, such that it cannot move the cursor of a terminal."""
     return found.event_type if found.event_type.isprintable() else repr(found.event_type)
 
+
 def find_event_types(settings: Settings, progress: Callable[[int, int], Any]) -> Iterator[Found]:
-    """What there is of each event type of the account, by name: one request for their list, and one for each. `progress` gets the
-    number asked for, and that of all. Raises ConnectorError if HubSpot cannot be asked at all."""
+    """What there is of each event type of the account, by name: one request for their list, and one
+    for each. `progress` gets the number asked for, and that of all. Raises ConnectorError if
+    HubSpot cannot be asked at all.
+    """
     unfiltered = replace(settings, object_type="", object_id="", properties=(), property_filters=())
     stop = threading.Event()
-    with connect(settings, patience=PATIENCE) as client, ThreadPoolExecutor(settings.concurrency) as workers:
+    with (
+        connect(settings, patience=PATIENCE) as client,
+        ThreadPoolExecutor(settings.concurrency) as workers,
+    ):
         try:
             names = sorted(set(client.event_types(stop)))
             progress(0, len(names))
-            for number, found in enumerate(workers.map(lambda name: _find(unfiltered, client, name, stop), names), start=1):
+            for number, found in enumerate(
+                workers.map(lambda name: _find(unfiltered, client, name, stop), names), start=1
+            ):
                 progress(number, len(names))
                 yield found
         finally:
@@ -69,22 +80,40 @@ def _find(settings: Settings, client: Client, event_type: str, stop: threading.E
         return Found(event_type, refused=str(error))
     moments = [moment for moment in map(occurred_ms, page.events) if moment is not None]
     held = [event.get(PROPERTIES) for event in page.events if isinstance(event, dict)]
-    filled = [name for properties in held if isinstance(properties, dict) for name, value in properties.items() if value]
+    filled = [
+        name
+        for properties in held
+        if isinstance(properties, dict)
+        for name, value in properties.items()
+        if value
+    ]
     first, last = (min(moments), max(moments)) if moments else (None, None)
-    return Found(event_type, len(page.events), first, last, page.cursor is not None, tuple(dict.fromkeys(filled)))
+    return Found(
+        event_type,
+        len(page.events),
+        first,
+        last,
+        page.cursor is not None,
+        tuple(dict.fromkeys(filled)),
+    )
 
 
 def format_event_types(types: Iterable[Found]) -> Iterator[str]:
-    """A line for each event type, those with events first; then why others cannot be read, and what to write in the
-    configuration."""
+    """A line for each event type, those with events first; then why others cannot be read, and what
+    to write in the configuration.
+    """
     types = list(types)
     if not types:
         yield "This account has no event types."
-    readable = [found.event_type for found in types if found.events and _is_nameable(found.event_type)]
+    readable = [
+        found.event_type for found in types if found.events and _is_nameable(found.event_type)
+    ]
     width = max((len(_name(found)) for found in types), default=0)
     for found in sorted(types, key=lambda found: (bool(found.refused), not found.events)):
         yield f"{_name(found):{width}}  {_summary(found)}"
-    for same in groupby(lambda found: cause_of(found.event_type, found.refused), filter(_refused, types)).values():
+    for same in groupby(
+        lambda found: cause_of(found.event_type, found.refused), filter(_refused, types)
+    ).values():
         yield f"\n{', '.join(map(_name, same))} cannot be read: {same[0].refused}"
     if readable:
         yield "\nTo sync those with events, write in the configuration:"

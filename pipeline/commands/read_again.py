@@ -1,4 +1,5 @@
 """A saved state, changed so that the next sync reads a range of one event type again."""
+
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,11 +10,15 @@ from pipeline.names.tables import SYNC_RUN
 from pipeline.timestamps import to_ms, to_text
 
 
-def read_again(state: Mapping[str, Any], event_type: str, begin: str | None = None, end: str | None = None) -> dict[str, Any]:
-    """The state, with [begin, end) of one event type to be read again (ISO 8601 text), and what lies between it and a range that
-    was asked for before. Without them, all that is delivered. Every other event type, and the cursor of this one, stay.
+def read_again(
+    state: Mapping[str, Any], event_type: str, begin: str | None = None, end: str | None = None
+) -> dict[str, Any]:
+    """The state, with [begin, end) of one event type to be read again (ISO 8601 text), and what
+    lies between it and a range that was asked for before. Without them, all that is delivered.
+    Every other event type, and the cursor of this one, stay.
 
-    Raises StateError for a state that cannot be used, SettingsError for an event type or a range that it does not hold.
+    Raises StateError for a state that cannot be used, SettingsError for an event type or a range
+    that it does not hold.
 
     >>> state = {"version": 4, "event_types": {"e_a": {"occurred": "2026-05-21", "start_date": "2026-01-01"}}}
     >>> read_again(state, "e_a", "2026-02-01", "2026-03-01")["event_types"]["e_a"]["again_to"]
@@ -25,20 +30,31 @@ def read_again(state: Mapping[str, Any], event_type: str, begin: str | None = No
     if progress is None or progress.occurred is None:
         delivered = [name for name, each in known.items() if each.occurred]
         raise SettingsError(
-            f"The state has no cursor of {event_type!r}, so nothing of it has been delivered. It has one of: "
+            f"The state has no cursor of {event_type!r}, so nothing of it has been delivered. It "
+            "has one of: "
             f"{', '.join(delivered[:10]) or 'none'}{' and others' * (len(delivered) > 10)}."
         )
     again_from = _moment("from", begin or progress.gap_start or progress.start_date or "1970-01-01")
-    again_to = min(_moment("to", end or progress.occurred), to_ms(progress.occurred))  # the next sync reads what is later anyway
+    again_to = min(
+        _moment("to", end or progress.occurred), to_ms(progress.occurred)
+    )  # the next sync reads what is later anyway
     if again_from >= again_to:
         raise SettingsError(
-            f"There is nothing to read again: {event_type} is delivered up to {progress.occurred}, and --from must be before "
+            f"There is nothing to read again: {event_type} is delivered up to {progress.occurred}, "
+            "and --from must be before "
             "that and before --to."
         )
-    if progress.again_from is not None and progress.again_to is not None:  # asked for earlier, and not read yet
-        again_from, again_to = min(again_from, to_ms(progress.again_from)), max(again_to, to_ms(progress.again_to))
+    if (
+        progress.again_from is not None and progress.again_to is not None
+    ):  # asked for earlier, and not read yet
+        again_from, again_to = (
+            min(again_from, to_ms(progress.again_from)),
+            max(again_to, to_ms(progress.again_to)),
+        )
     marked = replace(progress, again_from=to_text(again_from), again_to=to_text(again_to))
-    kept = {name: current.get(name) for name in ("under_way", "api_base_url", SYNC_RUN)}  # not what HubSpot refused: it is asked
+    kept = {
+        name: current.get(name) for name in ("under_way", "api_base_url", SYNC_RUN)
+    }  # not what HubSpot refused: it is asked
     return state_dict({**known, event_type: marked}, **kept)
 
 
@@ -46,4 +62,6 @@ def _moment(option: str, text: str) -> int:
     try:
         return to_ms(text)
     except ValueError as error:
-        raise SettingsError(f"--{option}: {error}. Write it like 2026-01-31 or 2026-01-31T12:00:00Z, in UTC.") from None
+        raise SettingsError(
+            f"--{option}: {error}. Write it like 2026-01-31 or 2026-01-31T12:00:00Z, in UTC."
+        ) from None

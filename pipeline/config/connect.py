@@ -1,4 +1,5 @@
 """From the settings to HubSpot: the client and the query."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +9,14 @@ from pipeline.hubspot.client import Client
 from pipeline.hubspot.events_api import Query
 
 
-def connect(settings: Settings, log: Callable[[str], Any] = lambda sentence: None, patience: int | None = None) -> Client:
-    """A client for these settings, as a context manager. With `patience`, an outage ends after that many ms at most, whatever
-    max_outage_minutes says."""
+def connect(
+    settings: Settings,
+    log: Callable[[str], Any] = lambda sentence: None,
+    patience: int | None = None,
+) -> Client:
+    """A client for these settings, as a context manager. With `patience`, an outage ends after that
+    many ms at most, whatever max_outage_minutes says.
+    """
     cure = {} if patience is None else {"outage_cure": "try again later"}
     return Client(
         token=settings.api_token,

@@ -1,4 +1,5 @@
 """The event types that names and patterns select among those of the account."""
+
 import re
 from collections.abc import Callable, Collection, Iterable
 from fnmatch import fnmatchcase
@@ -11,7 +12,9 @@ NONE_SELECTED = "event_types selects none of this account's event types."
 
 
 class Selection(NamedTuple):
-    """The event types to sync, the patterns that match none, and the names that the account does not know."""
+    """The event types to sync, the patterns that match none, and the names that the account does
+    not know.
+    """
 
     names: tuple[str, ...]
     unmatched: tuple[str, ...] = ()
@@ -28,7 +31,8 @@ def needs_list(items: Iterable[str]) -> bool:
 
 
 def select_asking(items: Collection[str], ask: Callable[[], Collection[str]]) -> Selection:
-    """The event types that `items` select in an account. `ask` returns the account's, and is called only if there are patterns.
+    """The event types that `items` select in an account. `ask` returns the account's, and is called
+    only if there are patterns.
 
     >>> select_asking(("e_a",), lambda: print("asked")).names
     ('e_a',)
@@ -37,7 +41,8 @@ def select_asking(items: Collection[str], ask: Callable[[], Collection[str]]) ->
 
 
 def select(items: Iterable[str], known: Collection[str] | None = None) -> Selection:
-    """The event types that names, patterns and exclusions (!) select among those an account knows; `known` None: only by name.
+    """The event types that names, patterns and exclusions (!) select among those an account knows;
+    `known` None: only by name.
 
     >>> select(("e_a", "pe*", "!pe1_*", "ae*", "e_x"), ("e_a", "pe1_b", "pe2_c"))
     Selection(names=('e_a', 'pe2_c'), unmatched=('ae*',), unknown=('e_x',))
@@ -47,10 +52,18 @@ def select(items: Iterable[str], known: Collection[str] | None = None) -> Select
     items = tuple(items)
     excluded = [item[1:] for item in items if item.startswith("!")]
     wanted = [item for item in items if not item.startswith("!")]
-    patterns, plain = list(filter(is_pattern, wanted)), [item for item in wanted if not is_pattern(item)]
-    found = {pattern: [name for name in known or () if fnmatchcase(name, pattern)] for pattern in patterns}
+    patterns, plain = (
+        list(filter(is_pattern, wanted)),
+        [item for item in wanted if not is_pattern(item)],
+    )
+    found = {
+        pattern: [name for name in known or () if fnmatchcase(name, pattern)]
+        for pattern in patterns
+    }
     names = dict.fromkeys(name for item in wanted for name in found.get(item, [item]))
-    names = {name: None for name in names if not any(fnmatchcase(name, pattern) for pattern in excluded)}
+    names = {
+        name: None for name in names if not any(fnmatchcase(name, pattern) for pattern in excluded)
+    }
     unknown = [name for name in plain if known is not None and name not in known and name in names]
     return Selection(
         tuple(name for name in names if name not in unknown),
@@ -60,7 +73,8 @@ def select(items: Iterable[str], known: Collection[str] | None = None) -> Select
 
 
 def unknown_event_type_message(name: str, known: Collection[str]) -> str:
-    """A sentence about a name that the account does not know, with those that it knows and that are near to it.
+    """A sentence about a name that the account does not know, with those that it knows and that are
+    near to it.
 
     >>> unknown_event_type_message("e_visited_pag", ["e_visited_page", "e_clicked_link"])
     "event_types: HubSpot knows no event type 'e_visited_pag' in this account; the nearest is e_visited_page."
@@ -70,7 +84,9 @@ def unknown_event_type_message(name: str, known: Collection[str]) -> str:
     by_label: dict[str, list[str]] = {}
     for each in sorted(known):
         by_label.setdefault(_label(each), []).append(each)
-    names = [each for label in nearest(_label(name), by_label, most=3) for each in by_label[label]][:3]
+    names = [each for label in nearest(_label(name), by_label, most=3) for each in by_label[label]][
+        :3
+    ]
     verb = "is" if len(names) == 1 else "are"
     none = f"none of the {len(known)} that it knows is near" if known else "it lists none"
     hint = f"the nearest {verb} {', '.join(names)}" if names else none
@@ -78,5 +94,7 @@ def unknown_event_type_message(name: str, known: Collection[str]) -> str:
 
 
 def _label(name: str) -> str:
-    """The part of an event type's name that a person chose: the rest says whose it is, such as pe123_."""
+    """The part of an event type's name that a person chose: the rest says whose it is, such as
+    pe123_.
+    """
     return re.sub(r"^(e|[ap]e\d*)_", "", name.lower())

@@ -1,4 +1,7 @@
-"""The keys of the configuration: for each its field of Settings (settings.py), default, parser, and text in the setup form."""
+"""The keys of the configuration: for each its field of Settings (settings.py), default, parser, and
+text in the setup form.
+"""
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -23,15 +26,17 @@ from pipeline.config.parsers import (
 from pipeline.hubspot.address import HUBSPOT
 from pipeline.timestamps import MINUTE
 
-# The default is the newest that has been seen to answer for events; how long each is supported: docs/access.md.
+# The default is the newest that has been seen to answer for events; how long each is supported:
+# docs/access.md.
 API_VERSIONS = ("2026-03", "2026-09", "2025-09", "v3")
 LAYOUTS = ("per_event_type", "single")
 SECRETS = ("api_token", "hash_salt")
 
 
 class Key(NamedTuple):
-    """One key: the field of Settings that it fills, its default, its parser, its label and help in the setup form, and the
-    choices, if there are few."""
+    """One key: the field of Settings that it fills, its default, its parser, its label and help in
+    the setup form, and the choices, if there are few.
+    """
 
     setting: str
     default: str
@@ -45,57 +50,73 @@ class Key(NamedTuple):
 KEYS = {
     "api_token": Key(
         "api_token", "", token, "Access token",
-        "Of a HubSpot service key (Development, Keys, Service keys), or of a private app that you already have.",
+        ("Of a HubSpot service key (Development, Keys, Service keys), or of a private app that you "
+        "already have."),
     ),
     "initial_sync_start_date": Key(
         "start", "", date_to_ms, "Sync events from",
-        "An ISO 8601 date such as 2026-01-01T00:00:00Z. Older events are not synced. If you move it earlier, the missing range "
+        "An ISO 8601 date such as 2026-01-01T00:00:00Z. Older events are not synced. If you move "
+        "it earlier, the missing range "
         "is read.",
     ),
     "event_types": Key(
         "event_types", "e_visited_page", event_types, "Event types",
-        "Names and patterns, separated by commas, such as e_visited_page, pe*_signup, !e_*_metadata; * is every type.",
+        ("Names and patterns, separated by commas, such as e_visited_page, pe*_signup, "
+        "!e_*_metadata; * is every type."),
     ),
     "table_layout": Key(
         "table_layout", "per_event_type", one_of(LAYOUTS), "Tables",
-        "One per event type, or a single table, event, with the properties as one JSON column. A change re-reads the history.",
+        ("One per event type, or a single table, event, with the properties as one JSON column. A "
+        "change re-reads the history."),
         LAYOUTS,
     ),
     "drop_columns": Key(
-        "drop_columns", "", columns, "Columns to drop", "Names and patterns, separated by commas, such as hs_ip*."
+        "drop_columns", "", columns, "Columns to drop", ("Names and patterns, separated by commas, "
+            "such as hs_ip*.")
     ),
     "hash_columns": Key(
         "hash_columns", "", columns, "Columns to hash",
-        "Names and patterns, separated by commas, such as *email*: their values become salted SHA-256. Needs the salt.",
+        ("Names and patterns, separated by commas, such as *email*: their values become salted "
+        "SHA-256. Needs the salt."),
     ),
     "hash_salt": Key(
-        "hash_salt", "", secret, "Salt for hashed columns", "Any long secret text. Changing it changes every hash."
+        "hash_salt", "", secret, "Salt for hashed columns", ("Any long secret text. Changing it "
+            "changes every hash.")
     ),
     "rename_columns": Key(
         "rename_columns", "", renames, "Columns to rename",
-        "old=new, separated by commas, such as hs_url=page_url; one * may stand on both sides of a pair, as in hs_*=page_*.",
+        ("old=new, separated by commas, such as hs_url=page_url; one * may stand on both sides of "
+         "a "
+        "pair, as in hs_*=page_*."),
     ),
     "string_columns": Key(
         "string_columns",
-        "hs_campaign_id, hs_element_id, hs_form_id, hs_operating_version, hs_page_id, hs_parent_module_id, hs_session_id",
+        ("hs_campaign_id, hs_element_id, hs_form_id, hs_operating_version, hs_page_id, "
+        "hs_parent_module_id, hs_session_id"),
         patterns, "Columns that stay text",
-        "Names and patterns, separated by commas: 1.10 stays 1.10 there. A pattern costs one request per event type, and sees "
+        "Names and patterns, separated by commas: 1.10 stays 1.10 there. A pattern costs one "
+        "request per event type, and sees "
         "only the columns of its first 100 events.",
     ),
-    "object_type": Key("object_type", "", single_name, "Only events of this object type", "Such as CONTACT."),
-    "object_id": Key("object_id", "", single_name, "Only events of this object", "Its id; needs the object type."),
+    "object_type": Key("object_type", "", single_name, "Only events of this object type", ("Such as "
+        "CONTACT.")),
+    "object_id": Key("object_id", "", single_name, "Only events of this object", ("Its id; needs "
+        "the object type.")),
     "property_filters": Key(
         "property_filters", "", property_filters, "Only events with these properties",
         "name=value, separated by semicolons, such as hs_country=germany; hs_browser=Chrome.",
     ),
-    "properties": Key("properties", "", plain_names, "Only these properties", "Names, separated by commas; leave blank for all."),
+    "properties": Key("properties", "", plain_names, "Only these properties", ("Names, separated "
+        "by "
+        "commas; leave blank for all.")),
     "lookback_minutes": Key(
         "lookback", "60", whole_number(0, 43_200, "minutes", MINUTE), "Look-back in minutes",
         "Events can become visible late, so each sync re-reads this much. 0 to 43200.",
     ),
     "audit_days": Key(
         "audit_days", "256", whole_number(0, 3650, "days"), "Days to audit",
-        "What was delivered is compared with HubSpot at an age of 1, 2, 4, … days, up to this many, and what came late is "
+        "What was delivered is compared with HubSpot at an age of 1, 2, 4, … days, up to this "
+        "many, and what came late is "
         "delivered. 0 to 3650; 0 is off.",
     ),
     "page_size": Key(
@@ -103,8 +124,10 @@ KEYS = {
         "1 to 10000. Lower it if HubSpot refuses the limit."
     ),
     "checkpoint_interval": Key(
-        "checkpoint_interval", "10000", whole_number(1, 1_000_000, "records"), "Records between checkpoints",
-        "1 to 1000000. An interrupted sync repeats up to this many, plus the windows it was reading.",
+        "checkpoint_interval", "10000", whole_number(1, 1_000_000, "records"), ("Records between "
+            "checkpoints"),
+        ("1 to 1000000. An interrupted sync repeats up to this many, plus the windows it was "
+        "reading."),
     ),
     "concurrency": Key(
         "concurrency", "4", whole_number(1, 16, "requests at once"), "Concurrent requests",
@@ -123,17 +146,24 @@ KEYS = {
         "To drop what HubSpot's API repeats. 0 to 1000000.",
     ),
     "sync_metrics": Key(
-        "sync_metrics", "true", switch, "Sync metrics", "Whether each sync adds a row about itself to the table sync_run.",
+        "sync_metrics", "true", switch, "Sync metrics", ("Whether each sync adds a row about "
+            "itself "
+            "to the table sync_run."),
         SWITCH,
     ),
     "api_version": Key(
-        "api_version", API_VERSIONS[0], one_of(API_VERSIONS), "API version", "Version of HubSpot's Events API.", API_VERSIONS
+        "api_version", API_VERSIONS[0], one_of(API_VERSIONS), "API version", ("Version of "
+            "HubSpot's "
+            "Events API."), API_VERSIONS
     ),
     "api_base_url": Key(
-        "api_base_url", HUBSPOT, base_url, "API address", "Change it only for trials: https, or http on this machine."
+        "api_base_url", HUBSPOT, base_url, "API address", ("Change it only for trials: https, or "
+            "http on this machine.")
     ),
 }  # fmt: skip
 REQUIRED = {
-    "api_token": "give the access token of a HubSpot service key, or of a private app that you already have",
+    "api_token": (
+        "give the access token of a HubSpot service key, or of a private app that you already have"
+    ),
     "initial_sync_start_date": "give the date to sync from, such as 2026-01-01T00:00:00Z",
 }

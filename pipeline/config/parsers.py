@@ -1,4 +1,7 @@
-"""Parsers: each turns the text of a key into its value, or raises ValueError with what would be valid."""
+"""Parsers: each turns the text of a key into its value, or raises ValueError with what would be
+valid.
+"""
+
 import re
 from collections.abc import Callable, Iterable
 from itertools import combinations
@@ -13,12 +16,17 @@ from pipeline.timestamps import MINUTE, to_ms
 SWITCH = ("true", "false")
 
 
-ENCRYPTED = "fivetran_encrypted:"  # how `fivetran configuration` saves a secret; `fivetran` commands pass on the secret itself
+# how `fivetran configuration` saves a secret; `fivetran` commands pass on the secret itself
+ENCRYPTED = "fivetran_encrypted:"
 
 
 def secret(text: str) -> str:
     if text.startswith(ENCRYPTED):
-        raise ValueError("only `fivetran` commands can read this encrypted value: use a configuration file with the value itself")
+        raise ValueError(
+            "only `fivetran` commands can read this encrypted value: use a configuration file "
+            "with "
+            "the value itself"
+        )
     return text
 
 
@@ -39,7 +47,10 @@ def date_to_ms(text: str) -> int:
 def event_types(text: str) -> tuple[str, ...]:
     names = _items(text)
     if not all(re.fullmatch(r"!?[A-Za-z0-9_.*?-]{1,255}", name) for name in names):
-        raise ValueError("give names and patterns, separated by commas, such as e_visited_page, pe*_signup, !e_*_metadata")
+        raise ValueError(
+            "give names and patterns, separated by commas, such as e_visited_page, pe*_signup, "
+            "!e_*_metadata"
+        )
     if not names:
         raise ValueError("give at least one name, such as e_visited_page")
     if all(name.startswith("!") for name in names):
@@ -74,18 +85,25 @@ def property_filters(text: str) -> tuple[tuple[str, str], ...]:
     pairs = _pairs(item for item in text.split(";") if item.strip())
     names = [name for name, _ in pairs]
     if not all(name and value for name, value in pairs) or len(set(names)) < len(names):
-        raise ValueError("give name=value, each name once, separated by semicolons: hs_country=germany; hs_browser=Chrome")
+        raise ValueError(
+            "give name=value, each name once, separated by semicolons: hs_country=germany; "
+            "hs_browser=Chrome"
+        )
     return pairs
 
 
 def _pairs(items: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    return tuple((name.strip(), value.strip()) for name, _, value in (item.partition("=") for item in items))
+    return tuple(
+        (name.strip(), value.strip()) for name, _, value in (item.partition("=") for item in items)
+    )
 
 
 def patterns(text: str) -> tuple[str, ...]:
     words = _items(text)
     if not all(re.fullmatch(r"[^\s=;!]+", word) for word in words):
-        raise ValueError("give names and patterns, separated by commas, such as hs_user_agent, *email*")
+        raise ValueError(
+            "give names and patterns, separated by commas, such as hs_user_agent, *email*"
+        )
     return words
 
 
@@ -99,25 +117,54 @@ def plain_names(text: str) -> tuple[str, ...]:
 def columns(text: str) -> tuple[str, ...]:
     columns = patterns(text)
     if fixed := [column for column in columns if is_fixed(column)]:
-        raise ValueError(f"{', '.join(fixed)} cannot be changed: rows are identified and ordered by it")
+        raise ValueError(
+            f"{', '.join(fixed)} cannot be changed: rows are identified and ordered by it"
+        )
     return columns
 
 
 def renames(text: str) -> tuple[tuple[str, str], ...]:
     pairs = _pairs(_items(text))
     if not all(re.fullmatch(r"[^\s=*?]+|[^\s=*?]*\*[^\s=*?]*", old) and new for old, new in pairs):
-        raise ValueError("give old=new, separated by commas, such as hs_url=page_url; one * may stand on both sides")
-    if not all(re.fullmatch(r"(?!\*$)[A-Za-z_*][A-Za-z0-9_*]*", new) and old.count("*") == new.count("*") for old, new in pairs):
-        raise ValueError("give new names of letters, digits and _, with a * (and more than that) if the old one has it")
-    if uneven := [f"{old}={new}" for old, new in pairs if "*" in old and _edges(old) != _edges(new)]:
-        raise ValueError(f"{', '.join(uneven)}: give the * the same _ before and after it on both sides, as in hs_*=page_*")
+        raise ValueError(
+            "give old=new, separated by commas, such as hs_url=page_url; one * may stand on "
+            "both "
+            "sides"
+        )
+    if not all(
+        re.fullmatch(r"(?!\*$)[A-Za-z_*][A-Za-z0-9_*]*", new) and old.count("*") == new.count("*")
+        for old, new in pairs
+    ):
+        raise ValueError(
+            "give new names of letters, digits and _, with a * (and more than that) if the old "
+            "one "
+            "has it"
+        )
+    if uneven := [
+        f"{old}={new}" for old, new in pairs if "*" in old and _edges(old) != _edges(new)
+    ]:
+        raise ValueError(
+            f"{', '.join(uneven)}: give the * the same _ before and after it on both sides, as "
+            "in "
+            "hs_*=page_*"
+        )
     if fixed := [old for old, _ in pairs if is_fixed(old)]:
-        raise ValueError(f"{', '.join(fixed)} cannot be changed: rows are identified and ordered by it")
-    if taken := [new for _, new in pairs if destination_name(new) in RESERVED or new.startswith("properties")]:
-        raise ValueError(f"{', '.join(taken)} is a name that every table has, or may have: give another new name")
+        raise ValueError(
+            f"{', '.join(fixed)} cannot be changed: rows are identified and ordered by it"
+        )
+    if taken := [
+        new for _, new in pairs if destination_name(new) in RESERVED or new.startswith("properties")
+    ]:
+        raise ValueError(
+            f"{', '.join(taken)} is a name that every table has, or may have: give another new name"
+        )
     for (old, new), (other_old, other_new) in combinations(pairs, 2):
         if destination_name(old) == destination_name(other_old) or _can_meet(new, other_new):
-            raise ValueError(f"{old}={new} and {other_old}={other_new} can meet in one column: name each old and new one once")
+            raise ValueError(
+                f"{old}={new} and {other_old}={other_new} can meet in one column: name each "
+                "old "
+                "and new one once"
+            )
     return pairs
 
 
@@ -158,7 +205,10 @@ def minutes_to_ms(text: str) -> int:
 
 
 def base_url(text: str) -> str:
-    expected = f"give https://host without a path, such as {HUBSPOT} (http only for this machine, as http://127.0.0.1:8000)"
+    expected = (
+        f"give https://host without a path, such as {HUBSPOT} (http only for this machine, "
+        "as http://127.0.0.1:8000)"
+    )
     try:
         url = urlsplit(text)
         host, _ = url.hostname or "", url.port  # reading the port checks it

@@ -1,4 +1,7 @@
-"""Settings (typed, frozen) from the configuration (strings, as Fivetran passes them). All mistakes are reported at once."""
+"""Settings (typed, frozen) from the configuration (strings, as Fivetran passes them). All mistakes
+are reported at once.
+"""
+
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -52,15 +55,17 @@ class Settings:
         return EVENT_TABLE if self.is_single_table else table_name(event_type)
 
     def fingerprint(self, event_type: str) -> str | None:
-        """The settings that rows and cursors depend on, as text; None if all have their defaults. A cursor with another
-        fingerprint says nothing about these rows."""
+        """The settings that rows and cursors depend on, as text; None if all have their defaults. A
+        cursor with another fingerprint says nothing about these rows.
+        """
         table = self.table_of(event_type)
         chosen = {
             "table_layout": "" if self.table_layout == LAYOUTS[0] else self.table_layout,
             "table": "" if table in (event_type, EVENT_TABLE) else table,
             "object_type": self.object_type,
             "object_id": self.object_id,
-            "property_filters": self.property_filters and f"#{_digest(sorted(self.property_filters))}",  # they may name a person
+            "property_filters": self.property_filters
+            and f"#{_digest(sorted(self.property_filters))}",  # they may name a person
             "properties": ", ".join(sorted(self.properties)),
         }
         return ", ".join(f"{key} {value}" for key, value in chosen.items() if value) or None
@@ -69,7 +74,8 @@ class Settings:
 def read_settings(configuration: Mapping[str, Any]) -> Settings:
     """The Settings of a configuration; a blank key falls back to its default.
 
-    Raises SettingsError naming every mistake: the key, the value (never a secret) and what would be valid.
+    Raises SettingsError naming every mistake: the key, the value (never a secret) and what would be
+    valid.
     """
     values, mistakes = {}, []
     for name, key in KEYS.items():
@@ -80,12 +86,16 @@ def read_settings(configuration: Mapping[str, Any]) -> Settings:
     mistakes += _contradictions(values)
     if mistakes:
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        raise SettingsError(f"The configuration has {count}:\n" + "\n".join(f"- {mistake}" for mistake in mistakes))
+        raise SettingsError(
+            f"The configuration has {count}:\n" + "\n".join(f"- {mistake}" for mistake in mistakes)
+        )
     return Settings(**values)
 
 
 def read_key(configuration: Mapping[str, Any], name: str) -> Any:
-    """The value of one key. Raises SettingsError naming the key, the text (never a secret) and what would be valid."""
+    """The value of one key. Raises SettingsError naming the key, the text (never a secret) and what
+    would be valid.
+    """
     try:
         text = _text(configuration, name)
         if name != "api_token" and _holds_token(configuration, text):
@@ -96,7 +106,9 @@ def read_key(configuration: Mapping[str, Any], name: str) -> Any:
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yields conflicts between keys that are valid on their own; invalid ones are missing from `values`."""
+    """Yields conflicts between keys that are valid on their own; invalid ones are missing from
+    `values`.
+    """
     if values.get("object_id") and values.get("object_type") == "":
         yield "object_id: needs object_type; give the type of the object too, such as CONTACT"
     if values.get("hash_columns") and values.get("hash_salt") == "":
@@ -105,17 +117,30 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         named = [item if isinstance(item, str) else item[0] for item in values.get(key, ())]
         if values.get("table_layout") == "single" and "properties" in named:
             if key == "rename_columns":
-                yield "rename_columns: in the layout single, properties are one JSON column and cannot be renamed"
+                yield (
+                    "rename_columns: in the layout single, properties are one JSON column and "
+                    "cannot be renamed"
+                )
             else:
-                yield f"{key}: in the layout single, all properties are in the column properties; name the property instead"
+                yield (
+                    f"{key}: in the layout single, all properties are in the column properties; "
+                    "name the property instead"
+                )
     for key in ("drop_columns", "hash_columns", "string_columns"):
         named = values.get(key, ())
         is_meant = matcher(named)
         for old, new in values.get("rename_columns", ()):
             for name in (new.replace("*", "x"), *named):
                 found = star_pattern(new).fullmatch(destination_name(name))
-                if found and is_meant(name) and not is_meant(old.replace("*", found[1]) if "*" in old else old):
-                    yield f"{key}: {new} is a name that rename_columns gives; use the name before that, {old}"
+                if (
+                    found
+                    and is_meant(name)
+                    and not is_meant(old.replace("*", found[1]) if "*" in old else old)
+                ):
+                    yield (
+                        f"{key}: {new} is a name that rename_columns gives; use the name before "
+                        f"that, {old}"
+                    )
                     break
 
 
@@ -138,12 +163,17 @@ def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
 def _shortened(text: str, length: int) -> str:
     """A text to quote in a message: of a long word with a digit in it, only the beginning.
 
-    Such a word may be an access token in the wrong place: HubSpot does not document how that of a service key looks.
+    Such a word may be an access token in the wrong place: HubSpot does not document how that of a
+    service key looks.
 
     >>> _shortened("e_visited page", 80), _shortened("token=5ec2e75e-c2e7-4a11-9b0d-0123456789ab", 80)
     ("'e_visited page'", "'toke…'")
     """
-    words = re.sub(r"[\w+/=~-]{20,}", lambda word: f"{word[0][:4]}…" if re.search(r"\d", word[0]) else word[0], text)
+    words = re.sub(
+        r"[\w+/=~-]{20,}",
+        lambda word: f"{word[0][:4]}…" if re.search(r"\d", word[0]) else word[0],
+        text,
+    )
     return repr(words[:length])
 
 
@@ -173,6 +203,10 @@ def _digest(value: Any) -> str:
 
 
 def _holds_token(configuration: Mapping[str, Any], text: str) -> bool:
-    """Whether a text certainly holds an access token: this configuration's, or one shaped as a private app's (pat-na1-…)."""
+    """Whether a text certainly holds an access token: this configuration's, or one shaped as a
+    private app's (pat-na1-…).
+    """
     token = configuration.get("api_token")
-    return bool(re.search(r"\bpat-[a-z]+[0-9]+-", text)) or (isinstance(token, str) and len(token) > 3 and token in text)
+    return bool(re.search(r"\bpat-[a-z]+[0-9]+-", text)) or (
+        isinstance(token, str) and len(token) > 3 and token in text
+    )

@@ -1,4 +1,7 @@
-"""Columns that the configuration names and no event has: a misspelled name would silently protect nothing."""
+"""Columns that the configuration names and no event has: a misspelled name would silently protect
+nothing.
+"""
+
 from collections.abc import Callable, Collection, Iterable
 
 from pipeline.config.keys import KEYS
@@ -29,14 +32,19 @@ def named_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
         "drop_columns": settings.drop_columns,
         "hash_columns": settings.hash_columns,
         "rename_columns": tuple(old for old, _ in settings.rename_columns),
-        "string_columns": tuple(name for name in settings.string_columns if name not in by_default and not is_fixed(name)),
+        "string_columns": tuple(
+            name
+            for name in settings.string_columns
+            if name not in by_default and not is_fixed(name)
+        ),
         "properties": settings.properties,
     }
 
 
 def unmatched(settings: Settings, columns: Collection[str], only_near: bool = False) -> list[str]:
-    """A sentence for each key that names a column not among `columns`, those of the events seen so far, with the nearest of them;
-    with `only_near`, only for a name near one of them. Nothing if no event was seen, or too many columns to remember.
+    """A sentence for each key that names a column not among `columns`, those of the events seen so
+    far, with the nearest of them; with `only_near`, only for a name near one of them. Nothing if no
+    event was seen, or too many columns to remember.
 
     >>> from pipeline import read_settings
     >>> given = {"api_token": "x", "initial_sync_start_date": "2026-01-01", "drop_columns": "hs_ipp, *mail"}
@@ -47,11 +55,20 @@ def unmatched(settings: Settings, columns: Collection[str], only_near: bool = Fa
         return []
     sentences = []
     for key, names in named_columns(settings).items():
-        missing = {name: _meant(name, columns) for name in names if not any(map(_matches(key, name), columns))}
+        missing = {
+            name: _meant(name, columns)
+            for name in names
+            if not any(map(_matches(key, name), columns))
+        }
         shown = {name: near for name, near in missing.items() if near or not only_near}
-        described = [f"{name} (did you mean {near}?)" if near else name for name, near in shown.items()]
+        described = [
+            f"{name} (did you mean {near}?)" if near else name for name, near in shown.items()
+        ]
         if described:
-            cure = f"Cure: correct {key}, or go on if such events have not occurred yet: a sync warns, and runs all the same."
+            cure = (
+                f"Cure: correct {key}, or go on if such events have not occurred yet: a sync "
+                "warns, and runs all the same."
+            )
             sentences.append(f"{key}: no event has {', '.join(described)}. {cure}")
     return sentences
 

@@ -1,4 +1,7 @@
-"""Whether the saved cursors belong to the account that this sync asks: those of another would skip events without a word."""
+"""Whether the saved cursors belong to the account that this sync asks: those of another would skip
+events without a word.
+"""
+
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -8,7 +11,8 @@ from pipeline.hubspot.address import host_and_port, is_loopback
 
 
 def unknown_origin(state: Mapping[str, Any], base_url: str) -> str | None:
-    """A sentence to log if a state (of this version) does not say where its cursors were made: they are taken for this account's.
+    """A sentence to log if a state (of this version) does not say where its cursors were made: they
+    are taken for this account's.
 
     >>> unknown_origin({"event_types": {"e_a": {}}}, "https://api.hubapi.com")
     'The saved state does not say where it was made: it is taken as made at https://api.hubapi.com.'
@@ -22,24 +26,34 @@ def unknown_origin(state: Mapping[str, Any], base_url: str) -> str | None:
 def other_origin(state: Mapping[str, Any], base_url: str) -> str | None:
     """A warning if the cursors of a state (of this version) were made at another address.
 
-    Raises StateError between this machine and HubSpot: a trial and an account have no event in common.
+    Raises StateError between this machine and HubSpot: a trial and an account have no event in
+    common.
 
     >>> other_origin({"event_types": {"e_a": {}}, "api_base_url": "https://api.hubapi.com/"}, "https://api.hubapi.com")
     >>> other_origin({"event_types": {"e_a": {}}, "api_base_url": "http://127.0.0.1:1"}, "http://127.0.0.1:2")[:64]
     'api_base_url is http://127.0.0.1:2, and the saved state was made'
     """
     before = state.get("api_base_url")
-    if not state["event_types"] or before is None or host_and_port(before) == host_and_port(base_url):
+    if (
+        not state["event_types"]
+        or before is None
+        or host_and_port(before) == host_and_port(base_url)
+    ):
         return None
     if _is_here(before) != _is_here(base_url):
         raise StateError(
-            f"The saved state was made at {_named(before)}, and api_base_url is {_named(base_url)}: resuming would leave out "
-            "every event before its cursors, and mix two accounts in one table. Set api_base_url back to resume from the state, "
-            "or re-sync the connection from the start (locally: fivetran reset, or work in another folder)."
+            f"The saved state was made at {_named(before)}, and api_base_url is "
+            f"{_named(base_url)}: resuming would leave out "
+            "every event before its cursors, and mix two accounts in one table. Set api_base_url "
+            "back to resume from the state, "
+            "or re-sync the connection from the start (locally: fivetran reset, or work in another "
+            "folder)."
         )
     return (
-        f"api_base_url is {base_url}, and the saved state was made at {before}: the sync resumes from its cursors. If that "
-        "is another account, set api_base_url back, or re-sync the connection from the start (locally: fivetran reset)."
+        f"api_base_url is {base_url}, and the saved state was made at {before}: the sync resumes "
+        "from its cursors. If that "
+        "is another account, set api_base_url back, or re-sync the connection from the start "
+        "(locally: fivetran reset)."
     )
 
 
@@ -54,9 +68,12 @@ def other_portals(before: Collection[str], now: Collection[str]) -> str | None:
     if not theirs or not ours or theirs & ours:
         return None
     return (
-        f"The saved state has custom events of portal {_listed(theirs)}, and this sync of portal {_listed(ours)}: cursors of one "
-        "account leave out events of another. If that is not meant, correct api_token or event_types; for another account, "
-        "create a separate connection, or re-sync this one from the start (locally: fivetran reset)."
+        f"The saved state has custom events of portal {_listed(theirs)}, and this sync of portal "
+        f"{_listed(ours)}: cursors of one "
+        "account leave out events of another. If that is not meant, correct api_token or "
+        "event_types; for another account, "
+        "create a separate connection, or re-sync this one from the start (locally: fivetran "
+        "reset)."
     )
 
 

@@ -1,4 +1,7 @@
-"""Audits: what was delivered is counted again at an age of 1, 2, 4, … days. A stretch that differs is delivered again."""
+"""Audits: what was delivered is counted again at an age of 1, 2, 4, … days. A stretch that differs
+is delivered again.
+"""
+
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +14,15 @@ from typing import Any
 from toolz import pipe
 
 from pipeline.audits.recount import Recount
-from pipeline.audits.stretches import Stretch, encode, is_due, merge, next_age, still_audited, uncounted
+from pipeline.audits.stretches import (
+    Stretch,
+    encode,
+    is_due,
+    merge,
+    next_age,
+    still_audited,
+    uncounted,
+)
 from pipeline.config.connect import query_for
 from pipeline.connection.audit_report import conclude_audits
 from pipeline.connection.deliver import deliver
@@ -27,43 +38,59 @@ from pipeline.reading.window import PageRequest
 from pipeline.stages import fetch_pages, keep_type, reject_malformed, unwrap_results
 from pipeline.timestamps import to_text
 
-# The share of the requests that audits may take: of a sync's, at least FREE_REQUESTS and otherwise ten for each of its own, which
-# is what an audit at nine ages costs; of the day's quota, half.
+# The share of the requests that audits may take: of a sync's, at least FREE_REQUESTS and otherwise
+# ten for each of its own, which is what an audit at nine ages costs; of the day's quota, half.
 FREE_REQUESTS, REQUESTS_FOR_EACH = 250, 10
-CHUNK_PAGES = 4  # pages of events that one walk counts: as many as a reader reads uncut without a doubt, and as a kill repeats
+# pages of events that one walk counts: as many as a reader reads uncut without a doubt, and as a
+# kill repeats
+CHUNK_PAGES = 4
 
 
-Count = tuple[Stretch, "Stretch | HubSpotError"]  # a stretch, and what it holds now, or why that is not known
+Count = tuple[
+    Stretch, "Stretch | HubSpotError"
+]  # a stretch, and what it holds now, or why that is not known
 
 
 class Allowance:
-    """The requests that the audits of one sync may still take. `lacking` are the event types for which they did not suffice."""
+    """The requests that the audits of one sync may still take. `lacking` are the event types for
+    which they did not suffice.
+    """
 
     def __init__(self, run: Run):
         self._client, self.lacking = run.client, set[str]()
         self._last = self._requests() + max(FREE_REQUESTS, REQUESTS_FOR_EACH * self._requests())
 
     def left(self) -> int:
-        return 0 if self._client.rate_limit.daily_quota_half_spent() else max(0, self._last - self._requests())
+        return (
+            0
+            if self._client.rate_limit.daily_quota_half_spent()
+            else max(0, self._last - self._requests())
+        )
 
     def _requests(self) -> int:
         return int(self._client.counts()["requests"])
 
 
 def audit(run: Run) -> None:
-    """Audits what is due of the event types that this sync has completed: first what was counted, then what is to be adopted.
-    What the allowance does not suffice for is left to the next sync."""
+    """Audits what is due of the event types that this sync has completed: first what was counted,
+    then what is to be adopted. What the allowance does not suffice for is left to the next sync.
+    """
     names = [name for name, tally in run.tallies.items() if tally.outcome == "complete"]
     allowance = Allowance(run)
     if run.settings.audit_days:
-        steps = [(name, partial(step, run, name, allowance)) for step in (compare_due, adopt_due) for name in names]
+        steps = [
+            (name, partial(step, run, name, allowance))
+            for step in (compare_due, adopt_due)
+            for name in names
+        ]
         all(try_audit(run, name, step) for name, step in steps)  # as far as HubSpot answers
         conclude_audits(run, allowance.lacking)
 
 
 def try_audit(run: Run, event_type: str, step: Callable[[], None]) -> bool:
-    """Takes a step of an audit. Returns whether the others can be taken. An audit that fails loses nothing: what is due stays
-    due."""
+    """Takes a step of an audit. Returns whether the others can be taken. An audit that fails loses
+    nothing: what is due stays due.
+    """
     began = time.monotonic()
     try:
         step()
@@ -76,7 +103,10 @@ def try_audit(run: Run, event_type: str, step: Callable[[], None]) -> bool:
 
 
 def warn_of(run: Run, event_type: str, what: str, error: HubSpotError) -> None:
-    sentence = f"{event_type}: {what} could not be audited; the next sync tries again. The answer was: {error}"
+    sentence = (
+        f"{event_type}: {what} could not be audited; the next sync tries again. The answer "
+        f"was: {error}"
+    )
     run.warnings.add(About.FAILED, sentence)
 
 
@@ -84,10 +114,20 @@ def warn_of(run: Run, event_type: str, what: str, error: HubSpotError) -> None:
 
 
 def compare_due(run: Run, event_type: str, allowance: Allowance) -> None:
-    """Counts the stretches that are due; delivers again, once all are counted, those that differ."""
-    stretches, now, page_size = stretches_of(run, event_type), run.client.clock.earlier(), run.settings.page_size
+    """Counts the stretches that are due; delivers again, once all are counted, those that
+    differ.
+    """
+    stretches, now, page_size = (
+        stretches_of(run, event_type),
+        run.client.clock.earlier(),
+        run.settings.page_size,
+    )
     start = run.settings.start
-    due = [n for n, each in enumerate(stretches) if each.begin >= start and each.is_counted and is_due(each, now)]
+    due = [
+        n
+        for n, each in enumerate(stretches)
+        if each.begin >= start and each.is_counted and is_due(each, now)
+    ]
     wanted = list(chunks_of(stretches, due, int(FULL * page_size * CHUNK_PAGES)))
     chunks = list(affordable(wanted, page_size, allowance.left()))
     differing: list[list[tuple[Stretch, Stretch]]] = []
@@ -121,11 +161,16 @@ def outcome_of(count: Count) -> str:
     return "same" if old.holds_the_same_as(new) else "differs"
 
 
-def count_all(run: Run, event_type: str, chunks: Sequence[Sequence[Stretch]]) -> Iterator[list[Count]]:
+def count_all(
+    run: Run, event_type: str, chunks: Sequence[Sequence[Stretch]]
+) -> Iterator[list[Count]]:
     """Yields the counts of each chunk, several being counted at once."""
     aborts = [threading.Event() for _ in chunks]
     with ThreadPoolExecutor(run.settings.concurrency, thread_name_prefix="audit") as workers:
-        futures = [workers.submit(count, run, event_type, *task) for task in zip(aborts, chunks, strict=True)]
+        futures = [
+            workers.submit(count, run, event_type, *task)
+            for task in zip(aborts, chunks, strict=True)
+        ]
         try:
             for future in futures:
                 began = time.monotonic()
@@ -138,21 +183,31 @@ def count_all(run: Run, event_type: str, chunks: Sequence[Sequence[Stretch]]) ->
             workers.shutdown(wait=True, cancel_futures=True)
 
 
-def chunks_of(stretches: Sequence[Stretch], due: Iterable[int], events: int) -> Iterator[list[Stretch]]:
-    """Yields the due stretches, those that are neighbors together, as long as they hold no more than that many events."""
+def chunks_of(
+    stretches: Sequence[Stretch], due: Iterable[int], events: int
+) -> Iterator[list[Stretch]]:
+    """Yields the due stretches, those that are neighbors together, as long as they hold no more
+    than that many events.
+    """
     for _, group in groupby(enumerate(due), key=lambda item: item[1] - item[0]):
         chunk: list[Stretch] = []
         for _, place in group:
-            if chunk and sum(stretch.events for stretch in chunk) + stretches[place].events > events:
+            if (
+                chunk
+                and sum(stretch.events for stretch in chunk) + stretches[place].events > events
+            ):
                 yield chunk
                 chunk = []
             chunk.append(stretches[place])
         yield chunk
 
 
-def affordable(chunks: Iterable[list[Stretch]], page_size: int, requests: int) -> Iterator[list[Stretch]]:
-    """Yields the first chunks that can probably be counted with so many requests: one at least, if any request is left, so that a
-    crowded one is counted at all."""
+def affordable(
+    chunks: Iterable[list[Stretch]], page_size: int, requests: int
+) -> Iterator[list[Stretch]]:
+    """Yields the first chunks that can probably be counted with so many requests: one at least, if
+    any request is left, so that a crowded one is counted at all.
+    """
     left = requests
     for number, chunk in enumerate(chunks):
         left -= 1 + sum(stretch.events for stretch in chunk) // page_size
@@ -161,14 +216,20 @@ def affordable(chunks: Iterable[list[Stretch]], page_size: int, requests: int) -
         yield chunk
 
 
-def count(run: Run, event_type: str, abort: threading.Event, chunk: Sequence[Stretch]) -> list[Count]:
-    """The stretches of a chunk with what they hold now. If HubSpot does not send the chunk, it is halved until only what it does
-    not send is left out. Runs in a worker."""
+def count(
+    run: Run, event_type: str, abort: threading.Event, chunk: Sequence[Stretch]
+) -> list[Count]:
+    """The stretches of a chunk with what they hold now. If HubSpot does not send the chunk, it is
+    halved until only what it does not send is left out. Runs in a worker.
+    """
     recount = Recount(chunk)
     span = chunk[0].begin, chunk[-1].end
     try:
         with reading(run, event_type, chunk[0].begin, 1, abort) as source:
-            for event in events_of(event_type, source.pages(span, known_events=sum(stretch.events for stretch in chunk))):
+            for event in events_of(
+                event_type,
+                source.pages(span, known_events=sum(stretch.events for stretch in chunk)),
+            ):
                 recount.add(event)
     except (Unauthorized, Unavailable):
         raise
@@ -176,11 +237,19 @@ def count(run: Run, event_type: str, abort: threading.Event, chunk: Sequence[Str
         if len(chunk) == 1:
             return [(chunk[0], error)]
         half = len(chunk) // 2
-        return count(run, event_type, abort, chunk[:half]) + count(run, event_type, abort, chunk[half:])
+        return count(run, event_type, abort, chunk[:half]) + count(
+            run, event_type, abort, chunk[half:]
+        )
     return list(zip(chunk, recount.stretches(), strict=True))
 
 
-def renew(run: Run, event_type: str, stretches: list[Stretch], before: Sequence[Stretch], after: Sequence[Stretch]) -> None:
+def renew(
+    run: Run,
+    event_type: str,
+    stretches: list[Stretch],
+    before: Sequence[Stretch],
+    after: Sequence[Stretch],
+) -> None:
     """Puts stretches as they are now in the place of the same ones as they were."""
     now, tally = run.client.clock.earlier(), run.tallies[event_type]
     for old, new in zip(before, after, strict=True):
@@ -190,13 +259,18 @@ def renew(run: Run, event_type: str, stretches: list[Stretch], before: Sequence[
         if new.events > old.events and not old.is_unsettled:
             tally.late[next_age(old.end, now) // 2] += new.events - old.events
     begin = stretches.index(before[0])
-    stretches[begin : begin + len(before)] = [stretch._replace(age=next_age(stretch.end, now)) for stretch in after]
+    stretches[begin : begin + len(before)] = [
+        stretch._replace(age=next_age(stretch.end, now)) for stretch in after
+    ]
 
 
-def deliver_again(run: Run, event_type: str, stretches: list[Stretch], pairs: Sequence[tuple[Stretch, Stretch]]) -> None:
-    """Delivers neighboring stretches, of which pairs hold the old count and the new one, once more, in full. Each is renewed and
-    saved as soon as everything that was counted of it is delivered, so that a kill repeats no other; what is left at the end,
-    as it was delivered."""
+def deliver_again(
+    run: Run, event_type: str, stretches: list[Stretch], pairs: Sequence[tuple[Stretch, Stretch]]
+) -> None:
+    """Delivers neighboring stretches, of which pairs hold the old count and the new one, once more,
+    in full. Each is renewed and saved as soon as everything that was counted of it is delivered, so
+    that a kill repeats no other; what is left at the end, as it was delivered.
+    """
     recount, left, current = Recount([before for before, _ in pairs]), dict(enumerate(pairs)), 0
 
     def settle(*places: int) -> None:
@@ -211,10 +285,18 @@ def deliver_again(run: Run, event_type: str, stretches: list[Stretch], pairs: Se
         if place in (None, current):
             return
         if current in left and recount.holds_all_of(current, left[current][1]):
-            settle(current)  # its rows are written: only then does the delivery ask for another event
+            settle(
+                current
+            )  # its rows are written: only then does the delivery ask for another event
         current = place
 
-    deliver(run, event_type, (pairs[0][0].begin, pairs[-1][0].end), lambda position: None, observe=observe)
+    deliver(
+        run,
+        event_type,
+        (pairs[0][0].begin, pairs[-1][0].end),
+        lambda position: None,
+        observe=observe,
+    )
     settle(*left)
 
 
@@ -226,7 +308,10 @@ def adopt_due(run: Run, event_type: str, allowance: Allowance) -> None:
     start = run.settings.start
     while True:
         stretches = stretches_of(run, event_type)
-        place = next((n for n, each in enumerate(stretches) if each.begin >= start and not each.is_counted), None)
+        place = next(
+            (n for n, each in enumerate(stretches) if each.begin >= start and not each.is_counted),
+            None,
+        )
         if place is None:
             return
         if not allowance.left():
@@ -235,24 +320,34 @@ def adopt_due(run: Run, event_type: str, allowance: Allowance) -> None:
         adopt(run, event_type, stretches, place, allowance)
 
 
-def adopt(run: Run, event_type: str, stretches: list[Stretch], place: int, allowance: Allowance) -> None:
+def adopt(
+    run: Run, event_type: str, stretches: list[Stretch], place: int, allowance: Allowance
+) -> None:
     """Counts one such stretch, the one at a place in the list, as far as the allowance suffices."""
     stretch = stretches[place]
     run.sink.log(
-        f"{event_type}: what was delivered from {to_text(stretch.begin)} to {to_text(stretch.end)} is audited from now on. It is "
-        "counted first, by this sync and perhaps the next. Whether something of it came late before that is not known: re-sync "
+        f"{event_type}: what was delivered from {to_text(stretch.begin)} to {to_text(stretch.end)} "
+        "is audited from now on. It is "
+        "counted first, by this sync and perhaps the next. Whether something of it came late "
+        "before that is not known: re-sync "
         "the connection to be sure."
     )
     ledger = new_ledger(run, [], stretch.begin, oldest=stretch.begin)
 
     def keep_until(end: int) -> None:
         rest = [uncounted(end, stretch.end)] if end < stretch.end else []
-        keep(run, event_type, [*stretches[:place], *ledger.until(end), *rest, *stretches[place + 1 :]])
+        keep(
+            run,
+            event_type,
+            [*stretches[:place], *ledger.until(end), *rest, *stretches[place + 1 :]],
+        )
 
     reached, abort = stretch.end, threading.Event()
     with reading(run, event_type, stretch.begin, run.settings.concurrency, abort) as source:
         try:
-            for number, page in enumerate(fetch_pages(source.pages, [(stretch.begin, stretch.end)])):
+            for number, page in enumerate(
+                fetch_pages(source.pages, [(stretch.begin, stretch.end)])
+            ):
                 ledger.close(min(source.position, stretch.end))
                 if ledger.end > stretch.begin and not allowance.left():
                     reached = ledger.end
@@ -279,15 +374,20 @@ def _ignore(event: Any, reason: str) -> None:
     pass
 
 
-def reading(run: Run, event_type: str, begin: int, concurrency: int, abort: threading.Event) -> Reader:
+def reading(
+    run: Run, event_type: str, begin: int, concurrency: int, abort: threading.Event
+) -> Reader:
     """A reader of little more than the ids of events; setting `abort` abandons its requests."""
     fetch = partial(fetch_little, run, event_type, abort)
     return Reader(fetch, run.client.clock.later, concurrency, begin)
 
 
-def fetch_little(run: Run, event_type: str, abort: threading.Event, request: PageRequest, stop: threading.Event) -> Page:
-    """A page with one small property of each event, or with all if HubSpot refuses that. `abort` stops it, as the reader's `stop`
-    would, but before the reader waits for its workers."""
+def fetch_little(
+    run: Run, event_type: str, abort: threading.Event, request: PageRequest, stop: threading.Event
+) -> Page:
+    """A page with one small property of each event, or with all if HubSpot refuses that. `abort`
+    stops it, as the reader's `stop` would, but before the reader waits for its workers.
+    """
     query, small = query_for(run.settings, event_type), run.small_properties.get(event_type)
     if small is not None:
         try:

@@ -1,4 +1,5 @@
 """The cursors of a connection while a sync moves them."""
+
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,10 +9,11 @@ from pipeline.timestamps import to_ms
 
 
 class Cursors:
-    """The progress of every event type, read from a state of this version; `save` passes the state on to `checkpoint`.
+    """The progress of every event type, read from a state of this version; `save` passes the state
+    on to `checkpoint`.
 
-    `known` are the event types that earlier syncs have read, `under_way` is the one that the next sync resumes with. `refused`
-    and `sync_run` return what the state keeps of these, or None.
+    `known` are the event types that earlier syncs have read, `under_way` is the one that the next
+    sync resumes with. `refused` and `sync_run` return what the state keeps of these, or None.
     """
 
     def __init__(
@@ -22,14 +24,21 @@ class Cursors:
         refused: Callable[[], Mapping[str, Any] | None] = lambda: None,
         sync_run: Callable[[], Mapping[str, Any] | None] = lambda: None,
     ):
-        self._settings, self._checkpoint, self._refused, self._sync_run = settings, checkpoint, refused, sync_run
+        self._settings, self._checkpoint, self._refused, self._sync_run = (
+            settings,
+            checkpoint,
+            refused,
+            sync_run,
+        )
         self._progress = progress_by_type(state)
         self.known = frozenset(self._progress)
         self.under_way = read_under_way(state)
 
     def get(self, event_type: str) -> Progress:
         """The progress of an event type; empty, under the present settings, if it has none yet."""
-        return self._progress.get(event_type) or Progress(fingerprint=self._settings.fingerprint(event_type))
+        return self._progress.get(event_type) or Progress(
+            fingerprint=self._settings.fingerprint(event_type)
+        )
 
     def finished(self, event_type: str) -> int:
         """When a sync last read everything of an event type, ms; 0 for never."""

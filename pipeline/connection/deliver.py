@@ -1,4 +1,5 @@
 """One time range of one event type: the stages composed."""
+
 import time
 from collections.abc import Callable
 from functools import partial
@@ -7,7 +8,13 @@ from typing import Any
 from toolz import pipe
 
 from pipeline.config.connect import query_for
-from pipeline.connection.reporting import PROGRESS_SECONDS, format_progress, format_share, format_waits, throttle
+from pipeline.connection.reporting import (
+    PROGRESS_SECONDS,
+    format_progress,
+    format_share,
+    format_waits,
+    throttle,
+)
 from pipeline.connection.run import Run
 from pipeline.connection.warnings import About
 from pipeline.names.tables import REJECTED_EVENT
@@ -45,13 +52,19 @@ def deliver(
     observe: Callable[[Any], None] = ignore,
     since: int | None = None,
 ) -> None:
-    """Delivers one time range of one event type. `advance` gets the reader's watermark (ms) after each page, before each
-    checkpoint, and at the end: by then, everything of the range before it is delivered. `save` saves a checkpoint (by default,
-    the cursors); `observe` gets each event that is delivered. `since`: where the interrupted sync began (ms) that this one
-    resumes."""
-    settings, fetch = run.settings, partial(fetch_page, run.client, query_for(run.settings, event_type))
+    """Delivers one time range of one event type. `advance` gets the reader's watermark (ms) after
+    each page, before each checkpoint, and at the end: by then, everything of the range before it is
+    delivered. `save` saves a checkpoint (by default, the cursors); `observe` gets each event that
+    is delivered. `since`: where the interrupted sync began (ms) that this one resumes.
+    """
+    settings, fetch = (
+        run.settings,
+        partial(fetch_page, run.client, query_for(run.settings, event_type)),
+    )
     warn = partial(run.warnings.add, About.ORDER)
-    with Reader(fetch, run.client.clock.later, settings.concurrency, settings.start, warn) as source:
+    with Reader(
+        fetch, run.client.clock.later, settings.concurrency, settings.start, warn
+    ) as source:
         delivery = Delivery(run, event_type, span, advance, save or run.cursors.save, source, since)
         stream = pipe(
             [span],
@@ -77,8 +90,10 @@ def deliver(
 
 
 class Delivery:
-    """The callbacks of the stages for one time range: they count pages, upsert rows, keep rejected events and save checkpoints.
-    A context manager: its exit records the last position, however the stream ends."""
+    """The callbacks of the stages for one time range: they count pages, upsert rows, keep rejected
+    events and save checkpoints. A context manager: its exit records the last position, however the
+    stream ends.
+    """
 
     def __init__(
         self,
@@ -93,8 +108,11 @@ class Delivery:
         self._run, self._event_type, self._span, self._source = run, event_type, span, source
         self._advance, self._save = advance, save
         self._tally, self._table = run.tallies[event_type], run.settings.table_of(event_type)
-        self._report = throttle(PROGRESS_SECONDS, lambda: run.sink.log(f"{event_type}: {self._how_far()}"))
-        self._since = span[0] if since is None else min(since, span[0])  # progress counts from there
+        self._report = throttle(
+            PROGRESS_SECONDS, lambda: run.sink.log(f"{event_type}: {self._how_far()}")
+        )
+        # progress counts from there
+        self._since = span[0] if since is None else min(since, span[0])
         self._is_resumed = since is not None
         self._began, self._rows_before = time.monotonic(), self._tally.events
         self._writing = 0.0  # seconds spent in the sink
@@ -105,7 +123,10 @@ class Delivery:
         said = f"reading from {to_text(begin)} {until}."
         if self._is_resumed:
             done = format_share(self._since, begin, self._end())
-            said = f"resuming: {said} Of the time range from {to_text(self._since)} {until}, {done} is delivered."
+            said = (
+                f"resuming: {said} Of the time range from {to_text(self._since)} {until}, "
+                f"{done} is delivered."
+            )
         self._run.sink.log(f"{self._event_type}: {said}")
         return self
 
@@ -114,7 +135,10 @@ class Delivery:
         self._advance_to_position()
         if self._source.out_of_range:
             number = self._source.out_of_range
-            sentence = f"{self._event_type}: events out of the time range asked for: {number}. They are delivered."
+            sentence = (
+                f"{self._event_type}: events out of the time range asked for: {number}. "
+                "They are delivered."
+            )
             self._run.warnings.add(About.ORDER, sentence)
 
     def count_page(self, page: dict[str, Any]) -> None:
@@ -135,8 +159,9 @@ class Delivery:
         self._tally.events += 1
 
     def save(self, _last_occurred: str) -> None:
-        """Saves the reader's watermark. The stage's last-occurred timestamp is ignored: with concurrent windows, it can be ahead
-        of rows that are still to come."""
+        """Saves the reader's watermark. The stage's last-occurred timestamp is ignored: with
+        concurrent windows, it can be ahead of rows that are still to come.
+        """
         self._advance_to_position()
         began = time.monotonic()
         self._save()
@@ -148,7 +173,9 @@ class Delivery:
 
     def _how_far(self) -> str:
         seconds, rows = time.monotonic() - self._began, self._tally.events - self._rows_before
-        far = format_progress(rows, seconds, self._since, self._span[0], self._source.position, self._end())
+        far = format_progress(
+            rows, seconds, self._since, self._span[0], self._source.position, self._end()
+        )
         return f"{far}, {format_waits(seconds, self._source.waited, self._writing)}"
 
     def _end(self) -> int:

@@ -1,4 +1,7 @@
-"""One event type: the time ranges that a sync reads of it, and what that changes in its progress."""
+"""One event type: the time ranges that a sync reads of it, and what that changes in its
+progress.
+"""
+
 import time
 from collections.abc import Callable
 from functools import cache, partial
@@ -14,8 +17,9 @@ from pipeline.tables.sync_run import Tally
 
 
 def sync_event_type(run: Run, event_type: str) -> None:
-    """Delivers one event type: any gap left by an earlier start date, everything after the cursor, then what a person has asked
-    for again."""
+    """Delivers one event type: any gap left by an earlier start date, everything after the cursor,
+    then what a person has asked for again.
+    """
     tally = run.tallies[event_type] = Tally(run.cursors.get(event_type).occurred)
     outcome = "failed"
     try:
@@ -29,13 +33,22 @@ def sync_event_type(run: Run, event_type: str) -> None:
         raise
     finally:
         after = run.cursors.get(event_type)
-        tally.end(outcome, after.read_at if outcome == "complete" else spans.delivered_until(after), run.client.clock.now())
+        tally.end(
+            outcome,
+            after.read_at if outcome == "complete" else spans.delivered_until(after),
+            run.client.clock.now(),
+        )
         rows, time_taken = format_rows(tally.events), format_duration(tally.seconds)
-        run.sink.log(f"{event_type}: {outcome}, {rows} in {time_taken}, cursor {tally.cursor_after or 'none yet'}.")
+        run.sink.log(
+            f"{event_type}: {outcome}, {rows} in {time_taken}, cursor "
+            f"{tally.cursor_after or 'none yet'}."
+        )
 
 
 def sync_again(run: Run, event_type: str) -> None:
-    """Delivers the range that a person has asked for again. No ledger counts it: that was done when it was first delivered."""
+    """Delivers the range that a person has asked for again. No ledger counts it: that was done when
+    it was first delivered.
+    """
     progress = run.cursors.get(event_type)
     if progress.again_from is None:
         return
@@ -55,7 +68,9 @@ def sync_gap(run: Run, event_type: str) -> None:
             ledger().close(position)
 
         since = start if gap[0] > start else None
-        deliver(run, event_type, gap, advance, observe=lambda event: ledger().add(event), since=since)
+        deliver(
+            run, event_type, gap, advance, observe=lambda event: ledger().add(event), since=since
+        )
         step(run, event_type, spans.finish_gap, start)
         ledgers.prepend(run, event_type, start, ledger().until(gap[1] or gap[0]))
 
@@ -89,8 +104,9 @@ def sync_main(run: Run, event_type: str) -> None:
 
 
 def step(run: Run, event_type: str, change: Callable[..., Progress], *arguments: Any) -> None:
-    """Changes the progress of an event type, in memory only: it is saved with the next checkpoint, since many event types are
-    empty."""
+    """Changes the progress of an event type, in memory only: it is saved with the next checkpoint,
+    since many event types are empty.
+    """
     after = change(run.cursors.get(event_type), *arguments)
     run.cursors.set(event_type, after)
     run.tallies[event_type].cursor_after = after.occurred

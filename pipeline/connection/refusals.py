@@ -1,4 +1,7 @@
-"""The event types that a pattern selects and HubSpot refuses: asked for once a day, not at each sync, and reported together."""
+"""The event types that a pattern selects and HubSpot refuses: asked for once a day, not at each
+sync, and reported together.
+"""
+
 import hashlib
 import re
 from collections.abc import Collection, Mapping
@@ -12,18 +15,27 @@ from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 MAX_NAMES = 10  # shown of each cause; the log of the sync that asked has the others
 MAX_CAUSES = 5  # told apart: the most frequent
 DAILY = DAY - 30 * MINUTE  # a daily sync does not begin at the same minute each day
-AT_ONCE = "to have that done at the next sync, change a harmless key, for example lookback_minutes from 60 to 61."
-OTHER_CAUSES = "HubSpot gave other reasons: they, and their cures, are in the log of the sync that asked."
-_OF_TOKEN = re.compile("HubSpot answered 40[13]:")  # refusals that another token, or another scope, may end
+AT_ONCE = (
+    "to have that done at the next sync, change a harmless key, for example "
+    "lookback_minutes "
+    "from 60 to 61."
+)
+OTHER_CAUSES = (
+    "HubSpot gave other reasons: they, and their cures, are in the log of the sync that asked."
+)
+_OF_TOKEN = re.compile(
+    "HubSpot answered 40[13]:"
+)  # refusals that another token, or another scope, may end
 _UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
 class Refusals:
     """The refusals of a connection while a sync renews them, as messages by event type.
 
-    `saved` is what the state keeps of the last sync's: when HubSpot was asked, a digest of the configuration, and the event
-    types by cause. Whatever cannot be read of it is forgotten, so those event types are asked for again. A refusal that is not in
-    HubSpot's own words, such as a proxy's page, is not kept either.
+    `saved` is what the state keeps of the last sync's: when HubSpot was asked, a digest of the
+    configuration, and the event types by cause. Whatever cannot be read of it is forgotten, so
+    those event types are asked for again. A refusal that is not in HubSpot's own words, such as a
+    proxy's page, is not kept either.
     """
 
     def __init__(self, settings: Settings, saved: Any = None):
@@ -34,9 +46,17 @@ class Refusals:
         self._keep(_by_event_type(saved.get("causes")))
 
     def to_ask(self, names: Collection[str], now: int) -> list[str]:
-        """Those of the selected event types that HubSpot is to be asked for: all once a day and after a change of configuration
-        or token, else those it did not refuse; all if it refused all. `now` is HubSpot's clock, ms."""
-        self._keep({name: self._messages[name] for name in names if name in self._messages and not self.is_named(name)})
+        """Those of the selected event types that HubSpot is to be asked for: all once a day and
+        after a change of configuration or token, else those it did not refuse; all if it refused
+        all. `now` is HubSpot's clock, ms.
+        """
+        self._keep(
+            {
+                name: self._messages[name]
+                for name in names
+                if name in self._messages and not self.is_named(name)
+            }
+        )
         if self._is_current(now) and len(self._messages) < len(names):
             return [name for name in names if name not in self._messages]
         self.forget()
@@ -57,7 +77,9 @@ class Refusals:
 
     def add(self, event_type: str, refused: HubSpotError) -> None:
         """Adds one. Its cause is shown as the first answer that gave it."""
-        self._messages[event_type] = self._shown.setdefault(cause_of(event_type, str(refused)), str(refused))
+        self._messages[event_type] = self._shown.setdefault(
+            cause_of(event_type, str(refused)), str(refused)
+        )
         if not (isinstance(refused, Refused) and refused.explained):
             self._unexplained.add(event_type)
 
@@ -68,39 +90,63 @@ class Refusals:
     def _keep(self, messages: dict[str, str]) -> None:
         self._messages = messages
         self._unexplained = set[str]()
-        self._shown = {cause_of(name, message): message for name, message in messages.items()}  # by cause, the first answer
+        self._shown = {
+            cause_of(name, message): message for name, message in messages.items()
+        }  # by cause, the first answer
 
     def warning(self, known: Collection[str] = ()) -> str | None:
-        """All refusals in one text, by cause; None if there are none. `known` are the types that earlier syncs have read."""
+        """All refusals in one text, by cause; None if there are none. `known` are the types that
+        earlier syncs have read.
+        """
         if not self._messages:
             return None
         by_cause = _by_cause(self._messages)
         number = len(self._messages)
-        happened = "cannot be read with this token" if all(map(_OF_TOKEN.match, by_cause)) else "could not be read"
+        happened = (
+            "cannot be read with this token"
+            if all(map(_OF_TOKEN.match, by_cause))
+            else "could not be read"
+        )
         lines = [f"{number} event type{'s' * (number != 1)} {happened}:"]
         lines += [f"  - {_listed(names)}: {cause}" for cause, names in by_cause.items()]
         if lost := [name for name in self._messages if name in known]:
-            lines.append(f"Earlier syncs could read {_listed(lost)}: the rows and the cursors are kept.")
+            lines.append(
+                f"Earlier syncs could read {_listed(lost)}: the rows and the cursors are kept."
+            )
         return "\n".join(lines)
 
     def next_request(self) -> str:
         """A sentence on when they are asked for again."""
         they = "It is" if len(self._messages) == 1 else "They are"
-        others = " (at the next sync, if not HubSpot itself has refused them)" if self._unexplained else ""
+        others = (
+            " (at the next sync, if not HubSpot itself has refused them)"
+            if self._unexplained
+            else ""
+        )
         when = f"once a day{others}; {AT_ONCE}" if self._kept() else "at the next sync."
         return f"{they} asked for again {when}"
 
     def as_state(self) -> dict[str, Any] | None:
         """What the state keeps; None if there is nothing to keep."""
         kept = self._kept()
-        return {"asked_at": self._asked_at, "digest": self._digest, "causes": _by_cause(kept)} if kept else None
+        return (
+            {"asked_at": self._asked_at, "digest": self._digest, "causes": _by_cause(kept)}
+            if kept
+            else None
+        )
 
     def _kept(self) -> dict[str, str]:
-        return {name: message for name, message in self._messages.items() if name not in self._unexplained}
+        return {
+            name: message
+            for name, message in self._messages.items()
+            if name not in self._unexplained
+        }
 
     def _is_current(self, now: int) -> bool:
         try:
-            age = now - to_ms(self._asked_at)  # can be below 0: clocks differ, and HubSpot's has whole seconds
+            age = now - to_ms(
+                self._asked_at
+            )  # can be below 0: clocks differ, and HubSpot's has whole seconds
         except ValueError:
             return False
         return abs(age) < DAILY and self._digest == _digest(self._asked_at, self._settings)
@@ -112,19 +158,28 @@ def cause_of(event_type: str, message: str) -> str:
 
 
 def _by_cause(messages: Mapping[str, str]) -> dict[str, list[str]]:
-    """The event types of each message, the most frequent first; those that are not told apart come last."""
+    """The event types of each message, the most frequent first; those that are not told apart come
+    last.
+    """
     by_cause: dict[str, list[str]] = {}
     for name, cause in messages.items():
         by_cause.setdefault(cause, []).append(name)
     others = by_cause.pop(OTHER_CAUSES, [])
     causes = sorted(by_cause, key=lambda cause: -len(by_cause[cause]))
     others = [name for cause in causes[MAX_CAUSES:] for name in by_cause[cause]] + others
-    return {cause: by_cause[cause] for cause in causes[:MAX_CAUSES]} | ({OTHER_CAUSES: others} if others else {})
+    return {cause: by_cause[cause] for cause in causes[:MAX_CAUSES]} | (
+        {OTHER_CAUSES: others} if others else {}
+    )
 
 
 def _by_event_type(causes: Any) -> dict[str, str]:
     causes = causes if isinstance(causes, Mapping) else {}
-    return {str(name): str(cause) for cause, names in causes.items() if isinstance(names, list) for name in names}
+    return {
+        str(name): str(cause)
+        for cause, names in causes.items()
+        if isinstance(names, list)
+        for name in names
+    }
 
 
 def _listed(names: list[str]) -> str:
@@ -133,6 +188,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _digest(salt: str, settings: Settings) -> str:
-    """Eight digits that change with the configuration, the token included. Nothing can be told from them: they are those of the
-    whole configuration, and countless others have the same."""
+    """Eight digits that change with the configuration, the token included. Nothing can be told from
+    them: they are those of the whole configuration, and countless others have the same.
+    """
     return hashlib.sha256(repr((salt, astuple(settings))).encode(errors="replace")).hexdigest()[:8]

@@ -1,4 +1,5 @@
 """A sync's reports in the log: progress while it runs, and a summary at its end."""
+
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +11,9 @@ PROGRESS_SECONDS = 30.0  # at least, between two lines of progress
 
 
 def throttle(seconds: float, call: Callable[[], Any]) -> Callable[[], None]:
-    """A function that calls `call` at most once in `seconds`, and never during the first interval."""
+    """A function that calls `call` at most once in `seconds`, and never during the first
+    interval.
+    """
     last = time.monotonic()
 
     def throttled() -> None:
@@ -22,18 +25,29 @@ def throttle(seconds: float, call: Callable[[], Any]) -> Callable[[], None]:
     return throttled
 
 
-def format_progress(rows: int, seconds: float, since: int, begin: int, cursor: int, end: int) -> str:
-    """How far a time range (`since` to `end`, ms) is delivered, of which this sync has read `begin` to `cursor` in some seconds;
-    an interrupted one had read what is before. The time left assumes that the rest is as full as what was read.
+def format_progress(
+    rows: int, seconds: float, since: int, begin: int, cursor: int, end: int
+) -> str:
+    """How far a time range (`since` to `end`, ms) is delivered, of which this sync has read `begin`
+    to `cursor` in some seconds; an interrupted one had read what is before. The time left assumes
+    that the rest is as full as what was read.
 
     >>> format_progress(9_000, 60, 0, 1_000_000, 3_000_000, 4_000_000)
     '9,000 rows in 1 min (150/s), up to 1970-01-01T00:50:00.000Z, 75% of the time range, about 30 s left if the rest is similar'
     """
     left = "time left unknown"
     if cursor > begin:
-        left = f"about {format_duration(seconds * max(0, end - cursor) / (cursor - begin))} left if the rest is similar"
-    rate = f"{format_rows(rows)} in {format_duration(seconds)} ({rows / max(seconds, 0.001):,.0f}/s)"
-    return f"{rate}, up to {to_text(cursor)}, {format_share(since, cursor, end)} of the time range, {left}"
+        left = (
+            f"about {format_duration(seconds * max(0, end - cursor) / (cursor - begin))} left "
+            "if the rest is similar"
+        )
+    rate = (
+        f"{format_rows(rows)} in {format_duration(seconds)} ({rows / max(seconds, 0.001):,.0f}/s)"
+    )
+    return (
+        f"{rate}, up to {to_text(cursor)}, {format_share(since, cursor, end)} of the time "
+        f"range, {left}"
+    )
 
 
 def format_share(since: int, cursor: int, end: int) -> str:
@@ -51,7 +65,9 @@ def format_waits(seconds: float, hubspot: float, destination: float) -> str:
     >>> format_waits(60, 6, 51)
     'waiting for HubSpot 10%, for the destination 85%'
     """
-    hubspot_share, destination_share = (min(1.0, waited / max(seconds, 0.001)) for waited in (hubspot, destination))
+    hubspot_share, destination_share = (
+        min(1.0, waited / max(seconds, 0.001)) for waited in (hubspot, destination)
+    )
     return f"waiting for HubSpot {hubspot_share:.0%}, for the destination {destination_share:.0%}"
 
 
@@ -65,21 +81,37 @@ def format_duration(seconds: float) -> str:
     >>> format_duration(0.25), format_duration(60), format_duration(4000), format_duration(200_000)
     ('0.2 s', '1 min', '1.1 h', '2.3 days')
     """
-    unit, length = next((each for each in (("days", 86_400), ("h", 3600), ("min", 60)) if seconds >= each[1]), ("s", 1))
+    unit, length = next(
+        (each for each in (("days", 86_400), ("h", 3600), ("min", 60)) if seconds >= each[1]),
+        ("s", 1),
+    )
     return f"{seconds / length:.1f} {unit}".replace(".0 ", " ")
 
 
 def summary(tallies: Mapping[str, Tally]) -> str:
-    """The event types of a sync as a text table, those without news and those that are refused in one line each."""
+    """The event types of a sync as a text table, those without news and those that are refused in
+    one line each.
+    """
     refused = sum(tally.outcome == "refused" for tally in tallies.values())
     news = {name: tally for name, tally in tallies.items() if _has_news(tally)}
     head: tuple[str, ...] = ("event type", "outcome", "rows", "rejected", "pages", "time", "cursor")
     lines = [head]
     for name, tally in news.items():
         numbers = (f"{number:,}" for number in (tally.events, tally.rejected.total(), tally.pages))
-        lines.append((name, tally.outcome, *numbers, format_duration(tally.seconds), tally.cursor_after or ""))
+        lines.append(
+            (
+                name,
+                tally.outcome,
+                *numbers,
+                format_duration(tally.seconds),
+                tally.cursor_after or "",
+            )
+        )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
     for what, number in (("Nothing new", len(tallies) - len(news) - refused), ("Refused", refused)):
         if number:
             table.append(f"{what}: {number} event type{'s' * (number > 1)}.")
@@ -88,4 +120,8 @@ def summary(tallies: Mapping[str, Tally]) -> str:
 
 def _has_news(tally: Tally) -> bool:
     """Whether it failed, moved its cursor or rejected an event."""
-    return tally.cursor_after != tally.cursor_before or bool(tally.rejected) or tally.outcome not in ("complete", "refused")
+    return (
+        tally.cursor_after != tally.cursor_before
+        or bool(tally.rejected)
+        or tally.outcome not in ("complete", "refused")
+    )

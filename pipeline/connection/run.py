@@ -1,4 +1,5 @@
 """The parts that one sync works with."""
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,9 +15,10 @@ from pipeline.tables.sync_run import Tally
 
 @dataclass
 class Run:
-    """One sync: its settings, client and sink, and what it keeps while it runs. `protection` protects
-    an event; `tallies` are by event type, and so
-    are `small_properties`: one that an audit asks for, to get short answers."""
+    """One sync: its settings, client and sink, and what it keeps while it runs. `protection`
+    protects an event; `tallies` are by event type, and so are `small_properties`: one that an audit
+    asks for, to get short answers.
+    """
 
     settings: Settings
     client: Client

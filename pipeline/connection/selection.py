@@ -1,8 +1,15 @@
 """The event types that a sync reads, and their order."""
+
 from collections.abc import Callable, Collection, Iterable
 from functools import cache
 
-from pipeline.config.event_types import NONE_SELECTED, Selection, select, select_asking, unknown_event_type_message
+from pipeline.config.event_types import (
+    NONE_SELECTED,
+    Selection,
+    select,
+    select_asking,
+    unknown_event_type_message,
+)
 from pipeline.connection.run import Run
 from pipeline.connection.state import Progress
 from pipeline.connection.warnings import About
@@ -10,11 +17,15 @@ from pipeline.errors import HubSpotError, Refused, Unavailable
 from pipeline.names.destination import destination_name
 from pipeline.timestamps import to_text
 
-ListEventTypes = Callable[[], Collection[str]]  # asks HubSpot, once per sync, for the event types of the account
+ListEventTypes = Callable[
+    [], Collection[str]
+]  # asks HubSpot, once per sync, for the event types of the account
 
 
 def asked_once(ask: ListEventTypes) -> ListEventTypes:
-    """A function that asks at its first call: at each it returns that answer, or raises that error."""
+    """A function that asks at its first call: at each it returns that answer, or raises that
+    error.
+    """
 
     @cache
     def outcome() -> Collection[str] | HubSpotError:
@@ -35,27 +46,45 @@ def asked_once(ask: ListEventTypes) -> ListEventTypes:
 def select_event_types(
     run: Run, list_event_types: ListEventTypes, declared: Collection[str] | None
 ) -> tuple[list[str], list[str]]:
-    """The event types to sync, and a sentence for each name that the account does not know. `declared`: see sync."""
+    """The event types to sync, and a sentence for each name that the account does not know.
+    `declared`: see sync.
+    """
     selected = selected_types(run, list_event_types)
     for pattern in selected.unmatched:
-        run.warnings.add(About.PATTERNS, f"event_types: {pattern} matches no event type of this account.")
+        run.warnings.add(
+            About.PATTERNS, f"event_types: {pattern} matches no event type of this account."
+        )
     if not selected.names and not selected.unknown:
         run.warnings.add(About.PATTERNS, f"{NONE_SELECTED} Nothing is synced.")
-    undeclared = [name for name in selected.names if declared is not None and run.settings.table_of(name) not in declared]
+    undeclared = [
+        name
+        for name in selected.names
+        if declared is not None and run.settings.table_of(name) not in declared
+    ]
     if undeclared and len(undeclared) == len(selected.names):
         raise Unavailable(
-            "HubSpot did not list its event types when the tables were declared, so nothing is delivered. Start the sync again."
+            "HubSpot did not list its event types when the tables were declared, so nothing is "
+            "delivered. Start the sync again."
         )
     if undeclared:
         names = ", ".join(undeclared)
-        sentence = f"Event types that were not known when the tables were declared are first synced by the next sync: {names}."
+        sentence = (
+            "Event types that were not known when the tables were declared are first "
+            f"synced by the next sync: {names}."
+        )
         run.warnings.add(About.CHANGED, sentence)
-    mistakes = [mistake for name in selected.unknown if (mistake := handle_unknown(run, list_event_types, name))]
+    mistakes = [
+        mistake
+        for name in selected.unknown
+        if (mistake := handle_unknown(run, list_event_types, name))
+    ]
     return one_per_table(run, [name for name in selected.names if name not in undeclared]), mistakes
 
 
 def selected_types(run: Run, list_event_types: ListEventTypes) -> Selection:
-    """The event types that the configuration selects: only those named in full, if HubSpot refuses to list its event types."""
+    """The event types that the configuration selects: only those named in full, if HubSpot refuses
+    to list its event types.
+    """
     items = run.settings.event_types
     try:
         return select_asking(items, list_event_types)
@@ -63,17 +92,27 @@ def selected_types(run: Run, list_event_types: ListEventTypes) -> Selection:
         selected = select(items)
         if not selected.names:
             raise
-        run.warnings.add(About.FAILED, f"event_types: HubSpot does not list its event types, so patterns select none: {refused}")
+        run.warnings.add(
+            About.FAILED,
+            (
+                "event_types: HubSpot does not list its event types, so patterns select none: "
+                f"{refused}"
+            ),
+        )
         return selected
 
 
 def handle_unknown(
     run: Run, list_event_types: ListEventTypes, event_type: str, error: HubSpotError | None = None
 ) -> str | None:
-    """Handles an event type that the account does not know. Warns and returns None if the account once knew it; otherwise forgets
-    its cursor, and returns a sentence on the mistake."""
+    """Handles an event type that the account does not know. Warns and returns None if the account
+    once knew it; otherwise forgets its cursor, and returns a sentence on the mistake.
+    """
     if event_type in run.cursors.known:
-        sentence = f"{event_type}: HubSpot no longer knows this event type. Its rows and its cursor are kept."
+        sentence = (
+            f"{event_type}: HubSpot no longer knows this event type. Its rows and its "
+            "cursor are kept."
+        )
         run.warnings.add(About.FAILED, sentence)
         return None
     run.cursors.forget(event_type)
@@ -81,22 +120,34 @@ def handle_unknown(
 
 
 def one_per_table(run: Run, names: list[str]) -> list[str]:
-    """Leaves out, with a warning, each event type whose table would be another's at the destination. The one that had it before
-    keeps it; of new ones, the first by name. Also warns of new ones whose table is not named after them."""
+    """Leaves out, with a warning, each event type whose table would be another's at the
+    destination. The one that had it before keeps it; of new ones, the first by name. Also warns of
+    new ones whose table is not named after them.
+    """
     if run.settings.is_single_table:
         return names
     tables = {name: run.settings.table_of(name) for name in names}
     owners: dict[str, str] = {}
-    for name in sorted(names, key=lambda name: (name not in run.cursors.known, run.refusals.holds(name), name)):
+    for name in sorted(
+        names, key=lambda name: (name not in run.cursors.known, run.refusals.holds(name), name)
+    ):
         owner = owners.setdefault(destination_name(tables[name]), name)
         if owner != name:
             run.warnings.add(
                 About.FAILED,
-                f"{name} is not synced: at the destination it and {owner} are one table, and rows would overwrite each other. "
+                f"{name} is not synced: at the destination it and {owner} are one table, and rows "
+                "would overwrite each other. "
                 f"Cure: table_layout = single, or a separate connection for {name}.",
             )
-    if renamed := [f"{name} in {table}" for name, table in tables.items() if name not in (table, *run.cursors.known)]:
-        sentence = f"Event types whose names the destination may change have tables of other names: {', '.join(renamed)}."
+    if renamed := [
+        f"{name} in {table}"
+        for name, table in tables.items()
+        if name not in (table, *run.cursors.known)
+    ]:
+        sentence = (
+            "Event types whose names the destination may change have tables of other "
+            f"names: {', '.join(renamed)}."
+        )
         run.warnings.add(About.CHANGED, sentence)
     return [name for name in names if name in owners.values()]
 
@@ -104,23 +155,31 @@ def one_per_table(run: Run, names: list[str]) -> list[str]:
 def restart_changed(run: Run, names: Collection[str]) -> None:
     """Forgets the cursors that were made under another layout or other filters, with a warning."""
     now = {name: run.settings.fingerprint(name) for name in names}
-    before = {name: run.cursors.get(name).fingerprint for name in names if name in run.cursors.known}
+    before = {
+        name: run.cursors.get(name).fingerprint for name in names if name in run.cursors.known
+    }
     changed = [name for name in before if before[name] != now[name]]
     for name in changed:
         run.cursors.set(name, Progress(fingerprint=now[name]))
     if changed:
-        was, is_now = (" and ".join(sorted({each[name] or "the defaults" for name in changed})) for each in (before, now))
+        was, is_now = (
+            " and ".join(sorted({each[name] or "the defaults" for name in changed}))
+            for each in (before, now)
+        )
         types = ", ".join(changed[:10]) + " and others" * (len(changed) > 10)
         run.warnings.add(
             About.HISTORY,
-            f"The layout or filters have changed (from {was} to {is_now}): the history of {types} is "
+            f"The layout or filters have changed (from {was} to {is_now}): the history of {types} "
+            "is "
             f"read again from {to_text(run.settings.start)}. Existing rows stay.",
         )
 
 
-def longest_waiting(names: Iterable[str], finished: Callable[[str], int], under_way: str | None) -> list[str]:
-    """The order in which event types are synced: first the one under way, then the least recently finished (`finished` returns
-    ms, 0 for never), so that none starves.
+def longest_waiting(
+    names: Iterable[str], finished: Callable[[str], int], under_way: str | None
+) -> list[str]:
+    """The order in which event types are synced: first the one under way, then the least recently
+    finished (`finished` returns ms, 0 for never), so that none starves.
 
     >>> longest_waiting(["a", "b", "c"], {"a": 2000, "b": 1000, "c": 3000}.get, "c")
     ['c', 'b', 'a']

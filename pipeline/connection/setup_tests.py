@@ -1,4 +1,7 @@
-"""The setup tests. Each takes a configuration, and raises ConnectorError with the cure if it fails."""
+"""The setup tests. Each takes a configuration, and raises ConnectorError with the cure if it
+fails.
+"""
+
 import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -54,26 +57,38 @@ def event_types_are_known(configuration: Configuration) -> None:
 
 
 def events_can_be_read(configuration: Configuration) -> None:
-    """Asks for a page of each event type, as a sync does: only that shows which scopes HubSpot wants, and whether it accepts the
-    page size. Fails if HubSpot refuses an event type that the configuration names, or all; a sync leaves out the others, with a
-    warning."""
+    """Asks for a page of each event type, as a sync does: only that shows which scopes HubSpot
+    wants, and whether it accepts the page size. Fails if HubSpot refuses an event type that the
+    configuration names, or all; a sync leaves out the others, with a warning.
+    """
     settings = _settings(configuration)
     refusals = Refusals(settings)
     named: dict[str, HubSpotError] = {}
     with _client(settings) as client:
         selected = _selected(settings, client)
         with ThreadPoolExecutor(settings.concurrency) as workers:
-            answers = dict(zip(selected, workers.map(partial(_refusal, settings, client), selected), strict=True))
+            answers = dict(
+                zip(
+                    selected,
+                    workers.map(partial(_refusal, settings, client), selected),
+                    strict=True,
+                )
+            )
     for name, refused in answers.items():
         if refused and refusals.is_named(name):
             named[name] = refused
         elif refused:
             refusals.add(name, refused)
     if named or all(answers.values()):
-        said = [f"{name}: {refused}" for name, refused in named.items()] + list(filter(None, [refusals.warning()]))
+        said = [f"{name}: {refused}" for name, refused in named.items()] + list(
+            filter(None, [refusals.warning()])
+        )
         tried = "one event type" if len(selected) == 1 else f"each of {len(selected)} event types"
         number = "it" if len(selected) == 1 else sum(map(bool, answers.values()))
-        asked = f"HubSpot was asked for a page of {tried} (page_size {settings.page_size}) and refused {number}:"
+        asked = (
+            f"HubSpot was asked for a page of {tried} (page_size {settings.page_size}) and "
+            f"refused {number}:"
+        )
         raise Refused("\n".join([asked, *said]))
 
 
@@ -89,8 +104,10 @@ def _refusal(settings: Settings, client: Client, event_type: str) -> HubSpotErro
 
 
 def configured_columns_exist(configuration: Configuration) -> None:
-    """Asks for some events of each event type, if the configuration names columns. Fails for a name that is close to a known
-    column's (other names may belong to events still to come), and if HubSpot's answers leave nothing to compare with."""
+    """Asks for some events of each event type, if the configuration names columns. Fails for a name
+    that is close to a known column's (other names may belong to events still to come), and if
+    HubSpot's answers leave nothing to compare with.
+    """
     settings = _settings(configuration)
     if not any(named_columns(settings).values()):
         return
@@ -132,8 +149,10 @@ def _client(settings: Settings) -> Client:
 
 
 def _selected(settings: Settings, client: Client) -> tuple[str, ...]:
-    """The event types that the settings select: only those named in full, if HubSpot refuses to list its event types. Raises
-    SettingsError if the account does not know one, or none is selected."""
+    """The event types that the settings select: only those named in full, if HubSpot refuses to
+    list its event types. Raises SettingsError if the account does not know one, or none is
+    selected.
+    """
     try:
         known = client.event_types()
     except Refused:
@@ -142,7 +161,9 @@ def _selected(settings: Settings, client: Client) -> tuple[str, ...]:
         raise
     selected = select(settings.event_types, known)
     if selected.unknown:
-        raise SettingsError("\n".join(unknown_event_type_message(name, known) for name in selected.unknown))
+        raise SettingsError(
+            "\n".join(unknown_event_type_message(name, known) for name in selected.unknown)
+        )
     if not selected.names:
         raise SettingsError(NONE_SELECTED)
     return selected.names

@@ -1,4 +1,5 @@
 """The time ranges of an event type to read, and how its progress changes when one is delivered."""
+
 from dataclasses import replace
 
 from pipeline.connection.state import Progress
@@ -6,10 +7,12 @@ from pipeline.timestamps import Span, to_ms, to_text
 
 
 def main_span(progress: Progress, start: int, lookback: int, now: int) -> Span:
-    """The time range from the cursor on, for the configured start (ms) and look-back (ms); `now` is the earlier clock (ms).
+    """The time range from the cursor on, for the configured start (ms) and look-back (ms); `now` is
+    the earlier clock (ms).
 
-    After a complete sync, the last `lookback` ms are read again, since events become visible late. An interrupted sync resumes
-    at its cursor. `read_at` is capped at `now`, in case the clock was wrong.
+    After a complete sync, the last `lookback` ms are read again, since events become visible late.
+    An interrupted sync resumes at its cursor. `read_at` is capped at `now`, in case the clock was
+    wrong.
 
     >>> main_span(Progress(), 5000, 0, now=90_000)
     (5000, None)
@@ -31,14 +34,23 @@ def gap_span(progress: Progress, start: int) -> Span | None:
     >>> gap_span(Progress("1970-01-01T00:00:09Z", start_date="1970-01-01T00:00:05Z"), 2000)
     (2000, 5000)
     """
-    if progress.occurred is None or progress.start_date is None or start >= to_ms(progress.start_date):
+    if (
+        progress.occurred is None
+        or progress.start_date is None
+        or start >= to_ms(progress.start_date)
+    ):
         return None
-    begin = max(start, to_ms(progress.gap_occurred or "1970-01-01")) if _is_resumable(progress, start) else start
+    begin = (
+        max(start, to_ms(progress.gap_occurred or "1970-01-01"))
+        if _is_resumable(progress, start)
+        else start
+    )
     return begin, to_ms(progress.start_date)
 
 
 def resumed_since(progress: Progress, start: int) -> int | None:
-    """From when on the interrupted sync was to read (ms) that the next one resumes; None if nothing was interrupted.
+    """From when on the interrupted sync was to read (ms) that the next one resumes; None if nothing
+    was interrupted.
 
     >>> resumed_since(Progress("1970-01-01T00:00:09Z", read_at="1970-01-01T00:01:00Z"), 5000)
     5000
@@ -53,7 +65,8 @@ def resumed_since(progress: Progress, start: int) -> int | None:
 
 
 def delivered_until(progress: Progress) -> str | None:
-    """The moment by which everything that had occurred is delivered: the last complete sync, unless the cursor is beyond it.
+    """The moment by which everything that had occurred is delivered: the last complete sync, unless
+    the cursor is beyond it.
 
     >>> delivered_until(Progress("1970-01-01T00:00:09Z", finished_at="1970-01-01T00:01:00Z"))
     '1970-01-01T00:01:00Z'
@@ -62,13 +75,19 @@ def delivered_until(progress: Progress) -> str | None:
 
 
 def advance(progress: Progress, start: int, occurred: int, read_at: int) -> Progress:
-    """The progress when everything up to `occurred` (ms) is delivered by a sync that began at `read_at` (ms).
+    """The progress when everything up to `occurred` (ms) is delivered by a sync that began at
+    `read_at` (ms).
 
     The cursor never moves back: before it, within the look-back, nothing changes.
     """
     if progress.occurred is not None and occurred < to_ms(progress.occurred):
         return progress
-    return replace(progress, occurred=to_text(occurred), read_at=to_text(read_at), start_date=_start_date(progress, start))
+    return replace(
+        progress,
+        occurred=to_text(occurred),
+        read_at=to_text(read_at),
+        start_date=_start_date(progress, start),
+    )
 
 
 def finish(progress: Progress, start: int, read_at: int) -> Progress:
@@ -78,7 +97,9 @@ def finish(progress: Progress, start: int, read_at: int) -> Progress:
 
 
 def advance_gap(progress: Progress, start: int, occurred: int) -> Progress:
-    """The progress when the gap after `start` (ms) is delivered up to `occurred` (ms); it never moves back either."""
+    """The progress when the gap after `start` (ms) is delivered up to `occurred` (ms); it never
+    moves back either.
+    """
     if not _is_resumable(progress, start):
         return replace(progress, gap_start=to_text(start), gap_occurred=to_text(occurred))
     if occurred < to_ms(progress.gap_occurred or ""):
@@ -93,7 +114,8 @@ def finish_gap(progress: Progress, start: int) -> Progress:
 
 
 def again_span(progress: Progress, start: int) -> Span | None:
-    """The time range that a person has asked for again, from the configured start (ms) on at most, or None.
+    """The time range that a person has asked for again, from the configured start (ms) on at most,
+    or None.
 
     >>> again_span(Progress(again_from="1970-01-01", again_to="1970-01-01T00:00:09Z"), 5000)
     (5000, 9000)
@@ -106,7 +128,9 @@ def again_span(progress: Progress, start: int) -> Span | None:
 
 def advance_again(progress: Progress, occurred: int) -> Progress:
     """The progress when what is read again is delivered up to `occurred` (ms)."""
-    return replace(progress, again_from=to_text(max(occurred, to_ms(progress.again_from or "1970-01-01"))))
+    return replace(
+        progress, again_from=to_text(max(occurred, to_ms(progress.again_from or "1970-01-01")))
+    )
 
 
 def finish_again(progress: Progress) -> Progress:
@@ -115,14 +139,18 @@ def finish_again(progress: Progress) -> Progress:
 
 
 def _is_resumable(progress: Progress, start: int) -> bool:
-    """Whether what is delivered of the gap reaches the configured start, so that reading can resume after it."""
+    """Whether what is delivered of the gap reaches the configured start, so that reading can resume
+    after it.
+    """
     if progress.gap_start is None or progress.gap_occurred is None:
         return False
     return to_ms(progress.gap_start) <= start <= to_ms(progress.gap_occurred)
 
 
 def _start_date(progress: Progress, start: int) -> str:
-    """From when on everything up to the cursor is delivered. A start date that was moved past the cursor leaves a gap there."""
+    """From when on everything up to the cursor is delivered. A start date that was moved past the
+    cursor leaves a gap there.
+    """
     kept = progress.start_date
     if kept is None or progress.occurred is None or to_ms(progress.occurred) < start:
         return to_text(start)

@@ -1,7 +1,10 @@
-"""The saved state: read (older shapes too) and written. Its shape is a contract: docs/state.md describes each field.
+"""The saved state: read (older shapes too) and written. Its shape is a contract: docs/state.md
+describes each field.
 
-A state of an older version is migrated by one function per version, so a version 5 is one more function.
+A state of an older version is migrated by one function per version, so a version 5 is one more
+function.
 """
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,22 +15,27 @@ from pipeline.timestamps import to_ms
 
 VERSION = 4
 REFUSED = "refused"
-EXAMPLE_EVENT_TYPE = "e_visited_page"  # the one table of the published example, whose state was {"start_date": …}
+# the one table of the published example, whose state was {"start_date": …}
+EXAMPLE_EVENT_TYPE = "e_visited_page"
 KEYS = ("version", "event_types", "api_base_url", "under_way", REFUSED, SYNC_RUN)
 
-Migrated = tuple[dict[str, Any], list[str]]  # a state of the next version, and sentences on what that changes
+Migrated = tuple[
+    dict[str, Any], list[str]
+]  # a state of the next version, and sentences on what that changes
 
 
 @dataclass(frozen=True)
 class Progress:
     """How far one event type has been delivered. Moments are ISO 8601 text, as they are saved.
 
-    `occurred` is the cursor: everything from `start_date` up to it is delivered. `read_at` is when the sync began that read up
-    to it, by the earlier of the clocks. A start date that was moved earlier leaves a gap before `start_date`: of that,
-    `gap_start` up to `gap_occurred` is delivered. `finished_at` is when a sync last read everything there was. `fingerprint` is
-    that of the settings the cursor was made under (Settings.fingerprint; None: the defaults). `stretches` are what was delivered
-    before the next sync begins to read, for audits to compare (audits/stretches.py). `again_from` up to `again_to` is delivered,
-    and is read again because a person asked for it (commands/read_again.py).
+    `occurred` is the cursor: everything from `start_date` up to it is delivered. `read_at` is when
+    the sync began that read up to it, by the earlier of the clocks. A start date that was moved
+    earlier leaves a gap before `start_date`: of that, `gap_start` up to `gap_occurred` is
+    delivered. `finished_at` is when a sync last read everything there was. `fingerprint` is that of
+    the settings the cursor was made under (Settings.fingerprint; None: the defaults). `stretches`
+    are what was delivered before the next sync begins to read, for audits to compare
+    (audits/stretches.py). `again_from` up to `again_to` is delivered, and is read again because a
+    person asked for it (commands/read_again.py).
     """
 
     occurred: str | None = None
@@ -46,7 +54,8 @@ FIELDS = tuple(field.name for field in fields(Progress))
 
 
 def progress_by_type(state: Mapping[str, Any]) -> dict[str, Progress]:
-    """The Progress of every event type in a state of this version, those no longer configured included.
+    """The Progress of every event type in a state of this version, those no longer configured
+    included.
 
     Raises StateError if one is broken: guessing would lose events.
 
@@ -73,15 +82,18 @@ def state_dict(
     refused: Mapping[str, Any] | None = None,
     sync_run: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The state to save, without unset fields. `api_base_url` is where the cursors were made, `refused` what Refusals keeps,
-    `sync_run` the row of a sync that has not ended.
+    """The state to save, without unset fields. `api_base_url` is where the cursors were made,
+    `refused` what Refusals keeps, `sync_run` the row of a sync that has not ended.
 
     >>> state_dict({"e_visited_page": Progress(occurred="2026-05-21T01:36:04.329Z")})
     {'version': 4, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
     """
     return {
         "version": VERSION,
-        "event_types": {name: {k: v for k, v in vars(p).items() if v is not None} for name, p in progress.items()},
+        "event_types": {
+            name: {k: v for k, v in vars(p).items() if v is not None}
+            for name, p in progress.items()
+        },
         **({} if api_base_url is None else {"api_base_url": api_base_url}),
         **({} if under_way is None else {"under_way": under_way}),
         **({} if refused is None else {REFUSED: refused}),
@@ -90,9 +102,11 @@ def state_dict(
 
 
 def migrate(state: Mapping[str, Any]) -> Migrated:
-    """Any state as one of this version, and a sentence on each thing that this changes or leaves out.
+    """Any state as one of this version, and a sentence on each thing that this changes or leaves
+    out.
 
-    Raises StateError for a state that is broken or was written by a newer version: guessing would lose events.
+    Raises StateError for a state that is broken or was written by a newer version: guessing would
+    lose events.
 
     >>> migrate({"version": 1, "event_types": {"e_a": {"occurred": "2026-05-21", "rest": {}}}})[0]
     {'version': 4, 'event_types': {'e_a': {'occurred': '2026-05-21'}}}
@@ -103,9 +117,17 @@ def migrate(state: Mapping[str, Any]) -> Migrated:
         current, said = step(current)
         sentences += said
     unknown = [str(key) for key in current if key not in KEYS]
-    unknown += [f"{key} of {name}" for name, saved in current["event_types"].items() for key in saved if key not in FIELDS]
+    unknown += [
+        f"{key} of {name}"
+        for name, saved in current["event_types"].items()
+        for key in saved
+        if key not in FIELDS
+    ]
     if unknown:
-        sentences.append(f"The saved state holds what this version does not know and leaves out: {', '.join(unknown)[:500]}.")
+        sentences.append(
+            "The saved state holds what this version does not know and leaves out: "
+            f"{', '.join(unknown)[:500]}."
+        )
     return current, sentences
 
 
@@ -115,8 +137,10 @@ def _version_of(state: Mapping[str, Any]) -> int:
     version, event_types = state.get("version"), state.get("event_types")
     if type(version) is int and version > VERSION:
         raise StateError(
-            f"The saved state has version {version}, this connector knows up to {VERSION}: a newer connector wrote it. "
-            "Deploy that one again, or re-sync the connection from the start (locally: fivetran reset)."
+            f"The saved state has version {version}, this connector knows up to {VERSION}: a newer "
+            "connector wrote it. "
+            "Deploy that one again, or re-sync the connection from the start (locally: fivetran "
+            "reset)."
         )
     if type(version) is not int or version < 1 or not isinstance(event_types, Mapping):
         raise _broken("it has no version and event_types")
@@ -135,45 +159,70 @@ def _from_example(state: dict[str, Any]) -> Migrated:
         return {"version": 1, "event_types": {}}, []
     date = state["start_date"]
     return {"version": 1, "event_types": {EXAMPLE_EVENT_TYPE: {"occurred": date}}}, [
-        f"The state of the published example is taken over: what occurred before {str(date)[:60]} counts as delivered. To "
-        "read it all the same, re-sync the connection from the start (locally: fivetran reset); see docs/moving.md."
+        f"The state of the published example is taken over: what occurred before {str(date)[:60]} "
+        "counts as delivered. To "
+        "read it all the same, re-sync the connection from the start (locally: fivetran reset); "
+        "see docs/moving.md."
     ]
 
 
 def _from_version_1(state: dict[str, Any]) -> Migrated:
-    """Version 1 could hold a page cursor, `rest`, that led on inside one moment. What has become visible there since would be
-    missed, so that moment is read again from its start, which `occurred` holds."""
-    event_types = {name: {k: v for k, v in saved.items() if k != "rest"} for name, saved in state["event_types"].items()}
+    """Version 1 could hold a page cursor, `rest`, that led on inside one moment. What has become
+    visible there since would be missed, so that moment is read again from its start, which
+    `occurred` holds.
+    """
+    event_types = {
+        name: {k: v for k, v in saved.items() if k != "rest"}
+        for name, saved in state["event_types"].items()
+    }
     names = [name for name, saved in state["event_types"].items() if saved.get("rest") is not None]
     types = ", ".join(names)[:500]
-    said = [f"Version 1.0.0's page cursors are no longer used. The second each one was in is read again for: {types}."]
+    said = [
+        (
+            "Version 1.0.0's page cursors are no longer used. The second each one was in is read "
+            f"again for: {types}."
+        )
+    ]
     return {**state, "version": 2, "event_types": event_types}, said if names else []
 
 
 def _from_version_2(state: dict[str, Any]) -> Migrated:
-    """Version 2 had other names: `made_under` for `fingerprint`, `made_against` for `api_base_url`."""
+    """Version 2 had other names: `made_under` for `fingerprint`, `made_against` for
+    `api_base_url`.
+    """
     event_types = {name: _renamed(saved) for name, saved in state["event_types"].items()}
     return _renamed(state) | {"version": 3, "event_types": event_types}, []
 
 
 def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """These fields under the names of version 3. The old name's value counts: a field that has the new name beside it is unknown
-    to version 2, and is reported as such."""
+    """These fields under the names of version 3. The old name's value counts: a field that has the
+    new name beside it is unknown to version 2, and is reported as such.
+    """
     news = {"made_under": "fingerprint", "made_against": "api_base_url"}
     olds = {new: old for old, new in news.items() if old in fields}
-    return {f"{key} (beside {olds[key]})" if key in olds else news.get(key, key): fields[key] for key in fields}
+    return {
+        f"{key} (beside {olds[key]})" if key in olds else news.get(key, key): fields[key]
+        for key in fields
+    }
 
 
 def _from_version_3(state: dict[str, Any]) -> Migrated:
     """Version 3 had a daily re-read of the last days, in whose place audits have come."""
-    event_types = {name: {k: v for k, v in saved.items() if k != "deep_read_at"} for name, saved in state["event_types"].items()}
+    event_types = {
+        name: {k: v for k, v in saved.items() if k != "deep_read_at"}
+        for name, saved in state["event_types"].items()
+    }
     return {**state, "version": 4, "event_types": event_types}, []
 
 
 # From version 0, 1, …
+# fmt: skip
 MIGRATIONS: tuple[Callable[[dict[str, Any]], Migrated], ...] = (
-    _from_example, _from_version_1, _from_version_2, _from_version_3,
-)  # fmt: skip
+    _from_example,
+    _from_version_1,
+    _from_version_2,
+    _from_version_3,
+)
 
 
 def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
@@ -184,7 +233,9 @@ def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
             if text is not None:
                 to_ms(text)
         except (ValueError, TypeError):
-            raise _broken(f"{key} of {name!r} is not an ISO 8601 date: {str(text)[:60]!r}") from None
+            raise _broken(
+                f"{key} of {name!r} is not an ISO 8601 date: {str(text)[:60]!r}"
+            ) from None
     if fingerprint is not None and not isinstance(fingerprint, str):
         raise _broken(f"fingerprint of {name!r} is not a string")
     if stretches is not None and not isinstance(stretches, str):
@@ -194,6 +245,7 @@ def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
 
 def _broken(why: str) -> StateError:
     return StateError(
-        f"The saved state cannot be used: {why}. Put back the state of the last good sync, or re-sync the connection from "
+        f"The saved state cannot be used: {why}. Put back the state of the last good sync, or "
+        "re-sync the connection from "
         "the start (locally: fivetran reset)."
     )

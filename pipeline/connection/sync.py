@@ -1,4 +1,7 @@
-"""One sync: every event type in turn, what the failure of one means, and what is reported at the end."""
+"""One sync: every event type in turn, what the failure of one means, and what is reported at the
+end.
+"""
+
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
@@ -27,13 +30,22 @@ from pipeline.connection.sink import Sink
 from pipeline.connection.spans import delivered_until
 from pipeline.connection.state import REFUSED, migrate
 from pipeline.connection.warnings import About, Warnings, future_start
-from pipeline.errors import ConnectorError, HubSpotError, QuotaSpent, Refused, SettingsError, Unauthorized, Unavailable
+from pipeline.errors import (
+    ConnectorError,
+    HubSpotError,
+    QuotaSpent,
+    Refused,
+    SettingsError,
+    Unauthorized,
+    Unavailable,
+)
 from pipeline.names.tables import REJECTED_EVENT, SYNC_RUN
 from pipeline.stages.protect import protection
 from pipeline.tables.sync_run import SyncRun, Tally, interrupted
 from pipeline.timestamps import MINUTE
 
-MAX_CLOCK_DIFFERENCE = 10 * MINUTE  # between HubSpot's clock and this machine's; more is worth a warning
+# between HubSpot's clock and this machine's; more is worth a warning
+MAX_CLOCK_DIFFERENCE = 10 * MINUTE
 NONE_SYNCED = "No event type could be synced:"
 SAVED = "What arrived is saved; the next sync resumes from there."
 
@@ -45,10 +57,12 @@ def sync(
     declared: Collection[str] | None = None,
     warnings: Iterable[str] = (),
 ) -> None:
-    """Delivers every event since the saved cursors, event type by event type, and saves the cursors. `declared` are the tables
-    that the destination knows; None: all. `warnings` are sentences to show with its own.
+    """Delivers every event since the saved cursors, event type by event type, and saves the
+    cursors. `declared` are the tables that the destination knows; None: all. `warnings` are
+    sentences to show with its own.
 
-    Raises ConnectorError; what was delivered until then is saved. Up to ten warnings go to `sink.warn`.
+    Raises ConnectorError; what was delivered until then is saved. Up to ten warnings go to
+    `sink.warn`.
     """
     share_freed_memory()
     current, changes = migrate(state)
@@ -58,11 +72,28 @@ def sync(
         sink.log(sentence)
     refusals = Refusals(settings, current.get(REFUSED))
     with connect(settings, sink.log) as client:
-        own_row = SyncRun(settings.sync_metrics, interrupted(state), partial(sink.upsert, SYNC_RUN), tallies, client.counts)
+        own_row = SyncRun(
+            settings.sync_metrics,
+            interrupted(state),
+            partial(sink.upsert, SYNC_RUN),
+            tallies,
+            client.counts,
+        )
         cursors = Cursors(settings, current, sink.checkpoint, refusals.as_state, own_row.so_far)
         observe = collect_into(columns) if any(named_columns(settings).values()) else None
-        protect_event = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt, observe)
-        run = Run(settings, client, sink, cursors, refusals, Warnings(sink.warn, sink.log), protect_event, tallies)
+        protect_event = protection(
+            settings.drop_columns, settings.hash_columns, settings.hash_salt, observe
+        )
+        run = Run(
+            settings,
+            client,
+            sink,
+            cursors,
+            refusals,
+            Warnings(sink.warn, sink.log),
+            protect_event,
+            tallies,
+        )
         if origin:
             run.warnings.add(About.ACCOUNT, origin)
         for sentence in warnings:
@@ -71,17 +102,23 @@ def sync(
         try:
             sync_event_types(run, asked_once(client.event_types), declared)
         except ConnectorError as error:
-            if isinstance(error, HubSpotError) and any(tally.events or tally.rejected for tally in tallies.values()):
+            if isinstance(error, HubSpotError) and any(
+                tally.events or tally.rejected for tally in tallies.values()
+            ):
                 error.args = (f"{error} {SAVED}",)
             conclude(run, own_row, columns, str(error))
             raise
         conclude(run, own_row, columns, None)
 
 
-def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Collection[str] | None = None) -> None:
-    """Syncs each event type in turn, then audits what earlier syncs have delivered. A type that fails (a scope, a name, a page
-    that cannot be read) does not stop the others: it is a warning, and an error only if all fail. A name that the account does
-    not know is a mistake in the configuration: an error, once the others are synced."""
+def sync_event_types(
+    run: Run, list_event_types: ListEventTypes, declared: Collection[str] | None = None
+) -> None:
+    """Syncs each event type in turn, then audits what earlier syncs have delivered. A type that
+    fails (a scope, a name, a page that cannot be read) does not stop the others: it is a warning,
+    and an error only if all fail. A name that the account does not know is a mistake in the
+    configuration: an error, once the others are synced.
+    """
     names, mistakes = select_event_types(run, list_event_types, declared)
     if warning := other_portals(run.cursors.known, names):
         run.warnings.add(About.ACCOUNT, warning)
@@ -96,8 +133,14 @@ def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Colle
     while waiting:
         event_type = waiting.popleft()
         error = sync_or_failure(run, event_type)
-        if event_type in run.cursors.known and event_type not in asked_twice and is_refusal(error, run, event_type):
-            asked_twice.add(event_type)  # it could be read before: it is asked for again once the others are synced
+        if (
+            event_type in run.cursors.known
+            and event_type not in asked_twice
+            and is_refusal(error, run, event_type)
+        ):
+            asked_twice.add(
+                event_type
+            )  # it could be read before: it is asked for again once the others are synced
             waiting.append(event_type)
         elif not account_knows(run, list_event_types, event_type, error):
             mistakes += filter(None, [handle_unknown(run, list_event_types, event_type, error)])
@@ -110,13 +153,19 @@ def sync_event_types(run: Run, list_event_types: ListEventTypes, declared: Colle
     if not synced and (said := what_failed(run, failures)):
         run.refusals.forget()
         is_only_one = len(failures) == len(said) + len(mistakes) == 1
-        raise next(iter(failures.values())) if is_only_one else HubSpotError("\n- ".join([NONE_SYNCED, *said, *mistakes]))
+        raise (
+            next(iter(failures.values()))
+            if is_only_one
+            else HubSpotError("\n- ".join([NONE_SYNCED, *said, *mistakes]))
+        )
     if mistakes:
         raise SettingsError("\n".join(mistakes))
 
 
 def note_skipped(run: Run, names: Iterable[str]) -> None:
-    """Notes the event types that are not asked for, since HubSpot refused them lately: those that could be read before lag."""
+    """Notes the event types that are not asked for, since HubSpot refused them lately: those that
+    could be read before lag.
+    """
     for name in names:
         progress = run.cursors.get(name)
         if (until := delivered_until(progress)) is not None:
@@ -125,8 +174,9 @@ def note_skipped(run: Run, names: Iterable[str]) -> None:
 
 
 def report_failure(run: Run, event_type: str, error: HubSpotError, is_only_one: bool) -> None:
-    """Warns of an event type that failed, unless it is the only one: then the sync ends with its error. Refusals of those that
-    patterns select are one warning, at the end."""
+    """Warns of an event type that failed, unless it is the only one: then the sync ends with its
+    error. Refusals of those that patterns select are one warning, at the end.
+    """
     sentence = f"{event_type} is not synced: {error}"
     if is_refusal(error, run, event_type):
         run.refusals.add(event_type, error)
@@ -136,20 +186,30 @@ def report_failure(run: Run, event_type: str, error: HubSpotError, is_only_one: 
 
 
 def what_failed(run: Run, failures: Mapping[str, HubSpotError]) -> list[str]:
-    """A sentence for each event type that failed, and one for all that are refused, by this sync or an earlier one."""
-    failed = [f"{name}: {error}" for name, error in failures.items() if not is_refusal(error, run, name)]
+    """A sentence for each event type that failed, and one for all that are refused, by this sync or
+    an earlier one.
+    """
+    failed = [
+        f"{name}: {error}" for name, error in failures.items() if not is_refusal(error, run, name)
+    ]
     return [*failed, *filter(None, [run.refusals.warning(run.cursors.known)])]
 
 
 def is_refusal(error: HubSpotError | None, run: Run, event_type: str) -> TypeGuard[Refused]:
-    """Whether an error is HubSpot's refusal of an event type that only a pattern selects. If pages were read, it refused one
-    page."""
-    return isinstance(error, Refused) and not run.refusals.is_named(event_type) and not run.tallies[event_type].pages
+    """Whether an error is HubSpot's refusal of an event type that only a pattern selects. If pages
+    were read, it refused one page.
+    """
+    return (
+        isinstance(error, Refused)
+        and not run.refusals.is_named(event_type)
+        and not run.tallies[event_type].pages
+    )
 
 
 def sync_or_failure(run: Run, event_type: str) -> HubSpotError | None:
-    """Syncs one event type. Returns its error if the other types can be synced all the same; raises it otherwise: the next sync
-    then resumes with this type."""
+    """Syncs one event type. Returns its error if the other types can be synced all the same; raises
+    it otherwise: the next sync then resumes with this type.
+    """
     run.cursors.under_way = event_type
     try:
         sync_event_type(run, event_type)
@@ -164,9 +224,13 @@ def sync_or_failure(run: Run, event_type: str) -> HubSpotError | None:
     return None
 
 
-def account_knows(run: Run, list_event_types: ListEventTypes, event_type: str, error: HubSpotError | None) -> bool:
-    """Whether the account knows an event type. HubSpot is asked only if in doubt: it refused the type, or had nothing for one
-    that no sync has read before. True if it does not list its event types."""
+def account_knows(
+    run: Run, list_event_types: ListEventTypes, event_type: str, error: HubSpotError | None
+) -> bool:
+    """Whether the account knows an event type. HubSpot is asked only if in doubt: it refused the
+    type, or had nothing for one that no sync has read before. True if it does not list its event
+    types.
+    """
     tally = run.tallies[event_type]
     has_data = event_type in run.cursors.known or tally.events or tally.rejected
     if not isinstance(error, Refused) and (error is not None or has_data):
@@ -178,7 +242,9 @@ def account_knows(run: Run, list_event_types: ListEventTypes, event_type: str, e
 
 
 def conclude(run: Run, own_row: SyncRun, columns: Collection[str], error: str | None) -> None:
-    """Ends a sync: says the last warnings and the summary, and saves the row and the cursors. `error`: its message, or None."""
+    """Ends a sync: says the last warnings and the summary, and saves the row and the cursors.
+    `error`: its message, or None.
+    """
     add_final_warnings(run, columns)
     run.warnings.conclude()
     if run.tallies:
@@ -194,9 +260,14 @@ def add_final_warnings(run: Run, columns: Collection[str]) -> None:
         warnings.add(About.REFUSED, f"{refused}\n{run.refusals.next_request()}")
     rejected = sum((tally.rejected for tally in run.tallies.values()), start=Counter[str]())
     for reason, times in rejected.most_common():
-        warnings.add(About.REJECTED, f"Events rejected ({reason}): {times}. They are kept in the table {REJECTED_EVENT}.")
+        warnings.add(
+            About.REJECTED,
+            f"Events rejected ({reason}): {times}. They are kept in the table {REJECTED_EVENT}.",
+        )
     if replaced := client.counts()["replaced"]:
-        warnings.add(About.REJECTED, f"Values that cannot be represented and were replaced: {replaced}.")
+        warnings.add(
+            About.REJECTED, f"Values that cannot be represented and were replaced: {replaced}."
+        )
     for sentence in unmatched(settings, columns):
         warnings.add(About.CONFIGURATION, sentence)
     if settings.start > client.clock.now():
@@ -204,8 +275,16 @@ def add_final_warnings(run: Run, columns: Collection[str]) -> None:
     if abs(difference := client.clock.difference()) > MAX_CLOCK_DIFFERENCE:
         warnings.add(
             About.CLOCK,
-            f"HubSpot's clock and this machine's differ by {format_duration(abs(difference) / 1000)}: the earlier one counts for "
+            "HubSpot's clock and this machine's differ by "
+            f"{format_duration(abs(difference) / 1000)}: the earlier one counts for "
             "the look-back, so more than necessary is read again. Cure: set this machine's clock.",
         )
     if client.rate_limit.daily_quota_nearly_spent():
-        warnings.add(About.QUOTA, "Less than a tenth of the account's daily quota of requests is left. Cure: sync less often.")
+        warnings.add(
+            About.QUOTA,
+            (
+                "Less than a tenth of the account's daily quota of requests is left. Cure: sync "
+                "less "
+                "often."
+            ),
+        )

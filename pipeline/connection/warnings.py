@@ -1,4 +1,5 @@
 """Warnings for the person who runs the connection."""
+
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
@@ -26,8 +27,9 @@ class About(IntEnum):
 
 
 class Warnings:
-    """The warnings of a sync, each said once: the first about each subject at once, since a sync may be killed; the others at the
-    end, the most important first, while ten have room."""
+    """The warnings of a sync, each said once: the first about each subject at once, since a sync
+    may be killed; the others at the end, the most important first, while ten have room.
+    """
 
     def __init__(self, warn: Callable[[str], Any], log: Callable[[str], Any]):
         self._warn, self._log = warn, log
@@ -45,7 +47,9 @@ class Warnings:
         self._about[sentence] = about
 
     def conclude(self) -> None:
-        """Says the others. Those without room are logged, and the last warning says how many they are."""
+        """Says the others. Those without room are logged, and the last warning says how many they
+        are.
+        """
         room = MAX_WARNINGS - (len(self._about) - len(self._later))
         others = sorted(self._later, key=self._about.__getitem__)
         shown = len(others) if len(others) <= room else room - 1
@@ -54,10 +58,15 @@ class Warnings:
         for sentence in others[shown:]:
             self._log(sentence)
         if shown < len(others):
-            self._warn(f"Further warnings: {len(others) - shown}. They are in the log of this sync.")
+            self._warn(
+                f"Further warnings: {len(others) - shown}. They are in the log of this sync."
+            )
         self._later.clear()
 
 
 def future_start(start: int) -> str:
     """The warning about a start date (ms) in the future."""
-    return f"initial_sync_start_date: {to_text(start)} is in the future. Events that occur before then are not delivered."
+    return (
+        f"initial_sync_start_date: {to_text(start)} is in the future. Events that occur before "
+        "then are not delivered."
+    )

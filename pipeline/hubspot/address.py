@@ -1,4 +1,5 @@
 """The address of HubSpot, or of a stand-in for it on this machine."""
+
 import ipaddress
 from urllib.parse import urlsplit
 
@@ -19,7 +20,8 @@ def is_loopback(host: str) -> bool:
 
 
 def host_and_port(url: str) -> tuple[str, int | None]:
-    """The host and the port of a base URL, however it is spelled; a text that is not a URL is returned as the host.
+    """The host and the port of a base URL, however it is spelled; a text that is not a URL is
+    returned as the host.
 
     >>> host_and_port("https://API.hubapi.com/"), host_and_port("nowhere")
     (('api.hubapi.com', 443), ('nowhere', None))

@@ -1,4 +1,7 @@
-"""A client of HubSpot's Events API: one HTTP session, one good answer at a time. It knows nothing of windows or rows."""
+"""A client of HubSpot's Events API: one HTTP session, one good answer at a time. It knows nothing
+of windows or rows.
+"""
+
 import re
 import threading
 import time
@@ -9,12 +12,22 @@ from typing import Any, NamedTuple
 
 import orjson
 import requests
-from requests.packages.urllib3.exceptions import HTTPError as TransportError  # an import of urllib3: the SDK would want its pin
+from requests.packages.urllib3.exceptions import (
+    HTTPError as TransportError,
+)  # an import of urllib3: the SDK would want its pin
 
 from pipeline.errors import BadAnswer, HubSpotError, Stopped, Unavailable
 from pipeline.hubspot.address import host_and_port, is_loopback
 from pipeline.hubspot.clock import Clock
-from pipeline.hubspot.events_api import EVENTS, LIMIT, TYPES, Query, event_types_path, events_path, next_cursor
+from pipeline.hubspot.events_api import (
+    EVENTS,
+    LIMIT,
+    TYPES,
+    Query,
+    event_types_path,
+    events_path,
+    next_cursor,
+)
 from pipeline.hubspot.failures import Transient, Unusable, failure
 from pipeline.hubspot.page_repair import repair
 from pipeline.hubspot.rate_limit import RateLimit
@@ -23,10 +36,13 @@ from pipeline.hubspot.retry import Attempt, Outage, delays, wait_after
 from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
 
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
-ANSWER_SECONDS = 60.0  # for a whole answer, connecting included: a slow trickle never hits the timeout between two pieces
+# for a whole answer, connecting included: a slow trickle never hits the timeout between two pieces
+ANSWER_SECONDS = 60.0
 STOP_SECONDS = 1.0  # a request older than this is abandoned once the sync is stopped
-ANSWER_BYTES = 256 * 1024 * 1024  # read by all workers at once, unpacked: far above 16 of the largest pages
-CHUNK_BYTES = 256 * 1024  # read at once: smaller chunks cost calls, larger ones leave the cache before they are joined
+# read by all workers at once, unpacked: far above 16 of the largest pages
+ANSWER_BYTES = 256 * 1024 * 1024
+# read at once: smaller chunks cost calls, larger ones leave the cache before they are joined
+CHUNK_BYTES = 256 * 1024
 
 _STOPPED = "The sync was stopped while it waited for HubSpot."
 
@@ -34,8 +50,9 @@ _STOPPED = "The sync was stopped while it waited for HubSpot."
 class Page(NamedTuple):
     """One page of events.
 
-    `answer` is HubSpot's JSON, `cursor` the next page's (decoded; None: this is the last), `size` the bytes of the answer.
-    `unclear`: the paging cannot be read, so this may not be the last page. `full`: it holds as many events as were asked for.
+    `answer` is HubSpot's JSON, `cursor` the next page's (decoded; None: this is the last), `size`
+    the bytes of the answer. `unclear`: the paging cannot be read, so this may not be the last page.
+    `full`: it holds as many events as were asked for.
     """
 
     answer: dict[str, Any]
@@ -51,7 +68,9 @@ class Page(NamedTuple):
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Sends the token with each request. Passed as auth=, since a .netrc entry would replace a header of the session."""
+    """Sends the token with each request. Passed as auth=, since a .netrc entry would replace a
+    header of the session.
+    """
 
     def __init__(self, token: str):
         self._token = token
@@ -64,9 +83,10 @@ class _Bearer(requests.auth.AuthBase):
 class Client:
     """HubSpot's Events API. Safe for several threads; use it as a context manager.
 
-    `max_outage` is how long (ms) it keeps trying without any good answer, `connections` how many requests run at once, `reserve`
-    the share (0 to 1) of the rate limit left to others; `log` gets a sentence when HubSpot stops answering, and `outage_cure` is
-    what helps if it does not begin again.
+    `max_outage` is how long (ms) it keeps trying without any good answer, `connections` how many
+    requests run at once, `reserve` the share (0 to 1) of the rate limit left to others; `log` gets
+    a sentence when HubSpot stops answering, and `outage_cure` is what helps if it does not begin
+    again.
     """
 
     def __init__(
@@ -88,18 +108,27 @@ class Client:
         self._outage = Outage(max_outage, self.clock, log, outage_cure)
         self._auth = _Bearer(token)
         self._session = requests.Session()
-        # A proxy named in the environment sees nothing through TLS, but it would see a token sent to loopback.
+        # A proxy named in the environment sees nothing through TLS, but it would see a token sent
+        # to loopback.
         self._session.trust_env = not is_loopback(host_and_port(base_url)[0])
         # Cookies that are kept make each request longer, until the server refuses it.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        self._session.headers.update({"Accept": "application/json", "User-Agent": "fivetran-hubspot-events"})
+        self._session.headers.update(
+            {"Accept": "application/json", "User-Agent": "fivetran-hubspot-events"}
+        )
         self._adapter = InterruptibleAdapter(pool_connections=1, pool_maxsize=connections)
         self._session.mount(base_url, self._adapter)
         self._never = threading.Event()
         self._lock = threading.Lock()
         self._reading = 0  # bytes of the answers that are being read
         # These keys, and the one that counts() adds, are columns of sync_run.
-        self._counts = {"requests": 0, "retries": 0, "rate_limited": 0, "replaced": 0, "seconds_waiting_for_http": 0.0}
+        self._counts = {
+            "requests": 0,
+            "retries": 0,
+            "rate_limited": 0,
+            "replaced": 0,
+            "seconds_waiting_for_http": 0.0,
+        }
 
     def __enter__(self) -> "Client":
         return self
@@ -111,16 +140,21 @@ class Client:
         self._session.close()
 
     def page(self, query: Query, stop: threading.Event | None = None) -> Page:
-        """One page of events; `query` has HubSpot's own parameters (pipeline/hubspot/events_api.py).
+        """One page of events; `query` has HubSpot's own parameters
+        (pipeline/hubspot/events_api.py).
 
         Raises Unauthorized, Refused, Unavailable, BadAnswer; Stopped as soon as `stop` is set.
         """
         answer, size = self._ask(self._events_url, query, EVENTS, stop or self._never)
         cursor, is_clear = next_cursor(answer)
-        return Page(answer, cursor, size, unclear=not is_clear, full=len(answer[EVENTS]) == query.get(LIMIT))
+        return Page(
+            answer, cursor, size, unclear=not is_clear, full=len(answer[EVENTS]) == query.get(LIMIT)
+        )
 
     def event_types(self, stop: threading.Event | None = None) -> list[str]:
-        """The name of every event type the account knows, unless it is empty. Raises as `page` does."""
+        """The name of every event type the account knows, unless it is empty. Raises as `page`
+        does.
+        """
         answer, _ = self._ask(self._event_types_url, {}, TYPES, stop or self._never)
         return [name for name in answer[TYPES] if isinstance(name, str) and name]
 
@@ -135,7 +169,9 @@ class Client:
         return True
 
     def counts(self) -> dict[str, float]:
-        """The counts so far: requests, retries, 429s, replaced values, and the seconds that all workers together waited."""
+        """The counts so far: requests, retries, 429s, replaced values, and the seconds that all
+        workers together waited.
+        """
         with self._lock:
             return {**self._counts, "seconds_waiting_for_quota": self.rate_limit.waited}
 
@@ -144,8 +180,12 @@ class Client:
             for name, number in more.items():
                 self._counts[name] += number
 
-    def _ask(self, url: str, query: Query, wanted: str, stop: threading.Event) -> tuple[dict[str, Any], int]:
-        """The answer as JSON with a list under `wanted`, and its size in bytes. Retries while that may help."""
+    def _ask(
+        self, url: str, query: Query, wanted: str, stop: threading.Event
+    ) -> tuple[dict[str, Any], int]:
+        """The answer as JSON with a list under `wanted`, and its size in bytes. Retries while that
+        may help.
+        """
         asked_at = time.monotonic()
         for number, delay in enumerate(delays(), start=1):
             if stop.is_set():
@@ -162,8 +202,9 @@ class Client:
         raise Stopped(_STOPPED)
 
     def _pause(self, transient: Transient, attempt: Attempt, stop: threading.Event) -> None:
-        """Waits before the next attempt, or after a 429 makes every worker wait. Raises Unavailable or BadAnswer if there will be
-        no next attempt."""
+        """Waits before the next attempt, or after a 429 makes every worker wait. Raises Unavailable
+        or BadAnswer if there will be no next attempt.
+        """
         self._outage.record()
         self._outage.raise_if_hopeless(transient, attempt)
         self._outage.log_if_lasting(transient, attempt)
@@ -184,7 +225,12 @@ class Client:
             with (
                 interrupted_by(partial(_check_time, sent, stop)),
                 self._session.get(
-                    url, params=dict(query), auth=self._auth, timeout=TIMEOUTS, allow_redirects=False, stream=True
+                    url,
+                    params=dict(query),
+                    auth=self._auth,
+                    timeout=TIMEOUTS,
+                    allow_redirects=False,
+                    stream=True,
                 ) as response,
             ):
                 self.clock.update(response.headers.get("Date"))
@@ -192,7 +238,9 @@ class Client:
                 self._count(rate_limited=response.status_code == 429)
                 body = self._read_body(response)
         except (requests.RequestException, TransportError, OSError) as error:
-            raise Transient(self._redact(f"{type(error).__name__} ({_without_query(str(error))}).")[:500]) from None
+            raise Transient(
+                self._redact(f"{type(error).__name__} ({_without_query(str(error))}).")[:500]
+            ) from None
         finally:
             self._count(requests=1, seconds_waiting_for_http=time.monotonic() - sent)
         if response.status_code == 200:
@@ -203,8 +251,9 @@ class Client:
         raise failed
 
     def _read_body(self, response: requests.Response) -> bytearray:
-        """The whole body; requests would not notice one that is cut short. A few kilobytes may unpack to gigabytes: ANSWER_BYTES
-        bounds what all workers read at once."""
+        """The whole body; requests would not notice one that is cut short. A few kilobytes may
+        unpack to gigabytes: ANSWER_BYTES bounds what all workers read at once.
+        """
         body = bytearray()
         try:
             while piece := response.raw.read1(CHUNK_BYTES, decode_content=True):
@@ -218,7 +267,10 @@ class Client:
         with self._lock:
             self._reading += more
             if more > 0 and self._reading > ANSWER_BYTES:
-                raise BadAnswer(f"HubSpot's answers are larger than {ANSWER_BYTES} bytes. Cure: lower page_size.")
+                raise BadAnswer(
+                    f"HubSpot's answers are larger than {ANSWER_BYTES} bytes. Cure: lower "
+                    "page_size."
+                )
 
 
 def _without_query(text: str) -> str:
@@ -227,8 +279,9 @@ def _without_query(text: str) -> str:
 
 
 def _check_time(sent: float, stop: threading.Event) -> None:
-    """Raises if a request, sent at `sent` (monotonic seconds), is to be abandoned. An answer that comes at once is read even if
-    the sync is stopped, so that it is counted."""
+    """Raises if a request, sent at `sent` (monotonic seconds), is to be abandoned. An answer that
+    comes at once is read even if the sync is stopped, so that it is counted.
+    """
     took = time.monotonic() - sent
     if took > STOP_SECONDS and stop.is_set():
         raise Stopped(_STOPPED)
@@ -239,7 +292,8 @@ def _check_time(sent: float, stop: threading.Event) -> None:
 def _parse(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
     """The answer's JSON, and how many values had to be replaced to read it.
 
-    A body that is not JSON is transient: a proxy's page, for example. JSON without a list under `wanted` is Unusable.
+    A body that is not JSON is transient: a proxy's page, for example. JSON without a list under
+    `wanted` is Unusable.
     """
     try:
         answer, replaced = orjson.loads(body), 0
@@ -247,7 +301,9 @@ def _parse(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
         try:
             answer, replaced = repair(body)
         except (ValueError, RecursionError):
-            raise Transient(f"a 200 response that is not JSON ({len(body)} bytes: {error}).") from None
+            raise Transient(
+                f"a 200 response that is not JSON ({len(body)} bytes: {error})."
+            ) from None
     if not isinstance(answer, dict) or not isinstance(answer.get(wanted), list):
         raise Unusable(f"a 200 response without a list of {wanted} ({len(body)} bytes).")
     return answer, replaced

@@ -1,4 +1,7 @@
-"""The two clocks of a sync: HubSpot's, from the Date header of its answers, and this machine's. Either may be wrong."""
+"""The two clocks of a sync: HubSpot's, from the Date header of its answers, and this machine's.
+Either may be wrong.
+"""
+
 import time
 from email.utils import parsedate_to_datetime
 
@@ -8,8 +11,9 @@ from pipeline.timestamps import local_now
 class Clock:
     """Now, by either clock, ms UTC.
 
-    Lateness goes by the earlier clock, so that a wrong one costs re-reading and never an event; the future begins after the
-    later one, so that it does not hold the cursor back. Neither can jump: both run on a monotonic clock from when they were read.
+    Lateness goes by the earlier clock, so that a wrong one costs re-reading and never an event; the
+    future begins after the later one, so that it does not hold the cursor back. Neither can jump:
+    both run on a monotonic clock from when they were read.
     """
 
     def __init__(self) -> None:
@@ -33,11 +37,14 @@ class Clock:
 
     def now(self) -> int:
         """HubSpot's clock by its last answer; this machine's before any answer."""
-        return _monotonic() + (self._local_offset if self._last_offset is None else self._last_offset)
+        return _monotonic() + (
+            self._local_offset if self._last_offset is None else self._last_offset
+        )
 
     def earlier(self, at: float | None = None) -> int:
-        """The earlier clock at a moment (monotonic seconds; None: now). For a given moment the result is stable once HubSpot has
-        answered, because only its first answer counts."""
+        """The earlier clock at a moment (monotonic seconds; None: now). For a given moment the
+        result is stable once HubSpot has answered, because only its first answer counts.
+        """
         moment = _monotonic() if at is None else int(at * 1000)
         hubspot = self._local_offset if self._first_offset is None else self._first_offset
         return moment + min(self._local_offset, hubspot)

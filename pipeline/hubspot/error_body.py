@@ -1,7 +1,9 @@
-"""What HubSpot says in the body of an error: its words, the codes that say more, and the scopes it asks for.
+"""What HubSpot says in the body of an error: its words, the codes that say more, and the scopes it
+asks for.
 
 https://developers.hubspot.com/docs/api-reference/error-handling
 """
+
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +20,14 @@ MAX_MESSAGE = 500  # characters quoted
 MAX_CODES, MAX_VALUES = 5, 1000  # codes shown; values of a body that are searched for them
 
 # Categories that only repeat the status.
-_PLAIN = {"VALIDATION_ERROR", "MISSING_SCOPES", "INVALID_AUTHENTICATION", "OBJECT_NOT_FOUND", "RATE_LIMIT", "RATE_LIMITS"}
+_PLAIN = {
+    "VALIDATION_ERROR",
+    "MISSING_SCOPES",
+    "INVALID_AUTHENTICATION",
+    "OBJECT_NOT_FOUND",
+    "RATE_LIMIT",
+    "RATE_LIMITS",
+}
 _PLAIN |= {status.name for status in HTTPStatus}
 _CODE_FIELDS = ("category", "subCategory", "code")
 _WHOLE_CODE = re.compile(r"[A-Za-z][\w.-]{0,99}", re.ASCII)
@@ -26,8 +35,10 @@ _CODE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", re.ASCII)
 
 
 class ErrorBody(NamedTuple):
-    """An error in HubSpot's words; whatever it leaves out is empty. `subjects` are the names that its details point at, such as
-    parameters. `explained`: it is JSON with a message, a category or a correlationId, as HubSpot's are."""
+    """An error in HubSpot's words; whatever it leaves out is empty. `subjects` are the names that
+    its details point at, such as parameters. `explained`: it is JSON with a message, a category or
+    a correlationId, as HubSpot's are.
+    """
 
     message: str = ""
     codes: tuple[str, ...] = ()
@@ -39,11 +50,11 @@ class ErrorBody(NamedTuple):
 
 
 def read_error_body(body: bytes | bytearray, redact: Callable[[str], str]) -> ErrorBody:
-    """The error in a body, each of whose fields is optional, without the token, which `redact` removes. Plain text is a message,
-    HTML is nothing.
+    """The error in a body, each of whose fields is optional, without the token, which `redact`
+    removes. Plain text is a message, HTML is nothing.
 
-    The token is redacted before the text is truncated, so that no part of it survives, and after JSON is parsed and
-    re-serialized, which removes needless escapes.
+    The token is redacted before the text is truncated, so that no part of it survives, and after
+    JSON is parsed and re-serialized, which removes needless escapes.
 
     >>> read_error_body(b'{"message": "No.", "subCategory": "READS_NOT_ALLOWED", "category": "VALIDATION_ERROR"}', str)[:2]
     ('No.', ('READS_NOT_ALLOWED',))
@@ -56,9 +67,19 @@ def read_error_body(body: bytes | bytearray, redact: Callable[[str], str]) -> Er
         text = redact(body.decode("utf-8-sig", "replace")).strip()
         said = {} if text.startswith("<") else {"message": text}
     message = " ".join(dict.fromkeys(_messages(said)))[:MAX_MESSAGE]
-    correlation_id, policy = (str(said.get(name) or "")[:60] for name in ("correlationId", "policyName"))
+    correlation_id, policy = (
+        str(said.get(name) or "")[:60] for name in ("correlationId", "policyName")
+    )
     explained = is_object and bool(message or correlation_id or said.get("category"))
-    return ErrorBody(message, _codes(said, message), correlation_id, policy, scopes_of(_errors(said)), _subjects(said), explained)
+    return ErrorBody(
+        message,
+        _codes(said, message),
+        correlation_id,
+        policy,
+        scopes_of(_errors(said)),
+        _subjects(said),
+        explained,
+    )
 
 
 def _holders(said: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -71,7 +92,9 @@ def _holders(said: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _message(holder: Mapping[str, Any]) -> str:
-    """What an error says; an error of another service behind HubSpot's gateway may say it in another field."""
+    """What an error says; an error of another service behind HubSpot's gateway may say it in
+    another field.
+    """
     texts = (holder.get(name) for name in ("message", "error", "detail"))
     return next((text.strip() for text in texts if isinstance(text, str)), "")
 
@@ -81,7 +104,9 @@ def _messages(said: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _errors(said: Mapping[str, Any]) -> Iterator[Error]:
-    """Yields the error, judged by all that is said, and those in its list, judged by their own messages."""
+    """Yields the error, judged by all that is said, and those in its list, judged by their own
+    messages.
+    """
     for holder in _holders(said):
         words = " ".join(_messages(said)) if holder is said else _message(holder) or _message(said)
         yield Error(_message(holder), holder.get("context"), words)
@@ -94,13 +119,22 @@ def _subjects(said: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _codes(said: Mapping[str, Any], message: str) -> tuple[str, ...]:
-    """The codes that say more than the status and the message, in whichever field: which one holds them is not documented."""
+    """The codes that say more than the status and the message, in whichever field: which one holds
+    them is not documented.
+    """
     fields = [holder.get(name) for holder in _holders(said) for name in _CODE_FIELDS]
     whole = [code for code in fields if isinstance(code, str) and _WHOLE_CODE.fullmatch(code)]
     shown: list[str] = []
-    for code in chain(whole, chain.from_iterable(map(_CODE.findall, islice(_texts(said), MAX_VALUES)))):
+    for code in chain(
+        whole, chain.from_iterable(map(_CODE.findall, islice(_texts(said), MAX_VALUES)))
+    ):
         last = code.rpartition(".")[2]
-        if last not in _PLAIN and last not in message and not any(code in other for other in shown) and len(shown) < MAX_CODES:
+        if (
+            last not in _PLAIN
+            and last not in message
+            and not any(code in other for other in shown)
+            and len(shown) < MAX_CODES
+        ):
             shown.append(code)
     return tuple(shown)
 

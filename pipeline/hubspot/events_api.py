@@ -1,8 +1,10 @@
-"""The Events API as HubSpot spells it: paths, parameters, the fields of an event, the paging of an answer.
+"""The Events API as HubSpot spells it: paths, parameters, the fields of an event, the paging of an
+answer.
 
 They are spelled here and nowhere else, so a second endpoint is one more file like this.
 https://developers.hubspot.com/docs/api-reference/latest/events/retrieve-events/get-events
 """
+
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +14,13 @@ from pipeline.timestamps import to_ms, to_text
 
 ID, EVENT_TYPE, OCCURRED_AT, PROPERTIES = "id", "eventType", "occurredAt", "properties"
 OBJECT_ID, OBJECT_TYPE = "objectId", "objectType"
-FIELDS = (ID, EVENT_TYPE, OCCURRED_AT, OBJECT_ID, OBJECT_TYPE)  # of every event, beside its properties
+FIELDS = (
+    ID,
+    EVENT_TYPE,
+    OCCURRED_AT,
+    OBJECT_ID,
+    OBJECT_TYPE,
+)  # of every event, beside its properties
 
 EVENTS, TYPES = "results", "eventTypes"  # the lists in answers
 LIMIT, CURSOR = "limit", "after"
@@ -60,7 +68,8 @@ def query(
 
 
 def within(bounds: Bounds) -> Query:
-    """The parameters of a time range. It is undocumented whether the bounds are inclusive, or compared to the millisecond.
+    """The parameters of a time range. It is undocumented whether the bounds are inclusive, or
+    compared to the millisecond.
 
     >>> within((999, 3000))
     {'occurredAfter': '1970-01-01T00:00:00.999Z', 'occurredBefore': '1970-01-01T00:00:03.000Z'}
@@ -71,8 +80,8 @@ def within(bounds: Bounds) -> Query:
 
 
 def occurred_ms(event: Any) -> int | None:
-    """When an event occurred, ms; None if that cannot be read. Live answers have ISO 8601 text, an older example of HubSpot's has
-    milliseconds: a number, or its digits.
+    """When an event occurred, ms; None if that cannot be read. Live answers have ISO 8601 text, an
+    older example of HubSpot's has milliseconds: a number, or its digits.
 
     >>> occurred_ms({"occurredAt": "1970-01-01T00:00:01Z"}), occurred_ms({"occurredAt": 1571160013253}), occurred_ms(7)
     (1000, 1571160013253, None)
@@ -94,18 +103,20 @@ def occurred_text(occurred: Any) -> Any:
 
 
 def _epoch_ms(value: Any) -> int | None:
-    """Milliseconds since 1970 as a number or its digits, from 1973 on: a smaller number is no such date."""
+    """Milliseconds since 1970 as a number or its digits, from 1973 on: a smaller number is no such
+    date.
+    """
     if isinstance(value, str):
         return int(value) if re.fullmatch(r"[0-9]{12,14}", value) else None
     return int(value) if type(value) in (int, float) and 10**11 <= value < 10**14 else None
 
 
 def next_cursor(answer: Mapping[str, Any]) -> tuple[str | None, bool]:
-    """The cursor of the next page (None: this is the last), and whether the paging is clear: a last page has no `paging`, or one
-    without `next`.
+    """The cursor of the next page (None: this is the last), and whether the paging is clear: a last
+    page has no `paging`, or one without `next`.
 
-    HubSpot percent-encodes the cursor. Sent back undecoded, it would be encoded twice and answered with an empty page; a raw
-    cursor is base64, so decoding once is right for both.
+    HubSpot percent-encodes the cursor. Sent back undecoded, it would be encoded twice and answered
+    with an empty page; a raw cursor is base64, so decoding once is right for both.
 
     >>> next_cursor({"paging": {"next": {"after": "MTc0Mw%3D%3D"}}}), next_cursor({}), next_cursor({"paging": {"next": {}}})
     (('MTc0Mw==', True), (None, True), (None, False))
@@ -118,7 +129,9 @@ def next_cursor(answer: Mapping[str, Any]) -> tuple[str | None, bool]:
         if not isinstance(here, Mapping):
             return None, False
     cursor = here.get(CURSOR)
-    if type(cursor) not in (str, int) or cursor == "":  # no usable cursor: the "next" link may carry it
+    if (
+        type(cursor) not in (str, int) or cursor == ""
+    ):  # no usable cursor: the "next" link may carry it
         in_link = re.search(rf"[?&]{CURSOR}=([^&#]+)", str(here.get("link")))
         cursor = in_link and in_link[1]
     return (None, False) if cursor is None else (unquote(str(cursor)), True)

@@ -1,7 +1,9 @@
-"""Errors from responses without data: the exception for each, with HubSpot's own words and the cure.
+"""Errors from responses without data: the exception for each, with HubSpot's own words and the
+cure.
 
 https://developers.hubspot.com/docs/api-reference/error-handling
 """
+
 import math
 import re
 from collections.abc import Callable
@@ -19,7 +21,8 @@ MAX_WAIT = 1e9  # seconds; longer waits are cut to this
 class Transient(Exception):
     """This attempt failed; the next may not.
 
-    `wait` is how many seconds HubSpot asks to wait, if it does. `rate_limited`: every worker must wait.
+    `wait` is how many seconds HubSpot asks to wait, if it does. `rate_limited`: every worker must
+    wait.
     """
 
     def __init__(self, what: str, wait: float | None = None, rate_limited: bool = False):
@@ -32,19 +35,25 @@ class Unusable(Transient):
     """A 200 response that HubSpot cannot have meant: retried, but fewer times than an outage is."""
 
 
-def failure(response: requests.Response, body: bytearray, now: int, redact: Callable[[str], str]) -> Exception:
-    """The error for a response other than 200; `now` is HubSpot's clock (ms), `redact` removes the token from a text."""
+def failure(
+    response: requests.Response, body: bytearray, now: int, redact: Callable[[str], str]
+) -> Exception:
+    """The error for a response other than 200; `now` is HubSpot's clock (ms), `redact` removes the
+    token from a text.
+    """
     status, said = response.status_code, read_error_body(body, redact)
     text = _what_hubspot_said(status, said)
     wait = retry_after(response.headers.get("Retry-After"), now)
     if status in (401, 530):  # 530: seen from the proxy in front of the API, for a malformed token
         return Unauthorized(
-            f"{text} Cure: put a valid access token, of a HubSpot service key or private app, into api_token; this one is wrong, "
+            f"{text} Cure: put a valid access token, of a HubSpot service key or private app, into "
+            "api_token; this one is wrong, "
             "expired, revoked or cut off."
         )
     if status == 429 and said.policy == "DAILY":
         return QuotaSpent(
-            f"{text} The account's daily quota of requests is spent. Cure: wait until after midnight in the account's time zone, "
+            f"{text} The account's daily quota of requests is spent. Cure: wait until after "
+            "midnight in the account's time zone, "
             "and sync less often or with a larger page_size."
         )
     if status == 423 and wait is None:
@@ -57,7 +66,8 @@ def failure(response: requests.Response, body: bytearray, now: int, redact: Call
 
 
 def retry_after(text: str | None, now: int) -> float | None:
-    """The seconds to wait that a Retry-After header asks for, as a number or as a date; None if it cannot be read.
+    """The seconds to wait that a Retry-After header asks for, as a number or as a date; None if it
+    cannot be read.
 
     >>> retry_after("1.5", 0), retry_after("Thu, 01 Jan 1970 00:01:00 GMT", 20_000), retry_after("soon", 0)
     (1.5, 40.0, None)
@@ -75,26 +85,50 @@ def retry_after(text: str | None, now: int) -> float | None:
 
 
 def _what_hubspot_said(status: int, said: ErrorBody) -> str:
-    details = [*said.codes, *([f"correlationId {said.correlation_id}"] if said.correlation_id else [])]
+    details = [
+        *said.codes,
+        *([f"correlationId {said.correlation_id}"] if said.correlation_id else []),
+    ]
     text = f"HubSpot answered {status}: {said.message or 'no message'}"
-    return f"{text} ({', '.join(details)})." if details else text if text.endswith((".", "?", "!")) else f"{text}."
+    return (
+        f"{text} ({', '.join(details)})."
+        if details
+        else text
+        if text.endswith((".", "?", "!"))
+        else f"{text}."
+    )
 
 
 def _cure(status: int, said: ErrorBody, location: str) -> str:
     """The change that makes HubSpot serve the request, as an imperative."""
-    text = " ".join([said.message, *said.subjects, *(code.replace("_", " ") for code in said.codes)])
+    text = " ".join(
+        [said.message, *said.subjects, *(code.replace("_", " ") for code in said.codes)]
+    )
     if re.search("storage[ _]location", text, re.IGNORECASE):
         return f"{_EXCLUDE}: HubSpot does not serve it where this account's data is stored."
     if status == 403:
         return (
-            f"grant {_all_named(said.scopes)} to the service key or private app whose access token is api_token (it takes two "
-            f"minutes to work), or, where the account's plan lacks the feature (Enterprise tiers have it), {_EXCLUDE}."
+            f"grant {_all_named(said.scopes)} to the service key or private app whose access token "
+            "is api_token (it takes two "
+            "minutes to work), or, where the account's plan lacks the feature (Enterprise tiers "
+            f"have it), {_EXCLUDE}."
         )
     if status in _CURES:
         return _CURES[status]
     if 300 <= status < 400:
-        return f"check api_base_url: it redirects to {location[:200]}, and the token is sent to no other host."
-    return next((cure for pattern, cure in _CURES_BY_TEXT.items() if re.search(pattern, text, re.IGNORECASE)), _CHECK)
+        return (
+            f"check api_base_url: it redirects to {location[:200]}, and the token is sent to "
+            "no "
+            "other host."
+        )
+    return next(
+        (
+            cure
+            for pattern, cure in _CURES_BY_TEXT.items()
+            if re.search(pattern, text, re.IGNORECASE)
+        ),
+        _CHECK,
+    )
 
 
 def _all_named(scopes: tuple[Scopes, ...]) -> str:
@@ -113,22 +147,37 @@ def _named(scopes: Scopes) -> str:
     names = ", ".join(scopes.names)
     # Live answers name event-detail-read, which HubSpot does not offer everywhere: docs/access.md
     them = "it" if len(scopes.names) == 1 else "them"
-    other = f" (or {_GRANTED_BY_OTHERS}, if HubSpot does not offer {them})" if "event-detail-read" in scopes.names else ""
+    other = (
+        f" (or {_GRANTED_BY_OTHERS}, if HubSpot does not offer {them})"
+        if "event-detail-read" in scopes.names
+        else ""
+    )
     other = "" if _GRANTED_BY_OTHERS in scopes.names else other
     if len(scopes.names) > 1:
-        return f"one of the scopes {names}{other}" if scopes.one_suffices else f"the scopes {names}{other}"
+        return (
+            f"one of the scopes {names}{other}"
+            if scopes.one_suffices
+            else f"the scopes {names}{other}"
+        )
     return f"the scope {names}{other}"
 
 
-_EXCLUDE = "exclude the event type (add its name to event_types, with ! before it)"  # whether a name or a pattern selects it
+# whether a name or a pattern selects it
+_EXCLUDE = "exclude the event type (add its name to event_types, with ! before it)"
 _GRANTED_BY_OTHERS = "business-intelligence"
 _CURES = {
-    304: "have the proxy in front of HubSpot, or the host in api_base_url, cache nothing: it says that nothing has changed.",
+    304: (
+        "have the proxy in front of HubSpot, or the host in api_base_url, cache nothing: it says "
+        "that nothing has changed."
+    ),
     404: "check api_base_url and api_version and, if HubSpot names one, the event type.",
     405: "check api_base_url: only HubSpot's Events API, or a stand-in for it, can be read.",
-    **dict.fromkeys((413, 414, 431), "shorten properties and property_filters: they make the request too long."),
+    **dict.fromkeys(
+        (413, 414, 431), "shorten properties and property_filters: they make the request too long."
+    ),
 }
-_CURES_BY_TEXT = {  # the first that fits: a complaint about a limit or a property may name the event type besides
+# the first that fits: a complaint about a limit or a property may name the event type besides
+_CURES_BY_TEXT = {
     r"(?<!time )(?<!rate )\blimit\b|\bpage[ _]?size\b": "lower page_size.",
     r"\bproperty\b|\bproperties\b": "check properties and property_filters.",
     r"\bevent ?types?\b": "check event_types: does the account know the name?",

@@ -1,8 +1,10 @@
-"""Properties that hold ids, names or versions although their values may look like numbers, such as hs_hash_id of a page visit: as
-numbers they would lose leading zeros, and an id of an ad network its last digits.
+"""Properties that hold ids, names or versions although their values may look like numbers, such as
+hs_hash_id of a page visit: as numbers they would lose leading zeros, and an id of an ad network its
+last digits.
 
-Read in public recordings of live answers (page visits, closed deals) and in public code that reads these events (the others);
-HubSpot documents no types of these properties. A campaign is often named by the id of an ad network.
+Read in public recordings of live answers (page visits, closed deals) and in public code that reads
+these events (the others); HubSpot documents no types of these properties. A campaign is often named
+by the id of an ad network.
 """
 
 _CAMPAIGN = ("hs_utm_campaign",)
@@ -12,7 +14,12 @@ _DOCUMENT = ("hs_document_id", "hs_user_id")
 _MARKETING_EVENT = ("hs_marketing_event",)
 
 ID_PROPERTIES: dict[str, tuple[str, ...]] = {
-    "e_visited_page": ("hs_hash_id", "hs_leviathan_linked_vids", "hs_browser_version_major", *_CAMPAIGN),
+    "e_visited_page": (
+        "hs_hash_id",
+        "hs_leviathan_linked_vids",
+        "hs_browser_version_major",
+        *_CAMPAIGN,
+    ),
     "e_submitted_form": _CAMPAIGN,
     "e_form_submission_v2": _CAMPAIGN,
     "e_form_submission_metadata_v2": _CAMPAIGN,

@@ -1,9 +1,11 @@
-"""The account's rate limit and daily quota, learned from the headers of HubSpot's answers and shared by all workers.
+"""The account's rate limit and daily quota, learned from the headers of HubSpot's answers and
+shared by all workers.
 
-The limit is rolling: every request of the last ten seconds counts, so that is what is counted here. A token bucket would spend
-its burst and then its steady rate on top. Headers and limits:
+The limit is rolling: every request of the last ten seconds counts, so that is what is counted here.
+A token bucket would spend its burst and then its steady rate on top. Headers and limits:
 https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
 """
+
 import threading
 import time
 from collections import deque
@@ -14,14 +16,17 @@ MARGIN = 0.05  # seconds: requests may arrive this much closer together than the
 
 
 class RateLimit:
-    """Lets requests go as fast as the account allows, less a reserve (0 to 1) for its other integrations. Safe for several
-    threads."""
+    """Lets requests go as fast as the account allows, less a reserve (0 to 1) for its other
+    integrations. Safe for several threads.
+    """
 
     def __init__(self, reserve: float = 0.1):
         self._share = 1 - reserve
         self._lock = threading.Lock()
-        self._sent: deque[float] = deque()  # when each request of the last interval went, monotonic seconds
-        self._most: int | None = None  # requests per interval for the whole account; None: not known yet
+        # when each request of the last interval went, monotonic seconds
+        self._sent: deque[float] = deque()
+        # requests per interval for the whole account; None: not known yet
+        self._most: int | None = None
         self._interval = 10.0
         self._others = 0  # requests of other integrations in the interval before the last update
         self._updated = 0.0
@@ -30,7 +35,9 @@ class RateLimit:
         self.waited = 0.0  # seconds, all workers together
 
     def acquire(self, stop: threading.Event) -> None:
-        """Waits until one more request may go, and counts it; returns at once when `stop` is set."""
+        """Waits until one more request may go, and counts it; returns at once when `stop` is
+        set.
+        """
         while not stop.is_set():
             with self._lock:
                 delay = self._delay(time.monotonic())
@@ -44,7 +51,9 @@ class RateLimit:
         """Updates the limit from the headers of an answer; ignores implausible values."""
         most = _number(headers.get("X-HubSpot-RateLimit-Max"), 1, 1_000_000)
         remaining = _number(headers.get("X-HubSpot-RateLimit-Remaining"), 0, most or 0)
-        interval = _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"), 100, MAX_INTERVAL)
+        interval = _number(
+            headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"), 100, MAX_INTERVAL
+        )
         daily = _number(headers.get("X-HubSpot-RateLimit-Daily"), 1, 1_000_000_000)
         left = _number(headers.get("X-HubSpot-RateLimit-Daily-Remaining"), 0, daily or 0)
         self._daily = (0, 0) if daily is None or left is None else (left, daily)
@@ -79,12 +88,15 @@ class RateLimit:
             return self._held_until - now
         if self._most is None:
             return 0.0
-        known_for = self._updated + self._interval - now  # the others' requests have left the interval after that
+        # the others' requests have left the interval after that
+        known_for = self._updated + self._interval - now
         allowed = max(1, int(self._most * self._share) - (self._others if known_for > 0 else 0))
         if len(self._sent) < allowed:
             return 0.0
         until_sent_leave = self._sent[len(self._sent) - allowed] + self._interval + MARGIN - now
-        return min(until_sent_leave, known_for) if known_for > 0 and self._others else until_sent_leave
+        return (
+            min(until_sent_leave, known_for) if known_for > 0 and self._others else until_sent_leave
+        )
 
     def _expire(self, now: float) -> None:
         while self._sent and self._sent[0] <= now - self._interval - MARGIN:

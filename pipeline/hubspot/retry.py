@@ -1,4 +1,5 @@
 """Retries: the delays between attempts, and the outage that all workers of a client share."""
+
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,9 @@ LOG_AT_ATTEMPT = 5
 
 
 def delays() -> Iterator[float]:
-    """Yields the seconds to wait before each further attempt: exponential, and jittered so that workers do not retry in step."""
+    """Yields the seconds to wait before each further attempt: exponential, and jittered so that
+    workers do not retry in step.
+    """
     growing = backoff.expo(base=2, factor=0.5, max_value=MAX_DELAY)
     next(growing)  # backoff's generators yield once before their first value
     for most in growing:
@@ -25,8 +28,9 @@ def delays() -> Iterator[float]:
 
 
 class Attempt(NamedTuple):
-    """One attempt at a request: its number (from 1), when the first attempt began (monotonic seconds), and the delay before the
-    next one (seconds)."""
+    """One attempt at a request: its number (from 1), when the first attempt began (monotonic
+    seconds), and the delay before the next one (seconds).
+    """
 
     number: int
     asked_at: float
@@ -34,15 +38,17 @@ class Attempt(NamedTuple):
 
 
 def wait_after(transient: Transient, attempt: Attempt) -> float:
-    """Seconds to wait before the next attempt: as long as HubSpot asks for, but not zero each time."""
+    """Seconds to wait before the next attempt: as long as HubSpot asks for, but not zero each
+    time.
+    """
     return attempt.delay if transient.wait is None else max(transient.wait, min(attempt.delay, 1.0))
 
 
 class Outage:
     """The time since HubSpot's last good answer to any worker. Safe for several threads.
 
-    After `longest` ms of it, requests fail as Unavailable, with this `cure`. `log` gets a sentence once a request has failed a
-    few times.
+    After `longest` ms of it, requests fail as Unavailable, with this `cure`. `log` gets a sentence
+    once a request has failed a few times.
     """
 
     def __init__(self, longest: int, clock: Clock, log: Callable[[str], None], cure: str):
@@ -63,15 +69,17 @@ class Outage:
             self._failures += 1
 
     def raise_if_hopeless(self, transient: Transient, attempt: Attempt) -> None:
-        """Raises Unavailable after too long without a good answer, to this request or to any, and BadAnswer if the answers to
-        this one remain unusable."""
+        """Raises Unavailable after too long without a good answer, to this request or to any, and
+        BadAnswer if the answers to this one remain unusable.
+        """
         now = time.monotonic()
         with self._lock:
             failures = max(attempt.number, self._failures)
             elapsed = now - min(self._since or now, attempt.asked_at)
         if isinstance(transient, Unusable) and attempt.number >= MAX_UNUSABLE:
             raise BadAnswer(
-                f"HubSpot's answers cannot be used (attempts: {attempt.number}). Last error: {transient} "
+                f"HubSpot's answers cannot be used (attempts: {attempt.number}). Last error: "
+                f"{transient} "
                 "Cure: try again; if it fails again, send this message to HubSpot Support."
             )
         if elapsed + wait_after(transient, attempt) > self._longest:
@@ -80,7 +88,11 @@ class Outage:
     def log_if_lasting(self, transient: Transient, attempt: Attempt) -> None:
         """Logs a request's attempt number LOG_AT_ATTEMPT, and no other."""
         if attempt.number == LOG_AT_ATTEMPT:
-            self._log(f"HubSpot has failed {attempt.number} attempts in a row. Last error: {transient} Still retrying.")
+            self._log(
+                f"HubSpot has failed {attempt.number} attempts in a row. Last error: "
+                f"{transient} "
+                "Still retrying."
+            )
 
     def _unavailable(self, transient: Transient, elapsed: float, failures: int) -> Unavailable:
         now = self._clock.now()
@@ -90,6 +102,7 @@ class Outage:
         if transient.wait is not None:
             cure = f"try again after {to_text(now + int(transient.wait * 1000))}"
         return Unavailable(
-            f"HubSpot has not responded successfully since {to_text(now - int(elapsed * 1000))} (attempts: {failures}). "
+            f"HubSpot has not responded successfully since {to_text(now - int(elapsed * 1000))} "
+            f"(attempts: {failures}). "
             f"Last error: {transient} Cure: {cure}."
         )

@@ -1,7 +1,9 @@
-"""HTTP answers that can be interrupted between any two pieces, those of the status line and the headers included.
+"""HTTP answers that can be interrupted between any two pieces, those of the status line and the
+headers included.
 
 A socket timeout only limits the wait for the next bytes, so a slow trickle never hits it.
 """
+
 import io
 import socket
 import time
@@ -16,14 +18,16 @@ from requests.adapters import HTTPAdapter
 
 POLL_SECONDS = 1.0  # between two checks while nothing arrives
 
-# urllib3 builds the response itself and passes nothing on, so the check reaches it through the context.
+# urllib3 builds the response itself and passes nothing on, so the check reaches it through the
+# context.
 _CHECK: ContextVar[Callable[[], None]] = ContextVar("check", default=lambda: None)
 
 
 @contextmanager
 def interrupted_by(check: Callable[[], None]) -> Iterator[None]:
-    """Within the block, `check` is called before each read and every POLL_SECONDS while waiting; if it raises, the request is
-    abandoned."""
+    """Within the block, `check` is called before each read and every POLL_SECONDS while waiting; if
+    it raises, the request is abandoned.
+    """
     before = _CHECK.set(check)
     try:
         yield
@@ -32,7 +36,9 @@ def interrupted_by(check: Callable[[], None]) -> Iterator[None]:
 
 
 class InterruptibleAdapter(HTTPAdapter):
-    """Sends a session's requests, directly or through a proxy, so that their answers can be interrupted."""
+    """Sends a session's requests, directly or through a proxy, so that their answers can be
+    interrupted.
+    """
 
     def get_connection_with_tls_context(self, *arguments: Any, **named: Any) -> Any:
         pool = super().get_connection_with_tls_context(*arguments, **named)
@@ -51,7 +57,9 @@ class _Answer(HTTPResponse):
         self.fp = io.BufferedReader(_Pieces(sock, self.fp.detach()))
 
     def begin(self) -> None:
-        """Reads the head of the answer. Interim ones (1xx) may come before it, of which http.client skips only 100."""
+        """Reads the head of the answer. Interim ones (1xx) may come before it, of which http.client
+        skips only 100.
+        """
         super().begin()
         while 100 <= self.status < 200:
             self.headers = None  # type: ignore[assignment]  # it would read no second head
@@ -59,7 +67,9 @@ class _Answer(HTTPResponse):
 
 
 class _Pieces(io.RawIOBase):
-    """The bytes that arrive on a socket. `source` keeps the socket's reference count; closing this closes it."""
+    """The bytes that arrive on a socket. `source` keeps the socket's reference count; closing this
+    closes it.
+    """
 
     def __init__(self, sock: socket.socket, source: io.RawIOBase):
         self._sock, self._source, self._check = sock, source, _CHECK.get()

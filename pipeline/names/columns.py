@@ -1,14 +1,20 @@
 """Names of columns: no value of an event is lost to a name."""
+
 from collections.abc import Iterable
 
 from pipeline.hubspot.events_api import EVENT_TYPE, FIELDS, ID, OCCURRED_AT
 from pipeline.names.destination import destination_name
 
 PREFIX = "properties_"
-OCCURRED = "occurred"  # the column that every row gets (in stages/flatten.py): occurredAt as HubSpot wrote it
+# the column that every row gets (in stages/flatten.py): occurredAt as HubSpot wrote it
+OCCURRED = "occurred"
 ADDED = (OCCURRED, "_fivetran_id", "_fivetran_deleted", "_fivetran_synced", "_fivetran_file_path")
-RESERVED = frozenset(("", *map(destination_name, (*FIELDS, *ADDED))))  # "": the destination name of a name that is only accents
-FIXED = frozenset(map(destination_name, (ID, EVENT_TYPE, OCCURRED_AT, OCCURRED)))  # of keys and cursors
+RESERVED = frozenset(
+    ("", *map(destination_name, (*FIELDS, *ADDED)))
+)  # "": the destination name of a name that is only accents
+FIXED = frozenset(
+    map(destination_name, (ID, EVENT_TYPE, OCCURRED_AT, OCCURRED))
+)  # of keys and cursors
 
 Path = str | tuple[str, ...]  # of a value in an event: its name, or the names down to it
 
@@ -23,11 +29,13 @@ def is_fixed(name: str) -> bool:
 
 
 def column_names(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...]:
-    """The column of each value of an event, for the paths of its own fields and then those of its properties.
+    """The column of each value of an event, for the paths of its own fields and then those of its
+    properties.
 
-    The names down to a value are joined with "_". An event's own fields keep their names, whatever its properties are called. If
-    the destination makes one name of others, the shallowest path keeps it, and the next is prefixed until its name is free. The
-    result depends only on the paths, not on their order, so it is the same for every event.
+    The names down to a value are joined with "_". An event's own fields keep their names, whatever
+    its properties are called. If the destination makes one name of others, the shallowest path
+    keeps it, and the next is prefixed until its name is free. The result depends only on the paths,
+    not on their order, so it is the same for every event.
 
     >>> column_names(("id", "objectId"), ("id", "hs_url", ("hs", "url")))
     ('id', 'objectId', 'properties_id', 'hs_url', 'properties_hs_url')
@@ -47,7 +55,9 @@ def column_names(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[s
     return (*(columns[False, path] for path in own), *(columns[True, path] for path in properties))
 
 
-def column_names_if_different(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...] | None:
+def column_names_if_different(
+    own: tuple[Path, ...], properties: tuple[Path, ...]
+) -> tuple[str, ...] | None:
     """column_names, or None if every column keeps its path as its name (the usual case).
 
     >>> column_names_if_different(("id",), ("hs_url",)) is None
@@ -63,12 +73,16 @@ def _by_precedence(own: Iterable[Path], properties: Iterable[Path]) -> list[tupl
         names = (path,) if isinstance(path, str) else path
         return is_property, len(names), names
 
-    return sorted([*((False, path) for path in own), *((True, path) for path in properties)], key=precedence)
+    return sorted(
+        [*((False, path) for path in own), *((True, path) for path in properties)], key=precedence
+    )
 
 
 def _is_reserved(name: str) -> bool:
-    """Whether a name is that of an own field, with or without prefixes: a property `id` is always `properties_id`, and one called
-    `properties_id` always `properties_properties_id`, whether or not an event has both."""
+    """Whether a name is that of an own field, with or without prefixes: a property `id` is always
+    `properties_id`, and one called `properties_id` always `properties_properties_id`, whether or
+    not an event has both.
+    """
     bare = destination_name(name)
     if bare in RESERVED:
         return True

@@ -1,4 +1,5 @@
 """Patterns for columns, in HubSpot's spelling or the destination's."""
+
 import fnmatch
 import re
 from collections.abc import Callable
@@ -13,25 +14,33 @@ def is_pattern(name: str) -> bool:
 
 
 def matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    """A predicate of columns: whether one matches any of these names and patterns (*, ?), in either spelling. A fixed column
-    never does.
+    """A predicate of columns: whether one matches any of these names and patterns (*, ?), in either
+    spelling. A fixed column never does.
 
     >>> is_secret = matcher(("*email*", "hsIp"))
     >>> is_secret("hs_email_domain"), is_secret("hs_ip"), is_secret("hs_url"), matcher(("*",))("id")
     (True, True, False, False)
     """
-    spellings = "|".join(fnmatch.translate(spelling) for pattern in patterns for spelling in (pattern, _as_destination(pattern)))
+    spellings = "|".join(
+        fnmatch.translate(spelling)
+        for pattern in patterns
+        for spelling in (pattern, _as_destination(pattern))
+    )
     match = re.compile(spellings or r"(?!)").match
     return lambda name: bool(match(name) or match(destination_name(name))) and not is_fixed(name)
 
 
 def _as_destination(pattern: str) -> str:
-    return "".join(piece if piece in "*?" else destination_name(piece) for piece in re.split(r"([*?])", pattern))
+    return "".join(
+        piece if piece in "*?" else destination_name(piece)
+        for piece in re.split(r"([*?])", pattern)
+    )
 
 
 @lru_cache(maxsize=1024)
 def star_pattern(name: str) -> re.Pattern[str]:
-    """A regular expression for a name with at most one *, to match destination names; its group is what the * stands for.
+    """A regular expression for a name with at most one *, to match destination names; its group is
+    what the * stands for.
 
     >>> star_pattern("hsUtm*").fullmatch("hs_utm_source")[1]
     '_source'

@@ -1,4 +1,7 @@
-"""The shape of an event is the names in it, without the values: what depends on nothing else is worked out once for each."""
+"""The shape of an event is the names in it, without the values: what depends on nothing else is
+worked out once for each.
+"""
+
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TypeVar
@@ -9,9 +12,12 @@ Names = tuple[Path, ...]
 Plan = TypeVar("Plan")
 
 
-def by_shape(plan_for: Callable[[Names, Names], Plan]) -> Callable[[Iterable[Path], Iterable[Path]], Plan]:
-    """The same function of the paths of an event's own fields and those of its properties, called once for each shape: it
-    remembers 512 of them, and compares first with the shape of the event before, which most have.
+def by_shape(
+    plan_for: Callable[[Names, Names], Plan],
+) -> Callable[[Iterable[Path], Iterable[Path]], Plan]:
+    """The same function of the paths of an event's own fields and those of its properties, called
+    once for each shape: it remembers 512 of them, and compares first with the shape of the event
+    before, which most have.
 
     >>> names = by_shape(lambda own, properties: print("a new shape") or own + properties)
     >>> names(["id"], ["hs_url"]), names(["id"], ["hs_url"])

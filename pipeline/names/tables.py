@@ -1,4 +1,5 @@
 """Names of tables."""
+
 import hashlib
 import re
 
@@ -10,9 +11,10 @@ MAX_TABLE_NAME = 100  # characters, without the suffix
 
 
 def table_name(event_type: str) -> str:
-    """The table of an event type, which is also the folder of its backfill: its own name if that is in lower-case words, as
-    HubSpot makes them. Any other name, and one that is a table of the connector, gets a suffix of six letters, a hash of the
-    event type, since the destination might make one name of two.
+    """The table of an event type, which is also the folder of its backfill: its own name if that is
+    in lower-case words, as HubSpot makes them. Any other name, and one that is a table of the
+    connector, gets a suffix of six letters, a hash of the event type, since the destination might
+    make one name of two.
 
     The result depends only on the event type, whatever others there are.
 
@@ -24,5 +26,7 @@ def table_name(event_type: str) -> str:
     if in_words and len(event_type) <= MAX_TABLE_NAME and name not in OWN_TABLES:
         return event_type
     digest = hashlib.sha256(event_type.encode(errors="replace")).digest()
-    suffix = "".join(chr(ord("a") + byte % 26) for byte in digest[:6])  # digits would be split off by the destination
+    suffix = "".join(
+        chr(ord("a") + byte % 26) for byte in digest[:6]
+    )  # digits would be split off by the destination
     return f"{name[:MAX_TABLE_NAME].strip('_') or 'unnamed'}_{suffix}"

@@ -1,8 +1,10 @@
-"""Where a range of time is cut into windows. Everything here is an estimate from the order and density of the events read so
-far: a wrong estimate costs requests, never events.
+"""Where a range of time is cut into windows. Everything here is an estimate from the order and
+density of the events read so far: a wrong estimate costs requests, never events.
 
-Windows are large enough that their last pages, half empty, cost little, and small enough that a kill repeats little.
+Windows are large enough that their last pages, half empty, cost little, and small enough that a
+kill repeats little.
 """
+
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,29 +14,41 @@ from pipeline.reading.task import Task
 from pipeline.reading.window import Window, WindowPage, floor_to_second, next_second
 from pipeline.timestamps import SECOND
 
-FIRST_PAGES = 2  # of the whole range, before anything is decided: a sync of two pages costs two requests
+# of the whole range, before anything is decided: a sync of two pages costs two requests
+FIRST_PAGES = 2
 UNCUT = 6  # a range of this many pages or fewer is read uncut
 MAX_PAGES = 4  # of a window, as planned: what a worker takes
 MAX_PAGES_ALONE = 6  # the same with one worker
-MAX_WALK_PAGES = 12  # pages of a window that turns out fuller: walking on costs no page twice, but a kill repeats them all
-GROWTH = 8  # the factor by which an empty window is widened, and a full one narrowed, without a better estimate
+# pages of a window that turns out fuller: walking on costs no page twice, but a kill repeats them
+# all
+MAX_WALK_PAGES = 12
+# the factor by which an empty window is widened, and a full one narrowed, without a better estimate
+GROWTH = 8
 ALIKE = 2  # densities within this factor are averaged
-READ_AHEAD = 20 << 20  # bytes of JSON that jobs have brought or are about to; as objects they take three times that
+# bytes of JSON that jobs have brought or are about to; as objects they take three times that
+READ_AHEAD = 20 << 20
 
 
 @dataclass
 class Plan:
-    """The pages and the density of events so far, and the cuts that follow from them; `now` as for a Reader."""
+    """The pages and the density of events so far, and the cuts that follow from them; `now` as for
+    a Reader.
+    """
 
     now: Callable[[], int]
     concurrency: int
     ascending: bool = True  # whether every answer was in order, so far
     max_page_events: int = 1  # the largest page, in events
     max_page_bytes: int = 1  # the same in bytes
-    horizon: int = 0  # ms: now, or the latest moment of any page; it never moves back, whatever the clocks do
-    densities: deque[float] = field(default_factory=lambda: deque(maxlen=3))  # of the windows last released
+    # ms: now, or the latest moment of any page; it never moves back, whatever the clocks do
+    horizon: int = 0
+    densities: deque[float] = field(
+        default_factory=lambda: deque(maxlen=3)
+    )  # of the windows last released
     silent: bool = False  # whether the last of them was empty
-    max_pages: int = field(init=False)  # of a window, as planned; fewer once page cursors have failed
+    max_pages: int = field(
+        init=False
+    )  # of a window, as planned; fewer once page cursors have failed
 
     def __post_init__(self) -> None:
         self.max_pages = MAX_PAGES if self.concurrency > 1 else MAX_PAGES_ALONE
@@ -55,17 +69,27 @@ class Plan:
         self.horizon = max(self.horizon, (page.latest or 0) + 1)
 
     def known_end(self, window: Window) -> int:
-        """The end of a window's events, as far as is known: the horizon, unless the window ends before."""
-        return self.horizon if window.end is None else min(window.end, max(self.horizon, window.start))
+        """The end of a window's events, as far as is known: the horizon, unless the window ends
+        before.
+        """
+        return (
+            self.horizon if window.end is None else min(window.end, max(self.horizon, window.start))
+        )
 
     def is_divisible(self, window: Window) -> bool:
-        """Whether a window holds a whole second to cut at: it is undocumented whether bounds are finer than that."""
+        """Whether a window holds a whole second to cut at: it is undocumented whether bounds are
+        finer than that.
+        """
         return next_second(window.start) < self.known_end(window)
 
     def note_density(self, task: Task) -> None:
-        """Notes the density of a whole window. If it is empty and answers come in any order, no single page shows where events
-        continue: the next window is wider, until one is found that is not empty."""
-        task.density = task.findings.event_count / max(1, self.known_end(task.window) - task.window.start)
+        """Notes the density of a whole window. If it is empty and answers come in any order, no
+        single page shows where events continue: the next window is wider, until one is found that
+        is not empty.
+        """
+        task.density = task.findings.event_count / max(
+            1, self.known_end(task.window) - task.window.start
+        )
         if not task.findings.event_count and not self.ascending:
             task.density = task.expected_density / GROWTH
 
@@ -77,45 +101,67 @@ class Plan:
         if found.earliest is None or found.latest is None:
             return 1
         start, end = task.window.start, self.known_end(task.window)
-        unread = end - found.latest if found.ascending else max(0, found.earliest - start) + max(0, end - found.latest)
+        unread = (
+            end - found.latest
+            if found.ascending
+            else max(0, found.earliest - start) + max(0, end - found.latest)
+        )
         if not found.ascending and unread < (end - start) * (1 - 1 / GROWTH):
-            return 2 * found.new_pages  # what was read lies all over the window: it may hold any number more
+            return (
+                2 * found.new_pages
+            )  # what was read lies all over the window: it may hold any number more
         return max(1.0, unread * found.density_ahead(task.expected_density) / self.max_page_events)
 
     def is_too_full(self, task: Task) -> bool:
-        """Whether it costs less to cut a window anew than to walk on through it. Not while its pages hold only events of its
-        neighbors: its pieces would have the same pages."""
+        """Whether it costs less to cut a window anew than to walk on through it. Not while its
+        pages hold only events of its neighbors: its pieces would have the same pages.
+        """
         limit = MAX_WALK_PAGES if task.expected_density or task.failed_walks else UNCUT
         if task.findings.earliest is None or not self.is_divisible(task.window):
             return False
         return task.findings.new_pages + self.pages_to_come(task) > limit
 
     def recut(self, task: Task, smaller: bool = False) -> tuple[Task, Task]:
-        """Splits a window in two. Cuts, in this order of preference: after what was read, if answers are in order (or inside its
-        first page, if `smaller`); before it, if it is one cluster; at its median, if more events came than expected; otherwise by
-        the densest estimate."""
+        """Splits a window in two. Cuts, in this order of preference: after what was read, if
+        answers are in order (or inside its first page, if `smaller`); before it, if it is one
+        cluster; at its median, if more events came than expected; otherwise by the densest
+        estimate.
+        """
         found = task.findings
         start, end, pages = task.window.start, self.known_end(task.window), max(1, found.new_pages)
-        first, last = (start, start) if found.earliest is None or found.latest is None else (found.earliest, found.latest)
+        first, last = (
+            (start, start)
+            if found.earliest is None or found.latest is None
+            else (found.earliest, found.latest)
+        )
         piece = rest = None
         if found.ascending and last > start:
             at = first + (last - first) // (pages + 1) if smaller else last
-            piece, rest = found.event_count / (last - start), found.density_ahead(task.expected_density)
+            piece, rest = (
+                found.event_count / (last - start),
+                found.density_ahead(task.expected_density),
+            )
         elif (last - first) * GROWTH < end - start and first > next_second(start) and not smaller:
-            # Into the cluster by a second, or its window would hold exactly a page, which is no clear end.
+            # Into the cluster by a second, or its window would hold exactly a page, which is no
+            # clear end.
             at, rest = min(next_second(first), last), found.density_ahead(task.expected_density)
             piece = task.expected_density or rest
         elif task.expected_density and found.median is not None and not smaller:
             at = found.median
         else:
-            piece = max(GROWTH * pages * self.max_page_events / (end - start), max(self.densities, default=0))
+            piece = max(
+                GROWTH * pages * self.max_page_events / (end - start),
+                max(self.densities, default=0),
+            )
             at = start + int(self.max_page_events / piece)
         cut = min(max(floor_to_second(at), next_second(start)), floor_to_second(end - 1))
         return Task(Window(start, cut), piece), Task(Window(cut, task.window.end), rest)
 
     def cut(self, queue: Sequence[Task], position: int) -> Task | None:
-        """Narrows the window at a position in the queue to what one walk will probably read whole; returns the rest, None if
-        there is none. Where no events are known, it stays whole: its first page shows where they continue, and how densely."""
+        """Narrows the window at a position in the queue to what one walk will probably read whole;
+        returns the rest, None if there is none. Where no events are known, it stays whole: its
+        first page shows where they continue, and how densely.
+        """
         task = queue[position]
         window, density = task.window, self.density_at(queue, position)
         task.expected_density = density
@@ -135,12 +181,17 @@ class Plan:
         return Task(Window(at, window.end))
 
     def density_at(self, queue: Sequence[Task], position: int) -> float:
-        """The density of events at a position in the queue, as far as that window or those before it show: the nearest, averaged
-        with others that are alike. After an empty window, each one not yet read is wider than the one before."""
+        """The density of events at a position in the queue, as far as that window or those before
+        it show: the nearest, averaged with others that are alike. After an empty window, each one
+        not yet read is wider than the one before.
+        """
         if (known := queue[position].density) is not None:
             return known
         before = [task for task in queue[:position] if task.density is not None]
-        nearest, *others = [*(task.density or 0.0 for task in reversed(before)), *reversed(self.densities)] or [0.0]
+        nearest, *others = [
+            *(task.density or 0.0 for task in reversed(before)),
+            *reversed(self.densities),
+        ] or [0.0]
         after_silence = before[-1].is_empty() if before else self.silent
         if after_silence:
             unread = position - (queue.index(before[-1]) + 1 if before else 0)
@@ -154,11 +205,14 @@ class Plan:
         self.silent = task.is_empty()
 
     def job_pages(self, task: Task, is_head: bool) -> int:
-        """The pages that one job brings: all that are expected, as far as memory allows. One if the consumer waits for it, and
-        one at first, since that shows whether the window is as full as planned."""
+        """The pages that one job brings: all that are expected, as far as memory allows. One if the
+        consumer waits for it, and one at first, since that shows whether the window is as full as
+        planned.
+        """
         if not self.largest_page:  # nothing was read yet
             return FIRST_PAGES
         if is_head or not task.findings.pages:
             return 1
-        allowed = READ_AHEAD * 2 // 3 // (self.max_page_bytes * (self.concurrency + 1))  # the last third waits to be released
+        # the last third waits to be released
+        allowed = READ_AHEAD * 2 // 3 // (self.max_page_bytes * (self.concurrency + 1))
         return max(1, min(math.ceil(self.pages_to_come(task)), MAX_WALK_PAGES, allowed))

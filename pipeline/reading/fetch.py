@@ -1,4 +1,5 @@
 """One page of a window, asked of HubSpot."""
+
 import threading
 
 from pipeline.hubspot.client import Client, Page
@@ -7,6 +8,11 @@ from pipeline.reading.window import PageRequest
 
 
 def fetch_page(client: Client, query: Query, request: PageRequest, stop: threading.Event) -> Page:
-    """One page of a window: `query` selects the events, `request` the page. Raises as `Client.page` does."""
+    """One page of a window: `query` selects the events, `request` the page. Raises as `Client.page`
+    does.
+    """
     paging = {CURSOR: request.cursor, LIMIT: request.limit}
-    return client.page({**query, **within(request.bounds), **{k: v for k, v in paging.items() if v is not None}}, stop)
+    return client.page(
+        {**query, **within(request.bounds), **{k: v for k, v in paging.items() if v is not None}},
+        stop,
+    )

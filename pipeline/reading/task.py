@@ -1,4 +1,7 @@
-"""One window in a reader's queue: the walk through it, the pages that wait to be released, and what they have shown."""
+"""One window in a reader's queue: the walk through it, the pages that wait to be released, and what
+they have shown.
+"""
+
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -19,8 +22,9 @@ class Batch(NamedTuple):
 
 
 class FailedWalks(NamedTuple):
-    """The inconclusive walks through a window: the last of them, how many there were, and their requests; `limit` is the number
-    of events per page for the next."""
+    """The inconclusive walks through a window: the last of them, how many there were, and their
+    requests; `limit` is the number of events per page for the next.
+    """
 
     last: Inconclusive
     walks: int
@@ -47,17 +51,26 @@ class Findings:
         self.event_count += len(page.events)
         self.fullest = max(self.fullest, page.event_count)
         if page.earliest is not None and page.latest is not None:
-            self.ascending &= page.ascending and (self.latest is None or page.earliest >= self.latest)
-            self.earliest = page.earliest if self.earliest is None else min(self.earliest, page.earliest)
+            self.ascending &= page.ascending and (
+                self.latest is None or page.earliest >= self.latest
+            )
+            self.earliest = (
+                page.earliest if self.earliest is None else min(self.earliest, page.earliest)
+            )
             self.median = page.median
             self.latest = page.latest if self.latest is None else max(self.latest, page.latest)
             if 2 * len(page.events) > self.fullest:  # a few events say nothing
                 self.last_density = (len(page.events) - 1) / max(1, page.latest - page.earliest)
 
     def density_ahead(self, expected: float) -> float:
-        """The probable density of events after the last page: as `expected` and read so far, since one page may be an hour by
-        day or by night; like the last page alone if that is a burst."""
-        read = self.event_count / max(1, (self.latest or 0) - (self.earliest or 0)) if self.last_density else 0.0
+        """The probable density of events after the last page: as `expected` and read so far, since
+        one page may be an hour by day or by night; like the last page alone if that is a burst.
+        """
+        read = (
+            self.event_count / max(1, (self.latest or 0) - (self.earliest or 0))
+            if self.last_density
+            else 0.0
+        )
         usual = max(read, expected)
         return self.last_density if self.last_density > BURST * usual else usual
 
@@ -66,9 +79,9 @@ class Findings:
 class Task:
     """A window to read, by one walk at a time.
 
-    `density`: events per ms. Counted once the window is whole; until then estimated from its parent window, or None.
-    `expected_density` is what its walk was planned with. `confirms`: its window was walked before.
-    `known_events`: how many it held when it was last read, by an earlier sync.
+    `density`: events per ms. Counted once the window is whole; until then estimated from its parent
+    window, or None. `expected_density` is what its walk was planned with. `confirms`: its window
+    was walked before. `known_events`: how many it held when it was last read, by an earlier sync.
     """
 
     window: Window
@@ -79,7 +92,9 @@ class Task:
     known_events: int | None = None
     findings: Findings = field(default_factory=Findings)
     pending_pages: deque[WindowPage] = field(default_factory=deque)  # to be released
-    inherited_pages: deque[WindowPage] = field(default_factory=deque)  # its parent's, if it fails before it has its own
+    inherited_pages: deque[WindowPage] = field(
+        default_factory=deque
+    )  # its parent's, if it fails before it has its own
     walk: Iterator[WindowPage] | None = None
     job: "Future[Batch] | None" = None
     job_pages: int = 0

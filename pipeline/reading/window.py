@@ -1,8 +1,10 @@
 """A window of time, and the part of a page that lies in it. Where windows are cut is in cutting.py.
 
-It is undocumented whether HubSpot's bounds are inclusive, or compared to the millisecond: a window asks for whole seconds and one
-millisecond more on either side, and keeps only what lies in its own half-open interval.
+It is undocumented whether HubSpot's bounds are inclusive, or compared to the millisecond: a window
+asks for whole seconds and one millisecond more on either side, and keeps only what lies in its own
+half-open interval.
 """
+
 import threading
 from bisect import bisect_left
 from collections.abc import Callable
@@ -26,7 +28,9 @@ class Window(NamedTuple):
 
     def bounds(self) -> Bounds:
         """The values of occurredAfter and occurredBefore in a request, ms."""
-        return floor_to_second(self.start) - 1, None if self.end is None else ceil_to_second(self.end)
+        return floor_to_second(self.start) - 1, None if self.end is None else ceil_to_second(
+            self.end
+        )
 
     def contains(self, moment: int) -> bool:
         return moment >= self.start and (self.end is None or moment < self.end)
@@ -45,7 +49,9 @@ def next_second(ms: int) -> int:
 
 
 class PageRequest(NamedTuple):
-    """One request: bounds (ms), page cursor (None: the first page), events per page (None: as configured)."""
+    """One request: bounds (ms), page cursor (None: the first page), events per page (None: as
+    configured).
+    """
 
     bounds: Bounds
     cursor: str | None = None
@@ -59,11 +65,12 @@ Fetch = Callable[[PageRequest, threading.Event], Page]
 class WindowPage:
     """The part of a page that lies in its window.
 
-    `answer` is HubSpot's, with the window's own events alone (those without a readable moment included), in HubSpot's order;
-    `out_of_range` are events outside the bounds that were asked for. `earliest`, `median` and `latest` are moments of the own
-    events (ms; None: there is none), `crowd` is how many share the latest second, `ascending` whether they are in order.
-    `event_count` and `byte_count` are of the whole page; an event that is on it twice counts once. `new`: one of its events was
-    not yet known. `more`: another page follows.
+    `answer` is HubSpot's, with the window's own events alone (those without a readable moment
+    included), in HubSpot's order; `out_of_range` are events outside the bounds that were asked for.
+    `earliest`, `median` and `latest` are moments of the own events (ms; None: there is none),
+    `crowd` is how many share the latest second, `ascending` whether they are in order.
+    `event_count` and `byte_count` are of the whole page; an event that is on it twice counts once.
+    `new`: one of its events was not yet known. `more`: another page follows.
     """
 
     answer: dict[str, Any]
@@ -84,8 +91,12 @@ class WindowPage:
         return events
 
 
-def part_of(window: Window, page: Page, bounds: Bounds, event_count: int, new: bool, more: bool) -> WindowPage:
-    """The part of a page, requested with these bounds, that lies in a window; the rest as in WindowPage."""
+def part_of(
+    window: Window, page: Page, bounds: Bounds, event_count: int, new: bool, more: bool
+) -> WindowPage:
+    """The part of a page, requested with these bounds, that lies in a window; the rest as in
+    WindowPage.
+    """
     events, answer = page.events, page.answer
     out_of_range: list[Any] = []
     try:
@@ -97,14 +108,30 @@ def part_of(window: Window, page: Page, bounds: Bounds, event_count: int, new: b
         own, moments, out_of_range = _partition(window, events, bounds)
         answer = answer | {EVENTS: own}
     ordered = sorted(moments)
-    earliest, median, latest = (ordered[0], ordered[len(ordered) // 2], ordered[-1]) if ordered else (None, None, None)
+    earliest, median, latest = (
+        (ordered[0], ordered[len(ordered) // 2], ordered[-1]) if ordered else (None, None, None)
+    )
     ascending, counts = moments == ordered, (event_count, page.size)
-    return WindowPage(answer, out_of_range, earliest, median, latest, crowd(ordered), ascending, *counts, new, more)
+    return WindowPage(
+        answer,
+        out_of_range,
+        earliest,
+        median,
+        latest,
+        crowd(ordered),
+        ascending,
+        *counts,
+        new,
+        more,
+    )
 
 
-def _partition(window: Window, events: list[Any], bounds: Bounds) -> tuple[list[Any], list[int], list[Any]]:
-    """The window's own events, their moments where those can be read, and the events outside the bounds. What is between is
-    another window's."""
+def _partition(
+    window: Window, events: list[Any], bounds: Bounds
+) -> tuple[list[Any], list[int], list[Any]]:
+    """The window's own events, their moments where those can be read, and the events outside the
+    bounds. What is between is another window's.
+    """
     own: list[Any] = []
     moments: list[int] = []
     out_of_range: list[Any] = []
@@ -119,9 +146,13 @@ def _partition(window: Window, events: list[Any], bounds: Bounds) -> tuple[list[
 
 
 def is_out_of_range(event: Any, bounds: Bounds) -> bool:
-    """Whether an event certainly lies outside the bounds of a request, which may be compared to the second."""
+    """Whether an event certainly lies outside the bounds of a request, which may be compared to the
+    second.
+    """
     moment, (after, before) = occurred_ms(event), bounds
-    return moment is not None and (moment < after - SECOND or (before is not None and moment > before + SECOND))
+    return moment is not None and (
+        moment < after - SECOND or (before is not None and moment > before + SECOND)
+    )
 
 
 def crowd(ordered: list[int]) -> int:

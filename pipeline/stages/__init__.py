@@ -1,11 +1,20 @@
-"""The stages of the pipeline: each is a function from an iterator to an iterator, lazy, and bounded in memory.
+"""The stages of the pipeline: each is a function from an iterator to an iterator, lazy, and bounded
+in memory.
 
-Whatever does I/O (fetch, upsert, save) is passed in, so that each stage runs in a notebook with lists and print. The data come
-last and the rest is curried, so that stages compose: `toolz.pipe(pages, unwrap_results, flatten, dedupe_by_id(20_000))`.
+Whatever does I/O (fetch, upsert, save) is passed in, so that each stage runs in a notebook with
+lists and print. The data come last and the rest is curried, so that stages compose:
+`toolz.pipe(pages, unwrap_results, flatten, dedupe_by_id(20_000))`.
 """
+
 from pipeline.stages.destination import destination_columns
 from pipeline.stages.emit import checkpoint_every, dedupe_by_id, emit_upserts, first_by_id, tap
-from pipeline.stages.events import fetch_pages, keep_span, keep_type, reject_malformed, unwrap_results
+from pipeline.stages.events import (
+    fetch_pages,
+    keep_span,
+    keep_type,
+    reject_malformed,
+    unwrap_results,
+)
 from pipeline.stages.flatten import flatten
 from pipeline.stages.protect import protect, protection
 from pipeline.stages.rename import rename_columns

@@ -1,4 +1,5 @@
 """The destination's names for columns, where no SDK gives them."""
+
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -7,7 +8,8 @@ from pipeline.stages.flatten import Row
 
 
 def destination_columns(rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows with the names that their columns have in the destination. In a sync, the SDK gives them.
+    """The rows with the names that their columns have in the destination. In a sync, the SDK gives
+    them.
 
     >>> next(destination_columns([{"id": "a", "eventType": "e_visited_page"}]))
     {'id': 'a', 'event_type': 'e_visited_page'}

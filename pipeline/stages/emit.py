@@ -1,4 +1,5 @@
 """From rows to the destination: each row once, emitted, and a checkpoint every so many."""
+
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -16,8 +17,9 @@ Item = TypeVar("Item")
 
 @curry
 def dedupe_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows that are not the same as one of the last `window` ids was last time: a row that has changed in between passes, so
-    that the last one read is kept. A row without an id passes. Remembers `window` ids, and a hash of the row of each.
+    """The rows that are not the same as one of the last `window` ids was last time: a row that has
+    changed in between passes, so that the last one read is kept. A row without an id passes.
+    Remembers `window` ids, and a hash of the row of each.
 
     >>> rows = [{"id": "a", "n": 1}, {"id": "b", "n": 1}, {"id": "a", "n": 1}, {"id": "a", "n": 2}]
     >>> list(dedupe_by_id(2)(rows))
@@ -32,7 +34,8 @@ def dedupe_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
 
 @curry
 def first_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows whose id is not among the last `window` ids, for where nothing upserts; a row without one passes.
+    """The rows whose id is not among the last `window` ids, for where nothing upserts; a row
+    without one passes.
 
     >>> [row["id"] for row in first_by_id(2)([{"id": "a"}, {"id": "b"}, {"id": "a"}, {"id": "c"}, {"id": "a"}])]
     ['a', 'b', 'c', 'a']
@@ -59,9 +62,10 @@ def emit_upserts(upsert: Callable[[Row], Any], rows: Iterable[Row]) -> Iterator[
 
 @curry
 def checkpoint_every(n: int, save: Callable[[str], Any], rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows; after every `n` of them, and at the end (also if the rows end in an error), `save(occurred)` is called with the
-    latest `occurred` that has passed, which never moves back. Rows from concurrent windows may be out of order: then that is no
-    cursor to resume from, and `save` has to save the reader's watermark instead.
+    """The rows; after every `n` of them, and at the end (also if the rows end in an error),
+    `save(occurred)` is called with the latest `occurred` that has passed, which never moves back.
+    Rows from concurrent windows may be out of order: then that is no cursor to resume from, and
+    `save` has to save the reader's watermark instead.
 
     >>> rows = [{"occurred": f"2026-05-21T01:36:0{second}Z"} for second in (1, 3, 2)]
     >>> len(list(checkpoint_every(2, print)(rows)))

@@ -1,4 +1,5 @@
 """From pages to events: unwrap them, and reject what cannot become a row."""
+
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -50,7 +51,8 @@ def reject_malformed(reject: Reject, events: Iterable[Any]) -> Iterator[Event]:
 
 
 def what_is_wrong(event: Any) -> str | None:
-    """Why an event cannot become a row; None if it can. It needs an id and a date, to be kept once and in order.
+    """Why an event cannot become a row; None if it can. It needs an id and a date, to be kept once
+    and in order.
 
     >>> what_is_wrong({"id": "a", "occurredAt": "yesterday"})
     'unreadable occurredAt'
@@ -66,7 +68,8 @@ def what_is_wrong(event: Any) -> str | None:
 
 @curry
 def keep_type(event_type: str, reject: Reject, events: Iterable[Event]) -> Iterator[Event]:
-    """The events of one type, those that do not name theirs included; `reject(event, reason)` gets each that names another.
+    """The events of one type, those that do not name theirs included; `reject(event, reason)` gets
+    each that names another.
 
     >>> list(keep_type("e_a", lambda event, reason: print(reason))([{"id": "1"}, {"eventType": "e_b"}]))
     another event type than was asked for
@@ -84,8 +87,9 @@ def keep_type(event_type: str, reject: Reject, events: Iterable[Event]) -> Itera
 
 @curry
 def keep_span(span: Span, reject: Reject, events: Iterable[Event]) -> Iterator[Event]:
-    """The events of one time range, ms; `reject(event, reason)` gets each of the others. A sync needs no such stage, since an
-    upsert more is harmless; a file or a notebook would hold an event of another range twice.
+    """The events of one time range, ms; `reject(event, reason)` gets each of the others. A sync
+    needs no such stage, since an upsert more is harmless; a file or a notebook would hold an event
+    of another range twice.
 
     >>> list(keep_span((0, 1000), lambda event, reason: print(reason))([{"occurredAt": "1970-01-01T00:00:01Z"}]))
     out of the time range asked for

@@ -1,4 +1,5 @@
 """From events to flat rows: one column per value."""
+
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
@@ -8,14 +9,17 @@ from pipeline.names.columns import OCCURRED, column_names_if_different
 from pipeline.names.shapes import by_shape
 from pipeline.stages.events import Event
 
-MAX_DEPTH = 32  # an object nested deeper than this becomes JSON text, since no destination takes the name it would get
+# an object nested deeper than this becomes JSON text, since no destination takes the name it would
+# get
+MAX_DEPTH = 32
 
 Row = dict[str, Any]
 
 
 def flatten(events: Iterable[Event]) -> Iterator[Row]:
-    """Each event as one flat row: its properties beside its own fields, deeper objects joined with "_", and `occurred`, which is
-    occurredAt as HubSpot wrote it (or as ISO 8601 text if that is a number). No value is lost to a name (names/columns.py).
+    """Each event as one flat row: its properties beside its own fields, deeper objects joined with
+    "_", and `occurred`, which is occurredAt as HubSpot wrote it (or as ISO 8601 text if that is a
+    number). No value is lost to a name (names/columns.py).
 
     >>> event = {"id": "a", "occurredAt": "2026-05-21T01:36:04Z", "properties": {"hs_url": "/", "id": "7", "geo": {"lat": 1}}}
     >>> next(flatten([event]))  # doctest: +NORMALIZE_WHITESPACE
@@ -43,7 +47,9 @@ _columns_of = by_shape(column_names_if_different)
 
 
 def leaves(fields: dict[str, Any]) -> dict[Any, Any]:
-    """The values of nested objects by their paths; an empty object is a value. Returns `fields` itself if nothing is nested."""
+    """The values of nested objects by their paths; an empty object is a value. Returns `fields`
+    itself if nothing is nested.
+    """
     if _OBJECT.isdisjoint(map(type, fields.values())):
         return fields
     return dict(_walk(fields))

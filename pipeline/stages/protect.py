@@ -1,4 +1,5 @@
 """Columns that must not be readable at the destination: dropped, or hashed."""
+
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -19,7 +20,9 @@ WITHHELD = "(lists in lists, withheld: nobody knows what columns are in them)"
 
 Change = Callable[[Any], Any] | None  # of a value; None: it is dropped
 Changes = list[tuple[Path, Change]]  # of the values at these paths
-Plan = Callable[[Iterable[Path], Iterable[Path]], tuple[Changes, Changes]]  # from an event's paths: own fields, properties
+Plan = Callable[
+    [Iterable[Path], Iterable[Path]], tuple[Changes, Changes]
+]  # from an event's paths: own fields, properties
 
 
 @curry
@@ -38,13 +41,13 @@ def protection(
     salt: str = "",
     observe: Callable[[Iterable[str]], None] | None = None,
 ) -> Callable[[Any], Any] | None:
-    """A function that returns an event without the columns `drop`, and with the columns `hashed` as salted SHA-256 (hexadecimal);
-    both are names and patterns. None if there is nothing to do.
+    """A function that returns an event without the columns `drop`, and with the columns `hashed` as
+    salted SHA-256 (hexadecimal); both are names and patterns. None if there is nothing to do.
 
-    The columns are those that the event would have (pipeline/names/columns.py), so that a table and the raw text of a rejected
-    event are protected alike; objects in lists, which are no columns, go by their own names. The function also takes what is not
-    an event, since that is kept too. An empty text reveals nothing and stays. `observe` gets the names of each new shape of
-    event.
+    The columns are those that the event would have (pipeline/names/columns.py), so that a table and
+    the raw text of a rejected event are protected alike; objects in lists, which are no columns, go
+    by their own names. The function also takes what is not an event, since that is kept too. An
+    empty text reveals nothing and stays. `observe` gets the names of each new shape of event.
 
     >>> protection((), ("email",), "salt")({"properties": {"email": "a@b.c"}})["properties"]["email"][:8]
     '64e00aee'
@@ -52,7 +55,9 @@ def protection(
     if not drop and not hashed and observe is None:
         return None
     digest = partial(_digest, hashlib.sha256(salt.encode(errors="replace")))
-    return partial(_protect_event, by_shape(partial(_changes, matcher(drop), matcher(hashed), digest, observe)))
+    return partial(
+        _protect_event, by_shape(partial(_changes, matcher(drop), matcher(hashed), digest, observe))
+    )
 
 
 def _protect_event(plan: Plan, event: Any, level: int = 0) -> Any:
@@ -61,7 +66,9 @@ def _protect_event(plan: Plan, event: Any, level: int = 0) -> Any:
     own, has_properties = event.copy(), type(event.get(PROPERTIES)) is dict
     properties = own.pop(PROPERTIES) if has_properties else {}
     is_flat = NESTED.isdisjoint(map(type, chain(own.values(), properties.values())))
-    of_own, of_properties = plan(own, properties) if is_flat else plan(leaves(own), leaves(properties))
+    of_own, of_properties = (
+        plan(own, properties) if is_flat else plan(leaves(own), leaves(properties))
+    )
     if is_flat and not of_own and not of_properties:
         return event
     properties = properties.copy()
@@ -79,7 +86,9 @@ def _protect_event(plan: Plan, event: Any, level: int = 0) -> Any:
 
 def _protect_list(plan: Plan, items: list[Any], level: int) -> Any:
     """A list with each object in it protected as if it were an event."""
-    return [_protect_event(plan, item, level + 1) for item in items] if level < MAX_DEPTH else WITHHELD
+    return (
+        [_protect_event(plan, item, level + 1) for item in items] if level < MAX_DEPTH else WITHHELD
+    )
 
 
 def _changes(
@@ -94,7 +103,10 @@ def _changes(
     changes: tuple[Changes, Changes] = [], []
     whose = [*((0, path) for path in own), *((1, path) for path in properties)]
     for (part, path), column in zip(whose, column_names(own, properties), strict=True):
-        names = (column, path if isinstance(path, str) else "_".join(path))  # of two that share a name, either might keep it
+        names = (
+            column,
+            path if isinstance(path, str) else "_".join(path),
+        )  # of two that share a name, either might keep it
         if observe is not None:
             observe(names)
         if any(map(is_dropped, names)):
@@ -105,8 +117,9 @@ def _changes(
 
 
 def _change(fields: dict[str, Any], path: Path, change: Change) -> None:
-    """Changes the value at a path, or removes it (None) with the objects that this leaves empty. The objects on the way are
-    copied, not changed."""
+    """Changes the value at a path, or removes it (None) with the objects that this leaves empty.
+    The objects on the way are copied, not changed.
+    """
     if isinstance(path, tuple):
         name, *below = path
         inner = fields[name] = fields[name].copy()

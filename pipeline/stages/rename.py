@@ -1,4 +1,5 @@
 """New names for columns."""
+
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 
@@ -14,17 +15,23 @@ Renames = tuple[tuple[str, str], ...]  # pairs of the old and the new name
 
 @curry
 def rename_columns(renames: Renames, rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows with new names for their columns; one * may stand on both sides of a pair. No value is lost to a name: a column
-    that already has another's new name is prefixed.
+    """The rows with new names for their columns; one * may stand on both sides of a pair. No value
+    is lost to a name: a column that already has another's new name is prefixed.
 
     >>> rows = [{"id": "a", "hs_url": "/", "page_url": "?"}]
     >>> list(rename_columns((("hs_*", "page_*"),))(rows))
     [{'id': 'a', 'page_url': '/', 'properties_page_url': '?'}]
     """
-    return _renamed(lru_cache(maxsize=512)(partial(_changed_names, renames)), rows) if renames else iter(rows)
+    return (
+        _renamed(lru_cache(maxsize=512)(partial(_changed_names, renames)), rows)
+        if renames
+        else iter(rows)
+    )
 
 
-def _renamed(changed_names: Callable[[tuple[str, ...]], Renames], rows: Iterable[Row]) -> Iterator[Row]:
+def _renamed(
+    changed_names: Callable[[tuple[str, ...]], Renames], rows: Iterable[Row]
+) -> Iterator[Row]:
     columns: list[str] = []
     changed: Renames = ()
     for row in rows:
@@ -60,8 +67,10 @@ def new_names(renames: Renames, columns: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _new_name(renames: Renames, column: str) -> str:
-    """A column's new name, the same whatever other columns there are: one that could be another's new name is prefixed, once more
-    if it is already. The names that every table has stay with their columns."""
+    """A column's new name, the same whatever other columns there are: one that could be another's
+    new name is prefixed, once more if it is already. The names that every table has stay with their
+    columns.
+    """
     name = destination_name(column)
     if is_fixed(column):
         return column

@@ -1,4 +1,7 @@
-"""Values that stay one column: lists as JSON text, and in the single layout all properties as JSON."""
+"""Values that stay one column: lists as JSON text, and in the single layout all properties as
+JSON.
+"""
+
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -19,7 +22,10 @@ def serialize_lists(rows: Iterable[Row]) -> Iterator[Row]:
     """
     for row in rows:
         if not NESTED.isdisjoint(map(type, row.values())):
-            row = {name: json_text(value) if type(value) in NESTED else value for name, value in row.items()}
+            row = {
+                name: json_text(value) if type(value) in NESTED else value
+                for name, value in row.items()
+            }
         yield row
 
 
@@ -35,7 +41,9 @@ def json_bytes(value: Any) -> bytes:
     """The same in UTF-8."""
     try:
         return orjson.dumps(value)
-    except orjson.JSONEncodeError:  # nested deeper than orjson writes, an integer beyond 64 bits, half a character
+    except (
+        orjson.JSONEncodeError
+    ):  # nested deeper than orjson writes, an integer beyond 64 bits, half a character
         return "".join(_json_pieces(value)).encode()
 
 
@@ -53,7 +61,10 @@ def _json_pieces(value: Any) -> Iterator[str]:
             yield "" if value is _NOTHING else json.dumps(value)
             continue
         waiting.append(("}" if isinstance(value, dict) else "]", _NOTHING))
-        waiting += [("," * (number > 0) + name, inner) for number, (name, inner) in reversed(list(enumerate(items)))]
+        waiting += [
+            ("," * (number > 0) + name, inner)
+            for number, (name, inner) in reversed(list(enumerate(items)))
+        ]
         yield "{" if isinstance(value, dict) else "["
 
 
@@ -70,7 +81,8 @@ class JsonList(list[Any]):
 
 @curry
 def properties_as_json(enabled: bool, events: Iterable[Event]) -> Iterator[Event]:
-    """If `enabled`, each event with its properties as one JSON value; what is nested too deep in them becomes text.
+    """If `enabled`, each event with its properties as one JSON value; what is nested too deep in
+    them becomes text.
 
     >>> from pipeline.stages.flatten import flatten
     >>> event = {"id": "a", "occurredAt": "2026-05-21", "properties": {"hs_url": "/", "id": "7"}}
@@ -83,7 +95,9 @@ def properties_as_json(enabled: bool, events: Iterable[Event]) -> Iterator[Event
 def _with_json_properties(event: Event) -> Event:
     properties = event.get(PROPERTIES)
     if type(properties) is dict:
-        return event | {PROPERTIES: JsonObject({name: _shallow(value) for name, value in properties.items()})}
+        return event | {
+            PROPERTIES: JsonObject({name: _shallow(value) for name, value in properties.items()})
+        }
     if type(properties) is list:
         return event | {PROPERTIES: JsonList(map(_shallow, properties))}
     return event

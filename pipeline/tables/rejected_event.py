@@ -1,11 +1,15 @@
-"""The table rejected_event: events that cannot become rows, so that nothing HubSpot sent is lost without a trace."""
+"""The table rejected_event: events that cannot become rows, so that nothing HubSpot sent is lost
+without a trace.
+"""
+
 import hashlib
 from typing import Any
 
 from pipeline.names.tables import REJECTED_EVENT
 from pipeline.stages.serialize import json_text
 
-# Every column is declared: the table is empty in most accounts, and a query on it must work there too.
+# Every column is declared: the table is empty in most accounts, and a query on it must work there
+# too.
 SCHEMA = {
     "table": REJECTED_EVENT,
     "primary_key": ["id"],
@@ -16,7 +20,8 @@ SCHEMA = {
 
 
 def rejected_row(event_type: str, event: Any, reason: str, at: str) -> dict[str, Any]:
-    """The row that keeps an event: what it is, why it was rejected, and when (ISO 8601). Identical events are one row.
+    """The row that keeps an event: what it is, why it was rejected, and when (ISO 8601). Identical
+    events are one row.
 
     >>> rejected_row("e_visited_page", 7, "not an object", "2026-05-21T01:36:04.329Z")["raw"]
     '7'

@@ -1,4 +1,5 @@
 """The tables as the SDK's schema() declares them."""
+
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -8,7 +9,15 @@ from pipeline.config.keys import KEYS
 from pipeline.config.settings import Settings, read_settings
 from pipeline.errors import HubSpotError, Refused, SettingsError, Unauthorized
 from pipeline.hubspot.client import Client
-from pipeline.hubspot.events_api import EVENT_TYPE, ID, LIMIT, OBJECT_ID, OBJECT_TYPE, PROPERTIES, within
+from pipeline.hubspot.events_api import (
+    EVENT_TYPE,
+    ID,
+    LIMIT,
+    OBJECT_ID,
+    OBJECT_TYPE,
+    PROPERTIES,
+    within,
+)
 from pipeline.hubspot.id_properties import ID_PROPERTIES
 from pipeline.names.columns import OCCURRED
 from pipeline.names.destination import destination_name
@@ -24,18 +33,22 @@ from pipeline.timestamps import MINUTE
 PATIENCE = MINUTE  # update() has more
 SAMPLED = 100  # events
 
-# Text, or digits would become numbers. No column is declared needlessly: occurredAt would cost a strptime per event.
+# Text, or digits would become numbers. No column is declared needlessly: occurredAt would cost a
+# strptime per event.
 COLUMNS = (ID, EVENT_TYPE, OCCURRED, OBJECT_ID, OBJECT_TYPE)
 
 Table = dict[str, Any]
 Sample = Callable[[str], list[Any]]  # the first events of an event type
 
 
-def declare_tables(configuration: Mapping[str, Any], warn: Callable[[str], Any] = lambda sentence: None) -> list[Table]:
-    """Every table that can be known, as the SDK takes them: {"table": name, "primary_key": […], "columns": {name: type}}.
+def declare_tables(
+    configuration: Mapping[str, Any], warn: Callable[[str], Any] = lambda sentence: None
+) -> list[Table]:
+    """Every table that can be known, as the SDK takes them: {"table": name, "primary_key": […],
+    "columns": {name: type}}.
 
-    HubSpot is asked only if there are patterns. Errors are left to update(), which can report them; `warn` gets a sentence on
-    what only schema() can find out.
+    HubSpot is asked only if there are patterns. Errors are left to update(), which can report them;
+    `warn` gets a sentence on what only schema() can find out.
     """
     try:
         settings = read_settings(configuration)
@@ -48,7 +61,9 @@ def declare_tables(configuration: Mapping[str, Any], warn: Callable[[str], Any] 
 
             def sample_of(event_type: str) -> list[Any]:
                 events, error = sample(settings, client, event_type)
-                if error is not None and not isinstance(error, Refused):  # the sync gets no events of a refused type either
+                if error is not None and not isinstance(
+                    error, Refused
+                ):  # the sync gets no events of a refused type either
                     unanswered[event_type] = error
                 return events
 
@@ -67,27 +82,46 @@ def not_sampled(patterns: str, unanswered: Mapping[str, HubSpotError]) -> str:
     """The warning about patterns of string_columns that could not be compared with any event."""
     types = ", ".join(list(unanswered)[:10]) + " and others" * (len(unanswered) > 10)
     return (
-        f"string_columns: {patterns} could not be compared with the events of {types}, because HubSpot did not answer when the "
-        "tables were declared. Columns that this sync adds become numbers if they look like numbers; existing ones keep their "
+        f"string_columns: {patterns} could not be compared with the events of {types}, because "
+        "HubSpot did not answer when the "
+        "tables were declared. Columns that this sync adds become numbers if they look like "
+        "numbers; existing ones keep their "
         f"type. Cure: name the columns in full. The answer was: {next(iter(unanswered.values()))}"
     )
 
 
 def build_tables(settings: Settings, event_types: Iterable[str], sample_of: Sample) -> list[Table]:
-    """The tables of these event types, and the connector's own. A column can only be declared by its full name, so patterns in
-    string_columns are compared with the events that `sample_of(event_type)` returns."""
+    """The tables of these event types, and the connector's own. A column can only be declared by
+    its full name, so patterns in string_columns are compared with the events that
+    `sample_of(event_type)` returns.
+    """
     own = text_column_types(settings, COLUMNS)
     if settings.is_single_table:
-        of_events = [{"table": EVENT_TABLE, "primary_key": [ID, EVENT_TYPE], "columns": own | {PROPERTIES: "JSON"}}]
+        of_events = [
+            {
+                "table": EVENT_TABLE,
+                "primary_key": [ID, EVENT_TYPE],
+                "columns": own | {PROPERTIES: "JSON"},
+            }
+        ]
     else:
         text = {name: [*COLUMNS, *text_columns(settings, name, sample_of)] for name in event_types}
         columns = {name: text_column_types(settings, text[name]) for name in text}
-        of_events = [{"table": settings.table_of(name), "primary_key": [ID], "columns": columns[name]} for name in columns]
-    return [*of_events, REJECTED_EVENT_SCHEMA, *([SYNC_RUN_SCHEMA] if settings.sync_metrics else [])]
+        of_events = [
+            {"table": settings.table_of(name), "primary_key": [ID], "columns": columns[name]}
+            for name in columns
+        ]
+    return [
+        *of_events,
+        REJECTED_EVENT_SCHEMA,
+        *([SYNC_RUN_SCHEMA] if settings.sync_metrics else []),
+    ]
 
 
 def text_column_types(settings: Settings, columns: Iterable[str]) -> dict[str, str]:
-    """These columns as text, under their new names, each once for the destination, without those that are dropped."""
+    """These columns as text, under their new names, each once for the destination, without those
+    that are dropped.
+    """
     dropped = matcher(settings.drop_columns)
     once: dict[str, str] = {}  # the first spelling of each name
     for column in columns:
@@ -98,9 +132,12 @@ def text_column_types(settings: Settings, columns: Iterable[str]) -> dict[str, s
 
 
 def text_columns(settings: Settings, event_type: str, sample_of: Sample) -> Iterator[str]:
-    """The columns of an event type that string_columns names or matches; by default also the ids that HubSpot is known to write
-    as digits in events of this type."""
-    if set(KEYS["string_columns"].parse(KEYS["string_columns"].default)) <= set(settings.string_columns):
+    """The columns of an event type that string_columns names or matches; by default also the ids
+    that HubSpot is known to write as digits in events of this type.
+    """
+    if set(KEYS["string_columns"].parse(KEYS["string_columns"].default)) <= set(
+        settings.string_columns
+    ):
         yield from ID_PROPERTIES.get(event_type, ())
     yield from (name for name in settings.string_columns if not is_pattern(name))
     patterns = tuple(filter(is_pattern, settings.string_columns))
@@ -110,11 +147,21 @@ def text_columns(settings: Settings, event_type: str, sample_of: Sample) -> Iter
         yield from dict.fromkeys(column for row in rows for column in row if is_text(column))
 
 
-def sample(settings: Settings, client: Client, event_type: str) -> tuple[list[Any], HubSpotError | None]:
-    """The first events of a type, and the error if HubSpot does not send them: one type's error does not concern the others."""
+def sample(
+    settings: Settings, client: Client, event_type: str
+) -> tuple[list[Any], HubSpotError | None]:
+    """The first events of a type, and the error if HubSpot does not send them: one type's error
+    does not concern the others.
+    """
     limit = {LIMIT: min(SAMPLED, settings.page_size)}
     try:
-        page = client.page({**query_for(settings, event_type), **limit, **within(Window(settings.start, None).bounds())})
+        page = client.page(
+            {
+                **query_for(settings, event_type),
+                **limit,
+                **within(Window(settings.start, None).bounds()),
+            }
+        )
     except Unauthorized:
         raise
     except HubSpotError as error:

@@ -1,4 +1,5 @@
 """The table sync_run: one row per sync, about the sync itself."""
+
 import time
 import uuid
 from collections import Counter
@@ -10,7 +11,8 @@ from pipeline.names.tables import SYNC_RUN
 from pipeline.timestamps import local_now, to_ms, to_text
 
 CONNECTOR_VERSION = "1.1.0"
-# Every column is declared: a query must also work before the first sync has ended, and as long as a column is null in each row.
+# Every column is declared: a query must also work before the first sync has ended, and as long as a
+# column is null in each row.
 SCHEMA = {
     "table": SYNC_RUN,
     "primary_key": ["id"],
@@ -27,7 +29,9 @@ SCHEMA = {
 
 @dataclass
 class Tally:
-    """One event type's part of a sync, in numbers. Cursors are ISO 8601 text; seconds are of this machine's clock."""
+    """One event type's part of a sync, in numbers. Cursors are ISO 8601 text; seconds are of this
+    machine's clock.
+    """
 
     cursor_before: str | None
     cursor_after: str | None = None
@@ -35,11 +39,14 @@ class Tally:
     pages: int = 0
     rejected: Counter[str] = field(default_factory=Counter)  # events by reason
     waited: float = 0.0  # seconds the pipeline waited for a page
-    lag_seconds: float | None = None  # from the time up to which everything is delivered to HubSpot's now
+    # from the time up to which everything is delivered to HubSpot's now
+    lag_seconds: float | None = None
     complete_until: str | None = None  # before it no audit is due
     audited: int = 0  # stretches
     recounted: int = 0  # events in them
-    late: Counter[int] = field(default_factory=Counter)  # events that an audit found, by its age in days
+    late: Counter[int] = field(
+        default_factory=Counter
+    )  # events that an audit found, by its age in days
     vanished: int = 0  # events that an audit no longer found
     outcome: str = "running"
     error: str | None = None  # why it failed or was refused, and the cure
@@ -47,7 +54,9 @@ class Tally:
     seconds: float = 0.0
 
     def end(self, outcome: str, delivered_until: str | None, now: int) -> None:
-        """Closes it. Everything that had occurred by `delivered_until` is delivered; `now` is HubSpot's clock (ms)."""
+        """Closes it. Everything that had occurred by `delivered_until` is delivered; `now` is
+        HubSpot's clock (ms).
+        """
         self.outcome = outcome
         self.cursor_after = self.cursor_after or self.cursor_before
         self.seconds = time.monotonic() - self.started
@@ -65,16 +74,28 @@ class Tally:
 
 
 def first_row(now: int) -> dict[str, Any]:
-    """The row of a sync that begins at `now` (this machine's clock, ms). A sync that is killed leaves it so, until the next one
-    marks it."""
-    return {"id": uuid.uuid4().hex, "started_at": to_text(now), "outcome": "running", "version": CONNECTOR_VERSION}
+    """The row of a sync that begins at `now` (this machine's clock, ms). A sync that is killed
+    leaves it so, until the next one marks it.
+    """
+    return {
+        "id": uuid.uuid4().hex,
+        "started_at": to_text(now),
+        "outcome": "running",
+        "version": CONNECTOR_VERSION,
+    }
 
 
 def last_row(
-    first: Mapping[str, Any], now: int, error: str | None, tallies: Mapping[str, Tally], requests: Mapping[str, float]
+    first: Mapping[str, Any],
+    now: int,
+    error: str | None,
+    tallies: Mapping[str, Tally],
+    requests: Mapping[str, float],
 ) -> dict[str, Any]:
-    """The same row when the sync ends: one per sync, however many event types there are, since rows are billed. Its cursors are
-    the earliest of all types, its lag the longest; `requests` is what the client counted."""
+    """The same row when the sync ends: one per sync, however many event types there are, since rows
+    are billed. Its cursors are the earliest of all types, its lag the longest; `requests` is what
+    the client counted.
+    """
     seconds = (now - to_ms(first["started_at"])) / 1000
     totals = list(tallies.values())
     lags = [tally.lag_seconds for tally in totals if tally.lag_seconds is not None]
@@ -90,10 +111,20 @@ def last_row(
         **requests,  # its keys are columns: see Client.counts
         "seconds": seconds,
         "seconds_in_pipeline": round(max(0.0, seconds - sum(tally.waited for tally in totals)), 3),
-        "cursor_before": min((tally.cursor_before for tally in totals if tally.cursor_before), key=to_ms, default=None),
-        "cursor_after": min((tally.cursor_after for tally in totals if tally.cursor_after), key=to_ms, default=None),
+        "cursor_before": min(
+            (tally.cursor_before for tally in totals if tally.cursor_before),
+            key=to_ms,
+            default=None,
+        ),
+        "cursor_after": min(
+            (tally.cursor_after for tally in totals if tally.cursor_after), key=to_ms, default=None
+        ),
         "lag_seconds": max(lags, default=None),
-        "complete_until": min((tally.complete_until for tally in totals if tally.complete_until), key=to_ms, default=None),
+        "complete_until": min(
+            (tally.complete_until for tally in totals if tally.complete_until),
+            key=to_ms,
+            default=None,
+        ),
         "audited": sum(tally.audited for tally in totals),
         "late": late.total(),
         "late_by_age": _by_age(late),
@@ -105,8 +136,9 @@ def last_row(
 def row_so_far(
     first: Mapping[str, Any], now: int, tallies: Mapping[str, Tally], requests: Mapping[str, float]
 ) -> dict[str, Any]:
-    """The same row so far, without what is known only at the end of an event type. It is saved with each checkpoint, so that the
-    next sync can report how far this one came if it is killed."""
+    """The same row so far, without what is known only at the end of an event type. It is saved with
+    each checkpoint, so that the next sync can report how far this one came if it is killed.
+    """
     row = last_row(first, now, None, tallies, requests)
     return {name: row[name] for name in row if name not in _AT_THE_END} | {"outcome": "interrupted"}
 
@@ -125,7 +157,11 @@ def interrupted(state: Mapping[str, Any]) -> dict[str, Any] | None:
     >>> interrupted({"version": 1, "event_types": {}})
     """
     row = state.get(SYNC_RUN)
-    if not isinstance(row, Mapping) or row.get("outcome") != "interrupted" or not isinstance(row.get("id"), str):
+    if (
+        not isinstance(row, Mapping)
+        or row.get("outcome") != "interrupted"
+        or not isinstance(row.get("id"), str)
+    ):
         return None
     return {name: row[name] for name in SCHEMA["columns"] if name in row}
 
@@ -133,9 +169,9 @@ def interrupted(state: Mapping[str, Any]) -> dict[str, Any] | None:
 class SyncRun:
     """This sync's row while it runs.
 
-    `interrupted_row` is the row of an earlier sync that was killed: this one marks it as interrupted if it is `enabled`;
-    otherwise the state keeps it. `tallies` are by event type, and grow while the sync runs; `counts` returns what the client
-    counted.
+    `interrupted_row` is the row of an earlier sync that was killed: this one marks it as
+    interrupted if it is `enabled`; otherwise the state keeps it. `tallies` are by event type, and
+    grow while the sync runs; `counts` returns what the client counted.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""The ledger: what it holds is what was delivered behind the watermark, in stretches of a quarter of a page or of a day."""
+"""The ledger: what it holds is what was delivered behind the watermark, in stretches of a quarter
+of a page or of a day.
+"""
+
 from itertools import pairwise
 
 from hypothesis import given
@@ -14,7 +17,12 @@ EVENTS = st.lists(st.integers(0, 30 * DAY) | st.integers(0, 50) | st.just(CELL),
 
 
 def event(n, ms):
-    return {"id": f"id-{n}", "objectId": "1", "occurredAt": to_text(ms), "properties": {"hs_long": "x" * 50, "hs_s": "1"}}
+    return {
+        "id": f"id-{n}",
+        "objectId": "1",
+        "occurredAt": to_text(ms),
+        "properties": {"hs_long": "x" * 50, "hs_s": "1"},
+    }
 
 
 def ledger(stretches=(), begin=0, fine=4, most=500, before=NOW):
@@ -39,7 +47,11 @@ def test_each_stretch_holds_what_was_added_of_it_in_any_order(moments, watermark
     kept, added = ledger(), []
     for watermark in [*sorted(watermarks), NOW]:
         batch = [each for each in events if each[0] < watermark and each not in added]
-        ahead = [each for each in events if each[0] >= watermark and random.random() < 0.2 and each not in added]
+        ahead = [
+            each
+            for each in events
+            if each[0] >= watermark and random.random() < 0.2 and each not in added
+        ]
         for each in random.sample(batch + ahead, len(batch + ahead)):
             kept.add(each[1])
             added.append(each)
@@ -72,7 +84,9 @@ def test_a_stretch_is_a_quarter_of_a_day_or_as_many_events_as_fill_it():
         kept.add(event(n, begin + n))
     kept.add(event(10, begin + 5 * CELL + 3))
     stretches = kept.until(NOW)
-    assert [each.events for each in stretches[:3]] == [4, 4, 2] and sum(each.events for each in stretches) == 11
+    assert [each.events for each in stretches[:3]] == [4, 4, 2] and sum(
+        each.events for each in stretches
+    ) == 11
     assert all(each.begin // CELL == (each.end - 1) // CELL for each in stretches[:3])
 
 

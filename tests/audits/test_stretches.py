@@ -1,4 +1,5 @@
 """Stretches: what they hold, when they are due, how they are merged and written."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +35,11 @@ def lists(draw, contiguous=True):
         begin += 0 if contiguous else draw(st.sampled_from((0, 0, 7)))
         end = begin + draw(st.integers(1, 2 * CELL))
         age = draw(AGES)
-        events, total = (0, 0) if age == ADOPTED else (draw(st.integers(0, 2000)), draw(st.integers(0, MODULUS - 1)))
+        events, total = (
+            (0, 0)
+            if age == ADOPTED
+            else (draw(st.integers(0, 2000)), draw(st.integers(0, MODULUS - 1)))
+        )
         stretches.append(Stretch(begin, end, events, total, age))
         begin = end
     return stretches
@@ -53,7 +58,10 @@ def test_a_gap_is_read_as_a_stretch_that_was_not_counted(stretches):
     assert all(not stretch.is_counted for stretch in read if stretch not in stretches)
 
 
-@pytest.mark.parametrize("text", ["x y", "1 2", "1 2.3.4", "1 2.3.AAAAAAAAAAc.!", "1 2.3.*.0", "ä", "1 2.3.AAAAAAAAAAc.0.9"])
+@pytest.mark.parametrize(
+    "text",
+    ["x y", "1 2", "1 2.3.4", "1 2.3.AAAAAAAAAAc.!", "1 2.3.*.0", "ä", "1 2.3.AAAAAAAAAAc.0.9"],
+)
 def test_what_is_no_list_of_stretches_is_refused(text):
     with pytest.raises(ValueError):
         decode(text)
@@ -63,10 +71,17 @@ def test_what_is_no_list_of_stretches_is_refused(text):
 def test_merging_keeps_every_event_and_every_border_it_does_not_remove(stretches, most, fine):
     merged = merge(stretches, NOW, fine, most)
     assert sum(each.events for each in merged) == sum(each.events for each in stretches)
-    assert sum(each.total for each in merged) % MODULUS == sum(each.total for each in stretches) % MODULUS
-    assert {(each.begin, each.age) for each in merged} <= {(each.begin, each.age) for each in stretches}
+    assert (
+        sum(each.total for each in merged) % MODULUS
+        == sum(each.total for each in stretches) % MODULUS
+    )
+    assert {(each.begin, each.age) for each in merged} <= {
+        (each.begin, each.age) for each in stretches
+    }
     assert all(before.end == after.begin for before, after in zip(merged, merged[1:], strict=False))
-    assert [each for each in merged if not each.is_counted] == [each for each in stretches if not each.is_counted]
+    assert [each for each in merged if not each.is_counted] == [
+        each for each in stretches if not each.is_counted
+    ]
     for each in merged:
         inside = [stretch for stretch in stretches if each.begin <= stretch.begin < each.end]
         assert len(inside) == 1 or each.end - each.begin <= max(CELL, (NOW - each.end) / 4)
@@ -76,7 +91,10 @@ def test_merging_keeps_every_event_and_every_border_it_does_not_remove(stretches
 def test_few_stretches_are_kept_whatever_the_volume(per_cell):
     """Of 256 days: the younger, the finer."""
     begins = range(144 * DAY, 400 * DAY, CELL)
-    cells = [Stretch(begin, begin + CELL, per_cell, per_cell, next_age(begin + CELL, NOW)) for begin in begins]
+    cells = [
+        Stretch(begin, begin + CELL, per_cell, per_cell, next_age(begin + CELL, NOW))
+        for begin in begins
+    ]
     merged = merge(cells, NOW, 250, 60)
     assert len(merged) <= 60 and merged[-1].end - merged[-1].begin <= CELL
     widths = [each.end - each.begin for each in merged]
@@ -84,7 +102,9 @@ def test_few_stretches_are_kept_whatever_the_volume(per_cell):
 
 
 def test_an_event_is_audited_at_each_age_once():
-    """Whoever reads a stretch as soon as it is due reads it at an age of 1, 2, 4, … days, to the next midnight."""
+    """Whoever reads a stretch as soon as it is due reads it at an age of 1, 2, 4, … days, to the
+    next midnight.
+    """
     stretch, read_at = Stretch(0, 3 * CELL, 1, 1, next_age(3 * CELL, CELL * 4)), []
     for now in range(DAY, 300 * DAY, CELL):
         if is_due(stretch, now):
@@ -109,9 +129,16 @@ def test_the_parts_of_a_split_stretch_differ_from_whatever_is_counted(stretches,
     for each in stretches:
         if each.begin < at < each.end:
             first, second = split(each, at)
-            assert (first.begin, first.end, second.begin, second.end) == (each.begin, at, at, each.end)
+            assert (first.begin, first.end, second.begin, second.end) == (
+                each.begin,
+                at,
+                at,
+                each.end,
+            )
             for part in (first, second):
-                assert not part.is_counted or (part.is_unsettled and not part.holds_the_same_as(Stretch(0, 1, 0, 0, 1)))
+                assert not part.is_counted or (
+                    part.is_unsettled and not part.holds_the_same_as(Stretch(0, 1, 0, 0, 1))
+                )
                 assert decode(encode([part])) == [part]
 
 
@@ -120,7 +147,11 @@ def test_time_that_was_not_counted_is_due_at_once():
 
 
 def test_a_fingerprint_depends_on_id_and_object_and_survives_any_text():
-    one, merged, other = {"id": "a", "objectId": "1"}, {"id": "a", "objectId": "2"}, {"id": "b", "objectId": "1"}
+    one, merged, other = (
+        {"id": "a", "objectId": "1"},
+        {"id": "a", "objectId": "2"},
+        {"id": "b", "objectId": "1"},
+    )
     assert len({fingerprint(each) for each in (one, merged, other)}) == 3
     assert fingerprint(one) == fingerprint({**one, "properties": {"x": "y"}}) < MODULUS
     assert fingerprint({"id": "\ud83d"}) and fingerprint({"id": 7}) and fingerprint({})

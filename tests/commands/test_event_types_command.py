@@ -1,4 +1,7 @@
-"""`python -m pipeline event-types` tells what an account holds, with one request for the list and one for each event type."""
+"""`python -m pipeline event-types` tells what an account holds, with one request for the list and
+one for each event type.
+"""
+
 import json
 
 import pytest
@@ -28,14 +31,24 @@ def test_each_event_type_has_a_line_with_its_times_and_columns(account, tmp_path
     history = TYPES["e_form_submission_v2"]
     first, last = history.event(0)["occurredAt"][:19], history.event(39)["occurredAt"][:19]
     assert status == 0
-    assert lines[0].startswith(f"e_form_submission_v2  40 events, {first}Z to {last}Z: hs_form_id, ")
-    assert lines[1].startswith("e_visited_page        more than 1,000 events, 2026-01-01T") and "Z to beyond 2026-" in lines[1]
+    assert lines[0].startswith(
+        f"e_form_submission_v2  40 events, {first}Z to {last}Z: hs_form_id, "
+    )
+    assert (
+        lines[1].startswith("e_visited_page        more than 1,000 events, 2026-01-01T")
+        and "Z to beyond 2026-" in lines[1]
+    )
     assert lines[2] == "pe123_signup          no events"
     assert lines[-1] == '  "event_types": "e_form_submission_v2, e_visited_page"'
 
 
 def test_an_account_of_200_types_takes_201_requests_and_shows_progress(account, tmp_path, capsys):
-    sim = account({f"pe1_type_{number:03}": generated(3, event_type=f"pe1_type_{number:03}") for number in range(200)})
+    sim = account(
+        {
+            f"pe1_type_{number:03}": generated(3, event_type=f"pe1_type_{number:03}")
+            for number in range(200)
+        }
+    )
     status, printed, progress = listing(sim, tmp_path, capsys)
     assert status == 0 and len(sim.requests) == 201
     assert sum(line.startswith("pe1_type_") for line in printed.splitlines()) == 200
@@ -43,16 +56,24 @@ def test_an_account_of_200_types_takes_201_requests_and_shows_progress(account, 
 
 
 def test_refused_types_are_grouped_by_the_cause_and_not_suggested(account, tmp_path, capsys):
-    sim = account(TYPES, forbidden={"pe123_signup": ("some.scope",), "e_visited_page": ("some.scope",)})
+    sim = account(
+        TYPES, forbidden={"pe123_signup": ("some.scope",), "e_visited_page": ("some.scope",)}
+    )
     status, printed, _ = listing(sim, tmp_path, capsys)
     assert status == 0
-    assert printed.count("cannot be read, see below") == 2 and printed.count("cannot be read: ") == 1 and "some.scope" in printed
+    assert (
+        printed.count("cannot be read, see below") == 2
+        and printed.count("cannot be read: ") == 1
+        and "some.scope" in printed
+    )
     assert printed.splitlines()[-1] == '  "event_types": "e_form_submission_v2"'
 
 
 def test_the_filters_of_the_configuration_hide_nothing(account, tmp_path, capsys):
     sim = account({"e_a": listed([event(BASE, 1) | {"eventType": "e_a"}])})
-    _, printed, _ = listing(sim, tmp_path, capsys, object_type="DEAL", properties="x", event_types="e_b")
+    _, printed, _ = listing(
+        sim, tmp_path, capsys, object_type="DEAL", properties="x", event_types="e_b"
+    )
     assert printed.startswith("e_a  1 event, ")
 
 
@@ -71,7 +92,9 @@ def test_a_broken_configuration_is_one_message(tmp_path, capsys, content):
     assert "Traceback" not in said and ("configuration.json" in said or "api_token" in said)
 
 
-def test_names_that_the_configuration_does_not_take_are_listed_and_not_suggested(account, tmp_path, capsys):
+def test_names_that_the_configuration_does_not_take_are_listed_and_not_suggested(
+    account, tmp_path, capsys
+):
     names = ["e_a", "with, comma", "line\nbreak", "e_*"]
     sim = account({name: listed([event(BASE, 1) | {"eventType": name}]) for name in names})
     _, printed, _ = listing(sim, tmp_path, capsys)
@@ -79,28 +102,40 @@ def test_names_that_the_configuration_does_not_take_are_listed_and_not_suggested
     assert "'line\\nbreak'" in printed and "with, comma" in printed
 
 
-def test_an_account_without_event_types_and_a_configuration_without_a_start_date(account, tmp_path, capsys):
+def test_an_account_without_event_types_and_a_configuration_without_a_start_date(
+    account, tmp_path, capsys
+):
     sim = account({})
-    status, printed, _ = listing(sim, tmp_path, capsys, initial_sync_start_date="", event_types="!broken")
+    status, printed, _ = listing(
+        sim, tmp_path, capsys, initial_sync_start_date="", event_types="!broken"
+    )
     assert (status, printed) == (0, "This account has no event types.\n")
 
 
 def test_one_type_that_fails_for_ever_holds_up_nothing(account, tmp_path, capsys):
     sim = account(TYPES)
-    sim.behaviour.fault = lambda asked: "500" if asked.query.get("eventType") == ["pe123_signup"] else None
+    sim.behaviour.fault = lambda asked: (
+        "500" if asked.query.get("eventType") == ["pe123_signup"] else None
+    )
     status, printed, _ = listing(sim, tmp_path, capsys, max_outage_minutes="0.001")
     assert status == 0 and "pe123_signup cannot be read: HubSpot" in printed
 
 
 def test_events_without_a_date_or_properties_are_counted(account, tmp_path, capsys):
-    sim = account({"e_a": listed([{"id": "1"}, 7]), "e_b": listed([{"id": "1", "occurredAt": END}])})
+    sim = account(
+        {"e_a": listed([{"id": "1"}, 7]), "e_b": listed([{"id": "1", "occurredAt": END}])}
+    )
     _, printed, _ = listing(sim, tmp_path, capsys)
     assert "e_a  2 events without a date" in printed and "no properties" in printed
 
 
 def test_a_token_that_fivetran_has_encrypted_is_named_as_such(tmp_path, capsys):
     file = tmp_path / "configuration.json"
-    file.write_text('{"api_token": "fivetran_encrypted:c2VjcmV0", "initial_sync_start_date": "2026-01-01"}')
+    file.write_text(
+        '{"api_token": "fivetran_encrypted:c2VjcmV0", "initial_sync_start_date": "2026-01-01"}'
+    )
     assert main(["event-types", "--configuration", str(file)]) == 1
     said = capsys.readouterr().err
-    assert "only `fivetran` commands can read this encrypted value" in said and "c2VjcmV0" not in said
+    assert (
+        "only `fivetran` commands can read this encrypted value" in said and "c2VjcmV0" not in said
+    )

@@ -1,4 +1,5 @@
 """What a value may be: columns, renames, filters, and keys that contradict each other."""
+
 import pytest
 
 from pipeline.errors import SettingsError
@@ -20,7 +21,9 @@ INVALID = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("key, text", [(key, text) for key, texts in INVALID.items() for text in texts])
+@pytest.mark.parametrize(
+    "key, text", [(key, text) for key, texts in INVALID.items() for text in texts]
+)
 def test_an_invalid_value_is_refused_under_its_key(key, text):
     with pytest.raises(SettingsError, match=f"\n- {key}: given") as error:
         read(**{key: text})

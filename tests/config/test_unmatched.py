@@ -1,4 +1,7 @@
-"""Columns that the configuration names and no event has are reported with the nearest one: a typo would protect nothing."""
+"""Columns that the configuration names and no event has are reported with the nearest one: a typo
+would protect nothing.
+"""
+
 import pytest
 
 from pipeline import read_settings
@@ -15,8 +18,22 @@ SALT = {"hash_salt": "pepper"}
 
 
 def event(n=0, /, **properties):
-    own = {"id": f"id-{n}", "eventType": TYPE, "occurredAt": START, "objectId": "7", "objectType": "CONTACT"}
-    return {**own, "properties": {"hs_ip": "127.0.0.1", "hs_url": "/", "geo": {"city": "Berlin"}, **properties}}
+    own = {
+        "id": f"id-{n}",
+        "eventType": TYPE,
+        "occurredAt": START,
+        "objectId": "7",
+        "objectType": "CONTACT",
+    }
+    return {
+        **own,
+        "properties": {
+            "hs_ip": "127.0.0.1",
+            "hs_url": "/",
+            "geo": {"city": "Berlin"},
+            **properties,
+        },
+    }
 
 
 def served(*events, **behaviour):
@@ -71,7 +88,9 @@ def test_a_column_of_a_single_event_among_many_is_not_reported():
 
 
 def test_a_column_of_a_single_event_type_is_not_reported():
-    with Simulator({TYPE: listed([event()]), OTHER: listed([event(1, shoe="9") | {"eventType": OTHER}])}) as sim:
+    with Simulator(
+        {TYPE: listed([event()]), OTHER: listed([event(1, shoe="9") | {"eventType": OTHER}])}
+    ) as sim:
         assert warnings(sim, drop_columns="shoe", event_types="*") == []
 
 
@@ -119,7 +138,11 @@ def test_a_start_date_in_the_future_is_reported_by_the_sync_and_the_setup_tests(
 def test_the_setup_test_fails_on_a_typo(keys, key, name, near):
     with served() as sim:
         ((label, message),) = failures(sim, **keys).items()
-    assert "columns" in label and message.startswith(f"{key}: ") and f"{name} (did you mean {near}?)" in message
+    assert (
+        "columns" in label
+        and message.startswith(f"{key}: ")
+        and f"{name} (did you mean {near}?)" in message
+    )
 
 
 def test_the_setup_test_suggests_the_nearest_property():
@@ -130,7 +153,12 @@ def test_the_setup_test_suggests_the_nearest_property():
 
 def test_the_setup_test_passes_on_columns_that_may_just_be_rare():
     with served() as sim:
-        assert failures(sim, drop_columns="*email*", properties="hs_city", hash_columns="salary", **SALT) == {}
+        assert (
+            failures(
+                sim, drop_columns="*email*", properties="hs_city", hash_columns="salary", **SALT
+            )
+            == {}
+        )
 
 
 def test_the_setup_test_passes_if_there_is_no_event():

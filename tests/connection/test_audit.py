@@ -1,4 +1,7 @@
-"""Audits: what became visible late is found and delivered, what that costs, and what is said of it."""
+"""Audits: what became visible late is found and delivered, what that costs, and what is said of
+it.
+"""
+
 import json
 import re
 import threading
@@ -12,7 +15,18 @@ from pipeline.hubspot import clock
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 from simulator import Behaviour, Simulator, generated, listed
 from simulator.lateness import backdated, converting
-from tests.support import BASE, END, START, TYPE, Delivered, Destination, Killed, event, sync_into, truth
+from tests.support import (
+    BASE,
+    END,
+    START,
+    TYPE,
+    Delivered,
+    Destination,
+    Killed,
+    event,
+    sync_into,
+    truth,
+)
 
 HOUR = 60 * MINUTE
 START_TEXT = to_text(BASE)
@@ -25,7 +39,9 @@ class Life:
         self.now, self.delivered = BASE, Delivered()
         monkeypatch.setattr(clock, "local_now", lambda: self.now)
         history = history or listed(events)
-        self.sim = Simulator({TYPE: history}, Behaviour(clock=lambda: self.now, hide_future=True, **behaviour))
+        self.sim = Simulator(
+            {TYPE: history}, Behaviour(clock=lambda: self.now, hide_future=True, **behaviour)
+        )
 
     def pass_and_sync(self, ms, times=1, **keys):
         for _ in range(times):
@@ -59,7 +75,10 @@ def test_a_month_with_events_three_days_late(monkeypatch, every, most_upserts):
     assert life.delivered.ids() == truth(history)
     assert len(life.delivered.upserts) <= most_upserts and requests <= 800
     found = sum(row["late"] for row in life.delivered.rows["sync_run"].values())
-    assert found in (12_000 // every - 1, 12_000 // every)  # the last event is after the cursor: a sync finds it
+    assert found in (
+        12_000 // every - 1,
+        12_000 // every,
+    )  # the last event is after the cursor: a sync finds it
 
 
 def test_the_visits_of_a_visitor_before_his_conversion_are_delivered(monkeypatch):
@@ -82,14 +101,18 @@ def test_at_small_volumes_an_audit_is_one_request_for_each_age_and_day(monkeypat
 @pytest.mark.long
 @pytest.mark.parametrize("shape", ["uniform", "bursty"])
 def test_a_full_page_is_audited_with_hardly_more_than_a_request(monkeypatch, shape):
-    """10,000 events a day, 40 days: no more than 9 requests for 1,000 events that are audited at all nine ages of a year."""
+    """10,000 events a day, 40 days: no more than 9 requests for 1,000 events that are audited at
+    all nine ages of a year.
+    """
     history = generated(400_000, START, to_text(BASE + 40 * DAY), shape, profile="short")
     requests = events = 0
     with Life(monkeypatch, history=history) as life:
         for _ in range(40):
             life.pass_and_sync(DAY)
             requests += sum("properties" in request.query for request in life.sim.requests)
-            events += sum(map(int, life.row()["event_types"][TYPE]["audited"] and [recounted(life)] or [0]))
+            events += sum(
+                map(int, life.row()["event_types"][TYPE]["audited"] and [recounted(life)] or [0])
+            )
     assert events > 1_000_000 and requests <= events / 1000 * 9 / 7.6
 
 
@@ -112,16 +135,27 @@ def test_an_audit_asks_for_one_small_property_and_for_all_if_that_is_refused(mon
     events = [event(BASE + n * HOUR, n, hs_long="x" * 99, hs_short="1") for n in range(240)]
     for refuses in (False, True):
         with Life(monkeypatch, *events) as life:
-            life.sim.behaviour.fault = lambda request: "400" if refuses and "properties" in request.query else None  # noqa: B023
+            fault = "400" if refuses else None
+            life.sim.behaviour.fault = lambda request, fault=fault: (
+                fault if "properties" in request.query else None
+            )
             life.pass_and_sync(DAY, 12)
             audits = [request for request in life.sim.requests if "occurredBefore" in request.query]
-            assert audits and {tuple(request.query.get("properties", ())) for request in audits} >= {("hs_short",)}
+            assert audits and {
+                tuple(request.query.get("properties", ())) for request in audits
+            } >= {("hs_short",)}
             assert any("properties" not in request.query for request in audits) == refuses
-            assert life.row()["audited"] > 0 and life.row()["late"] == 0 and not life.delivered.warnings
+            assert (
+                life.row()["audited"] > 0
+                and life.row()["late"] == 0
+                and not life.delivered.warnings
+            )
 
 
 def test_audits_stop_when_half_of_the_days_quota_is_spent(monkeypatch):
-    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240)), daily_quota=1000) as life:
+    with Life(
+        monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240)), daily_quota=1000
+    ) as life:
         life.pass_and_sync(DAY, 3)
         life.sim.behaviour.daily_quota, until = 8, life.row()["complete_until"]
         life.pass_and_sync(DAY)
@@ -143,13 +177,19 @@ def test_what_the_allowance_does_not_suffice_for_is_audited_by_the_next_syncs(mo
         behind = life.row()["complete_until"]
         for _ in range(200):
             life.pass_and_sync(HOUR, page_size="100")
-            assert sum("occurredBefore" in request.query for request in life.sim.requests) <= 16  # one walk, and what differs
-        assert life.delivered.ids() == truth(history) and to_ms(life.row()["complete_until"]) > to_ms(behind)
+            assert (
+                sum("occurredBefore" in request.query for request in life.sim.requests) <= 16
+            )  # one walk, and what differs
+        assert life.delivered.ids() == truth(history) and to_ms(
+            life.row()["complete_until"]
+        ) > to_ms(behind)
 
 
 @pytest.mark.parametrize("fuse", range(300, 1500, 170))
 def test_a_kill_while_stretches_are_delivered_again_repeats_one_at_most(monkeypatch, fuse):
-    """Sixteen neighbors differ. HubSpot sends them as one window, which the watermark passes only at its end."""
+    """Sixteen neighbors differ. HubSpot sends them as one window, which the watermark passes only
+    at its end.
+    """
     history = generated(4_000, START, to_text(BASE + DAY), profile="short")
     with Life(monkeypatch, history=history, late=backdated(20, 10 * HOUR)) as life:
         life.delivered = Destination()
@@ -157,32 +197,55 @@ def test_a_kill_while_stretches_are_delivered_again_repeats_one_at_most(monkeypa
         life.delivered.fuse = fuse
         with suppress(Killed):
             life.pass_and_sync(DAY)
-        assert life.delivered.fuse < 0 and len(life.delivered.waiting) <= 260  # a stretch, and what the sync itself delivers
+        assert (
+            life.delivered.fuse < 0 and len(life.delivered.waiting) <= 260
+        )  # a stretch, and what the sync itself delivers
         life.delivered.fuse = None
         life.pass_and_sync(HOUR)
     assert life.delivered.ids() == truth(history)
 
 
 def test_what_half_a_spent_quota_leaves_is_in_the_log_and_after_a_week_a_warning(monkeypatch):
-    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(20 * 24)), daily_quota=1000) as life:
+    with Life(
+        monkeypatch, *(event(BASE + n * HOUR, n) for n in range(20 * 24)), daily_quota=1000
+    ) as life:
         left = []
         for _ in range(20):
-            life.sim.rate_limit.day, life.sim.rate_limit.today = (life.now + DAY) // DAY, 600  # others were first
+            life.sim.rate_limit.day, life.sim.rate_limit.today = (
+                (life.now + DAY) // DAY,
+                600,
+            )  # others were first
             life.pass_and_sync(DAY)
-            left.append(any("Left to the next sync" in line and "half of the account's" in line for line in life.delivered.log))
+            left.append(
+                any(
+                    "Left to the next sync" in line and "half of the account's" in line
+                    for line in life.delivered.log
+                )
+            )
             warned = [text for text in life.delivered.warnings if "more than a week behind" in text]
-            assert bool(warned) == (life.now > BASE + 6 * HOUR + DAY + 7 * DAY)  # its first stretch was due at a day
+            assert bool(warned) == (
+                life.now > BASE + 6 * HOUR + DAY + 7 * DAY
+            )  # its first stretch was due at a day
             life.delivered.log.clear()
-    assert left == [False, *[True] * 19] and len(set(warned)) == 1 and "soon after midnight" in warned[0]
+    assert (
+        left == [False, *[True] * 19]
+        and len(set(warned)) == 1
+        and "soon after midnight" in warned[0]
+    )
 
 
-def test_what_a_syncs_share_of_requests_leaves_is_in_the_log_and_after_a_week_a_warning(monkeypatch):
+def test_what_a_syncs_share_of_requests_leaves_is_in_the_log_and_after_a_week_a_warning(
+    monkeypatch,
+):
     monkeypatch.setattr(audit, "FREE_REQUESTS", 1)
     monkeypatch.setattr(audit, "REQUESTS_FOR_EACH", 0)
     history = generated(4_000, START, to_text(BASE + 20 * DAY), profile="short")
     with Life(monkeypatch, history=history) as life:
         life.pass_and_sync(DAY, 5, page_size="10")
-        assert any("Left to the next sync" in line and f"of {TYPE}: the share of" in line for line in life.delivered.log)
+        assert any(
+            "Left to the next sync" in line and f"of {TYPE}: the share of" in line
+            for line in life.delivered.log
+        )
         assert not life.delivered.warnings
         life.pass_and_sync(DAY, 15, page_size="10")
         assert any("sync more often" in text for text in life.delivered.warnings)
@@ -193,7 +256,10 @@ def test_audit_days_0_audits_nothing(monkeypatch):
         for _ in range(12):
             life.pass_and_sync(DAY, audit_days="0")
             assert len(life.sim.requests) == 1
-        assert "stretches" not in json.dumps(life.delivered.state) and life.row()["complete_until"] is None
+        assert (
+            "stretches" not in json.dumps(life.delivered.state)
+            and life.row()["complete_until"] is None
+        )
 
 
 # What it finds and says
@@ -223,9 +289,20 @@ def test_after_a_pause_it_is_found_at_the_age_that_it_has_by_then(monkeypatch):
 
 
 def test_much_that_came_late_is_a_warning(monkeypatch):
-    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240)), late=backdated(4, 30 * HOUR)) as life:
+    with Life(
+        monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240)), late=backdated(4, 30 * HOUR)
+    ) as life:
         life.pass_and_sync(DAY, 12)
-    assert len({warning for warning in life.delivered.warnings if "came late" in warning and "lookback_minutes" in warning}) == 1
+    assert (
+        len(
+            {
+                warning
+                for warning in life.delivered.warnings
+                if "came late" in warning and "lookback_minutes" in warning
+            }
+        )
+        == 1
+    )
 
 
 def test_what_vanished_is_reported_and_stays(monkeypatch):
@@ -236,7 +313,9 @@ def test_what_vanished_is_reported_and_stays(monkeypatch):
         life.pass_and_sync(DAY, 8)
     assert sum(row["vanished"] for row in life.delivered.rows["sync_run"].values()) == 5
     assert life.delivered.ids() == {f"id-{n}" for n in range(240)}
-    assert any("no longer has" in warning and "rows stay" in warning for warning in life.delivered.warnings)
+    assert any(
+        "no longer has" in warning and "rows stay" in warning for warning in life.delivered.warnings
+    )
 
 
 def test_a_contact_that_was_merged_into_another_is_corrected(monkeypatch):
@@ -247,7 +326,9 @@ def test_a_contact_that_was_merged_into_another_is_corrected(monkeypatch):
         life.sim.histories = {TYPE: listed(events)}
         life.pass_and_sync(DAY, 8)
     assert life.delivered.rows[TYPE]["id-220"]["objectId"] == "2"
-    assert sum(row["late"] + row["vanished"] for row in life.delivered.rows["sync_run"].values()) == 0
+    assert (
+        sum(row["late"] + row["vanished"] for row in life.delivered.rows["sync_run"].values()) == 0
+    )
 
 
 def test_rejected_events_are_not_counted(monkeypatch):
@@ -265,13 +346,22 @@ def test_a_history_that_was_delivered_uncounted_is_adopted_without_a_row(monkeyp
     """As by version 3 of the state, which had a daily re-read instead."""
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
         life.pass_and_sync(12 * DAY, audit_days="0")
-        old = {"version": 3, "event_types": {TYPE: life.delivered.state["event_types"][TYPE] | {"deep_read_at": START}}}
+        old = {
+            "version": 3,
+            "event_types": {
+                TYPE: life.delivered.state["event_types"][TYPE] | {"deep_read_at": START}
+            },
+        }
         life.delivered.states.append(old)
         life.delivered.upserts.clear()
         life.pass_and_sync(DAY)
         assert len(life.delivered.upserts) <= 1
         assert life.row()["complete_until"] == life.delivered.state["event_types"][TYPE]["occurred"]
-        life.sim.histories = {TYPE: listed([event(BASE + n * HOUR, n) for n in range(240)] + [event(BASE + 5 * DAY, 999)])}
+        life.sim.histories = {
+            TYPE: listed(
+                [event(BASE + n * HOUR, n) for n in range(240)] + [event(BASE + 5 * DAY, 999)]
+            )
+        }
         life.pass_and_sync(DAY, 9)
     assert "id-999" in life.delivered.ids()
 
@@ -297,7 +387,10 @@ def test_the_log_names_what_is_adopted_also_if_that_is_killed(monkeypatch):
         life.delivered.fuse = 6
         with suppress(Killed):
             life.pass_and_sync(DAY, page_size="10")
-        assert life.delivered.fuse < 0 and "-" in life.delivered.state["event_types"][TYPE]["stretches"]
+        assert (
+            life.delivered.fuse < 0
+            and "-" in life.delivered.state["event_types"][TYPE]["stretches"]
+        )
         assert adopted(life) == [(START_TEXT, to_text(BASE + 239 * HOUR))]
         life.delivered.fuse = None
         life.pass_and_sync(HOUR, page_size="10")
@@ -312,15 +405,24 @@ def test_the_log_names_once_what_is_too_old_when_audits_begin(monkeypatch, befor
         life.pass_and_sync(DAY, 3, audit_days=days)
         said = [line for line in life.delivered.log if "audits begin. What was delivered" in line]
         oldest = to_text(BASE + (21 - int(days)) * DAY)
-        assert [f"from {START_TEXT} to {oldest[:13]}" in line for line in said] == [True] * (days != "256")
+        assert [f"from {START_TEXT} to {oldest[:13]}" in line for line in said] == [True] * (
+            days != "256"
+        )
 
 
 def test_what_was_too_old_altogether_when_audits_began_is_named_once(monkeypatch):
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(24))) as life:
         life.pass_and_sync(DAY, 20, audit_days="0")
         life.pass_and_sync(DAY, 3, audit_days="4")
-        assert [line.split(" is older")[0] for line in life.delivered.log if "older than the last age" in line] == [
-            f"{TYPE}: audits begin. What was delivered from {START_TEXT} to {to_text(BASE + 23 * HOUR)}"
+        assert [
+            line.split(" is older")[0]
+            for line in life.delivered.log
+            if "older than the last age" in line
+        ] == [
+            (
+                f"{TYPE}: audits begin. What was delivered from {START_TEXT} to "
+                f"{to_text(BASE + 23 * HOUR)}"
+            )
         ]
 
 
@@ -344,7 +446,9 @@ def test_while_a_history_is_adopted_complete_until_says_so(monkeypatch):
 
 
 def test_a_look_back_that_becomes_shorter_leaves_nothing_out(monkeypatch):
-    """What the longer one would have read again is read again once more: nobody has counted it yet."""
+    """What the longer one would have read again is read again once more: nobody has counted it
+    yet.
+    """
     late = BASE + 8 * DAY + 1
     events = [*(event(BASE + n * HOUR, n) for n in range(240)), event(late, 999)]
     with Life(monkeypatch, *events, late=lambda i, ms: (2 * DAY + HOUR) * (ms == late)) as life:
@@ -360,21 +464,27 @@ def test_a_gap_is_counted_while_it_is_delivered(monkeypatch):
     with Life(monkeypatch, *events) as life:
         life.pass_and_sync(10 * DAY, initial_sync_start_date=to_text(BASE + 5 * DAY))
         life.pass_and_sync(HOUR)
-        assert life.delivered.ids() == {f"id-{n}" for n in range(240)} and life.row()["complete_until"] > to_text(BASE + 9 * DAY)
+        assert life.delivered.ids() == {f"id-{n}" for n in range(240)} and life.row()[
+            "complete_until"
+        ] > to_text(BASE + 9 * DAY)
         life.sim.histories = {TYPE: listed([*events, event(BASE + 2 * DAY, 999)])}
         life.pass_and_sync(DAY, 9)
         assert "id-999" in life.delivered.ids()
 
 
 @pytest.mark.parametrize("hour", [0, 3, 239], ids="hour {}".format)
-def test_what_came_late_while_the_start_date_was_later_is_delivered_when_it_moves_back(monkeypatch, hour):
+def test_what_came_late_while_the_start_date_was_later_is_delivered_when_it_moves_back(
+    monkeypatch, hour
+):
     """Before the start date nothing is delivered, and so nothing is audited."""
     events = [event(BASE + n * HOUR, n) for n in range(240)]
     with Life(monkeypatch, *events) as life:
         life.pass_and_sync(10 * DAY + HOUR)
         later = {"initial_sync_start_date": to_text(BASE + 5 * DAY + hour * HOUR)}
         life.pass_and_sync(HOUR, **later)
-        life.sim.histories = {TYPE: listed([*events, event(BASE + 5 * DAY + (hour - 1) * HOUR + 1, 999)])}
+        life.sim.histories = {
+            TYPE: listed([*events, event(BASE + 5 * DAY + (hour - 1) * HOUR + 1, 999)])
+        }
         life.pass_and_sync(DAY, 8, **later)
         assert "id-999" not in life.delivered.ids()
         life.pass_and_sync(DAY)
@@ -388,7 +498,10 @@ def test_a_type_that_went_quiet_is_audited_to_the_end_and_then_left_alone(monkey
         for _ in range(40):
             life.pass_and_sync(6 * HOUR, audit_days=days)
             assert len(life.sim.requests) == 1
-            assert life.row()["complete_until"] == life.delivered.state["event_types"][TYPE]["occurred"]
+            assert (
+                life.row()["complete_until"]
+                == life.delivered.state["event_types"][TYPE]["occurred"]
+            )
 
 
 def test_what_fewer_audit_days_have_dropped_is_adopted_by_more(monkeypatch):
@@ -410,15 +523,22 @@ def test_a_local_clock_a_year_ahead_costs_no_audit(monkeypatch):
         life.pass_and_sync(DAY, 9)
         life.sim.histories = {TYPE: listed([*events, event(BASE + 5 * DAY, 999)])}
         life.pass_and_sync(DAY, 9)
-        assert "id-999" in life.delivered.ids() and sum(row["late"] for row in life.delivered.rows["sync_run"].values()) == 1
+        assert (
+            "id-999" in life.delivered.ids()
+            and sum(row["late"] for row in life.delivered.rows["sync_run"].values()) == 1
+        )
 
 
 def test_an_audit_that_is_refused_is_a_warning_and_the_sync_is_complete(monkeypatch):
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
         life.pass_and_sync(DAY, 9)
-        life.sim.behaviour.fault = lambda request: "400" if "occurredBefore" in request.query else None
+        life.sim.behaviour.fault = lambda request: (
+            "400" if "occurredBefore" in request.query else None
+        )
         life.pass_and_sync(DAY)
-        assert life.row()["outcome"] == "complete" and any("could not be audited" in text for text in life.delivered.warnings)
+        assert life.row()["outcome"] == "complete" and any(
+            "could not be audited" in text for text in life.delivered.warnings
+        )
         until = to_ms(life.row()["complete_until"])
         life.sim.behaviour.fault = None
         life.pass_and_sync(HOUR)
@@ -430,7 +550,9 @@ def test_what_hubspot_does_not_send_any_more_stops_no_other_audit(monkeypatch):
     poisoned = BASE + 2 * DAY
 
     def refuse(request):
-        after, before = (request.query.get(name, [""])[0] for name in ("occurredAfter", "occurredBefore"))
+        after, before = (
+            request.query.get(name, [""])[0] for name in ("occurredAfter", "occurredBefore")
+        )
         return "400" if before and to_ms(after) <= poisoned <= to_ms(before) else None
 
     with Life(monkeypatch, *events, late=backdated(20, 3 * DAY)) as life:
@@ -439,17 +561,28 @@ def test_what_hubspot_does_not_send_any_more_stops_no_other_audit(monkeypatch):
         life.pass_and_sync(DAY, 30)
     assert life.delivered.ids() >= {f"id-{n}" for n in range(4 * 24, 20 * 24)}
     assert to_ms(life.row()["complete_until"]) <= poisoned
-    assert any("2026-01-03" in text and "could not be audited" in text for text in life.delivered.warnings)
+    assert any(
+        "2026-01-03" in text and "could not be audited" in text for text in life.delivered.warnings
+    )
 
 
-@pytest.mark.parametrize("text", ["x", "10 10.-5.AAAAAAAAAAc.2", "10 10.5.AAAAAAAAAAc.-1", "zzzzzzzzz 10.5.AAAAAAAAAAc.2"])
+@pytest.mark.parametrize(
+    "text",
+    ["x", "10 10.-5.AAAAAAAAAAc.2", "10 10.5.AAAAAAAAAAc.-1", "zzzzzzzzz 10.5.AAAAAAAAAAc.2"],
+)
 def test_stretches_that_are_broken_count_as_not_counted(monkeypatch, text):
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
         life.pass_and_sync(DAY, 9)
         life.delivered.state["event_types"][TYPE]["stretches"] = text
         life.pass_and_sync(DAY, 2)
-        assert life.row()["outcome"] == "complete" and any("is audited from now on" in line for line in life.delivered.log)
-        life.sim.histories = {TYPE: listed([*(event(BASE + n * HOUR, n) for n in range(240)), event(BASE + 5 * DAY, 999)])}
+        assert life.row()["outcome"] == "complete" and any(
+            "is audited from now on" in line for line in life.delivered.log
+        )
+        life.sim.histories = {
+            TYPE: listed(
+                [*(event(BASE + n * HOUR, n) for n in range(240)), event(BASE + 5 * DAY, 999)]
+            )
+        }
         life.pass_and_sync(DAY, 9)
         assert "id-999" in life.delivered.ids()
 
@@ -474,7 +607,10 @@ def test_no_more_requests_at_once_than_the_configuration_allows(monkeypatch):
 def test_the_state_of_many_event_types_stays_small(monkeypatch):
     names = [f"pe1_t{n}" for n in range(200)]
     with Life(monkeypatch) as life:
-        life.sim.histories = {name: generated(300, START, END, event_type=name, seed=n) for n, name in enumerate(names)}
+        life.sim.histories = {
+            name: generated(300, START, END, event_type=name, seed=n)
+            for n, name in enumerate(names)
+        }
         for days in (125, 1, 1):
             life.pass_and_sync(days * DAY, event_types="*")
             assert max(len(json.dumps(state)) for state in life.delivered.states) < 1_000_000

@@ -1,4 +1,7 @@
-"""What a sync reports of itself in the log: a start and an end of each event type, progress between them, and a summary."""
+"""What a sync reports of itself in the log: a start and an end of each event type, progress between
+them, and a summary.
+"""
+
 import re
 from types import SimpleNamespace
 
@@ -9,7 +12,14 @@ from hypothesis import strategies as st
 from pipeline import ConnectorError, read_settings
 from pipeline import sync as run_sync
 from pipeline.connection import deliver, reporting
-from pipeline.connection.reporting import PROGRESS_SECONDS, format_duration, format_progress, format_waits, summary, throttle
+from pipeline.connection.reporting import (
+    PROGRESS_SECONDS,
+    format_duration,
+    format_progress,
+    format_waits,
+    summary,
+    throttle,
+)
 from pipeline.tables.sync_run import Tally
 from pipeline.timestamps import to_ms, to_text
 from simulator import Behaviour, Simulator, generated
@@ -19,7 +29,10 @@ OTHER = "pe1_signup"
 
 
 def served(events=300, **behaviour):
-    return Simulator({TYPE: generated(events), OTHER: generated(events // 3, event_type=OTHER)}, Behaviour(**behaviour))
+    return Simulator(
+        {TYPE: generated(events), OTHER: generated(events // 3, event_type=OTHER)},
+        Behaviour(**behaviour),
+    )
 
 
 def sync(sim, delivered=None, **keys):
@@ -83,7 +96,10 @@ def test_the_summary_names_each_type_with_news_and_counts_the_empty_and_the_refu
         delivered = sync(sim)
     last = delivered.log[-1]
     assert re.search(rf"{TYPE} +complete +1,200 ", last)
-    assert "Nothing new: 29 event types.\nRefused: 1 event type." in last and len(last.splitlines()) == 4
+    assert (
+        "Nothing new: 29 event types.\nRefused: 1 event type." in last
+        and len(last.splitlines()) == 4
+    )
 
 
 def test_a_failed_sync_ends_with_a_summary_too():
@@ -102,7 +118,11 @@ TALLIES = st.dictionaries(
 
 @given(TALLIES)
 def test_a_summary_has_a_line_for_each_type_with_news(tallies):
-    news = [name for name, tally in tallies.items() if tally.cursor_before != tally.cursor_after or tally.outcome != "complete"]
+    news = [
+        name
+        for name, tally in tallies.items()
+        if tally.cursor_before != tally.cursor_after or tally.outcome != "complete"
+    ]
     lines = summary(tallies).splitlines()
     assert [line.split()[0] for line in lines[1 : len(news) + 1]] == news
     assert len(lines) == (len(news) + 1 if news else 0) + (len(news) < len(tallies))
@@ -119,7 +139,10 @@ def test_progress_is_one_line_for_any_figures(rows, seconds, since, begin, curso
 
 @given(st.floats(0, 10**7), st.floats(0, 10**7), st.floats(0, 10**7))
 def test_no_wait_is_longer_than_the_time_it_was_part_of(seconds, hubspot, destination):
-    assert all(0 <= int(share) <= 100 for share in re.findall(r"(\d+)%", format_waits(seconds, hubspot, destination)))
+    assert all(
+        0 <= int(share) <= 100
+        for share in re.findall(r"(\d+)%", format_waits(seconds, hubspot, destination))
+    )
 
 
 def test_progress_names_what_the_sync_waits_for(monkeypatch):
@@ -143,7 +166,9 @@ def test_progress_names_what_the_sync_waits_for(monkeypatch):
 
 
 def shares(lines):
-    return [int(re.search(r"(\d+)%(?: of the time range| is delivered)", line)[1]) for line in lines]
+    return [
+        int(re.search(r"(\d+)%(?: of the time range| is delivered)", line)[1]) for line in lines
+    ]
 
 
 def test_a_resumed_sync_says_so_and_counts_from_the_start_date(monkeypatch):

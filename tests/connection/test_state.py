@@ -1,4 +1,5 @@
 """The saved state: its shape, its migrations from every older version, and what is refused."""
+
 import copy
 import json
 from dataclasses import fields
@@ -8,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.connection.spans import main_span
-from pipeline.connection.state import Progress, migrate, progress_by_type, read_under_way, state_dict
+from pipeline.connection.state import (
+    Progress,
+    migrate,
+    progress_by_type,
+    read_under_way,
+    state_dict,
+)
 from pipeline.errors import StateError
 from pipeline.timestamps import to_ms, to_text
 from simulator import Simulator, generated
@@ -17,7 +24,9 @@ from tests.support import TYPE, Delivered, sync_into, truth
 SIGNUP, URL = "pe1_signup", "https://api.hubapi.com"
 law = settings(deadline=None)
 DATES = [field.name for field in fields(Progress) if field.name not in ("fingerprint", "stretches")]
-TEXTS = st.integers(0, 60).map(to_text) | st.integers(0, 3).map(lambda second: f"1970-01-01T00:00:0{second}Z")
+TEXTS = st.integers(0, 60).map(to_text) | st.integers(0, 3).map(
+    lambda second: f"1970-01-01T00:00:0{second}Z"
+)
 
 
 def read(state):
@@ -29,7 +38,9 @@ def read(state):
 
 @pytest.mark.parametrize("version", [5, 99])
 def test_a_newer_version_is_refused_with_what_to_do(version):
-    with pytest.raises(StateError, match=rf"version {version}.*knows up to 4.*newer.*[Dd]eploy.*re-sync"):
+    with pytest.raises(
+        StateError, match=rf"version {version}.*knows up to 4.*newer.*[Dd]eploy.*re-sync"
+    ):
         migrate({"version": version, "event_types": {}})
 
 
@@ -69,18 +80,25 @@ def test_a_broken_state_is_refused_with_what_to_do(state):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
 )
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | TEXTS
 
 
 def states(versions, fingerprint, api_base_url):
-    """States of these versions, which call two of their fields so, with valid, broken and unknown fields."""
-    progress = st.dictionaries(st.sampled_from([*DATES, "rest"]) | st.text(max_size=3), SCALARS) | st.fixed_dictionaries(
-        {}, optional=dict.fromkeys(DATES, TEXTS) | {fingerprint: SCALARS}
-    )
+    """States of these versions, which call two of their fields so, with valid, broken and unknown
+    fields.
+    """
+    progress = st.dictionaries(
+        st.sampled_from([*DATES, "rest"]) | st.text(max_size=3), SCALARS
+    ) | st.fixed_dictionaries({}, optional=dict.fromkeys(DATES, TEXTS) | {fingerprint: SCALARS})
     return st.fixed_dictionaries(
-        {"version": versions, "event_types": st.dictionaries(st.text(max_size=3), progress | SCALARS)},
+        {
+            "version": versions,
+            "event_types": st.dictionaries(st.text(max_size=3), progress | SCALARS),
+        },
         optional={"under_way": JSON, api_base_url: st.text(max_size=5) | JSON, "else": JSON},
     )
 
@@ -113,12 +131,18 @@ PROGRESS = st.builds(Progress, **dict.fromkeys(DATES, st.none() | TEXTS), **OTHE
 
 
 @law
-@given(st.dictionaries(st.text(), PROGRESS, min_size=1), st.none() | st.text(), st.none() | st.text())
+@given(
+    st.dictionaries(st.text(), PROGRESS, min_size=1), st.none() | st.text(), st.none() | st.text()
+)
 def test_a_written_state_survives_json_and_is_read_as_it_was(progress, under_way, api_base_url):
     written = state_dict(progress, under_way, api_base_url)
     saved = json.loads(json.dumps(written))
     assert migrate(saved) == (written, []) and saved["version"] == 4
-    assert (progress_by_type(saved), read_under_way(saved), saved.get("api_base_url")) == (progress, under_way, api_base_url)
+    assert (progress_by_type(saved), read_under_way(saved), saved.get("api_base_url")) == (
+        progress,
+        under_way,
+        api_base_url,
+    )
 
 
 @law
@@ -133,7 +157,11 @@ def test_what_is_read_and_written_reads_the_same_and_needs_no_migration(state):
     assert migrate(written) == (written, [])
     assert (progress_by_type(written), read_under_way(written)) == (progress, under_way)
     assert state_dict(progress_by_type(written), under_way, written.get("api_base_url")) == written
-    assert migrated["version"] == 4 and migrate(migrated)[0] == migrated and set(migrate(migrated)[1]) <= set(sentences)
+    assert (
+        migrated["version"] == 4
+        and migrate(migrated)[0] == migrated
+        and set(migrate(migrated)[1]) <= set(sentences)
+    )
 
 
 @law
@@ -141,10 +169,16 @@ def test_what_is_read_and_written_reads_the_same_and_needs_no_migration(state):
 def test_no_field_is_left_out_in_silence(state):
     try:
         migrated, sentences = migrate(state)
-        known = state_dict(progress_by_type(migrated), read_under_way(migrated), migrated.get("api_base_url"))
+        known = state_dict(
+            progress_by_type(migrated), read_under_way(migrated), migrated.get("api_base_url")
+        )
     except StateError:
         return
-    names = {} if state["version"] == 4 else {"made_under": "fingerprint", "made_against": "api_base_url"}
+    names = (
+        {}
+        if state["version"] == 4
+        else {"made_under": "fingerprint", "made_against": "api_base_url"}
+    )
     log = " ".join(sentences)
     for event_type, saved in state["event_types"].items():
         for key, value in saved.items():
@@ -170,7 +204,11 @@ def test_a_field_of_an_older_version_is_unknown_in_a_later_one(version, key):
 
 # From version 0: the published example's, or none at all
 
-PLACE = {"occurred": "2026-05-21T01:36:04.329Z", "read_at": "2026-05-21T01:40:00.000Z", "start_date": "2026-01-01T00:00:00.000Z"}
+PLACE = {
+    "occurred": "2026-05-21T01:36:04.329Z",
+    "read_at": "2026-05-21T01:40:00.000Z",
+    "start_date": "2026-01-01T00:00:00.000Z",
+}
 
 
 def test_an_empty_state_is_a_first_sync():
@@ -181,7 +219,9 @@ def test_the_state_of_the_published_example_becomes_the_cursor_of_its_one_table(
     state, sentences = migrate({"start_date": "2026-05-21T01:36:04.329Z"})
     assert state == {"version": 4, "event_types": {TYPE: {"occurred": "2026-05-21T01:36:04.329Z"}}}
     (sentence,) = sentences
-    assert "before 2026-05-21T01:36:04.329Z counts as delivered" in sentence and "re-sync" in sentence
+    assert (
+        "before 2026-05-21T01:36:04.329Z counts as delivered" in sentence and "re-sync" in sentence
+    )
     span = main_span(progress_by_type(state)[TYPE], 0, 60_000, to_ms("2027-01-01"))
     assert span == (to_ms("2026-05-21T01:36:04.329Z"), None)
 
@@ -194,7 +234,8 @@ def test_a_sync_resumes_at_the_date_of_the_published_example():
     assert delivered.ids() == truth(history, half) and delivered.state["version"] == 4
 
 
-# From version 1, of release 1.0.0: a state that it saved when it was killed inside a millisecond of many pages
+# From version 1, of release 1.0.0: a state that it saved when it was killed inside a millisecond of
+# many pages
 
 VERSION_1 = {
     "version": 1,
@@ -231,19 +272,34 @@ def test_version_1_keeps_everything_but_its_page_cursors_which_are_logged():
     (sentence,) = sentences
     assert SIGNUP in sentence and TYPE not in sentence and "read again" in sentence
     progress = progress_by_type(state)
-    assert {each.fingerprint for each in progress.values()} == {"object_type CONTACT"} and read_under_way(state) == SIGNUP
+    assert {each.fingerprint for each in progress.values()} == {
+        "object_type CONTACT"
+    } and read_under_way(state) == SIGNUP
     assert main_span(progress[SIGNUP], 0, 0, to_ms("2027-01-01")) == (to_ms("2026-03-02"), None)
 
 
 def test_version_1_without_page_cursors_is_migrated_without_a_line_in_the_log():
-    state = {"version": 1, "event_types": {TYPE: PLACE, SIGNUP: PLACE | {"rest": None}}, "under_way": TYPE}
-    assert migrate(state) == ({"version": 4, "event_types": {TYPE: PLACE, SIGNUP: PLACE}, "under_way": TYPE}, [])
+    state = {
+        "version": 1,
+        "event_types": {TYPE: PLACE, SIGNUP: PLACE | {"rest": None}},
+        "under_way": TYPE,
+    }
+    assert migrate(state) == (
+        {"version": 4, "event_types": {TYPE: PLACE, SIGNUP: PLACE}, "under_way": TYPE},
+        [],
+    )
 
 
 def test_a_sync_resumes_from_version_1_and_reads_the_interrupted_millisecond_again():
-    with Simulator({TYPE: generated(300), SIGNUP: generated(300, event_type=SIGNUP, shape="one_ms")}) as sim:
-        delivered = sync_into(Delivered(), sim, VERSION_1, event_types="*", object_type="CONTACT", page_size="20")
-        assert delivered.ids(SIGNUP) == truth(sim.histories[SIGNUP]) and len(delivered.ids(TYPE)) < 10
+    with Simulator(
+        {TYPE: generated(300), SIGNUP: generated(300, event_type=SIGNUP, shape="one_ms")}
+    ) as sim:
+        delivered = sync_into(
+            Delivered(), sim, VERSION_1, event_types="*", object_type="CONTACT", page_size="20"
+        )
+        assert (
+            delivered.ids(SIGNUP) == truth(sim.histories[SIGNUP]) and len(delivered.ids(TYPE)) < 10
+        )
         assert not any("after" in request.query for request in sim.requests[:2])
     assert delivered.warnings == [] and sum("page cursors" in line for line in delivered.log) == 1
     assert delivered.state["version"] == 4 and "rest" not in json.dumps(delivered.state)
@@ -251,7 +307,11 @@ def test_a_sync_resumes_from_version_1_and_reads_the_interrupted_millisecond_aga
 
 # From version 2, never released: a state of a sync with filters that was killed while it read a gap
 
-FILTERS = {"object_type": "CONTACT", "property_filters": "hs_city=berlin", "properties": "hs_url, hs_city"}
+FILTERS = {
+    "object_type": "CONTACT",
+    "property_filters": "hs_city=berlin",
+    "properties": "hs_url, hs_city",
+}
 MADE_UNDER = "object_type CONTACT, property_filters #8395, properties hs_city, hs_url"
 SYNC_RUN = {
     "id": "3f23d96fd7cb4ebab12acf4cde6e4915", "started_at": "2026-05-02T13:43:32.751Z", "outcome": "interrupted",
@@ -288,8 +348,16 @@ def without_deep(progress):
 
 def test_version_2_changes_two_names_and_has_no_deep_re_read_any_more():
     state, sentences = migrate(VERSION_2)
-    event_types = {name: without_deep(renamed(progress)) for name, progress in VERSION_2["event_types"].items()}
-    whole = {"version": 4, "event_types": event_types, "api_base_url": URL, "under_way": TYPE, "sync_run": SYNC_RUN}
+    event_types = {
+        name: without_deep(renamed(progress)) for name, progress in VERSION_2["event_types"].items()
+    }
+    whole = {
+        "version": 4,
+        "event_types": event_types,
+        "api_base_url": URL,
+        "under_way": TYPE,
+        "sync_run": SYNC_RUN,
+    }
     assert (state, sentences) == (whole, [])
     assert progress_by_type(state)["E_A_B"].fingerprint == f"table e_a_b_zmjyor, {MADE_UNDER}"
     assert progress_by_type(state)[TYPE].gap_occurred == "2026-01-16T12:40:43.298Z"
@@ -302,28 +370,52 @@ def test_a_new_name_beside_the_old_one_is_left_out_and_reported(version):
         saved = PLACE | (kept | lost if old_first else lost | kept)
         origin = {"made_against": URL, "api_base_url": "https://another.example"}
         origin = origin if old_first else dict(reversed(origin.items()))
-        state, (sentence,) = migrate({"version": version, "event_types": {TYPE: saved, SIGNUP: PLACE | lost}, **origin})
+        state, (sentence,) = migrate(
+            {"version": version, "event_types": {TYPE: saved, SIGNUP: PLACE | lost}, **origin}
+        )
         progress = progress_by_type(state)
         assert (progress[TYPE].fingerprint, state["api_base_url"]) == (kept["made_under"], URL)
         assert progress[SIGNUP].fingerprint == "another"
-        assert "does not know" in sentence and f"fingerprint (beside made_under) of {TYPE}" in sentence
+        assert (
+            "does not know" in sentence and f"fingerprint (beside made_under) of {TYPE}" in sentence
+        )
         assert "api_base_url (beside made_against)" in sentence and SIGNUP not in sentence
         again = state_dict(progress, api_base_url=state["api_base_url"])
-        assert migrate(again) == (again, []) and "another" not in json.dumps(again["event_types"][TYPE])
+        assert migrate(again) == (again, []) and "another" not in json.dumps(
+            again["event_types"][TYPE]
+        )
 
 
 def test_a_sync_resumes_from_version_2_without_reading_the_history_again():
-    histories = {name: generated(300, event_type=name, profile="short") for name in (TYPE, SIGNUP, "E_A_B")}
+    histories = {
+        name: generated(300, event_type=name, profile="short") for name in (TYPE, SIGNUP, "E_A_B")
+    }
     with Simulator(histories) as sim:
         state = VERSION_2 | {"made_against": sim.url}
-        delivered = sync_into(Delivered(), sim, state, event_types="*", initial_sync_start_date="2026-03-01", **FILTERS)
+        delivered = sync_into(
+            Delivered(),
+            sim,
+            state,
+            event_types="*",
+            initial_sync_start_date="2026-03-01",
+            **FILTERS,
+        )
         first = {}
         for request in sim.requests:
             if "eventType" in request.query:
-                first.setdefault(request.query["eventType"][0], to_ms(request.query["occurredAfter"][0]))
+                first.setdefault(
+                    request.query["eventType"][0], to_ms(request.query["occurredAfter"][0])
+                )
     assert delivered.warnings == [] and next(iter(first)) == TYPE
-    assert all(first[name] > to_ms("2026-04-30") for name in (TYPE, "E_A_B")) and first[SIGNUP] < to_ms("2026-03-01")
+    assert all(first[name] > to_ms("2026-04-30") for name in (TYPE, "E_A_B")) and first[
+        SIGNUP
+    ] < to_ms("2026-03-01")
     saved = delivered.state
-    assert saved["api_base_url"] == sim.url and saved["event_types"][TYPE]["fingerprint"] == MADE_UNDER
-    assert delivered.rows["sync_run"][SYNC_RUN["id"]]["outcome"] == "interrupted" and "sync_run" not in saved
+    assert (
+        saved["api_base_url"] == sim.url and saved["event_types"][TYPE]["fingerprint"] == MADE_UNDER
+    )
+    assert (
+        delivered.rows["sync_run"][SYNC_RUN["id"]]["outcome"] == "interrupted"
+        and "sync_run" not in saved
+    )
     assert "made_" not in json.dumps(saved)

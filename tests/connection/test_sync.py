@@ -1,4 +1,5 @@
 """A sync delivers every event, and resumes where the last one ended, however that ended."""
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -6,7 +7,18 @@ from hypothesis import strategies as st
 from pipeline import ConnectorError
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 from simulator import Behaviour, Simulator, generated, listed
-from tests.support import BASE, END, START, TYPE, Delivered, Destination, event, jumping, sync_into, truth
+from tests.support import (
+    BASE,
+    END,
+    START,
+    TYPE,
+    Delivered,
+    Destination,
+    event,
+    jumping,
+    sync_into,
+    truth,
+)
 
 ORDERS = ("ascending", "descending", "shuffled")
 
@@ -34,30 +46,43 @@ def test_an_incremental_sync_is_one_request(simulated):
     sync_into(delivered, sim, page_size="50")
     assert len(sim.requests) == asked + 1
     assert delivered.ids() == truth(history)
-    assert delivered.state["event_types"][TYPE]["occurred"] == state["event_types"][TYPE]["occurred"]
+    assert (
+        delivered.state["event_types"][TYPE]["occurred"] == state["event_types"][TYPE]["occurred"]
+    )
 
 
 def test_a_sync_without_events_saves_when_it_read(simulated):
     delivered = sync_into(Delivered(), simulated(listed([])))
-    assert list(delivered.rows) == ["sync_run"] and "read_at" in delivered.state["event_types"][TYPE]
+    assert (
+        list(delivered.rows) == ["sync_run"] and "read_at" in delivered.state["event_types"][TYPE]
+    )
 
 
 def test_of_an_event_that_hubspot_sends_twice_the_last_one_read_is_kept(simulated):
     sim = simulated(listed([event(BASE, 1, hs_url="/old"), event(BASE + 1, 1, hs_url="/new")]))
     delivered = sync_into(Delivered(), sim, concurrency="1")
-    assert delivered.rows[TYPE]["id-1"]["hs_url"] == "/new" and delivered.upserts == ["id-1", "id-1"]
+    assert delivered.rows[TYPE]["id-1"]["hs_url"] == "/new" and delivered.upserts == [
+        "id-1",
+        "id-1",
+    ]
 
 
 @pytest.mark.parametrize("false_end", ["ends", "last"])
 @pytest.mark.parametrize("order", ["ascending", "shuffled"])
-def test_one_answer_that_falsely_has_no_events_or_no_next_page_loses_nothing(simulated, order, false_end):
-    """Not even an old event, which no audit counts. If the first answer is false, the next sync reads on."""
+def test_one_answer_that_falsely_has_no_events_or_no_next_page_loses_nothing(
+    simulated, order, false_end
+):
+    """Not even an old event, which no audit counts. If the first answer is false, the next sync
+    reads on.
+    """
     history, number = generated(300, shape="sparse"), 0
     sim, unanswered = simulated(history, order=order), True
     while unanswered:
         number += 1
         sim.requests.clear()
-        sim.behaviour.fault = lambda asked, number=number: false_end if len(sim.requests) == number else None
+        sim.behaviour.fault = lambda asked, number=number: (
+            false_end if len(sim.requests) == number else None
+        )
         delivered = sync_into(Delivered(), sim, page_size="20", concurrency="1", audit_days="0")
         unanswered = len(sim.requests) >= number
         sync_into(delivered, sim, page_size="20", audit_days="0")
@@ -72,19 +97,45 @@ def test_one_answer_that_falsely_has_no_events_or_no_next_page_loses_nothing(sim
     interval=st.just(1) | st.integers(1, 100), concurrency=st.integers(1, 3), events=st.integers(1, 40),
     seconds=st.sampled_from((0, 1, 30, 100_000)), expires=st.booleans(),
 )  # fmt: skip
-@example(kills=[8], order="shuffled", size=2, interval=1, concurrency=1, events=5, seconds=30, expires=False)
-@example(kills=[6], order="ascending", size=1, interval=1, concurrency=1, events=3, seconds=0, expires=True)
+@example(
+    kills=[8],
+    order="shuffled",
+    size=2,
+    interval=1,
+    concurrency=1,
+    events=5,
+    seconds=30,
+    expires=False,
+)
+@example(
+    kills=[6],
+    order="ascending",
+    size=1,
+    interval=1,
+    concurrency=1,
+    events=3,
+    seconds=0,
+    expires=True,
+)
 @settings(deadline=None, max_examples=80)
 def test_killed_at_any_row_again_and_again_loses_nothing(
     sim, kills, order, size, interval, concurrency, events, seconds, expires
 ):
-    """The events are spread over that many seconds (0: they share a millisecond); a page cursor may expire between two syncs."""
+    """The events are spread over that many seconds (0: they share a millisecond); a page cursor may
+    expire between two syncs.
+    """
     end = BASE + max(2, seconds) * 1000
     history = generated(events, START, to_text(end), "uniform" if seconds else "one_ms")
     sim.histories, sim.behaviour = {TYPE: history}, Behaviour(order=order, clock=lambda: end + 1000)
     if expires:
-        sim.behaviour.fault = lambda asked: "400" if "after" in asked.query and asked is sim.requests[0] else None
-    keys = {"page_size": str(size), "checkpoint_interval": str(interval), "concurrency": str(concurrency)}
+        sim.behaviour.fault = lambda asked: (
+            "400" if "after" in asked.query and asked is sim.requests[0] else None
+        )
+    keys = {
+        "page_size": str(size),
+        "checkpoint_interval": str(interval),
+        "concurrency": str(concurrency),
+    }
     keys["lookback_minutes"] = "0"  # or it would deliver what the cursor has passed
     destination = Destination()
     for fuse in [*kills, None]:
@@ -111,13 +162,23 @@ def test_an_interrupted_backfill_resumes_at_its_cursor(simulated, killed_at):
 STEPS = st.tuples(st.integers(-1, 9), st.integers(0, 4), st.none() | st.integers(0, 40))
 
 
-@given(st.lists(STEPS, min_size=1, max_size=5), st.sampled_from(ORDERS), st.integers(1, 20), st.integers(1, 10))
+@given(
+    st.lists(STEPS, min_size=1, max_size=5),
+    st.sampled_from(ORDERS),
+    st.integers(1, 20),
+    st.integers(1, 10),
+)
 @settings(deadline=None, max_examples=60)
 def test_any_sequence_of_start_dates_loses_nothing(sim, steps, order, size, interval):
-    """Each step: the start date (days), how many days pass before, and the operation at which the sync is killed."""
+    """Each step: the start date (days), how many days pass before, and the operation at which the
+    sync is killed.
+    """
     history = generated(40, START, "2026-01-11T00:00:00Z", "uniform")
     now, destination = BASE, Destination()
-    sim.histories, sim.behaviour = {TYPE: history}, Behaviour(order=order, hide_future=True, clock=lambda: now)
+    sim.histories, sim.behaviour = (
+        {TYPE: history},
+        Behaviour(order=order, hide_future=True, clock=lambda: now),
+    )
     keys = {"page_size": str(size), "checkpoint_interval": str(interval), "lookback_minutes": "0"}
     for day, passed, fuse in [*steps, (steps[-1][0], 1, None)]:
         now += passed * DAY
@@ -131,7 +192,9 @@ def test_any_sequence_of_start_dates_loses_nothing(sim, steps, order, size, inte
 
 @pytest.mark.parametrize("shape", ["one_ms", "one_second"])
 @pytest.mark.parametrize("concurrency", ["1", "4"])
-def test_a_second_of_many_pages_is_read_again_after_a_kill_and_completed_by_a_sync_that_lives(simulated, shape, concurrency):
+def test_a_second_of_many_pages_is_read_again_after_a_kill_and_completed_by_a_sync_that_lives(
+    simulated, shape, concurrency
+):
     """No page cursor is saved, since it would miss what has become visible in the meantime."""
     history = generated(600, START, END, shape)
     sim, destination = simulated(history), Destination()
@@ -149,7 +212,9 @@ def test_a_start_date_moved_earlier_reads_only_the_gap(simulated):
     history = generated(1000, shape="uniform")
     sim, delivered = simulated(history), Delivered()
     late = to_ms(END) - 30 * DAY
-    sync_into(delivered, sim, page_size="100", initial_sync_start_date=to_text(late), concurrency="1")
+    sync_into(
+        delivered, sim, page_size="100", initial_sync_start_date=to_text(late), concurrency="1"
+    )
     assert delivered.ids() == truth(history, late)
     sim.requests.clear()
     sync_into(delivered, sim, page_size="100", concurrency="1")
@@ -164,9 +229,15 @@ SPREAD = [event(BASE + n * MINUTE, 2000 + n) for n in range(5)]
 
 
 @pytest.mark.parametrize("interval", ["50", "100", "97", "10000"])
-@pytest.mark.parametrize("events", [TIES, SPREAD + TIES, TIES + FUTURE], ids=["ties", "some and ties", "ties and the future"])
+@pytest.mark.parametrize(
+    "events",
+    [TIES, SPREAD + TIES, TIES + FUTURE],
+    ids=["ties", "some and ties", "ties and the future"],
+)
 @pytest.mark.parametrize("concurrency", ["1", "4"])
-def test_a_millisecond_of_many_pages_is_not_read_again_by_each_sync(simulated, events, interval, concurrency):
+def test_a_millisecond_of_many_pages_is_not_read_again_by_each_sync(
+    simulated, events, interval, concurrency
+):
     sim, delivered = simulated(listed(events), clock=lambda: to_ms(NOW)), Delivered()
     keys = {"page_size": "20", "checkpoint_interval": interval, "concurrency": concurrency}
     sync_into(delivered, sim, **keys)
@@ -177,12 +248,18 @@ def test_a_millisecond_of_many_pages_is_not_read_again_by_each_sync(simulated, e
         assert len(sim.requests) <= 2
 
 
-def test_future_events_on_pages_whose_order_is_not_proved_yet_do_not_hold_the_cursor_back(simulated):
+def test_future_events_on_pages_whose_order_is_not_proved_yet_do_not_hold_the_cursor_back(
+    simulated,
+):
     future = [event(f"2035-01-01T00:{n:02}:00Z", 1000 + n) for n in range(60)]
     sim, delivered = simulated(listed(SPREAD + future), clock=lambda: to_ms(NOW)), Delivered()
     sync_into(delivered, sim, page_size="20")
     assert len(delivered.ids()) == 65
-    assert BASE + 4 * MINUTE <= to_ms(delivered.state["event_types"][TYPE]["occurred"]) < BASE + 5 * MINUTE
+    assert (
+        BASE + 4 * MINUTE
+        <= to_ms(delivered.state["event_types"][TYPE]["occurred"])
+        < BASE + 5 * MINUTE
+    )
 
 
 # Look-back
@@ -191,7 +268,12 @@ def test_future_events_on_pages_whose_order_is_not_proved_yet_do_not_hold_the_cu
 def test_an_event_that_becomes_visible_late_is_delivered_by_the_next_sync(simulated):
     events = [event(BASE + n * MINUTE, n) for n in range(120)]
     now = BASE + 119 * MINUTE
-    sim = simulated(listed(events), clock=lambda: now, hide_future=True, late=lambda index, ms: 30 * MINUTE if index % 2 else 0)
+    sim = simulated(
+        listed(events),
+        clock=lambda: now,
+        hide_future=True,
+        late=lambda index, ms: 30 * MINUTE if index % 2 else 0,
+    )
     delivered = sync_into(Delivered(), sim)
     assert len(delivered.ids()) == 60 + 45
     now += 31 * MINUTE
@@ -208,12 +290,17 @@ def test_without_look_back_only_the_millisecond_of_the_cursor_is_read_again(simu
     assert delivered.upserts == ["id-118", "id-119"]
 
 
-@pytest.mark.parametrize("dates", [["1999-01-01"], ["2031-01-01"], ["1999-01-01", "2026-06-01"], ["2031-01-01", "2026-06-01"]])
+@pytest.mark.parametrize(
+    "dates",
+    [["1999-01-01"], ["2031-01-01"], ["1999-01-01", "2026-06-01"], ["2031-01-01", "2026-06-01"]],
+)
 def test_a_clock_that_is_years_off_or_jumps_costs_later_syncs_no_event(simulated, dates):
     events = [event(BASE + n * MINUTE, n) for n in range(60)] + [event("2035-01-01T00:00:00Z", 60)]
     sim, delivered = simulated(listed(events), clock=jumping(*dates)), Delivered()
     sync_into(delivered, sim)
-    sim.histories[TYPE] = listed([*events, *(event(BASE + n * MINUTE, 100 + n) for n in range(60, 90))])
+    sim.histories[TYPE] = listed(
+        [*events, *(event(BASE + n * MINUTE, 100 + n) for n in range(60, 90))]
+    )
     sync_into(delivered, sim)
     assert len(delivered.ids()) == 61 + 30
 
@@ -227,13 +314,21 @@ def test_a_forbidden_event_type_is_a_warning_and_the_other_is_complete(simulated
     sim = simulated(*histories.values(), forbidden={forbidden: ["some-scope"]})
     delivered = sync_into(Delivered(), sim, event_types=f"{TYPE}, pe1_signup")
     (other,) = set(histories) - {forbidden}
-    assert set(delivered.rows) == {other, "sync_run"} and delivered.ids(other) == truth(histories[other])
-    assert len(delivered.warnings) == 1 and forbidden in delivered.warnings[0] and "some-scope" in delivered.warnings[0]
+    assert set(delivered.rows) == {other, "sync_run"} and delivered.ids(other) == truth(
+        histories[other]
+    )
+    assert (
+        len(delivered.warnings) == 1
+        and forbidden in delivered.warnings[0]
+        and "some-scope" in delivered.warnings[0]
+    )
     assert list(delivered.state["event_types"]) == [other]
 
 
 def test_all_event_types_forbidden_is_an_error_that_names_the_scopes(simulated):
-    sim = simulated(generated(5), generated(5), forbidden={TYPE: ["one-scope"], "pe1_signup": ["another-scope"]})
+    sim = simulated(
+        generated(5), generated(5), forbidden={TYPE: ["one-scope"], "pe1_signup": ["another-scope"]}
+    )
     delivered = Delivered()
     with pytest.raises(ConnectorError) as error:
         sync_into(delivered, sim, event_types=f"{TYPE},pe1_signup")
@@ -253,7 +348,9 @@ def test_an_error_says_that_what_arrived_is_saved_if_anything_did(fails, arrived
 
 
 def test_malformed_events_are_one_warning_a_kind_with_their_number(simulated):
-    history = generated(800, shape="uniform", malformed_every=20)  # 40 of them, of four kinds in turn
+    history = generated(
+        800, shape="uniform", malformed_every=20
+    )  # 40 of them, of four kinds in turn
     delivered = sync_into(Delivered(), simulated(history), page_size="50")
     good = {history.event(i)["id"] for i in range(800) if i % 20 != 19}
     assert delivered.ids() == good
@@ -299,18 +396,29 @@ def test_an_account_that_writes_moments_as_numbers_is_read_like_any_other(simula
     history = generated(120)
     delivered = sync_into(Delivered(), simulated(history, occurred_at=spelling), page_size="50")
     assert delivered.ids() == truth(history) and not delivered.warnings
-    assert {to_ms(row["occurred"]) for row in delivered.rows[TYPE].values()} == set(map(history.time, range(120)))
+    assert {to_ms(row["occurred"]) for row in delivered.rows[TYPE].values()} == set(
+        map(history.time, range(120))
+    )
 
 
 def test_an_event_sent_twice_is_upserted_once(simulated):
     history = generated(300)
-    delivered = sync_into(Delivered(), simulated(history, fault=lambda asked: "duplicate"), page_size="50")
+    delivered = sync_into(
+        Delivered(), simulated(history, fault=lambda asked: "duplicate"), page_size="50"
+    )
     assert sorted(delivered.upserts) == sorted(truth(history))
 
 
 def test_a_property_called_id_does_not_overwrite_the_id(simulated):
-    odd = event(START, 1, id="property", occurredAt="never", occurred="no", objectId="9", event_type="other")
+    odd = event(
+        START, 1, id="property", occurredAt="never", occurred="no", objectId="9", event_type="other"
+    )
     delivered = sync_into(Delivered(), simulated(listed([odd])))
     row = delivered.rows[TYPE]["id-1"]
-    assert (row["id"], row["occurredAt"], row["occurred"], row["objectId"]) == ("id-1", START, START, "1")
+    assert (row["id"], row["occurredAt"], row["occurred"], row["objectId"]) == (
+        "id-1",
+        START,
+        START,
+        "1",
+    )
     assert {"property", "never", "no", "9", "other"} <= set(row.values())

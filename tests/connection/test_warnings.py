@@ -1,4 +1,5 @@
 """The warnings of a sync: ten at most, and many of one kind displace no other kind."""
+
 from pipeline.connection.warnings import MAX_WARNINGS, About, Warnings
 from simulator import Simulator, generated
 from tests.support import TYPE, Delivered, sync_into
@@ -13,9 +14,15 @@ def test_many_patterns_that_match_nothing_do_not_displace_what_changed():
         state = delivered.state
         state["event_types"]["pe77_a"] = {"occurred": "2026-01-01T00:00:00Z"}
         sim.histories["pe1_a"] = generated(5, event_type="pe1_a")
-        sync_into(delivered, sim, state, event_types=f"{TYPE},pe1_a,{UNMATCHED}", object_type="CONTACT")
+        sync_into(
+            delivered, sim, state, event_types=f"{TYPE},pe1_a,{UNMATCHED}", object_type="CONTACT"
+        )
     assert len(delivered.warnings) == MAX_WARNINGS
-    for said in ("The layout or filters have changed", "custom events of portal 77", "matches no event type"):
+    for said in (
+        "The layout or filters have changed",
+        "custom events of portal 77",
+        "matches no event type",
+    ):
         assert any(said in warning for warning in delivered.warnings), said
 
 
@@ -25,5 +32,7 @@ def test_there_are_ten_at_most_even_if_there_is_one_of_each_kind():
     for about in About:
         warnings.add(about, about.name)
     warnings.conclude()
-    assert len(said) == MAX_WARNINGS and said[-1].startswith(f"Further warnings: {len(About) - MAX_WARNINGS + 1}.")
+    assert len(said) == MAX_WARNINGS and said[-1].startswith(
+        f"Further warnings: {len(About) - MAX_WARNINGS + 1}."
+    )
     assert set(said[:-1]) | set(logged) == {about.name for about in About}

@@ -1,4 +1,7 @@
-"""Record batches hold every row and every column, in memory that does not grow, and become a DuckDB table whole or not at all."""
+"""Record batches hold every row and every column, in memory that does not grow, and become a DuckDB
+table whole or not at all.
+"""
+
 import subprocess
 import sys
 
@@ -14,8 +17,17 @@ from simulator import generated, listed
 from tests.sdk import ROOT
 from tests.support import BASE, TYPE, configuration, event
 
-VALUES = st.none() | st.text() | st.integers() | st.booleans() | st.floats(allow_nan=False) | st.lists(st.text())
-ROWS = st.lists(st.dictionaries(st.sampled_from(["id", "hs_url", "hs_title", "n"]), VALUES), max_size=12)
+VALUES = (
+    st.none()
+    | st.text()
+    | st.integers()
+    | st.booleans()
+    | st.floats(allow_nan=False)
+    | st.lists(st.text())
+)
+ROWS = st.lists(
+    st.dictionaries(st.sampled_from(["id", "hs_url", "hs_title", "n"]), VALUES), max_size=12
+)
 
 
 @pytest.fixture
@@ -34,7 +46,7 @@ def test_the_batches_of_an_account_become_a_table(simulated, database):
 
 def test_a_property_that_appears_later_is_a_column_from_then_on(database):
     rows = [{"id": "a", "hs_url": "/"}, {"id": "b", "hs_title": "x"}, {"id": "c"}]
-    assert into_duckdb(database, "odd \" name", as_batches(rows, 1)) == 3
+    assert into_duckdb(database, 'odd " name', as_batches(rows, 1)) == 3
     assert database.sql('SELECT id, hs_url, hs_title FROM "odd "" name" ORDER BY id').fetchall() == [
         ("a", "/", None), ("b", None, "x"), ("c", None, None),
     ]  # fmt: skip
@@ -82,7 +94,9 @@ def test_two_loads_of_one_table_at_once_keep_apart(database):
             yield batch
 
     assert into_duckdb(database, "visits", interleaved()) == 4 == loaded[0]
-    assert sorted(database.sql("SELECT id FROM visits").fetchall()) == [(f"a{n}",) for n in range(4)]
+    assert sorted(database.sql("SELECT id FROM visits").fetchall()) == [
+        (f"a{n}",) for n in range(4)
+    ]
 
 
 def test_an_open_transaction_is_left_as_it_is(database):
@@ -109,7 +123,9 @@ def test_loading_again_replaces_the_table(simulated, database):
 
 
 def test_half_a_character_does_not_stop_a_read():
-    assert as_table(as_batches([{"id": "a", "hs_title": "x\ud800"}])).column("hs_title").to_pylist() == ["x?"]
+    assert as_table(as_batches([{"id": "a", "hs_title": "x\ud800"}])).column(
+        "hs_title"
+    ).to_pylist() == ["x?"]
 
 
 PEAK = """
@@ -125,16 +141,34 @@ print(rows, Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_ten_times_the_range_takes_the_same_memory(account):
-    sim = account({name: generated(number, event_type=name) for name, number in (("few", 30_000), ("many", 300_000))})
+    sim = account(
+        {
+            name: generated(number, event_type=name)
+            for name, number in (("few", 30_000), ("many", 300_000))
+        }
+    )
     peaks = {}
     for name, number in (("few", 30_000), ("many", 300_000)):
-        done = subprocess.run([sys.executable, "-c", PEAK, sim.url, name], cwd=ROOT, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, sim.url, name],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         rows, peaks[name] = map(int, done.stdout.split())
         assert rows == number
-    assert peaks["many"] - peaks["few"] < 40_000  # kB, of which chance takes half; the rows would be 1 GB
+    assert (
+        peaks["many"] - peaks["few"] < 40_000
+    )  # kB, of which chance takes half; the rows would be 1 GB
 
 
 def test_a_batch_has_a_timestamp_and_text():
-    (batch,) = as_batches([{"id": "a", "occurred_at": "2026-01-01T00:00:00.5Z", "hs_page_id": "007"}])
+    (batch,) = as_batches(
+        [{"id": "a", "occurred_at": "2026-01-01T00:00:00.5Z", "hs_page_id": "007"}]
+    )
     assert batch.schema.field("occurred_at").type == pa.timestamp("ms", "UTC")
-    assert batch.schema.field("hs_page_id").type == pa.string() and batch.column("hs_page_id")[0].as_py() == "007"
+    assert (
+        batch.schema.field("hs_page_id").type == pa.string()
+        and batch.column("hs_page_id")[0].as_py() == "007"
+    )

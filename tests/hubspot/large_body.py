@@ -1,4 +1,7 @@
-"""Prints how many megabytes it takes to read a large body: `python -m tests.hubspot.large_body KIND MEGABYTES`."""
+"""Prints how many megabytes it takes to read a large body: `python -m tests.hubspot.large_body KIND
+MEGABYTES`.
+"""
+
 import resource
 import sys
 from contextlib import suppress
@@ -20,7 +23,9 @@ def large(kind, megabytes):
 
 def megabytes_held():
     """The most so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 << (20 if sys.platform == "darwin" else 10))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
+        1 << (20 if sys.platform == "darwin" else 10)
+    )
 
 
 if __name__ == "__main__":

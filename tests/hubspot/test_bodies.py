@@ -1,4 +1,7 @@
-"""Random bytes as HubSpot's answer: they end in rows or in an error with a cure, and in bounded memory."""
+"""Random bytes as HubSpot's answer: they end in rows or in an error with a cure, and in bounded
+memory.
+"""
+
 import json
 import math
 import re
@@ -18,8 +21,9 @@ from simulator import generated
 from tests.sdk import ROOT
 from tests.support import START, TYPE
 
-PAGE = b'{"results":[%s],"paging":{"next":{"after":"MTc0MQ%%3D%%3D","link":"https://api.hubapi.com/"}}}' % b",".join(
-    map(generated(3, malformed_every=3).body, range(3))
+PAGE = (
+    b'{"results":[%s],"paging":{"next":{"after":"MTc0MQ%%3D%%3D","link":"https://api.hubapi.com/"}}}'
+    % b",".join(map(generated(3, malformed_every=3).body, range(3)))
 )
 TOKENS = (
     *rb'\ud83d \ude00 \u0000 \ " { } [ ] , : null true NaN -Infinity 1e400 - "results" "paging" "after" "id"'.split(),
@@ -36,7 +40,9 @@ def mutated(draw):
     for _ in range(draw(st.integers(1, 5))):
         at, end = sorted(draw(st.tuples(st.integers(0, len(page)), st.integers(0, len(page)))))
         end = min(end, at + draw(st.sampled_from((0, 1, 10, 10_000))))
-        page[at:end] = draw(st.sampled_from(TOKENS) | st.binary(max_size=8) | st.just(bytes(page[at:end]) * 2))
+        page[at:end] = draw(
+            st.sampled_from(TOKENS) | st.binary(max_size=8) | st.just(bytes(page[at:end]) * 2)
+        )
     return bytes(page)
 
 
@@ -52,7 +58,11 @@ def mutated_json(draw):
         holder = page
         while True:
             keys = list(holder) if isinstance(holder, dict) else range(len(holder))
-            key = draw(st.sampled_from([*keys, "new"] if isinstance(holder, dict) else list(keys))) if keys else None
+            key = (
+                draw(st.sampled_from([*keys, "new"] if isinstance(holder, dict) else list(keys)))
+                if keys
+                else None
+            )
             if key is None:
                 break
             inner = holder.get(key) if isinstance(holder, dict) else holder[key]
@@ -63,7 +73,12 @@ def mutated_json(draw):
     return json.dumps(page).encode()
 
 
-BODIES = st.binary(max_size=200) | mutated() | mutated_json() | st.lists(st.sampled_from(TOKENS), max_size=8).map(b"".join)
+BODIES = (
+    st.binary(max_size=200)
+    | mutated()
+    | mutated_json()
+    | st.lists(st.sampled_from(TOKENS), max_size=8).map(b"".join)
+)
 
 
 class Answered(Client):
@@ -127,7 +142,7 @@ def test_a_repair_reads_whatever_json_reads_and_orjson_can_write_it(body):
 
 
 HALVES = (r"\ud83d", r"\uDE00", r"\uDBFF", r"\udc00")
-TEXTS = st.text(st.characters() | st.sampled_from("\ud83d\ude00\\\"/\ufffd\u0000[]{}"), max_size=8)
+TEXTS = st.text(st.characters() | st.sampled_from('\ud83d\ude00\\"/\ufffd\u0000[]{}'), max_size=8)
 WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(-(10**40), 10**40) | st.just(2**63 - 1)
 VALUES = st.recursive(
     st.none() | st.booleans() | WHOLE | st.floats() | TEXTS,
@@ -145,7 +160,11 @@ def represented(value):
         return value if math.isfinite(value) else None
     if isinstance(value, list):
         return [represented(inner) for inner in value]
-    return {name: represented(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+    return (
+        {name: represented(inner) for name, inner in value.items()}
+        if isinstance(value, dict)
+        else value
+    )
 
 
 @given(VALUES, st.booleans())
@@ -160,7 +179,11 @@ def test_a_repair_changes_only_what_cannot_be_represented(value, ascii):
     assert bool(replaced) == (expected != json.loads(text) or "NaN" in text)
 
 
-@given(st.lists(st.sampled_from((*HALVES, r"\\", r"\"", r"\u005c", r"\ufffd", "u", "d83d", "é")), max_size=8).map("".join))
+@given(
+    st.lists(
+        st.sampled_from((*HALVES, r"\\", r"\"", r"\u005c", r"\ufffd", "u", "d83d", "é")), max_size=8
+    ).map("".join)
+)
 @law
 def test_each_half_character_is_replaced_once_however_it_is_escaped(escaped):
     answer, replaced = repair(f'["{escaped}"]'.encode())
@@ -174,13 +197,19 @@ def test_each_half_character_is_replaced_once_however_it_is_escaped(escaped):
 ])  # fmt: skip
 def test_a_number_that_fits_no_type_becomes_its_text_and_what_is_no_number_null(text, instead):
     answer, replaced = repair(f'[{text}, "\xff{text}"]'.encode())
-    assert repr(answer) == repr([instead, f"\xff{text}"]) and replaced == (type(instead) not in (int, float))
+    assert repr(answer) == repr([instead, f"\xff{text}"]) and replaced == (
+        type(instead) not in (int, float)
+    )
 
 
 @given(st.integers(MAX_JSON_DEPTH, 3000), st.sampled_from(("[]", "{}", "both")), VALUES)
 @settings(deadline=None, max_examples=30)
 def test_a_repair_cuts_out_what_is_nested_too_deep_and_keeps_its_neighbors(levels, kind, value):
-    opening, closing = {"[]": ("[", "]"), "{}": ('{"a":', "}"), "both": (r'[1, {"]}\"\\":', '}, "[{"]')}[kind]
+    opening, closing = {
+        "[]": ("[", "]"),
+        "{}": ('{"a":', "}"),
+        "both": (r'[1, {"]}\"\\":', '}, "[{"]'),
+    }[kind]
     deep, whole = opening * levels + "1" + closing * levels, json.dumps(represented(value))
     answer, cuts = repair(f'{{"results":[{whole},{deep},{whole},{deep}]}}'.encode())
     first, one, second, other = answer["results"]

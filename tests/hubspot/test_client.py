@@ -1,4 +1,7 @@
-"""A client and every answer it may get: a page read whole, an attempt repeated, an error, or a request given up."""
+"""A client and every answer it may get: a page read whole, an attempt repeated, an error, or a
+request given up.
+"""
+
 import gzip
 import json
 import threading
@@ -38,7 +41,9 @@ def test_each_api_version_has_its_own_paths(version, path):
     assert first.headers["authorization"] == f"Bearer {TOKEN}" and "json" in first.headers["accept"]
 
 
-BIG = json.dumps({"results": [{"id": str(n), "properties": {"hs_url": "/" * 50}} for n in range(5_000)]}).encode()
+BIG = json.dumps(
+    {"results": [{"id": str(n), "properties": {"hs_url": "/" * 50}} for n in range(5_000)]}
+).encode()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +66,9 @@ def test_a_body_is_read_whole_however_it_is_encoded_or_framed(answer):
 @pytest.mark.parametrize("fault", ["lone_surrogate", "deep"])
 def test_half_an_emoji_or_extreme_nesting_does_not_cost_the_page(fault):
     with served(faults={1: fault}) as sim, client_of(sim, max_outage=0) as client:
-        assert [event["id"] for event in client.page(QUERY).events] == [event["id"] for event in TRUTH[:50]]
+        assert [event["id"] for event in client.page(QUERY).events] == [
+            event["id"] for event in TRUTH[:50]
+        ]
 
 
 def test_an_integer_too_large_for_any_column_becomes_a_float_as_in_the_sdk():
@@ -99,7 +106,17 @@ def test_a_transient_failure_is_retried_until_the_page_is_whole(kind, clock):
         b"",
         b"garbage\r\n\r\n",
     ],
-    ids=["cut in a chunk", "cut between chunks", "cut gzip", "no gzip", "a list", "null", "204", "nothing", "no HTTP"],
+    ids=[
+        "cut in a chunk",
+        "cut between chunks",
+        "cut gzip",
+        "no gzip",
+        "a list",
+        "null",
+        "204",
+        "nothing",
+        "no HTTP",
+    ],
 )
 def test_a_broken_answer_is_retried(answer, clock):
     with Wire(answer, GOOD) as wire, client_of(wire) as client:
@@ -121,7 +138,11 @@ def dripping(head=b"HTTP/1.1 200 OK\r\n\r\n", step=lambda: time.sleep(0.01), pie
         step()
 
 
-DRIPS = {"status line": b"HTTP/1.1 200 ", "headers": b"HTTP/1.1 200 OK\r\nX-Slow: ", "body": b"HTTP/1.1 200 OK\r\n\r\n"}
+DRIPS = {
+    "status line": b"HTTP/1.1 200 ",
+    "headers": b"HTTP/1.1 200 OK\r\nX-Slow: ",
+    "body": b"HTTP/1.1 200 OK\r\n\r\n",
+}
 
 
 @pytest.mark.parametrize("part", DRIPS)
@@ -135,12 +156,18 @@ def test_a_dripping_answer_is_given_up_at_a_deadline_and_retried(part, monkeypat
 
 def test_a_body_larger_than_any_page_is_given_up(monkeypatch):
     monkeypatch.setattr(module, "ANSWER_BYTES", 10_000)
-    with Wire(dripping(step=lambda: None)) as wire, client_of(wire) as client, pytest.raises(BadAnswer, match="page_size"):
+    with (
+        Wire(dripping(step=lambda: None)) as wire,
+        client_of(wire) as client,
+        pytest.raises(BadAnswer, match="page_size"),
+    ):
         client.page(QUERY)
     assert len(wire.heads) == 1
 
 
-def test_what_all_workers_read_at_once_is_bounded_and_the_bound_is_free_again_afterwards(monkeypatch):
+def test_what_all_workers_read_at_once_is_bounded_and_the_bound_is_free_again_afterwards(
+    monkeypatch,
+):
     monkeypatch.setattr(module, "ANSWER_BYTES", 10_000)
     half_read, refused = threading.Event(), threading.Event()
     page = http({"results": [{"id": "a" * 8_000}]})
@@ -151,7 +178,11 @@ def test_what_all_workers_read_at_once_is_bounded_and_the_bound_is_free_again_af
         refused.wait(10)
         yield page[8_000:]
 
-    with Wire(paused, page) as wire, client_of(wire, connections=2) as client, ThreadPoolExecutor(1) as pool:
+    with (
+        Wire(paused, page) as wire,
+        client_of(wire, connections=2) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
         first = pool.submit(client.page, QUERY)
         half_read.wait(10)
         with pytest.raises(BadAnswer, match="page_size"):
@@ -166,7 +197,10 @@ INTERIM = b"HTTP/1.1 %d x\r\nLink: </>; rel=preload\r\nContent-Length: 7\r\n\r\n
 
 @pytest.mark.parametrize("statuses", [(100,), (102,), (103,), (103, 100, 199)], ids=str)
 def test_interim_answers_are_skipped(statuses, clock):
-    with Wire(b"".join(INTERIM % status for status in statuses) + GOOD) as wire, client_of(wire) as client:
+    with (
+        Wire(b"".join(INTERIM % status for status in statuses) + GOOD) as wire,
+        client_of(wire) as client,
+    ):
         assert client.page(QUERY, clock).events == [{"id": "a"}]
     assert len(wire.heads) == 1
 
@@ -192,7 +226,11 @@ def test_a_stopped_client_sends_no_request():
 def test_a_stop_ends_a_long_wait_at_once():
     stop = threading.Event()
     stopper = threading.Timer(0.05, stop.set)
-    with served(fault=lambda asked: "503:retry-after=600") as sim, client_of(sim) as client, pytest.raises(Stopped):
+    with (
+        served(fault=lambda asked: "503:retry-after=600") as sim,
+        client_of(sim) as client,
+        pytest.raises(Stopped),
+    ):
         stopper.start()
         client.page(QUERY, stop)
     stopper.join()
@@ -237,7 +275,10 @@ def test_a_stop_soon_ends_an_answer_that_hangs_or_drips(fault):
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_and_the_error_names_api_base_url(status, clock):
-    with served() as other, Wire(http(b"", status, Location=f"{other.url}/events?token={TOKEN}")) as wire:
+    with (
+        served() as other,
+        Wire(http(b"", status, Location=f"{other.url}/events?token={TOKEN}")) as wire,
+    ):
         raised, text = error_of(wire, clock)
     assert raised is Refused and "api_base_url" in text and other.url in text
     assert other.requests == [] and len(wire.heads) == 1
@@ -252,10 +293,14 @@ def test_an_answer_that_nothing_has_changed_is_blamed_on_a_cache(clock):
 @pytest.mark.parametrize("loopback", [True, False])
 def test_a_netrc_entry_does_not_replace_the_token(loopback, monkeypatch, tmp_path):
     for name in (".netrc", "_netrc"):
-        (tmp_path / name).write_text("machine 127.0.0.1 login thief password secret\ndefault login thief password secret\n")
+        (tmp_path / name).write_text(
+            "machine 127.0.0.1 login thief password secret\ndefault login thief password secret\n"
+        )
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
-    monkeypatch.setattr(module, "is_loopback", lambda host: loopback)  # for other hosts, the environment counts
+    monkeypatch.setattr(
+        module, "is_loopback", lambda host: loopback
+    )  # for other hosts, the environment counts
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with served() as sim, client_of(sim) as client:
         client.page(QUERY)
@@ -263,7 +308,10 @@ def test_a_netrc_entry_does_not_replace_the_token(loopback, monkeypatch, tmp_pat
 
 
 def test_no_cookie_is_kept():
-    with Wire(http({"results": []}, Set_Cookie="name=value; Path=/")) as wire, client_of(wire) as client:
+    with (
+        Wire(http({"results": []}, Set_Cookie="name=value; Path=/")) as wire,
+        client_of(wire) as client,
+    ):
         client.page(QUERY)
         client.page(QUERY)
     assert "cookie" not in wire.heads[1].lower()
@@ -294,7 +342,9 @@ def test_the_clock_is_set_by_the_date_of_every_answer_an_error_too(status, clock
 # Laws
 
 
-HEADERS = st.text("0123456789 :,+-.eGMTThuJanFeb", max_size=40) | st.text(st.characters(min_codepoint=32, max_codepoint=126))
+HEADERS = st.text("0123456789 :,+-.eGMTThuJanFeb", max_size=40) | st.text(
+    st.characters(min_codepoint=32, max_codepoint=126)
+)
 
 
 def test_no_header_spoils_a_good_answer():
@@ -316,14 +366,26 @@ def test_no_header_spoils_a_good_answer():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["next", "after", "a"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["next", "after", "a"]), inner, max_size=3)
+    ),
 )
 BODIES = (
     st.binary()
     | JSON.map(lambda value: json.dumps(value).encode())
-    | st.fixed_dictionaries({"results": JSON}, optional={"paging": JSON}).map(lambda value: json.dumps(value).encode())
+    | st.fixed_dictionaries({"results": JSON}, optional={"paging": JSON}).map(
+        lambda value: json.dumps(value).encode()
+    )
     | st.sampled_from([b'{"a":' * 5_000, b"[" * 100_000, b'{"results":[' + b"9" * 5_000 + b"]}"])
-    | st.sampled_from([b"\xef\xbb\xbf{}", b'{"results":[NaN]}', b'{"results":["\\ud83d"]}', b'{"results":["\xff"]}'])
+    | st.sampled_from(
+        [
+            b"\xef\xbb\xbf{}",
+            b'{"results":[NaN]}',
+            b'{"results":["\\ud83d"]}',
+            b'{"results":["\xff"]}',
+        ]
+    )
 )
 
 
@@ -340,7 +402,11 @@ def test_any_body_is_a_page_or_a_connector_error(status):
             except ConnectorError as error:
                 assert str(error)
             else:
-                assert isinstance(page.events, list) and isinstance(page.cursor, (str, type(None))) and status == 200
+                assert (
+                    isinstance(page.events, list)
+                    and isinstance(page.cursor, (str, type(None)))
+                    and status == 200
+                )
 
         check()
 
@@ -349,7 +415,11 @@ def test_any_bytes_are_a_page_or_a_connector_error():
     with Wire(b"") as wire, client_of(wire, max_outage=0) as client:
 
         @law
-        @given(st.binary() | st.binary().map(GOOD[:30].__add__) | st.integers(0, len(GOOD) - 1).map(lambda n: GOOD[:n]))
+        @given(
+            st.binary()
+            | st.binary().map(GOOD[:30].__add__)
+            | st.integers(0, len(GOOD) - 1).map(lambda n: GOOD[:n])
+        )
         def check(answer):
             wire.answers = [answer]
             with suppress(ConnectorError):

@@ -1,4 +1,7 @@
-"""The two clocks of a sync: whichever is wrong, the earlier one counts for lateness and the later one for the future."""
+"""The two clocks of a sync: whichever is wrong, the earlier one counts for lateness and the later
+one for the future.
+"""
+
 from email.utils import formatdate
 from types import SimpleNamespace
 
@@ -42,7 +45,12 @@ def clock_after(*offsets):
 
 def test_before_any_answer_only_this_machines_clock_counts(time):
     clock = Clock()
-    assert (clock.now(), clock.earlier(), clock.later(), clock.difference()) == (HERE, HERE, HERE, 0) and not clock.is_known()
+    assert (clock.now(), clock.earlier(), clock.later(), clock.difference()) == (
+        HERE,
+        HERE,
+        HERE,
+        0,
+    ) and not clock.is_known()
 
 
 @pytest.mark.parametrize("offset", [YEAR, DAY, MINUTE, SECOND, 0, -SECOND, -MINUTE, -DAY, -YEAR])
@@ -57,7 +65,9 @@ def test_all_clocks_run_steadily_even_if_this_machines_date_jumps(time, offset):
     clock = clock_after(offset)
     before = clock.now(), clock.earlier(), clock.later()
     time.seconds, time.here = time.seconds + 90.5, HERE - YEAR
-    assert (clock.now(), clock.earlier(), clock.later()) == tuple(ms + 90_500 for ms in before) and clock.difference() == offset
+    assert (clock.now(), clock.earlier(), clock.later()) == tuple(
+        ms + 90_500 for ms in before
+    ) and clock.difference() == offset
 
 
 def test_now_goes_by_the_last_answer(time):
@@ -81,7 +91,16 @@ def test_the_earlier_clock_gives_one_moment_one_time_whenever_it_is_read(time):
     assert clock.earlier(began - 1.5) == HERE - MINUTE - 1500
 
 
-GARBAGE = [None, "", "garbage", "Thu, 99 Foo 0000 00:00:00 GMT", "9" * 400, "2026-05-21T12:00:00Z", "\x00", "1; 2"]
+GARBAGE = [
+    None,
+    "",
+    "garbage",
+    "Thu, 99 Foo 0000 00:00:00 GMT",
+    "9" * 400,
+    "2026-05-21T12:00:00Z",
+    "\x00",
+    "1; 2",
+]
 
 
 @pytest.mark.parametrize("header", GARBAGE, ids=repr)
@@ -103,4 +122,7 @@ def test_the_earlier_clock_is_never_ahead_of_this_machines_and_the_later_never_b
         for each in dates:
             clock.update(date(HERE + each) if isinstance(each, int) else each)
             assert clock.earlier() <= HERE <= clock.later() and clock.now() <= clock.later()
-            assert all(isinstance(ms, int) for ms in (clock.now(), clock.earlier(), clock.later(), clock.difference()))
+            assert all(
+                isinstance(ms, int)
+                for ms in (clock.now(), clock.earlier(), clock.later(), clock.difference())
+            )

@@ -1,4 +1,5 @@
 """The moment of an event, in every shape that HubSpot has used."""
+
 import math
 
 import pytest

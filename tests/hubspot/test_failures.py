@@ -1,4 +1,5 @@
 """The error that an answer without data is raised as: HubSpot's words, and the cure."""
+
 import re
 
 import pytest
@@ -13,11 +14,18 @@ from tests.hubspot.wire import Wire, http
     [
         ("400", Refused, "Invalid input", "event_types"),
         ("401", Unauthorized, "Authentication credentials not found", "api_token"),
-        ("403", Forbidden, "Insufficient scopes", "grant one of the scopes event-detail-read, web-analytics-api-access"),
+        (
+            "403",
+            Forbidden,
+            "Insufficient scopes",
+            "grant one of the scopes event-detail-read, web-analytics-api-access",
+        ),
         ("404", Refused, "Resource not found", "api_version"),
     ],
 )
-def test_a_lasting_failure_is_raised_at_once_with_hubspots_words_and_the_cure(status, kind, message, cure, clock):
+def test_a_lasting_failure_is_raised_at_once_with_hubspots_words_and_the_cure(
+    status, kind, message, cure, clock
+):
     with served(fault=lambda asked: status) as sim:
         raised, text = error_of(sim, clock)
     assert raised is kind and clock.waits == [] and len(sim.requests) == 1
@@ -28,7 +36,9 @@ def test_a_lasting_failure_is_raised_at_once_with_hubspots_words_and_the_cure(st
 def test_a_malformed_token_is_unauthorized_even_if_a_gateway_says_so(clock):
     with served(fault=lambda asked: "530") as sim:
         raised, text = error_of(sim, clock)
-    assert raised is Unauthorized and "530" in text and "api_token" in text and len(sim.requests) == 1
+    assert (
+        raised is Unauthorized and "530" in text and "api_token" in text and len(sim.requests) == 1
+    )
 
 
 @pytest.mark.parametrize("name", ["requiredScopes", "requiredGranularScopes", "missingScopes"])
@@ -41,7 +51,17 @@ def test_missing_scopes_are_listed_wherever_hubspot_names_them(name, clock):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b"5", {}, {"message": None}, {"message": {}, "errors": 5, "context": [1]}], ids=str
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"5",
+        {},
+        {"message": None},
+        {"message": {}, "errors": 5, "context": [1]},
+    ],
+    ids=str,
 )
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 530])
 def test_an_error_may_have_any_body_or_none(body, status, clock):
@@ -76,7 +96,9 @@ def test_the_cure_for_an_unknown_event_type_is_event_types(clock):
 def test_a_spent_daily_quota_is_raised_at_once_and_says_when_to_come_back(clock):
     with served(fault=lambda asked: "429:daily") as sim:
         raised, text = error_of(sim, clock)
-    assert raised is QuotaSpent and "daily" in text and "midnight" in text and len(sim.requests) == 1
+    assert (
+        raised is QuotaSpent and "daily" in text and "midnight" in text and len(sim.requests) == 1
+    )
 
 
 # What a body says
@@ -84,17 +106,22 @@ def test_a_spent_daily_quota_is_raised_at_once_and_says_when_to_come_back(clock)
 
 LIVE = {  # as live answers word it
     "Insufficient scopes, requires one of: [event-detail-read,web-analytics-api-access]":
-        "grant one of the scopes event-detail-read, web-analytics-api-access (or business-intelligence",
-    "Your app doesn't the have scopes needed to make this call. Do you have access to the 'business-intelligence' scope?  "
+        ("grant one of the scopes event-detail-read, web-analytics-api-access (or "
+        "business-intelligence"),
+    "Your app doesn't the have scopes needed to make this call. Do you have access to the "
+    "'business-intelligence' scope?  "
     "Missing auth details: event-detail-read,web-analytics-api-access":
-        "grant one of the scopes business-intelligence, event-detail-read, web-analytics-api-access to",
+        ("grant one of the scopes business-intelligence, event-detail-read, "
+        "web-analytics-api-access to"),
     "This oauth-token (a) does not have proper permissions! (requires all of [content, social])":
         "grant the scopes content, social to",
-    "Do you have access to the 'business-intelligence' scope?": "grant the scope business-intelligence to",
+    "Do you have access to the 'business-intelligence' scope?": ("grant the scope "
+        "business-intelligence to"),
     "You need the scope `tickets` for this.": "grant the scope tickets to",
     "No.": "grant the scopes for reading events",
     "Insufficient scopes, requires one of: [event-detail-read]":
-        "grant the scope event-detail-read (or business-intelligence, if HubSpot does not offer it) to",
+        ("grant the scope event-detail-read (or business-intelligence, if HubSpot does not offer "
+        "it) to"),
 }  # fmt: skip
 
 
@@ -129,13 +156,24 @@ def test_a_code_that_says_more_is_shown_wherever_the_body_holds_it(place, clock)
 
 
 def test_what_the_errors_of_an_error_say_is_quoted_too(clock):
-    body = {"message": "Invalid input", "category": "VALIDATION_ERROR", "errors": [{"message": "hs_citi is no property"}]}
+    body = {
+        "message": "Invalid input",
+        "category": "VALIDATION_ERROR",
+        "errors": [{"message": "hs_citi is no property"}],
+    }
     with Wire(http(body, 400)) as wire:
         _, text = error_of(wire, clock)
-    assert "HubSpot answered 400: Invalid input hs_citi is no property. Cure: check properties and property_filters." in text
+    assert (
+        "HubSpot answered 400: Invalid input hs_citi is no property. Cure: check properties and "
+        "property_filters."
+    ) in text
 
 
-@pytest.mark.parametrize("body", [b"", b"<html><h1>414 Request-URI Too Large</h1></html>", {"message": "URI too long"}], ids=str)
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html><h1>414 Request-URI Too Large</h1></html>", {"message": "URI too long"}],
+    ids=str,
+)
 def test_the_cure_for_a_request_too_long_is_fewer_properties_and_filters(body, clock):
     with Wire(http(body, 414)) as wire:
         raised, text = error_of(wire, clock)
@@ -143,11 +181,17 @@ def test_the_cure_for_a_request_too_long_is_fewer_properties_and_filters(body, c
 
 
 MORE = {
-    "requires all of: [aa,bb], any of the permissions: [cc,dd]": "grant the scopes aa, bb and one of the scopes cc, dd to",
+    "requires all of: [aa,bb], any of the permissions: [cc,dd]": (
+        "grant the scopes aa, bb and one of the scopes cc, dd to"
+    ),
     "You need the 'aa.read' and 'bb.read' scopes": "grant the scopes aa.read, bb.read to",
-    "You are missing the following scopes: [aa.read, bb.read]": "grant the scopes aa.read, bb.read to",
+    "You are missing the following scopes: [aa.read, bb.read]": (
+        "grant the scopes aa.read, bb.read to"
+    ),
     'Insufficient scopes, requires one of: ["aa", "bb"]': "grant one of the scopes aa, bb to",
-    "Do you have access to the 'aa' scope? Missing auth details: [aa, bb].": "grant one of the scopes aa, bb to",
+    "Do you have access to the 'aa' scope? Missing auth details: [aa, bb].": (
+        "grant one of the scopes aa, bb to"
+    ),
     "This account requires [array] values": "grant the scopes for reading events",
 }
 
@@ -159,23 +203,31 @@ def test_scopes_are_read_out_of_other_wordings_too(message, clock):
     assert MORE[message] in text
 
 
-def needs(*names, key="requiredGranularScopes", message="One or more of the following scopes are required."):
+def needs(
+    *names,
+    key="requiredGranularScopes",
+    message="One or more of the following scopes are required.",
+):
     return {"message": message, "context": {key: list(names)}}
 
 
 NOT_ALL = "This app hasn't been granted all required scopes to make this call."
 DETAILED = {
-    "two errors": ({"message": NOT_ALL, "errors": [needs("aa"), needs("bb")]}, "grant the scopes aa, bb to"),
+    "two errors": ({"message": NOT_ALL, "errors": [needs("aa"), needs("bb")]}, ("grant the scopes "
+        "aa, bb to")),
     "two choices": ({"message": NOT_ALL, "errors": [needs("aa", "bb"), needs("cc", "dd")]},
                     "grant one of the scopes aa, bb and one of the scopes cc, dd to"),
     "an error like its body": (needs("aa", "bb", message=NOT_ALL) | {"errors": [needs("aa", "bb")]},
                                "grant one of the scopes aa, bb to"),
     "missing ones": ({"message": NOT_ALL, "errors": [needs("bb", "aa", key="missingScopes")]}, "grant the scopes aa, bb to"),
-    "one that is missing anyway": (needs("aa", key="missingScopes", message="Scopes: one of [aa, bb]"), "grant the scope aa to"),
+    "one that is missing anyway": (needs("aa", key="missingScopes", message=("Scopes: one of [aa, "
+        "bb]")), "grant the scope aa to"),
     "a context that has less": (needs("aa", message="Insufficient scopes, requires one of: [aa,bb]"),
                                 "grant one of the scopes aa, bb to"),
-    "a context that has more": (needs("aa", "bb", message="You need the 'aa' scope."), "grant the scopes aa, bb to"),
-    "words in another error": ({"message": "Insufficient scopes", "errors": [{"message": "requires one of: [aa, bb]"}]},
+    "a context that has more": (needs("aa", "bb", message="You need the 'aa' scope."), ("grant the "
+        "scopes aa, bb to")),
+    "words in another error": ({"message": "Insufficient scopes", "errors": [{"message": ("requires "
+        "one of: [aa, bb]")}]},
                                "grant one of the scopes aa, bb to"),
 }  # fmt: skip
 
@@ -197,7 +249,11 @@ def test_what_each_error_asks_for_is_to_be_granted_and_named_once(case, clock):
 def test_a_category_or_a_code_is_shown_whole_if_it_says_more(fields, shown, clock):
     with Wire(http({"message": "No.", "category": "VALIDATION_ERROR"} | fields, 400)) as wire:
         _, text = error_of(wire, clock)
-    assert text.startswith(f"HubSpot answered 400: No. ({shown}). Cure:" if shown else "HubSpot answered 400: No. Cure:")
+    assert text.startswith(
+        f"HubSpot answered 400: No. ({shown}). Cure:"
+        if shown
+        else "HubSpot answered 400: No. Cure:"
+    )
 
 
 OTHER_SHAPES = {
@@ -216,14 +272,21 @@ def test_hubspot_is_quoted_whatever_the_shape_of_the_body(shape, clock):
 
 @pytest.mark.parametrize("status", [400, 403, 404])
 @pytest.mark.parametrize("reason", [f"{CODE}: [EU1]", "x" * 600 + f" {CODE}"], ids=len)
-def test_the_storage_location_has_its_cure_whatever_the_status_and_the_words_around(status, reason, clock):
+def test_the_storage_location_has_its_cure_whatever_the_status_and_the_words_around(
+    status, reason, clock
+):
     with Wire(http({"message": "No.", "context": {"reason": [reason]}}, status)) as wire:
         _, text = error_of(wire, clock)
-    assert CODE in text and "Cure: exclude the event type (add its name to event_types, with ! before it)" in text
+    assert (
+        CODE in text
+        and "Cure: exclude the event type (add its name to event_types, with ! before it)" in text
+    )
 
 
 @pytest.mark.parametrize("message, cure", [
-    ("Must specify an eventType or objectType", "check event_types"), ("beyond the time limit of 2 years", "check event_types"),
+    ("Must specify an eventType or objectType", "check event_types"), (("beyond the time limit of "
+        "2 "
+        "years"), "check event_types"),
     ("Invalid limit 1001", "lower page_size"), ("The requested page size is too large", "lower page_size"),
     ("limit: must be at most 250 for eventType e_a", "lower page_size"),
     ("Unknown event type pe1_limit_reached", "check event_types"),
@@ -254,13 +317,19 @@ def test_no_error_quotes_the_value_of_a_filter(clock):
         pass
     _, text = error_of(sim, clock, query, max_outage=1)
     assert "jane" not in text
-    with served(fault=lambda asked: "redirect", redirect_to="http://127.0.0.1:1/?property.hs_email=jane") as redirecting:
+    with served(
+        fault=lambda asked: "redirect", redirect_to="http://127.0.0.1:1/?property.hs_email=jane"
+    ) as redirecting:
         _, text = error_of(redirecting, clock, query)
     assert "jane" not in text and "127.0.0.1:1" in text
 
 
 def test_an_error_is_no_longer_than_a_person_reads(clock):
-    body = {"message": "x" * 9000, "correlationId": "y" * 9000, "context": {"missingScopes": ["z" * 900] * 900}}
+    body = {
+        "message": "x" * 9000,
+        "correlationId": "y" * 9000,
+        "context": {"missingScopes": ["z" * 900] * 900},
+    }
     with Wire(http(body, 403)) as wire:
         _, text = error_of(wire, clock)
     assert len(text) < 3000

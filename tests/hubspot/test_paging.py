@@ -1,4 +1,7 @@
-"""The cursor of the next page: where an answer names it, how it is spelled, and when an answer does not say."""
+"""The cursor of the next page: where an answer names it, how it is spelled, and when an answer does
+not say.
+"""
+
 import pytest
 
 from tests.hubspot.clients import GOOD, QUERY, TRUTH, client_of, served
@@ -30,7 +33,10 @@ NEXT = {"link": "https://api.hubapi.com/events/v3/events?limit=50&after=MTc0Mw%3
         ({"next": {"after": 1743}}, "1743"),
         ({"next": {"after": "MTc0Mw%3D%3D", "link": 7}, "total": 7}, "MTc0Mw=="),
         ({"next": NEXT}, "MTc0Mw=="),
-        *(({"next": {"after": unreadable, **NEXT}}, "MTc0Mw==") for unreadable in ("", None, {}, [], True)),
+        *(
+            ({"next": {"after": unreadable, **NEXT}}, "MTc0Mw==")
+            for unreadable in ("", None, {}, [], True)
+        ),
         ({"next": {"link": "?after=a%2Bb#top"}}, "a+b"),
     ],
 )
@@ -61,14 +67,20 @@ UNREADABLE = [[], "more", 7, True, *({"next": value} for value in (
 
 @pytest.mark.parametrize("paging", UNREADABLE, ids=str)
 def test_a_page_with_unreadable_paging_is_not_taken_for_the_last(paging):
-    with Wire(http({"results": [{"id": "a"}], "paging": paging})) as wire, client_of(wire) as client:
+    with (
+        Wire(http({"results": [{"id": "a"}], "paging": paging})) as wire,
+        client_of(wire) as client,
+    ):
         page = client.page(QUERY)
     assert page.cursor is None and page.unclear and page.events == [{"id": "a"}]
     assert len(wire.heads) == 1
 
 
 def test_a_repeated_cursor_is_returned_for_the_walk_to_judge(clock):
-    with served(fault=lambda asked: "repeat_cursor" if "after" in asked.query else None) as sim, client_of(sim) as client:
+    with (
+        served(fault=lambda asked: "repeat_cursor" if "after" in asked.query else None) as sim,
+        client_of(sim) as client,
+    ):
         cursor = client.page(QUERY, clock).cursor
         assert client.page({**QUERY, "after": cursor}, clock).cursor == cursor
     assert len(sim.requests) == 2

@@ -1,4 +1,7 @@
-"""The rate limit against an account that counts as HubSpot does and is shared with other integrations."""
+"""The rate limit against an account that counts as HubSpot does and is shared with other
+integrations.
+"""
+
 import threading
 from collections import deque
 
@@ -13,7 +16,9 @@ PREFIX = "X-HubSpot-RateLimit-"
 
 
 class Time:
-    """A clock that only waiting moves, and HubSpot's count of the requests in the last ten seconds by it."""
+    """A clock that only waiting moves, and HubSpot's count of the requests in the last ten seconds
+    by it.
+    """
 
     def __init__(self, most: int = 190, others_per_second: float = 0.0):
         self.now = 1000.0
@@ -46,7 +51,9 @@ class Time:
 
 
 def backfill(time: Time, limit: RateLimit, seconds: float, each: float = 0.02) -> int:
-    """Sends requests as fast as the limit allows, `each` seconds apiece; returns how many were sent."""
+    """Sends requests as fast as the limit allows, `each` seconds apiece; returns how many were
+    sent.
+    """
     until, sent = time.now + seconds, 0
     while time.now < until:
         limit.acquire(time)
@@ -125,8 +132,14 @@ def test_a_stopped_sync_does_not_wait():
 @given(
     headers=st.lists(
         st.dictionaries(
-            st.sampled_from([PREFIX + name for name in ("Max", "Remaining", "Interval-Milliseconds", "Daily")]),
-            st.one_of(st.text(max_size=8), st.integers(-5, 10**9).map(str), st.sampled_from(["0", "1", "190", "10000", "NaN"])),
+            st.sampled_from(
+                [PREFIX + name for name in ("Max", "Remaining", "Interval-Milliseconds", "Daily")]
+            ),
+            st.one_of(
+                st.text(max_size=8),
+                st.integers(-5, 10**9).map(str),
+                st.sampled_from(["0", "1", "190", "10000", "NaN"]),
+            ),
         ),
         min_size=1,
         max_size=20,

@@ -1,9 +1,11 @@
 """Answers of the shape that the live API has given to others are read whole.
 
-The bodies in recorded/ have the fields, their order, the escapes, the empty values and the cursors of answers that other
-connectors publish: cursors with none, one and two `=`, of HubSpot's types and of custom ones, with the last `|` and without.
-Their values are invented. Errors have the words of live ones.
+The bodies in recorded/ have the fields, their order, the escapes, the empty values and the cursors
+of answers that other connectors publish: cursors with none, one and two `=`, of HubSpot's types and
+of custom ones, with the last `|` and without. Their values are invented. Errors have the words of
+live ones.
 """
+
 import json
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -16,12 +18,16 @@ from tests.support import Delivered, sync_into
 
 FOLDER = Path(__file__).parent / "recorded"
 TYPES = json.loads((FOLDER / "event-types.json").read_text("utf-8"))["eventTypes"]
-PAGES = {name: [path.read_bytes() for path in sorted(FOLDER.glob(f"{name}.*.json"))] for name in TYPES}
+PAGES = {
+    name: [path.read_bytes() for path in sorted(FOLDER.glob(f"{name}.*.json"))] for name in TYPES
+}
 READABLE = {name: [json.loads(page) for page in pages] for name, pages in PAGES.items() if pages}
 REFUSED = [name for name in TYPES if name not in READABLE]
 SCOPES = {  # that the message names, by what HubSpot said
     "403-requires-one-of": "one of the scopes event-detail-read, web-analytics-api-access",
-    "403-missing-auth-details": "one of the scopes business-intelligence, event-detail-read, web-analytics-api-access",
+    "403-missing-auth-details": (
+        "one of the scopes business-intelligence, event-detail-read, web-analytics-api-access"
+    ),
     "403-granular-scopes": "the scope custom-object-read",
     "403-all-required-scopes": "the scopes crm.objects.contacts.read, crm.objects.deals.read",
     "403-not-for-public-use": "the scopes for reading events",
@@ -34,7 +40,9 @@ def cursors(pages):
 
 
 def replaying(refusals=("403-granular-scopes",)):
-    """A server that gives the recorded answers; event types without recorded pages are refused, in turn as these files say."""
+    """A server that gives the recorded answers; event types without recorded pages are refused, in
+    turn as these files say.
+    """
 
     def answer(head):
         address = urlsplit(head.split(" ")[1])
@@ -46,7 +54,11 @@ def replaying(refusals=("403-granular-scopes",)):
             file = refusals[REFUSED.index(name) % len(refusals)]
             return http((FOLDER / f"{file}.json").read_bytes(), int(file[:3]))
         at, cursor = cursors(READABLE[name]), asked.get("after", [None])[0]
-        return http(PAGES[name][at.index(cursor)]) if cursor in at else http({"message": "no such cursor"}, 400)
+        return (
+            http(PAGES[name][at.index(cursor)])
+            if cursor in at
+            else http({"message": "no such cursor"}, 400)
+        )
 
     return Wire(answer)
 
@@ -60,7 +72,9 @@ def assert_read_whole(delivered, names):
     for name in names:
         events = [event for page in READABLE[name] for event in page["results"]]
         assert delivered.ids(name) == {event["id"] for event in events}
-        assert all(expected(event).items() <= delivered.rows[name][event["id"]].items() for event in events)
+        assert all(
+            expected(event).items() <= delivered.rows[name][event["id"]].items() for event in events
+        )
 
 
 def asked_at(wire, name):
@@ -71,9 +85,13 @@ def asked_at(wire, name):
 
 @pytest.mark.parametrize("version", ["2026-03", "v3"])
 @pytest.mark.parametrize("name", READABLE)
-def test_every_event_and_property_of_recorded_pages_is_delivered_and_each_cursor_sent_back_decoded_once(name, version):
+def test_every_event_and_property_of_recorded_pages_is_delivered_and_each_cursor_sent_back_decoded_once(
+    name, version
+):
     with replaying() as wire:
-        delivered = sync_into(Delivered(), wire, event_types=name, api_version=version, sync_metrics="false")
+        delivered = sync_into(
+            Delivered(), wire, event_types=name, api_version=version, sync_metrics="false"
+        )
     assert_read_whole(delivered, [name])
     assert asked_at(wire, name) == set(cursors(READABLE[name])) and not delivered.warnings
 
@@ -84,7 +102,11 @@ def test_a_recorded_refusal_is_a_warning_that_names_its_scopes_and_the_other_typ
         delivered = sync_into(Delivered(), wire, event_types=f"{REFUSED[0]}, {', '.join(READABLE)}")
     (warning,) = delivered.warnings
     said = json.loads((FOLDER / f"{file}.json").read_bytes())
-    assert REFUSED[0] in warning and f"grant {SCOPES[file]}" in warning and said["correlationId"] in warning
+    assert (
+        REFUSED[0] in warning
+        and f"grant {SCOPES[file]}" in warning
+        and said["correlationId"] in warning
+    )
     assert_read_whole(delivered, READABLE)
 
 
@@ -92,10 +114,15 @@ def test_of_all_types_the_readable_ones_are_read_and_the_refused_ones_are_one_wa
     with replaying(list(SCOPES)) as wire:
         delivered = sync_into(Delivered(), wire, event_types="*")
     (warning,) = delivered.warnings
-    assert f"{len(REFUSED)} event types" in warning and all(f"grant {scopes}" in warning for scopes in SCOPES.values())
+    assert f"{len(REFUSED)} event types" in warning and all(
+        f"grant {scopes}" in warning for scopes in SCOPES.values()
+    )
     assert_read_whole(delivered, READABLE)
 
 
 def test_a_recorded_401_ends_the_sync_with_hubspots_words():
-    with Wire(http((FOLDER / "401.json").read_bytes(), 401)) as wire, pytest.raises(Unauthorized, match="credentials not found"):
+    with (
+        Wire(http((FOLDER / "401.json").read_bytes(), 401)) as wire,
+        pytest.raises(Unauthorized, match="credentials not found"),
+    ):
         sync_into(Delivered(), wire)

@@ -1,4 +1,5 @@
 """A token that HubSpot echoes is never repeated, in any spelling, and not even in part."""
+
 import html
 import json
 import re
@@ -16,7 +17,11 @@ from tests.hubspot.wire import Wire, http
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 530])
 def test_an_echoed_token_is_redacted_from_errors_and_log(status, clock):
     context = {"requiredScopes": [f"scope-{TOKEN}"]}
-    body = {"message": f"the limit of {TOKEN} is bad", "correlationId": f"{TOKEN}-1", "context": context}
+    body = {
+        "message": f"the limit of {TOKEN} is bad",
+        "correlationId": f"{TOKEN}-1",
+        "context": context,
+    }
     logged = []
     with Wire(http(body, status)) as wire:
         _, text = error_of(wire, clock, max_outage=60_000, log=logged.append)
@@ -50,16 +55,25 @@ SPELLINGS = {  # in the JSON
 def seen(text):
     """The text with every escape in it decoded, as a reader may decode it."""
     for _ in range(3):
-        text = html.unescape(unquote(re.sub(r"\\+[ux]\{?([0-9a-fA-F]+)\}?", lambda code: chr(int(code[1], 16)), text)))
+        text = html.unescape(
+            unquote(
+                re.sub(r"\\+[ux]\{?([0-9a-fA-F]+)\}?", lambda code: chr(int(code[1], 16)), text)
+            )
+        )
     return text.lower()
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 500])
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("padding", [0, 470, 480, 490])
-def test_no_spelling_of_an_echoed_token_is_repeated_in_whole_or_in_part(status, spelling, padding, clock):
+def test_no_spelling_of_an_echoed_token_is_repeated_in_whole_or_in_part(
+    status, spelling, padding, clock
+):
     text = "x" * padding + SPELLINGS[spelling]
-    body = f'{{"message": "{text}", "correlationId": "{text}", "errors": [{{"context": {{"missingScopes": ["{text}"]}}}}]}}'
+    body = (
+        f'{{"message": "{text}", "correlationId": "{text}", "errors": [{{"context": '
+        f'{{"missingScopes": ["{text}"]}}}}]}}'
+    )
     assert TOKEN in seen(json.loads(body)["message"])
     with Wire(http(body.encode(), status)) as wire:
         message = seen(error_of(wire, clock, max_outage=1_000)[1])
@@ -69,14 +83,20 @@ def test_no_spelling_of_an_echoed_token_is_repeated_in_whole_or_in_part(status, 
 def test_an_escaped_slash_does_not_hide_a_token(clock):
     token = "key/with/slashes+and=more"
     body = json.dumps({"message": token}).replace("/", "\\/")
-    with Wire(http(body.encode(), 400)) as wire, Client(token, wire.url, "2026-03") as client, pytest.raises(Refused) as raised:
+    with (
+        Wire(http(body.encode(), 400)) as wire,
+        Client(token, wire.url, "2026-03") as client,
+        pytest.raises(Refused) as raised,
+    ):
         client.page(QUERY, clock)
     assert "with" not in str(raised.value)
 
 
 @pytest.mark.parametrize("spelling", ["plain", "percent", "entities", "capitals"])
 def test_no_spelling_of_a_token_in_a_location_is_repeated_in_whole_or_in_part(spelling, clock):
-    with Wire(http(b"", 302, Location="http://127.0.0.1:1/" + "x" * 160 + SPELLINGS[spelling])) as wire:
+    with Wire(
+        http(b"", 302, Location="http://127.0.0.1:1/" + "x" * 160 + SPELLINGS[spelling])
+    ) as wire:
         assert TOKEN[:9] not in seen(error_of(wire, clock)[1])
 
 

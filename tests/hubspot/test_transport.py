@@ -1,4 +1,5 @@
 """An interruptible answer that nothing interrupts is whole, over TLS and through a proxy too."""
+
 import shutil
 import socket
 import ssl
@@ -13,20 +14,35 @@ from pipeline.hubspot import transport as module
 from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
 
 PIECES = [b"HTTP/1.1 200 OK\r\nContent-", b"Length: 4\r\n\r\n", b"bo", b"dy"]
-needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
+needs_openssl = pytest.mark.skipif(
+    not shutil.which("openssl"), reason="no openssl to make a certificate with"
+)
 
 
 @pytest.fixture
 def certificate(tmp_path):
     key, signed = tmp_path / "key.pem", tmp_path / "cert.pem"
-    command = [shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    command = [
+        shutil.which("openssl"),
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+    ]
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", signed]
     subprocess.run(command, check=True, capture_output=True)
     return signed, key
 
 
 def slowly(listener, wrap=lambda connection: connection, pause=0.15):
-    """A thread that answers one connection in PIECES, with pauses between them; to a CONNECT it first answers as a proxy."""
+    """A thread that answers one connection in PIECES, with pauses between them; to a CONNECT it
+    first answers as a proxy.
+    """
 
     def answer():
         connection, _ = listener.accept()
@@ -55,17 +71,26 @@ def interruptible_session():
 
 @needs_openssl
 @pytest.mark.parametrize("through_proxy", [False, True])
-def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(through_proxy, certificate, monkeypatch):
+def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(
+    through_proxy, certificate, monkeypatch
+):
     monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     checks = []
     with socket.create_server(("127.0.0.1", 0)) as listener, interruptible_session() as client:
         port = listener.getsockname()[1]
-        thread = slowly(listener, lambda connection: context.wrap_socket(connection, server_side=True))
+        thread = slowly(
+            listener, lambda connection: context.wrap_socket(connection, server_side=True)
+        )
         proxies = {"https": f"http://127.0.0.1:{port}"} if through_proxy else {}
         with interrupted_by(lambda: checks.append(1)):
-            answer = client.get(f"https://127.0.0.1:{port}/", verify=str(certificate[0]), proxies=proxies, timeout=10)
+            answer = client.get(
+                f"https://127.0.0.1:{port}/",
+                verify=str(certificate[0]),
+                proxies=proxies,
+                timeout=10,
+            )
         thread.join()
     assert answer.content == b"body" and len(checks) > len(PIECES) * 3
 
@@ -76,6 +101,9 @@ def test_a_request_outside_the_context_is_not_checked():
         with interrupted_by(lambda: checks.append(1)):
             pass
         thread = slowly(listener, pause=0)
-        assert client.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=10).content == b"body"
+        assert (
+            client.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=10).content
+            == b"body"
+        )
         thread.join()
     assert checks == []

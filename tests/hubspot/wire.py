@@ -1,4 +1,5 @@
 """A server that answers with exactly the bytes that a test gives it."""
+
 import json
 import socketserver
 import threading
@@ -6,8 +7,10 @@ from contextlib import suppress
 
 
 class Wire:
-    """A server that answers with exactly these bytes (or pieces of them), request by request, the last one ever after. Instead
-    of bytes there may be a function from the head of the request to them."""
+    """A server that answers with exactly these bytes (or pieces of them), request by request, the
+    last one ever after. Instead of bytes there may be a function from the head of the request to
+    them.
+    """
 
     def __init__(self, *answers):
         self.answers, self.heads = list(answers), []

@@ -1,4 +1,7 @@
-"""Column names: no two values share one, and the name of a value depends on nothing but what competes for it."""
+"""Column names: no two values share one, and the name of a value depends on nothing but what
+competes for it.
+"""
+
 import random
 
 import pytest
@@ -18,7 +21,9 @@ TRICKY = [
 ]  # fmt: skip
 NAMES = st.sampled_from(TRICKY) | st.text(max_size=6) | st.text("aAbB1_é.", max_size=6)
 PATHS = NAMES | st.lists(NAMES, min_size=2, max_size=3).map(tuple)
-OWNS = st.lists(PATHS, unique=True, max_size=6).map(lambda more: tuple(dict.fromkeys([*FIELDS, *more])))
+OWNS = st.lists(PATHS, unique=True, max_size=6).map(
+    lambda more: tuple(dict.fromkeys([*FIELDS, *more]))
+)
 PROPERTIES = st.lists(PATHS, unique=True, max_size=12).map(tuple)
 law = settings(deadline=None, max_examples=300)
 
@@ -53,11 +58,15 @@ def test_names_do_not_depend_on_the_order_of_keys(own, properties, dice):
     shuffled_own, shuffled = (tuple(dice.sample(paths, len(paths))) for paths in (own, properties))
     columns, again = column_names(own, properties), column_names(shuffled_own, shuffled)
     assert dict(zip(own, columns, strict=False)) == dict(zip(shuffled_own, again, strict=False))
-    assert dict(zip(properties, columns[len(own) :], strict=True)) == dict(zip(shuffled, again[len(own) :], strict=True))
+    assert dict(zip(properties, columns[len(own) :], strict=True)) == dict(
+        zip(shuffled, again[len(own) :], strict=True)
+    )
 
 
 def bare(path):
-    """What paths compete for: the destination name without the prefixes that a collision or a property may add."""
+    """What paths compete for: the destination name without the prefixes that a collision or a
+    property may add.
+    """
     name = RULE(path if isinstance(path, str) else "_".join(path)).lstrip("_")
     while name.startswith("properties_"):
         name = name.removeprefix("properties_").lstrip("_")

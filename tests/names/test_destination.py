@@ -1,4 +1,5 @@
 """A destination name is the one that Fivetran makes."""
+
 from fivetran_connector_sdk_core.renaming import Renaming
 from hypothesis import example, given, settings
 from hypothesis import strategies as st

@@ -1,4 +1,7 @@
-"""What depends on the names in an event alone is worked out once for each shape of event, and never taken for another's."""
+"""What depends on the names in an event alone is worked out once for each shape of event, and never
+taken for another's.
+"""
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,5 +20,7 @@ def test_each_shape_gets_its_own_plan_which_is_made_once(shapes):
 
     plan = by_shape(plan_for)
     wanted = [(tuple(own), tuple(properties)) for own, properties in shapes]
-    assert [plan(dict.fromkeys(own), dict.fromkeys(properties)) for own, properties in shapes] == wanted
+    assert [
+        plan(dict.fromkeys(own), dict.fromkeys(properties)) for own, properties in shapes
+    ] == wanted
     assert made == list(dict.fromkeys(wanted))

@@ -1,4 +1,5 @@
 """Table names: no event type's table is another's, or leads out of its folder."""
+
 import re
 
 import pytest
@@ -9,12 +10,18 @@ from hypothesis import strategies as st
 from pipeline.names.tables import EVENT_TABLE, OWN_TABLES, REJECTED_EVENT, SYNC_RUN, table_name
 
 RULE = Renaming(True).table
-EVENT_TYPES = st.text(max_size=12) | st.text("aA_-./\\1\x00é ", max_size=8) | st.text("a1_.", min_size=200, max_size=300)
+EVENT_TYPES = (
+    st.text(max_size=12)
+    | st.text("aA_-./\\1\x00é ", max_size=8)
+    | st.text("a1_.", min_size=200, max_size=300)
+)
 ODD = ["", ".", "..", "../..", "a/b", "/etc", "a\\b", "C:", "\x00", "a\x00", ".unfinished", "日本", "\u0301", "_", "x" * 300,
        *OWN_TABLES, "rejected-event", "Sync_Run", "EVENT"]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["e_visited_page", "pe1_form_v2", "pe123_step_2", "ae2_x", "pe1_my-event", "e_a_b", "a"])
+@pytest.mark.parametrize(
+    "name", ["e_visited_page", "pe1_form_v2", "pe123_step_2", "ae2_x", "pe1_my-event", "e_a_b", "a"]
+)
 def test_an_event_type_in_lower_case_words_is_its_own_table_name(name):
     assert table_name(name) == name
 

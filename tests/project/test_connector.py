@@ -1,4 +1,7 @@
-"""connector.py through the SDK's real core into a real DuckDB file, through its command line, and from its package."""
+"""connector.py through the SDK's real core into a real DuckDB file, through its command line, and
+from its package.
+"""
+
 import json
 import os
 import re
@@ -35,9 +38,14 @@ def test_the_table_equals_the_truth(project):
          event["properties"]["hs_url"]) for event in events
     )  # fmt: skip
     at = dict(rows(project, "id, epoch_ms(occurred_at)"))
-    zulu = {event["id"]: datetime.fromisoformat(event["occurredAt"].replace("Z", "+00:00")) for event in events}
+    zulu = {
+        event["id"]: datetime.fromisoformat(event["occurredAt"].replace("Z", "+00:00"))
+        for event in events
+    }
     epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
-    assert at == {key: round((moment - epoch).total_seconds() * 1000) for key, moment in zulu.items()}
+    assert at == {
+        key: round((moment - epoch).total_seconds() * 1000) for key, moment in zulu.items()
+    }
 
 
 def test_columns_have_the_types_that_keep_what_hubspot_wrote(project):
@@ -62,12 +70,20 @@ def test_a_second_run_adds_nothing_and_the_state_is_saved(project):
         assert len(rows(project)) == len(set(rows(project))) == 300
         newest = truth(sim)[-1]["occurredAt"]
     second = json.loads((project / "files" / "state.json").read_text())
-    assert first["event_types"][TYPE]["occurred"] == second["event_types"][TYPE]["occurred"] == newest
+    assert (
+        first["event_types"][TYPE]["occurred"] == second["event_types"][TYPE]["occurred"] == newest
+    )
 
 
 def test_a_failed_run_resumes_where_it_was(project):
     with served() as sim:
-        keys = configuration(sim, page_size="50", checkpoint_interval="50", concurrency="1", max_outage_minutes="0.001")
+        keys = configuration(
+            sim,
+            page_size="50",
+            checkpoint_interval="50",
+            concurrency="1",
+            max_outage_minutes="0.001",
+        )
         sim.behaviour.fault = lambda asked: "500" if asked.number >= 5 else None
         with pytest.raises(BaseException, match="max_outage_minutes"):
             run(project, keys)
@@ -77,7 +93,9 @@ def test_a_failed_run_resumes_where_it_was(project):
     assert len(rows(project)) == 300
 
 
-def test_a_query_on_the_connectors_own_tables_works_though_nothing_was_rejected_and_nothing_failed(project):
+def test_a_query_on_the_connectors_own_tables_works_though_nothing_was_rejected_and_nothing_failed(
+    project,
+):
     with served(20) as sim:
         run(project, configuration(sim))
     assert rows(project, "id, event_type, reason, raw, rejected_at", "rejected_event") == []
@@ -85,7 +103,9 @@ def test_a_query_on_the_connectors_own_tables_works_though_nothing_was_rejected_
 
 
 def test_every_event_type_has_its_table(project):
-    with Simulator({TYPE: generated(20), "pe1_form_v2": generated(30, event_type="pe1_form_v2")}) as sim:
+    with Simulator(
+        {TYPE: generated(20), "pe1_form_v2": generated(30, event_type="pe1_form_v2")}
+    ) as sim:
         run(project, configuration(sim, event_types=f"{TYPE},pe1_form_v2"))
     assert len(rows(project)) == 20
     assert len(rows(project, table="pe_1_form_v_2")) == 30
@@ -100,19 +120,42 @@ def with_properties(**properties):
 def test_a_text_of_more_digits_than_python_converts_is_kept_as_sent(project, digits):
     with with_properties(hs_number=digits) as sim:
         run(project, configuration(sim))
-    assert rows(project, "hs_number::VARCHAR") in ([(digits,)], [(str(float(digits)),)] if "." in digits else [])
+    assert rows(project, "hs_number::VARCHAR") in (
+        [(digits,)],
+        [(str(float(digits)),)] if "." in digits else [],
+    )
 
 
 NAMELESS = ["", "\u0301", "\u0308\u0301"]
-ODD_NAMES = ["_", "!", "日本", "properties_", "rowid", "select", '"', "'", ";--", "a b", "A_b", "9", "9.9", "\x00", "x" * 300]
+ODD_NAMES = [
+    "_",
+    "!",
+    "日本",
+    "properties_",
+    "rowid",
+    "select",
+    '"',
+    "'",
+    ";--",
+    "a b",
+    "A_b",
+    "9",
+    "9.9",
+    "\x00",
+    "x" * 300,
+]
 
 
-@pytest.mark.parametrize("names", [*([name] for name in NAMELESS), [*NAMELESS, *ODD_NAMES]], ids=len)
+@pytest.mark.parametrize(
+    "names", [*([name] for name in NAMELESS), [*NAMELESS, *ODD_NAMES]], ids=len
+)
 def test_every_property_has_a_column_whatever_its_name(project, names):
     with with_properties(**{name: f"of {place}" for place, name in enumerate(names)}) as sim:
         run(project, configuration(sim))
     (values,) = rows(project, "COLUMNS(*)::VARCHAR")
-    assert {value for value in values if str(value).startswith("of ")} == {f"of {place}" for place in range(len(names))}
+    assert {value for value in values if str(value).startswith("of ")} == {
+        f"of {place}" for place in range(len(names))
+    }
 
 
 def test_a_column_without_a_name_for_the_destination_can_be_declared(project):
@@ -129,7 +172,12 @@ def failure(project, capsys, configuration):
     with pytest.raises(BaseException) as error:  # noqa: B017 (ConnectorTask is no Exception, so that nothing swallows it)
         run(project, configuration)
     printed = capsys.readouterr()
-    for left in (str(error.value), printed.out, printed.err, everything_left(project).decode("latin-1")):
+    for left in (
+        str(error.value),
+        printed.out,
+        printed.err,
+        everything_left(project).decode("latin-1"),
+    ):
         assert configuration["api_token"].strip() not in left
     return str(error.value)
 
@@ -137,7 +185,8 @@ def failure(project, capsys, configuration):
 @pytest.mark.parametrize("key, value", [
     ("initial_sync_start_date", "yesterday"), ("initial_sync_start_date", ""), ("page_size", "0"), ("page_size", "100000"),
     ("page_size", "many"), ("event_types", "e_nothing"), ("event_types", "a b"), ("checkpoint_interval", "-1"),
-    ("api_version", "v9"), ("api_base_url", "http://hubspot.example"), ("api_token", "pat na1 secret"),
+    ("api_version", "v9"), ("api_base_url", "http://hubspot.example"), ("api_token", ("pat na1 "
+        "secret")),
 ])  # fmt: skip
 def test_an_error_in_the_configuration_is_named_by_its_key(project, capsys, key, value):
     with served(5) as sim:
@@ -185,18 +234,32 @@ def test_fivetran_debug_fills_the_table(staged):
     assert TOKEN.encode() not in everything_left(staged / "files")
 
 
-def test_python_connector_py_does_the_same_and_resumes_with_a_token_that_fivetran_has_encrypted(staged, tmp_path):
+def test_python_connector_py_does_the_same_and_resumes_with_a_token_that_fivetran_has_encrypted(
+    staged, tmp_path
+):
     asked = [Path(sys.executable).with_name("fivetran"), "configuration"]
     command = [sys.executable, staged / "connector.py"]
     environment = os.environ | {"PATH": "/usr/bin:/bin"}  # as an editor starts it
     with served() as sim:
         answers = "".join(configuration(sim).get(key, "") + "\n" for key in KEYS)
-        subprocess.run(asked, cwd=staged, input=answers, text=True, capture_output=True, check=True, start_new_session=True)
+        subprocess.run(
+            asked,
+            cwd=staged,
+            input=answers,
+            text=True,
+            capture_output=True,
+            check=True,
+            start_new_session=True,
+        )
         assert TOKEN not in (staged / "configuration.json").read_text()
         for _ in range(2):
             before = len(sim.requests)
-            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=environment)
-            assert done.returncode == 0 and "SYNC SUCCEEDED" in done.stdout, done.stdout + done.stderr
+            done = subprocess.run(
+                command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=environment
+            )
+            assert done.returncode == 0 and "SYNC SUCCEEDED" in done.stdout, (
+                done.stdout + done.stderr
+            )
             assert len(rows(staged)) == 300
         assert len(sim.requests) == before + 1
 
@@ -215,8 +278,9 @@ def held_by(folder):
 
 
 def assert_complete(folder, tmp_path):
-    """A folder has connector.py, its requirements and every module of every sub-package, nothing else but the setup form, and
-    no token; a sync with its code alone delivers every event."""
+    """A folder has connector.py, its requirements and every module of every sub-package, nothing
+    else but the setup form, and no token; a sync with its code alone delivers every event.
+    """
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "pipeline").rglob("*.py")}
     rooms = {path.name for path in (ROOT / "pipeline").iterdir() if (path / "__init__.py").exists()}
     needed = {"connector.py", "requirements.txt"} | modules
@@ -226,9 +290,13 @@ def assert_complete(folder, tmp_path):
     with served() as sim:
         command = [sys.executable, "-c", SYNC, json.dumps(configuration(sim))]
         environment = os.environ | {"PYTHONPATH": str(folder)}
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment)
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment
+        )
         assert done.returncode == 0, done.stderr
-        assert str(folder) in done.stdout and {event["id"] for event in truth(sim)} <= set(done.stdout.split())
+        assert str(folder) in done.stdout and {event["id"] for event in truth(sim)} <= set(
+            done.stdout.split()
+        )
 
 
 def unpacked(package, folder):
@@ -248,25 +316,37 @@ def with_secrets(staged):
 
 
 def make(project, target):
-    """Runs a target of the Makefile in a copy of the project, with the programs of this environment."""
+    """Runs a target of the Makefile in a copy of the project, with the programs of this
+    environment.
+    """
     if shutil.which("make") is None:
         pytest.skip("there is no make")
     shutil.copy(ROOT / "Makefile", project)
     if not (project / ".venv").exists():
         (project / ".venv").symlink_to(sys.prefix, target_is_directory=True)
-    command = ["make", "--old-file=.venv/ready", target]  # not to be made, though the copy of requirements.txt is newer
+    command = [
+        "make",
+        "--old-file=.venv/ready",
+        target,
+    ]  # not to be made, though the copy of requirements.txt is newer
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_fivetran_package_holds_all_that_it_needs_and_nothing_else(with_secrets, tmp_path):
-    fivetran(with_secrets, "package", "--force")  # without the check of requirements.txt, which debug has made
+    fivetran(
+        with_secrets, "package", "--force"
+    )  # without the check of requirements.txt, which debug has made
     (package,) = (with_secrets / "files").glob("*.zip")
     assert_complete(unpacked(package, tmp_path / "elsewhere"), tmp_path)
 
 
 def test_make_package_holds_all_that_it_needs_and_nothing_else(with_secrets, tmp_path):
-    for stray in ("tests/test_connector.py", "simulator/__init__.py", "pipeline/__pycache__/errors.pyc"):
+    for stray in (
+        "tests/test_connector.py",
+        "simulator/__init__.py",
+        "pipeline/__pycache__/errors.pyc",
+    ):
         (with_secrets / stray).parent.mkdir(exist_ok=True)
         (with_secrets / stray).touch()
     make(with_secrets, "package")
@@ -281,7 +361,9 @@ cp -R . "$0.folder"
 
 
 def stand_in(project):
-    """Puts a program in the place of fivetran that keeps its arguments and the folder it ran in. Returns where."""
+    """Puts a program in the place of fivetran that keeps its arguments and the folder it ran in.
+    Returns where.
+    """
     programs = project / ".venv" / "bin"
     programs.mkdir(parents=True)
     (programs / "fivetran").write_text(FIVETRAN)
@@ -289,16 +371,26 @@ def stand_in(project):
     return programs
 
 
-def test_make_deploy_deploys_a_folder_with_all_that_it_needs_and_nothing_else(with_secrets, tmp_path):
+def test_make_deploy_deploys_a_folder_with_all_that_it_needs_and_nothing_else(
+    with_secrets, tmp_path
+):
     programs = stand_in(with_secrets)
     make(with_secrets, "deploy")
-    assert (programs / "fivetran.arguments").read_text().split() == ["deploy", "--configuration", "../../configuration.json"]
+    assert (programs / "fivetran.arguments").read_text().split() == [
+        "deploy",
+        "--configuration",
+        "../../configuration.json",
+    ]
     assert_complete(programs / "fivetran.folder", tmp_path)
 
 
 def test_make_deploy_takes_the_options_file_of_the_root(with_secrets):
-    (options,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    assert set(re.findall(r"^ *(\w+) = ", options, re.MULTILINE)) <= constants.MANAGED_OPTIONS_FIELDS
+    (options,) = re.findall(
+        r"```toml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+    )
+    assert (
+        set(re.findall(r"^ *(\w+) = ", options, re.MULTILINE)) <= constants.MANAGED_OPTIONS_FIELDS
+    )
     (with_secrets / "options.toml").write_text(options)
     programs = stand_in(with_secrets)
     make(with_secrets, "deploy")

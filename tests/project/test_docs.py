@@ -1,4 +1,5 @@
 """What the documentation says to do is done, word by word."""
+
 import hashlib
 import json
 import os
@@ -45,19 +46,30 @@ EVENTS = [
     event("2026-01-01T00:00:03Z", 3, hs_url=URL, page={"path": "nested"}),
     event("2026-01-01T00:00:04Z", 4, hs_url="http://[", page_path="a property alone"),
     event("2026-01-01T00:00:05Z", 5) | {"properties": None},
-    event("2026-01-01T00:00:06Z", 6, hs_url=URL, page_path="one", Page_Path="another", properties_page_path="a third"),
+    event(
+        "2026-01-01T00:00:06Z",
+        6,
+        hs_url=URL,
+        page_path="one",
+        Page_Path="another",
+        properties_page_path="a third",
+    ),
 ]
 
 
 def run(folder, *arguments):
-    done = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.fixture(scope="module")
 def blocks():
-    """The code of the section: the stage, its import, the line with those around it, and the use in a notebook."""
+    """The code of the section: the stage, its import, the line with those around it, and the use in
+    a notebook.
+    """
     text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 4
@@ -69,24 +81,35 @@ def extended(blocks, tmp_path_factory):
     """A copy of the pipeline with the documented stage at the documented place."""
     folder = tmp_path_factory.mktemp("extended")
     stage, its_import, line, _ = blocks
-    shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__")
+    )
     (folder / "pipeline" / "stages" / "own.py").write_text(stage)
-    module, other = folder / "pipeline" / "connection" / "deliver.py", folder / "pipeline" / "rows.py"
+    module, other = (
+        folder / "pipeline" / "connection" / "deliver.py",
+        folder / "pipeline" / "rows.py",
+    )
     text = module.read_text(encoding="utf-8")
     before, own, after = line.splitlines()
     between = text.partition(before)[2].partition(after)[0].strip()
-    assert between.startswith("#") and "docs/extending.md" in between and "\n" not in between, "the place is marked"
+    assert between.startswith("#") and "docs/extending.md" in between and "\n" not in between, (
+        "the place is marked"
+    )
     module.write_text(its_import + text.replace(before, f"{before}\n{own}"))
     text = other.read_text(encoding="utf-8")
     assert text.count("        protect(") == 1, "the documented place is the only one"
-    other.write_text(its_import + text.replace("        protect(", f"        {own.strip()}\n        protect("))
+    other.write_text(
+        its_import + text.replace("        protect(", f"        {own.strip()}\n        protect(")
+    )
     return folder
 
 
 def synced(extended, **keys):
     """The rows, by id, that the extended pipeline delivers of EVENTS."""
     with Simulator({TYPE: listed(EVENTS)}) as sim:
-        tables = json.loads(run(extended, "-c", SYNC, json.dumps(configuration(sim, sync_metrics="false", **keys))))
+        tables = json.loads(
+            run(extended, "-c", SYNC, json.dumps(configuration(sim, sync_metrics="false", **keys)))
+        )
     (rows,) = tables.values()
     assert len(rows) == len(EVENTS)
     return {row["id"]: row for row in rows}
@@ -94,12 +117,17 @@ def synced(extended, **keys):
 
 def test_the_documented_stage_passes_its_doctest_and_runs_in_a_notebook(blocks, extended):
     run(extended, "-m", "doctest", "pipeline/stages/own.py")
-    assert "/pricing" in run(extended, "-c", re.sub(r"^list\((.*)\)$", r"print(*\1)", blocks[3], flags=re.MULTILINE))
+    assert "/pricing" in run(
+        extended, "-c", re.sub(r"^list\((.*)\)$", r"print(*\1)", blocks[3], flags=re.MULTILINE)
+    )
 
 
 def test_the_stage_is_in_the_rows_of_events_too(extended):
     with Simulator({TYPE: listed(EVENTS)}) as sim:
-        read = f"from pipeline import events; print(*[row.get('page_path') for row in events({configuration(sim)})])"
+        read = (
+            "from pipeline import events; print(*[row.get('page_path') for row in "
+            f"events({configuration(sim)})])"
+        )
         assert run(extended, "-c", read).split()[:3] == ["/pricing"] * 3
 
 
@@ -123,7 +151,13 @@ KEEPING = [
 @pytest.mark.parametrize("keys", KEEPING, ids=str)
 def test_every_value_is_kept_beside_the_column_of_the_stage(extended, layout, keys):
     rows = synced(extended, table_layout=layout, **keys)
-    changed = {"objectId"} if "hash_columns" in keys else {"objectType"} if "drop_columns" in keys else set()
+    changed = (
+        {"objectId"}
+        if "hash_columns" in keys
+        else {"objectType"}
+        if "drop_columns" in keys
+        else set()
+    )
     for sent in EVENTS:
         kept = [text for _, text in values(rows[sent["id"]])]
         paths = ["/pricing"] if (sent["properties"] or {}).get("hs_url") == URL else []
@@ -136,7 +170,9 @@ def test_a_property_of_the_same_name_survives_beside_the_column(extended):
     rows = synced(extended)
     assert (rows["id-1"]["page_path"], rows["id-2"]["page_path"]) == ("/pricing", "/pricing")
     assert rows["id-2"]["properties_page_path"] == "a property"
-    assert rows["id-3"]["page_path"] == "/pricing" and rows["id-3"]["properties_page_path"] == "nested"
+    assert (
+        rows["id-3"]["page_path"] == "/pricing" and rows["id-3"]["properties_page_path"] == "nested"
+    )
     assert "page_path" not in rows["id-5"]
 
 
@@ -147,14 +183,24 @@ def test_the_column_is_dropped_hashed_and_renamed_like_any_other(extended, layou
     hashed = synced(extended, table_layout=layout, hash_columns="page_*", hash_salt="salt")
     renamed = synced(extended, table_layout=layout, rename_columns="page_path=path")
     assert whole["id-1"]["page_path"] == "/pricing"
-    assert dropped["id-1"] == {name: value for name, value in whole["id-1"].items() if name != "page_path"}
-    assert hashed["id-1"] == whole["id-1"] | {"page_path": hashlib.sha256(b"salt/pricing").hexdigest()}
-    assert renamed["id-1"] == {("path" if name == "page_path" else name): value for name, value in whole["id-1"].items()}
+    assert dropped["id-1"] == {
+        name: value for name, value in whole["id-1"].items() if name != "page_path"
+    }
+    assert hashed["id-1"] == whole["id-1"] | {
+        "page_path": hashlib.sha256(b"salt/pricing").hexdigest()
+    }
+    assert renamed["id-1"] == {
+        ("path" if name == "page_path" else name): value for name, value in whole["id-1"].items()
+    }
 
 
 def test_in_the_single_layout_the_column_is_beside_the_properties_as_sent(extended):
     rows = synced(extended, table_layout="single")
-    assert [rows[sent["id"]].get("page_path") for sent in EVENTS] == ["/pricing"] * 3 + [None, None, "/pricing"]
+    assert [rows[sent["id"]].get("page_path") for sent in EVENTS] == ["/pricing"] * 3 + [
+        None,
+        None,
+        "/pricing",
+    ]
     assert all(rows[sent["id"]]["properties"] == sent["properties"] for sent in EVENTS)
 
 
@@ -193,7 +239,12 @@ def test_the_stages_run_as_shown():
 def test_the_account_is_listed_as_shown(tmp_path, monkeypatch, capsys):
     visits = generated(30_000, "2026-01-01T00:00:00Z", "2026-05-01T00:00:00Z")
     forms, refused = "e_form_submission_v2", "e_opened_email_v2"
-    account = {TYPE: visits, forms: submissions(visits, 33), "pe123_signup": listed([]), refused: listed([])}
+    account = {
+        TYPE: visits,
+        forms: submissions(visits, 33),
+        "pe123_signup": listed([]),
+        refused: listed([]),
+    }
     monkeypatch.chdir(tmp_path)
     with Simulator(account, Behaviour(forbidden={refused: ["business-intelligence"]})) as sim:
         Path("configuration.json").write_text(json.dumps(configuration(sim)))
@@ -204,24 +255,45 @@ def test_the_account_is_listed_as_shown(tmp_path, monkeypatch, capsys):
 
 def test_readme_names_each_key_with_its_default():
     for name, key in KEYS.items():
-        row = next(row for row in README.splitlines() if row.startswith("| ") and f"`{name}`" in row.split("|")[1])
+        row = next(
+            row
+            for row in README.splitlines()
+            if row.startswith("| ") and f"`{name}`" in row.split("|")[1]
+        )
         assert len(key.default) > 30 or f"`{key.default}`" in row or not key.default
 
 
 def test_the_documentation_says_until_when_each_api_version_is_supported():
-    rows = re.findall(r"^\| `(\S+)`(.*?) \|.*?\| (\w+ 20\d\d) \|", (ROOT / "docs" / "access.md").read_text("utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\S+)`(.*?) \|.*?\| (\w+ 20\d\d) \|",
+        (ROOT / "docs" / "access.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
     assert [version for version, _, _ in rows] == list(API_VERSIONS)
-    assert [version for version, remark, _ in rows if "the default" in remark] == [KEYS["api_version"].default]
+    assert [version for version, remark, _ in rows if "the default" in remark] == [
+        KEYS["api_version"].default
+    ]
 
 
 def test_no_text_promises_a_look_of_the_token():
-    pages = [ROOT / "README.md", ROOT / "configuration.json.example", *ROOT.glob("docs/*.md"), *ROOT.glob("notebooks/*.ipynb")]
-    texts = [page.read_text("utf-8") for page in pages] + [key.help for key in KEYS.values()] + list(REQUIRED.values())
+    pages = [
+        ROOT / "README.md",
+        ROOT / "configuration.json.example",
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("notebooks/*.ipynb"),
+    ]
+    texts = (
+        [page.read_text("utf-8") for page in pages]
+        + [key.help for key in KEYS.values()]
+        + list(REQUIRED.values())
+    )
     assert not [text for text in texts if "pat-" in text]
 
 
 def as_the_example(events):
-    """The rows that the published example makes of events: properties overwrite own fields of the same name."""
+    """The rows that the published example makes of events: properties overwrite own fields of the
+    same name.
+    """
     rows = ({**sent, **sent["properties"]} for sent in events)
     return {row["id"]: row for row in rows}
 
@@ -237,7 +309,10 @@ def test_the_documented_steps_restore_what_the_published_example_lost():
     with Simulator({TYPE: listed(events)}) as sim:
         sync_into(delivered, sim, {"start_date": half}, initial_sync_start_date=half)
         sync_into(delivered, sim)
-    (delete,) = re.findall(r"DELETE FROM (\w+) WHERE (\w+) IS NULL", (ROOT / "docs" / "moving.md").read_text(encoding="utf-8"))
+    (delete,) = re.findall(
+        r"DELETE FROM (\w+) WHERE (\w+) IS NULL",
+        (ROOT / "docs" / "moving.md").read_text(encoding="utf-8"),
+    )
     assert delete == (TYPE, "occurred")
     kept = {key for key, row in delivered.rows[TYPE].items() if row.get("occurred") is not None}
     assert kept == {sent["id"] for sent in events}
@@ -249,14 +324,25 @@ TABLES = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
 
 
 def test_tables_have_the_documented_names():
-    rows = re.findall(r"^\| `(\w+)` \| .* \| `(\w+)` \|$", TABLES.partition("## Columns of events")[0], re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \| .* \| `(\w+)` \|$",
+        TABLES.partition("## Columns of events")[0],
+        re.MULTILINE,
+    )
     assert len(rows) == 6
     assert {name: destination_name(table_name(name)) for name, _ in rows} == dict(rows)
 
 
 def test_the_documentation_names_every_column_of_a_live_page_visit():
-    section = TABLES.partition("## Columns of a page visit")[2].partition("| about")[2].partition("\n\n")[0]
-    assert sorted(re.findall(r"`(hs_\w+)`", section)) == sorted(live(0)) and "These 38 properties" in TABLES
+    section = (
+        TABLES.partition("## Columns of a page visit")[2]
+        .partition("| about")[2]
+        .partition("\n\n")[0]
+    )
+    assert (
+        sorted(re.findall(r"`(hs_\w+)`", section)) == sorted(live(0))
+        and "These 38 properties" in TABLES
+    )
 
 
 def test_the_diagram_shows_columns_that_exist():
@@ -273,9 +359,16 @@ def test_the_diagram_shows_columns_that_exist():
 def test_the_documented_state_is_one_and_each_of_its_fields_is_described():
     page = (ROOT / "docs" / "state.md").read_text(encoding="utf-8")
     for text in (README, page):
-        (shown,) = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL) if '"version"' in block]
+        (shown,) = [
+            json.loads(block)
+            for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+            if '"version"' in block
+        ]
         current, changes = migrate(shown)
-        assert not changes and progress_by_type(current)[TYPE].occurred == shown["event_types"][TYPE]["occurred"]
+        assert (
+            not changes
+            and progress_by_type(current)[TYPE].occurred == shown["event_types"][TYPE]["occurred"]
+        )
         assert decode(shown["event_types"][TYPE].get("stretches", "")) is not None
         for field in [*shown, *shown["event_types"][TYPE]]:
             assert field == "event_types" or f"`{field}`" in page
@@ -290,12 +383,17 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 def anchors(page):
     """The anchors that GitHub gives to the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.replace("`", "")).strip().lower().replace(" ", "-") for heading in headings}
+    return {
+        re.sub(r"[^\w -]", "", heading.replace("`", "")).strip().lower().replace(" ", "-")
+        for heading in headings
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page):
-    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text("utf-8")):
+    for target, anchor in re.findall(
+        r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text("utf-8")
+    ):
         goal = page.parent / target if target else page
         assert goal.exists(), f"{page.name}: {target}"
         assert not anchor or anchor in anchors(goal), f"{page.name}: {target}#{anchor}"
@@ -312,20 +410,30 @@ def test_a_stage_of_ones_own_has_one_home():
 
 
 def test_no_page_needs_a_command_that_nothing_installs():
-    assert not [page.name for page in PAGES if re.search(r"(`|^|\n)duckdb ", page.read_text("utf-8"))]
+    assert not [
+        page.name for page in PAGES if re.search(r"(`|^|\n)duckdb ", page.read_text("utf-8"))
+    ]
 
 
 def test_the_table_is_shown_and_the_report_written_as_documented(tmp_path):
     """The report is of the demo's warehouse where there is no other."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    (shown,) = {code for page in PAGES for code in re.findall(r'python -c "(.*?e_visited_page.*?)"', page.read_text("utf-8"))}
+    (shown,) = {
+        code
+        for page in PAGES
+        for code in re.findall(r'python -c "(.*?e_visited_page.*?)"', page.read_text("utf-8"))
+    }
     for files in (tmp_path / "build" / "demo" / "files", tmp_path / "files"):
         files.mkdir(parents=True)
         with duckdb.connect(str(files / "warehouse.db")) as warehouse:
             warehouse.execute("CREATE SCHEMA tester")
-            warehouse.execute("CREATE TABLE tester.e_visited_page AS SELECT 'a' AS id, now() AS occurred_at")
+            warehouse.execute(
+                "CREATE TABLE tester.e_visited_page AS SELECT 'a' AS id, now() AS occurred_at"
+            )
         command = [sys.executable, "-m", "report"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment)
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment
+        )
         assert done.returncode == 0 and (files / "report.html").exists(), done.stderr
     assert "occurred_at" in run(tmp_path, "-c", shown)
 
@@ -336,4 +444,6 @@ def test_the_table_is_shown_and_the_report_written_as_documented(tmp_path):
 def test_what_audits_cost_is_the_same_on_both_pages():
     section = README.partition("## What comes late")[2].partition("\n## ")[0]
     costs = [line for line in section.splitlines() if line.startswith("| 1")]
-    assert len(costs) == 3 and set(costs) < set((ROOT / "docs" / "audits.md").read_text(encoding="utf-8").splitlines())
+    assert len(costs) == 3 and set(costs) < set(
+        (ROOT / "docs" / "audits.md").read_text(encoding="utf-8").splitlines()
+    )

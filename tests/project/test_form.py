@@ -1,4 +1,7 @@
-"""The setup form: a field for every key, and the whole of it through the real command line, inside the package."""
+"""The setup form: a field for every key, and the whole of it through the real command line, inside
+the package.
+"""
+
 import json
 import os
 import subprocess
@@ -30,17 +33,26 @@ TESTS = {test.label: test.name for test in FORM.tests}
 def test_every_key_has_a_field_and_those_without_a_default_come_first():
     assert list(FIELDS) == list(KEYS)
     assert list(FIELDS)[:3] == ["api_token", "initial_sync_start_date", "event_types"]
-    assert [name for name, field in FIELDS.items() if field.required] == ["api_token", "initial_sync_start_date"]
+    assert [name for name, field in FIELDS.items() if field.required] == [
+        "api_token",
+        "initial_sync_start_date",
+    ]
     assert list(FIELDS)[-1] == "api_base_url"
 
 
 def test_exactly_the_optional_fields_are_marked_as_such():
     optional = [name for name, field in FIELDS.items() if field.label.endswith(" (optional)")]
-    assert optional == [name for name, field in FIELDS.items() if not field.required] and len(optional) == len(KEYS) - 2
+    assert (
+        optional == [name for name, field in FIELDS.items() if not field.required]
+        and len(optional) == len(KEYS) - 2
+    )
 
 
 def test_only_token_and_salt_are_passwords():
-    assert [name for name, field in FIELDS.items() if field.text_field == PASSWORD] == ["api_token", "hash_salt"]
+    assert [name for name, field in FIELDS.items() if field.text_field == PASSWORD] == [
+        "api_token",
+        "hash_salt",
+    ]
     assert form_field.TextField.password == PASSWORD
     assert FIELDS["hash_salt"].placeholder is None and FIELDS["api_token"].placeholder is None
 
@@ -48,17 +60,29 @@ def test_only_token_and_salt_are_passwords():
 @pytest.mark.parametrize("name", FIELDS)
 def test_each_help_text_states_the_default(name):
     field, default = FIELDS[name], KEYS[name].default
-    assert field.label and field.description and not field.toggle  # a switch has no third state, blank
-    assert f"Default: {default}" in field.description if default else "Default" not in field.description
+    assert (
+        field.label and field.description and not field.toggle
+    )  # a switch has no third state, blank
+    assert (
+        f"Default: {default}" in field.description
+        if default
+        else "Default" not in field.description
+    )
 
 
 def test_a_key_with_choices_is_a_list_that_begins_with_the_default():
     choices = {name: field.dropdown_options or [] for name, field in FIELDS.items()}
-    lists = {name: [option.value for option in options] for name, options in choices.items() if options}
+    lists = {
+        name: [option.value for option in options] for name, options in choices.items() if options
+    }
     assert set(lists) == {"table_layout", "sync_metrics", "api_version"}
     assert all(options[0] == KEYS[name].default for name, options in lists.items())
     keys = configuration(Simulator({}))
-    assert all(read_settings(keys | {name: option}) for name, options in lists.items() for option in options)
+    assert all(
+        read_settings(keys | {name: option})
+        for name, options in lists.items()
+        for option in options
+    )
 
 
 def test_a_form_left_blank_falls_back_to_the_defaults():
@@ -70,7 +94,9 @@ def test_a_form_left_blank_falls_back_to_the_defaults():
 
 
 def command(folder, *arguments, answers=""):
-    """Runs `fivetran` in a folder without a terminal; returns its exit status and its whole output."""
+    """Runs `fivetran` in a folder without a terminal; returns its exit status and its whole
+    output.
+    """
     scripts = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
@@ -86,7 +112,9 @@ def answers(sim, **given):
 
 
 def test_the_packaged_form_can_be_filled_in_and_tested(staged, tmp_path):
-    fivetran(staged, "package", "--force")  # skips the check of requirements.txt, which test_connector.py covers
+    fivetran(
+        staged, "package", "--force"
+    )  # skips the check of requirements.txt, which test_connector.py covers
     (package,) = (staged / "files").glob("*.zip")
     folder = tmp_path / "packaged"
     with zipfile.ZipFile(package) as archive:
@@ -95,13 +123,26 @@ def test_the_packaged_form_can_be_filled_in_and_tested(staged, tmp_path):
     assert all(name.encode() in carried for name in [*FIELDS, *TESTS, *TESTS.values()])
 
     with Simulator({TYPE: generated(20), OTHER: generated(20, event_type=OTHER)}) as sim:
-        given = {"event_types": f"*, {OTHER}", "hash_columns": "hs_c*", "hash_salt": SALT, "table_layout": "single"}
+        given = {
+            "event_types": f"*, {OTHER}",
+            "hash_columns": "hs_c*",
+            "hash_salt": SALT,
+            "table_layout": "single",
+        }
         status, asked = command(folder, "configuration", answers=answers(sim, **given))
         assert status == 0 and all(field.label in asked for field in FIELDS.values())
         saved = json.loads((folder / "configuration.json").read_text())
-        assert list(saved) == list(KEYS) and saved["event_types"] == f"*, {OTHER}" and saved["page_size"] == ""
+        assert (
+            list(saved) == list(KEYS)
+            and saved["event_types"] == f"*, {OTHER}"
+            and saved["page_size"] == ""
+        )
         status, passed = command(folder, "configuration", "--test")
-        assert status == 0 and "All tests passed" in passed and all(f"{label}]: PASSED" in passed for label in TESTS)
+        assert (
+            status == 0
+            and "All tests passed" in passed
+            and all(f"{label}]: PASSED" in passed for label in TESTS)
+        )
         sim.behaviour.forbidden = {OTHER: ["signups.read"]}
         status, refused = command(folder, "configuration", "--test")
         assert status == 1 and "signups.read" in refused and OTHER in refused

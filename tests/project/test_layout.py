@@ -1,4 +1,7 @@
-"""The rooms of pipeline/ are a ladder: each imports only from those below it, and functions stay short."""
+"""The rooms of pipeline/ are a ladder: each imports only from those below it, and functions stay
+short.
+"""
+
 import ast
 from pathlib import Path
 
@@ -15,7 +18,12 @@ MOST_LINES = 40
 
 
 def modules(*folders):
-    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py") if "__pycache__" not in path.parts)
+    return sorted(
+        path
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+        if "__pycache__" not in path.parts
+    )
 
 
 def imported(path):
@@ -23,7 +31,11 @@ def imported(path):
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        yield from (name.split(".") for name in names if name.split(".")[0] in ("pipeline", "connector", "simulator", "tests"))
+        yield from (
+            name.split(".")
+            for name in names
+            if name.split(".")[0] in ("pipeline", "connector", "simulator", "tests")
+        )
 
 
 def room(path):
@@ -40,7 +52,9 @@ def test_a_room_imports_only_from_those_below_it(path):
         return
     for name in imported(path):
         assert name[0] == "pipeline" and len(name) > 1, f"{path} imports {'.'.join(name)}"
-        assert LADDER.index(name[1]) <= LADDER.index(room(path)), f"{path} imports upward: {'.'.join(name)}"
+        assert LADDER.index(name[1]) <= LADDER.index(room(path)), (
+            f"{path} imports upward: {'.'.join(name)}"
+        )
 
 
 def test_no_two_modules_import_each_other_in_a_circle():
@@ -55,8 +69,16 @@ def test_no_two_modules_import_each_other_in_a_circle():
 
 
 def test_only_connector_py_knows_the_sdk():
-    assert not [path for path in modules("pipeline") if "import fivetran_connector_sdk" in path.read_text("utf-8")]
-    assert not [path for path in modules("pipeline") if "from fivetran_connector_sdk" in path.read_text("utf-8")]
+    assert not [
+        path
+        for path in modules("pipeline")
+        if "import fivetran_connector_sdk" in path.read_text("utf-8")
+    ]
+    assert not [
+        path
+        for path in modules("pipeline")
+        if "from fivetran_connector_sdk" in path.read_text("utf-8")
+    ]
 
 
 @pytest.mark.parametrize("word", SPELLED_ONCE)
@@ -65,7 +87,11 @@ def test_hubspots_names_are_spelled_in_one_file(word):
     spelled = []
     for path in modules("pipeline"):
         nodes = ast.walk(ast.parse(path.read_text("utf-8")))
-        texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        texts = [
+            node.value
+            for node in nodes
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
         spelled += [path.name for text in texts if text == word]
     assert set(spelled) == {"events_api.py"}
 
@@ -73,9 +99,15 @@ def test_hubspots_names_are_spelled_in_one_file(word):
 FOLDERS = ("pipeline", "frames", "simulator", "report", "backfill", "bench", "tests")
 
 
-@pytest.mark.parametrize("path", [ROOT / "connector.py", *modules(*FOLDERS)], ids=lambda path: str(Path(path).relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "connector.py", *modules(*FOLDERS)],
+    ids=lambda path: str(Path(path).relative_to(ROOT)),
+)
 def test_functions_are_short(path):
     nodes = ast.walk(ast.parse(path.read_text("utf-8")))
-    functions = [node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    functions = [
+        node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
     lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
     assert not {name: lines for name, lines in lengths.items() if lines > MOST_LINES}

@@ -1,4 +1,5 @@
 """The notebooks run from the first cell to the last, and show what they claim."""
+
 from pathlib import Path
 
 import nbformat
@@ -18,8 +19,12 @@ VISITS, FORMS = "e_visited_page", "e_form_submission_v2"
 def execute(name, folder, *claims):
     """Runs a notebook in a folder, with a last cell that asserts what it should show."""
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
-    notebook.cells.append(nbformat.v4.new_code_cell("\n".join(f"assert {claim}" for claim in claims)))
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    notebook.cells.append(
+        nbformat.v4.new_code_cell("\n".join(f"assert {claim}" for claim in claims))
+    )
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
 
 
 @pytest.mark.parametrize("folder", [ROOT, NOTEBOOKS])
@@ -34,7 +39,9 @@ def test_stages(folder):
 
 @pytest.fixture(params=["simulated", "synced"])
 def project(request, tmp_path):
-    """A folder like the project's, without a warehouse, or with that of an account that was synced there; and its forms."""
+    """A folder like the project's, without a warehouse, or with that of an account that was synced
+    there; and its forms.
+    """
     project = tmp_path / "project"
     (project / "notebooks").mkdir(parents=True)
     for name in ("pipeline", "frames", "simulator", "queries"):
@@ -62,7 +69,8 @@ def test_tuning():
     execute(
         "tuning", NOTEBOOKS,
         "all(run['missing'] == 0 for run in by_interval)",
-        "all(0 < run['rework'] <= interval + 12 * 100 + 10 for run, interval in zip(by_interval, intervals))",
+        ("all(0 < run['rework'] <= interval + 12 * 100 + 10 for run, interval in zip(by_interval, "
+        "intervals))"),
         "by_page_size[0]['requests'] > by_page_size[-1]['requests']",
     )  # fmt: skip
 
@@ -72,6 +80,7 @@ def test_backfill_on_dask():
         "backfill_on_dask", NOTEBOOKS,
         "len(truth) == 16_000",
         "(result['twice'], result['by both'], result['by neither']) == (0, 0, 0)",
-        "result['read by the backfill'] == left.rows['e_visited_page'] > 0 < result['read by the connector']",
+        ("result['read by the backfill'] == left.rows['e_visited_page'] > 0 < result['read by the "
+        "connector']"),
         "refused <= 0.01 * len(asked)",
     )  # fmt: skip

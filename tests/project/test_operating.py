@@ -1,4 +1,7 @@
-"""What docs/operating.md says is done: each query runs on a warehouse that the SDK has filled, and does what it says."""
+"""What docs/operating.md says is done: each query runs on a warehouse that the SDK has filled, and
+does what it says.
+"""
+
 import ast
 import hashlib
 import json
@@ -16,7 +19,10 @@ from tests.sdk import ROOT, run
 from tests.support import BASE, TYPE, configuration, event
 
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-QUERIES = [re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)]
+QUERIES = [
+    re.sub(r"^   ", "", block, flags=re.MULTILINE)
+    for block in re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+]
 CUSTOM = "pe123_signup"
 ADA, LONGER, SHORTER = "221021723238", "2210217232380", "22102172323"
 HOUR = 60 * MINUTE
@@ -45,18 +51,31 @@ def rows_of(project, sql):
 def erase(project, person=ADA):
     """Runs the statements that the page gives for the event tables and for rejected events."""
     with warehouse(project) as database:
-        for (statement,) in database.sql(query("DELETE FROM ' || table_schema").replace(ADA, person)).fetchall():
+        for (statement,) in database.sql(
+            query("DELETE FROM ' || table_schema").replace(ADA, person)
+        ).fetchall():
             database.execute(statement)
         database.execute(query("DELETE FROM tester.rejected_event").replace(ADA, person))
 
 
 def tables(project):
-    """Every table but sync_run as the texts of its rows, without the time at which they were written."""
+    """Every table but sync_run as the texts of its rows, without the time at which they were
+    written.
+    """
     with warehouse(project) as database:
-        found = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'tester' AND table_name <> 'sync_run'"
+        found = (
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'tester' AND "
+            "table_name <> 'sync_run'"
+        )
         names = [name for (name,) in database.sql(found).fetchall()]
-        select = "SELECT CAST(row AS VARCHAR) FROM (SELECT * EXCLUDE (_fivetran_synced) FROM tester.{}) AS row"
-        return {name: {text for (text,) in database.sql(select.format(name)).fetchall()} for name in names}
+        select = (
+            "SELECT CAST(row AS VARCHAR) FROM (SELECT * EXCLUDE (_fivetran_synced) FROM "
+            "tester.{}) AS row"
+        )
+        return {
+            name: {text for (text,) in database.sql(select.format(name)).fetchall()}
+            for name in names
+        }
 
 
 ADAS = f"object_id = '{ADA}' AND object_type = 'CONTACT'"
@@ -64,7 +83,10 @@ ADAS = f"object_id = '{ADA}' AND object_type = 'CONTACT'"
 
 def ids(project, where="true"):
     with warehouse(project) as database:
-        return {key for (key,) in database.table(f"tester.{TYPE}").filter(where).project("id").fetchall()}
+        return {
+            key
+            for (key,) in database.table(f"tester.{TYPE}").filter(where).project("id").fetchall()
+        }
 
 
 def of(person, n, event_type=TYPE, object_type="CONTACT", /, **properties):
@@ -74,15 +96,32 @@ def of(person, n, event_type=TYPE, object_type="CONTACT", /, **properties):
 
 
 def undated(person, n, **properties):
-    return {name: value for name, value in of(person, n, **properties).items() if name != "occurredAt"}
+    return {
+        name: value for name, value in of(person, n, **properties).items() if name != "occurredAt"
+    }
 
 
 def account():
     """Ten days of visits, every tenth of them Ada's; sign-ups; and events that cannot be rows."""
-    visits = [of(ADA if n % 10 == 0 else LONGER if n % 10 == 1 else SHORTER, n, hs_url="/") for n in range(240)]
+    visits = [
+        of(ADA if n % 10 == 0 else LONGER if n % 10 == 1 else SHORTER, n, hs_url="/")
+        for n in range(240)
+    ]
     visits += [of(ADA, 100, TYPE, "COMPANY") | {"id": "of a company"}]
-    visits += [undated(ADA, 301), undated(int(ADA), 302), undated(LONGER, 303), undated(SHORTER, 304, linked=f"7;{ADA}")]
-    return {TYPE: visits, CUSTOM: [of(ADA, 5, CUSTOM), of(LONGER, 6, CUSTOM, email="Ada.Lovelace@math"), of(SHORTER, 7, CUSTOM)]}
+    visits += [
+        undated(ADA, 301),
+        undated(int(ADA), 302),
+        undated(LONGER, 303),
+        undated(SHORTER, 304, linked=f"7;{ADA}"),
+    ]
+    return {
+        TYPE: visits,
+        CUSTOM: [
+            of(ADA, 5, CUSTOM),
+            of(LONGER, 6, CUSTOM, email="Ada.Lovelace@math"),
+            of(SHORTER, 7, CUSTOM),
+        ],
+    }
 
 
 class Life:
@@ -101,7 +140,9 @@ class Life:
     def forget(self):
         """HubSpot erases the person."""
         for name, events in self.events.items():
-            self.events[name] = [sent for sent in events if ADA not in re.findall(r"\d+", json.dumps(sent))]
+            self.events[name] = [
+                sent for sent in events if ADA not in re.findall(r"\d+", json.dumps(sent))
+            ]
 
 
 @pytest.fixture
@@ -113,7 +154,10 @@ def life(project, monkeypatch):
 
 
 def last_run(project):
-    (row,) = rows_of(project, "SELECT outcome, late, vanished FROM tester.sync_run ORDER BY started_at DESC LIMIT 1")
+    (row,) = rows_of(
+        project,
+        "SELECT outcome, late, vanished FROM tester.sync_run ORDER BY started_at DESC LIMIT 1",
+    )
     return row
 
 
@@ -136,12 +180,17 @@ def test_in_the_single_layout_the_same_statements_erase(project):
         run(project, configuration(sim, event_types=f"{TYPE}, {CUSTOM}", table_layout="single"))
     erase(project)
     left = tables(project)
-    assert left["event"] and not [text for text in left["event"] if f"'{ADA}'" in text and "COMPANY" not in text]
+    assert left["event"] and not [
+        text for text in left["event"] if f"'{ADA}'" in text and "COMPANY" not in text
+    ]
 
 
 def test_a_person_whose_id_is_hashed_is_erased_by_the_hash(project):
     with Simulator({name: listed(events) for name, events in account().items()}) as sim:
-        run(project, configuration(sim, event_types=TYPE, hash_columns="objectId", hash_salt="pepper"))
+        run(
+            project,
+            configuration(sim, event_types=TYPE, hash_columns="objectId", hash_salt="pepper"),
+        )
     hashed = hashlib.sha256(f"pepper{ADA}".encode()).hexdigest()
     assert ids(project, f"object_id = '{hashed}' AND object_type = 'CONTACT'")
     erase(project, hashed)
@@ -159,7 +208,9 @@ def test_nothing_that_other_columns_say_of_the_person_is_overlooked(life):
 
 def test_neither_the_state_nor_sync_run_holds_a_person(life):
     assert ADA not in (life.project / "files" / "state.json").read_text()
-    assert ADA not in str(rows_of(life.project, "SELECT CAST(row AS VARCHAR) FROM tester.sync_run AS row"))
+    assert ADA not in str(
+        rows_of(life.project, "SELECT CAST(row AS VARCHAR) FROM tester.sync_run AS row")
+    )
 
 
 def test_a_deletion_at_the_destination_alone_brings_nothing_back(life):
@@ -178,9 +229,14 @@ def test_a_sync_reads_the_look_back_again(life):
     assert ids(life.project, ADAS) == {"id-241"}
 
 
-def test_an_audit_brings_back_the_stretch_in_which_something_came_late_if_hubspot_still_has_the_person(life):
+def test_an_audit_brings_back_the_stretch_in_which_something_came_late_if_hubspot_still_has_the_person(
+    life,
+):
     erase(life.project)
-    late = of(SHORTER, 200) | {"id": "late", "occurredAt": "2026-01-09T08:30:00Z"}  # two days before the deletion
+    late = of(SHORTER, 200) | {
+        "id": "late",
+        "occurredAt": "2026-01-09T08:30:00Z",
+    }  # two days before the deletion
     life.events[TYPE].append(late)
     life.sync(3 * DAY)
     assert last_run(life.project) == ("complete", 1, 0) and "late" in ids(life.project)
@@ -194,7 +250,9 @@ def test_once_hubspot_has_erased_the_person_audits_say_so_and_bring_nothing_back
     life.sync(3 * DAY)
     outcome, late, vanished = last_run(life.project)
     assert (outcome, late) == ("complete", 0) and vanished > 0
-    assert ids(life.project, f"object_id = '{ADA}'") == rows, "HubSpot's erasure alone erases nothing"
+    assert ids(life.project, f"object_id = '{ADA}'") == rows, (
+        "HubSpot's erasure alone erases nothing"
+    )
     erase(life.project)
     for _ in range(8):
         life.sync(DAY)
@@ -218,7 +276,9 @@ def sentences():
     for path in (ROOT / "pipeline").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
-                yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+                yield "".join(
+                    part.value if isinstance(part, ast.Constant) else "…" for part in node.values
+                )
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
 
@@ -237,7 +297,10 @@ def test_every_query_runs_on_a_synced_warehouse(life):
     with warehouse(life.project) as database:
         database.execute("CREATE SCHEMA fivetran_metadata")
         for name, columns in LOGS.items():
-            database.execute(f"CREATE TABLE fivetran_metadata.{name} ({', '.join(f'{column} TEXT' for column in columns)})")
+            database.execute(
+                f"CREATE TABLE fivetran_metadata.{name} "
+                f"({', '.join(f'{column} TEXT' for column in columns)})"
+            )
         for status in ("SUCCESSFUL", "FAILURE_WITH_TASK"):
             row = ["2026-01-01", "mine", "sync_end", json.dumps({"status": status})]
             database.execute("INSERT INTO fivetran_metadata.log VALUES (?, ?, ?, ?)", row)
@@ -248,7 +311,9 @@ def test_every_query_runs_on_a_synced_warehouse(life):
 
 
 def test_the_event_types_that_failed_in_a_complete_sync_are_found(project):
-    with Simulator({name: listed(events) for name, events in account().items()}, Behaviour(forbidden=(CUSTOM,))) as sim:
+    with Simulator(
+        {name: listed(events) for name, events in account().items()}, Behaviour(forbidden=(CUSTOM,))
+    ) as sim:
         run(project, configuration(sim, event_types=f"{TYPE}, {CUSTOM}"))
     assert last_run(project)[0] == "complete"
     assert [row[:2] for row in rows_of(project, query("json_each"))] == [(CUSTOM, "refused")]
@@ -267,10 +332,14 @@ def test_the_columns_and_keys_that_the_page_names_exist():
     assert len(table) >= 15
     for _, shows, _, change, _ in table:
         named = re.findall(r"`([a-z_]+)`", shows)
-        assert set(named) <= {*SCHEMA["columns"], *KEYS, "interrupted", "complete"} and set(named) & set(SCHEMA["columns"])
+        assert set(named) <= {*SCHEMA["columns"], *KEYS, "interrupted", "complete"} and set(
+            named
+        ) & set(SCHEMA["columns"])
         assert set(re.findall(r"`([a-z_]+)`", change)) <= {*KEYS, "rejected_event", "reason"}
 
 
 def test_the_join_of_the_tables_page_counts_the_visits_before_a_sign_up(life):
-    (join,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "tables.md").read_text(encoding="utf-8"), re.DOTALL)
+    (join,) = re.findall(
+        r"```sql\n(.*?)```", (ROOT / "docs" / "tables.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     assert dict(rows_of(life.project, join)) == {ADA: 1, LONGER: 1, SHORTER: 5}

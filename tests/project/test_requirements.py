@@ -1,4 +1,7 @@
-"""Each requirements file is sufficient: with it alone in a new environment, the code that it is for can be imported."""
+"""Each requirements file is sufficient: with it alone in a new environment, the code that it is for
+can be imported.
+"""
+
 import ast
 import json
 import subprocess
@@ -14,7 +17,12 @@ def imports_of(notebook):
     """The imports in the cells of a notebook, as code."""
     cells = json.loads(notebook.read_text("utf-8"))["cells"]
     trees = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
-    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    nodes = [
+        node
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
     return "\n".join(map(ast.unparse, nodes))
 
 
@@ -24,20 +32,36 @@ IMPORTS = {
     "frames/requirements.txt": "import frames",
     "report/requirements.txt": "import report.__main__",
     "notebooks/requirements.txt": "\n".join(
-        ["import ipykernel, jupyterlab, nbclient", *map(imports_of, sorted((ROOT / "notebooks").glob("*.ipynb")))]
+        [
+            "import ipykernel, jupyterlab, nbclient",
+            *map(imports_of, sorted((ROOT / "notebooks").glob("*.ipynb"))),
+        ]
     ),
 }
 
 
 def run(*command):
-    return subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=900)
+    return subprocess.run(
+        [*map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=900
+    )
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
     """Skips where no registry answers."""
     folder = tmp_path_factory.mktemp("probe")
-    tried = run(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--dest", folder, "toolz")
+    tried = run(
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-cache-dir",
+        "--dest",
+        folder,
+        "toolz",
+    )
     if tried.returncode:
         pytest.skip(f"no package registry answers: {tried.stderr.strip().splitlines()[-1:]}")
 
@@ -47,7 +71,11 @@ def registry(tmp_path_factory):
 @pytest.mark.parametrize("file", IMPORTS)
 def test_a_requirements_file_is_sufficient(file, tmp_path):
     assert run(sys.executable, "-m", "venv", tmp_path / "venv").returncode == 0
-    (python,) = [path for path in ((tmp_path / "venv").glob("*/python*")) if path.name in ("python", "python.exe")]
+    (python,) = [
+        path
+        for path in ((tmp_path / "venv").glob("*/python*"))
+        if path.name in ("python", "python.exe")
+    ]
     installed = run(python, "-m", "pip", "install", "--quiet", "--requirement", file)
     assert installed.returncode == 0, installed.stderr
     done = run(python, "-c", IMPORTS[file])
@@ -56,7 +84,11 @@ def test_a_requirements_file_is_sufficient(file, tmp_path):
 
 def test_the_pins_of_one_package_agree():
     pins = {}
-    for file in [ROOT / "requirements-dev.txt", *ROOT.glob("*/requirements.txt"), ROOT / "requirements.txt"]:
+    for file in [
+        ROOT / "requirements-dev.txt",
+        *ROOT.glob("*/requirements.txt"),
+        ROOT / "requirements.txt",
+    ]:
         for line in file.read_text().splitlines():
             name, _, version = line.partition("==")
             if version and ";" not in version:

@@ -1,9 +1,12 @@
-"""Syncs killed with SIGKILL at random, until they end by themselves: `make chaos` makes 1,000 kills, `--kills N` other numbers.
+"""Syncs killed with SIGKILL at random, until they end by themselves: `make chaos` makes 1,000
+kills, `--kills N` other numbers.
 
-Three processes: this one serves the simulator and compares the table with the truth; a nest, which has imported everything, forks
-the syncs and kills them; and the sync under way. A sync delivers into files as Fivetran does (what came after the last checkpoint
-is lost with it), or through the SDK's real core into a real DuckDB.
+Three processes: this one serves the simulator and compares the table with the truth; a nest, which
+has imported everything, forks the syncs and kills them; and the sync under way. A sync delivers
+into files as Fivetran does (what came after the last checkpoint is lost with it), or through the
+SDK's real core into a real DuckDB.
 """
+
 import argparse
 import json
 import os
@@ -39,7 +42,9 @@ def nest():
             os.dup2(2, 1)  # standard output is the nest's own
             status = 1
             try:
-                (into_duckdb if job["real"] else into_files)(Path(job["folder"]), job["configuration"], job["step"])
+                (into_duckdb if job["real"] else into_files)(
+                    Path(job["folder"]), job["configuration"], job["step"]
+                )
                 status = 0
             finally:
                 os._exit(status)
@@ -59,8 +64,9 @@ def _wait_or_kill(child, seconds):
 
 
 def into_files(folder, keys, step):
-    """A sync into the files of a folder: `asked` gets each id as it is upserted, `table` the rows, `states` every saved state. At
-    the `step`th step of its checkpoints the process kills itself."""
+    """A sync into the files of a folder: `asked` gets each id as it is upserted, `table` the rows,
+    `states` every saved state. At the `step`th step of its checkpoints the process kills itself.
+    """
     from pipeline import Sink, read_settings, sync
 
     state = folder / "state.json"
@@ -84,7 +90,9 @@ def into_files(folder, keys, step):
         half = len(waiting) // 2
         for half_of_them in (waiting[:half], waiting[half:]):
             next_step()
-            os.write(rows, "".join(f"\n{row}\n" for row in half_of_them).encode())  # a line that a kill cuts short does not count
+            os.write(
+                rows, "".join(f"\n{row}\n" for row in half_of_them).encode()
+            )  # a line that a kill cuts short does not count
         waiting.clear()
         next_step()
         state.with_suffix(".new").write_text(json.dumps(new))
@@ -120,7 +128,11 @@ class Nest:
 
     def sync(self, seconds=600.0, step=0, **job):
         """Minus the signal that ended the sync, 0 if it ended by itself, or 1 if it failed."""
-        print(json.dumps({**job, "seconds": seconds, "step": step}), file=self._process.stdin, flush=True)
+        print(
+            json.dumps({**job, "seconds": seconds, "step": step}),
+            file=self._process.stdin,
+            flush=True,
+        )
         return json.loads(self._process.stdout.readline())
 
 
@@ -138,7 +150,9 @@ class Chaos:
     seen: set = field(default_factory=set)
     read: int = 0  # bytes of `asked` so far
     kills: int = 0
-    rework: list = field(default_factory=list)  # upserts of each sync that repeat one of an earlier sync
+    rework: list = field(
+        default_factory=list
+    )  # upserts of each sync that repeat one of an earlier sync
 
     def sync(self, **life):
         """Runs one sync for as long as it lives. Returns how it ended."""
@@ -171,7 +185,9 @@ class Chaos:
 
     def bound(self):
         """The most upserts that a kill during a backfill may repeat."""
-        return int(self.keys["checkpoint_interval"]) + int(self.keys["concurrency"]) * WINDOW_PAGES * int(self.keys["page_size"])
+        return int(self.keys["checkpoint_interval"]) + int(
+            self.keys["concurrency"]
+        ) * WINDOW_PAGES * int(self.keys["page_size"])
 
     def cursors(self):
         """Every saved cursor (ms), in the order of saving."""
@@ -208,18 +224,25 @@ SHAPES = ("uniform", "rhythm", "bursty", "one_second", "one_ms", "sparse")
 
 
 def one_round(nest, folder, number, kills):
-    """A backfill, and some days later another sync with a look-back, with at most `kills` kills in all. Returns the counts: all
-    but the first three are 0 if the promises are kept."""
+    """A backfill, and some days later another sync with a look-back, with at most `kills` kills in
+    all. Returns the counts: all but the first three are 0 if the promises are kept.
+    """
     dice = random.Random(number)
     real, shape, size = number % 8 == 7, SHAPES[number % len(SHAPES)], dice.choice((20, 100, 500))
-    order = "ascending" if shape.startswith("one") else dice.choice(("ascending", "ascending", "descending", "shuffled"))
+    order = (
+        "ascending"
+        if shape.startswith("one")
+        else dice.choice(("ascending", "ascending", "descending", "shuffled"))
+    )
     history = generated(2_000 if real else dice.choice((5_000, 20_000)), shape=shape)
     keys = {
         "page_size": str(size), "checkpoint_interval": str(dice.choice((1, 5, 20)) * size), "lookback_minutes": "4320",
         "concurrency": str(dice.choice((1, 2, 4))),
     }  # fmt: skip
     now = to_ms(END) - 10 * DAY
-    with Simulator({TYPE: history}, Behaviour(clock=lambda: now, order=order, hide_future=True)) as sim:
+    with Simulator(
+        {TYPE: history}, Behaviour(clock=lambda: now, order=order, hide_future=True)
+    ) as sim:
         chaos = Chaos(nest, sim, folder, dice, keys, real, mean=1.0 if real else 0.12)
         good = chaos.until_it_ends(kills * 2 // 3)
         rework = max(chaos.rework, default=0) - (history.rank(now) - history.rank(now - 3 * DAY))
@@ -230,7 +253,8 @@ def one_round(nest, folder, number, kills):
     return Counter({
         "kills": chaos.kills, "rounds": 1, "into DuckDB": real, "lost": lost, "doubled": doubled, "failed": not good,
         "cursors moved back": cursors != sorted(cursors),
-        "rework beyond its bound": not shape.startswith("one") and rework > chaos.bound(),  # a second is one window, however full
+        # a second is one window, however full
+        "rework beyond its bound": not shape.startswith("one") and rework > chaos.bound(),
     })  # fmt: skip
 
 
@@ -240,17 +264,42 @@ def many(kills, seconds):
     with Nest() as nest:
         while totals["kills"] < kills and time.monotonic() - began < seconds:
             with tempfile.TemporaryDirectory() as folder:
-                totals += one_round(nest, Path(folder), totals["rounds"], min(30, kills - totals["kills"]))
+                totals += one_round(
+                    nest, Path(folder), totals["rounds"], min(30, kills - totals["kills"])
+                )
             if totals["kills"] >= reported + 50:
                 reported = totals["kills"]
                 print(described(totals, began), flush=True)
     print("Totals:", described(totals, began))
-    return int(any(totals[broken] for broken in ("lost", "doubled", "failed", "cursors moved back", "rework beyond its bound")))
+    return int(
+        any(
+            totals[broken]
+            for broken in (
+                "lost",
+                "doubled",
+                "failed",
+                "cursors moved back",
+                "rework beyond its bound",
+            )
+        )
+    )
 
 
 def described(totals, began):
-    names = ("kills", "rounds", "into DuckDB", "lost", "doubled", "failed", "cursors moved back", "rework beyond its bound")
-    return ", ".join(f"{name} {totals[name]}" for name in names) + f" ({time.monotonic() - began:.0f} s)"
+    names = (
+        "kills",
+        "rounds",
+        "into DuckDB",
+        "lost",
+        "doubled",
+        "failed",
+        "cursors moved back",
+        "rework beyond its bound",
+    )
+    return (
+        ", ".join(f"{name} {totals[name]}" for name in names)
+        + f" ({time.monotonic() - began:.0f} s)"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """However a sync ends, it leaves no thread and no socket, and sends no further request."""
+
 import gc
 import os
 import threading
@@ -33,7 +34,9 @@ def sockets():
 
 
 def left_over(count, before):
-    """What `count` returns beyond what there was before, once the simulator has noticed that its client left."""
+    """What `count` returns beyond what there was before, once the simulator has noticed that its
+    client left.
+    """
     deadline = time.monotonic() + 0.5
     while count() - before and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -48,9 +51,14 @@ def served():
         threads, open_sockets = set(threading.enumerate()), sockets()
         yield sim
         asked = len(sim.requests)
-        assert not [thread for thread in set(threading.enumerate()) - threads if not thread.name.startswith("simulator")]
+        assert not [
+            thread
+            for thread in set(threading.enumerate()) - threads
+            if not thread.name.startswith("simulator")
+        ]
         assert left_over(sockets, open_sockets) == set()
-        gc.collect()  # a socket closed only by the collector is a ResourceWarning, which is an error here
+        # a socket closed only by the collector is a ResourceWarning, which is an error here
+        gc.collect()
         time.sleep(0.02)
         assert len(sim.requests) == asked
 
@@ -100,12 +108,16 @@ class Full(Exception):
 
 
 @pytest.mark.parametrize("operation", ["upsert", "checkpoint", "warn", "log"])
-@pytest.mark.parametrize("error", [Full, KeyboardInterrupt, type("ConnectorTask", (BaseException,), {})])
+@pytest.mark.parametrize(
+    "error", [Full, KeyboardInterrupt, type("ConnectorTask", (BaseException,), {})]
+)
 def test_a_destination_that_fails_leaves_nothing(served, operation, error):
     def fail(*_):
         raise error
 
-    served.histories[TYPE] = generated(2_000, malformed_every=300)  # so that there is something to warn of
+    served.histories[TYPE] = generated(
+        2_000, malformed_every=300
+    )  # so that there is something to warn of
     sink = Delivered().sink()._replace(**{operation: fail})
     with pytest.raises(error):
         sync(read_settings(configuration(served, **KEYS)), {}, sink)
@@ -114,7 +126,9 @@ def test_a_destination_that_fails_leaves_nothing(served, operation, error):
 @pytest.mark.parametrize("pages", [0, 1, 7])
 def test_a_consumer_that_stops_early_leaves_nothing(served, pages):
     with Client("pat-na1-x", served.url, "2026-03", connections=4) as client:
-        with Reader(partial(fetch_page, client, {"eventType": TYPE, "limit": 20}), client.clock.later, 4) as reader:
+        with Reader(
+            partial(fetch_page, client, {"eventType": TYPE, "limit": 20}), client.clock.later, 4
+        ) as reader:
             stream = reader.pages((0, None))
             for _ in range(pages):
                 next(stream)
@@ -141,7 +155,12 @@ def test_many_syncs_leave_no_more_objects_than_one(served):
 def test_a_destination_that_fails_ends_every_kind_of_wait(served, kind):
     def after_the_first_window(asked):
         begin = served.requests[0].query["occurredAfter"]
-        return kind if asked.number > 2 and ("after" in asked.query or asked.query["occurredAfter"] != begin) else None
+        return (
+            kind
+            if asked.number > 2
+            and ("after" in asked.query or asked.query["occurredAfter"] != begin)
+            else None
+        )
 
     def upsert(table, row):
         deadline = time.monotonic() + 5

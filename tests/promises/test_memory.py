@@ -1,4 +1,5 @@
 """The memory of a sync does not grow with the number of events."""
+
 import json
 import os
 import subprocess
@@ -12,7 +13,10 @@ from tests.support import START
 
 pytestmark = pytest.mark.long
 
-FEW, MANY = 200_000, 2_000_000  # the first fill what a sync remembers; chance adds up to 15 MB to a peak
+FEW, MANY = (
+    200_000,
+    2_000_000,
+)  # the first fill what a sync remembers; chance adds up to 15 MB to a peak
 COUNTS = {"few": FEW, "million": 1_000_000, "many": MANY}
 SYNC = """
 import json, resource, sys
@@ -51,20 +55,31 @@ def simulator(*arguments):
 
 @pytest.fixture(scope="module")
 def url():
-    with simulator("--profile", "short", *(f"--event-type={name}={count}" for name, count in COUNTS.items())) as url:
+    with simulator(
+        "--profile", "short", *(f"--event-type={name}={count}" for name, count in COUNTS.items())
+    ) as url:
         yield url
 
 
 def peak_memory(url, event_type, **keys):
     """How many events a sync delivers, and the most memory that its process holds."""
-    configuration = {"api_token": "pat-na1-x", "initial_sync_start_date": START, "api_base_url": url, "event_types": event_type}
+    configuration = {
+        "api_token": "pat-na1-x",
+        "initial_sync_start_date": START,
+        "api_base_url": url,
+        "event_types": event_type,
+    }
     command = [sys.executable, "-c", SYNC, json.dumps(configuration | keys)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=ENVIRONMENT, check=True)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, env=ENVIRONMENT, check=True
+    )
     return json.loads(done.stdout)
 
 
 def test_ten_times_the_events_take_the_same_memory(url):
-    """With one worker: how far several prefetch, and so the peak, is chance, which the next test bounds."""
+    """With one worker: how far several prefetch, and so the peak, is chance, which the next test
+    bounds.
+    """
     delivered, few = peak_memory(url, "few", concurrency="1")
     assert delivered == FEW
     delivered, many = peak_memory(url, "many", concurrency="1")

@@ -1,8 +1,10 @@
-"""The token goes to HubSpot and nowhere else: not into the log, the state, a crash report or the warehouse.
+"""The token goes to HubSpot and nowhere else: not into the log, the state, a crash report or the
+warehouse.
 
-For the package, test_connector.py proves it; for http to other machines, test_settings.py; for redirects and .netrc,
-test_client.py.
+For the package, test_connector.py proves it; for http to other machines, test_settings.py; for
+redirects and .netrc, test_client.py.
 """
+
 import re
 import shutil
 import socketserver
@@ -24,21 +26,28 @@ from tests.sdk import everything_left, run
 from tests.support import TYPE, configuration
 
 TOKEN = "pat-na1-5ec2e75e-c2e7-4a11-9b0d-7b1d94e3f06c"
-LOOKS = {"of a private app": TOKEN, "of any other look": TOKEN.removeprefix("pat-na1-")}  # a service key's is not documented
+LOOKS = {
+    "of a private app": TOKEN,
+    "of any other look": TOKEN.removeprefix("pat-na1-"),
+}  # a service key's is not documented
 PIECES = ("5ec2e75e", "c2e7-4a11", "7b1d94e3f06c")
 ROOT = Path(connector.__file__).parent
 pytestmark = pytest.mark.usefixtures("home")
 
 
 def left_by(project, capfd, keys, tmp_path):
-    """The error that a run ended in, if any, and everything it left: its output, its files, that error."""
+    """The error that a run ended in, if any, and everything it left: its output, its files, that
+    error.
+    """
     ended = ""
     try:
         run(project, keys)
     except BaseException as error:  # ConnectorTask is not an Exception
         ended = str(error)
     printed = capfd.readouterr()
-    return ended, "\n".join([ended, printed.out, printed.err, everything_left(tmp_path).decode("latin-1")])
+    return ended, "\n".join(
+        [ended, printed.out, printed.err, everything_left(tmp_path).decode("latin-1")]
+    )
 
 
 def assert_hidden(left):
@@ -56,7 +65,13 @@ FAILURES = {
 @pytest.mark.parametrize("mode", FAILURES)
 def test_no_failure_of_hubspot_leaves_the_token_anywhere(project, capfd, tmp_path, mode):
     with Simulator({TYPE: generated(300)}, Behaviour(**FAILURES[mode])) as sim:
-        keys = configuration(sim, api_token=TOKEN, page_size="50", max_outage_minutes="0.01", checkpoint_interval="10")
+        keys = configuration(
+            sim,
+            api_token=TOKEN,
+            page_size="50",
+            max_outage_minutes="0.01",
+            checkpoint_interval="10",
+        )
         ended, left = left_by(project, capfd, keys, tmp_path)
         assert sim.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
     assert bool(ended) == (mode != "none")
@@ -74,7 +89,9 @@ ECHOES = {
 
 
 @pytest.mark.parametrize("echo", ECHOES)
-def test_no_answer_that_echoes_the_token_leaves_it_anywhere(project, capfd, tmp_path, echo, monkeypatch):
+def test_no_answer_that_echoes_the_token_leaves_it_anywhere(
+    project, capfd, tmp_path, echo, monkeypatch
+):
     monkeypatch.setattr(retry, "MAX_UNUSABLE", 2)
     with Wire(ECHOES[echo]) as wire:
         keys = configuration(wire, api_token=TOKEN, max_outage_minutes="0.01")
@@ -98,10 +115,14 @@ MISTAKES = {
 
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_token_in_the_wrong_place_of_the_configuration_is_left_nowhere(project, capfd, tmp_path, mistake, look):
+def test_a_token_in_the_wrong_place_of_the_configuration_is_left_nowhere(
+    project, capfd, tmp_path, mistake, look
+):
     token = LOOKS[look]
     with Simulator({TYPE: generated(20)}) as sim:
-        _, left = left_by(project, capfd, configuration(sim, api_token=token) | MISTAKES[mistake](token), tmp_path)
+        _, left = left_by(
+            project, capfd, configuration(sim, api_token=token) | MISTAKES[mistake](token), tmp_path
+        )
     assert_hidden(left)
 
 
@@ -117,7 +138,9 @@ def test_an_unreachable_address_and_a_broken_state_leave_no_token(project, capfd
     assert_hidden(left + also_left)
 
 
-def test_the_crash_report_of_a_bug_does_not_contain_the_token(project, capfd, tmp_path, monkeypatch):
+def test_the_crash_report_of_a_bug_does_not_contain_the_token(
+    project, capfd, tmp_path, monkeypatch
+):
     monkeypatch.setattr(client, "_parse", lambda body, wanted: 1 / 0)
     with Simulator({TYPE: generated(20)}) as sim:
         ended, left = left_by(project, capfd, configuration(sim, api_token=TOKEN), tmp_path)
@@ -129,14 +152,32 @@ def test_the_crash_report_of_a_bug_does_not_contain_the_token(project, capfd, tm
 
 
 class TLS(socketserver.TCPServer):
-    """A server with a self-signed certificate; `received` is what a client sends once it trusts it."""
+    """A server with a self-signed certificate; `received` is what a client sends once it trusts
+    it.
+    """
 
     received = b""
 
     def __init__(self, folder):
         key = folder / "key.pem"
-        command = [shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key]
+        command = [
+            shutil.which("openssl"),
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+        ]
+        command += [
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            key,
+        ]
         command += ["-out", folder / "cert.pem"]
         subprocess.run(command, check=True, capture_output=True)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -155,16 +196,27 @@ class TLS(socketserver.TCPServer):
 @pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
 @pytest.mark.parametrize("loopback", [True, False])
 def test_tls_verification_cannot_be_switched_off(tmp_path, monkeypatch, loopback):
-    monkeypatch.setattr(client, "is_loopback", lambda host: loopback)  # for other hosts, the environment counts
+    monkeypatch.setattr(
+        client, "is_loopback", lambda host: loopback
+    )  # for other hosts, the environment counts
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in ("PYTHONHTTPSVERIFY", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_NO_VERIFY", "NODE_TLS_REJECT_UNAUTHORIZED"):
+    for name in (
+        "PYTHONHTTPSVERIFY",
+        "CURL_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
+        "SSL_NO_VERIFY",
+        "NODE_TLS_REJECT_UNAUTHORIZED",
+    ):
         monkeypatch.setenv(name, "" if "BUNDLE" in name else "0")
     with TLS(tmp_path) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             url = f"https://127.0.0.1:{server.server_address[1]}"
-            with Client(TOKEN, url, "2026-03", max_outage=1) as asking, pytest.raises(Unavailable, match="CERTIFICATE_VERIFY"):
+            with (
+                Client(TOKEN, url, "2026-03", max_outage=1) as asking,
+                pytest.raises(Unavailable, match="CERTIFICATE_VERIFY"),
+            ):
                 asking.page({"eventType": TYPE})
         finally:
             server.shutdown()
@@ -180,5 +232,8 @@ def test_no_key_of_the_configuration_concerns_certificates_or_proxies():
 
 
 def test_every_production_dependency_is_pinned_exactly():
-    lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
+    lines = [
+        line.partition("#")[0].strip()
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+    ]
     assert lines and all(re.fullmatch(r"[a-z0-9_.-]+==\d+(\.\d+)+", line) for line in lines if line)

@@ -1,17 +1,35 @@
-"""The laws of tests/promises/worlds.py hold in any world (10,000 of them with HYPOTHESIS_PROFILE=long), and in single worlds that
-once lost events without an error, or never ended."""
+"""The laws of tests/promises/worlds.py hold in any world (10,000 of them with
+HYPOTHESIS_PROFILE=long), and in single worlds that once lost events without an error, or never
+ended.
+"""
+
 import os
 import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.promises.worlds import BASE, DAY_MS, FIRST, HOUR, MINUTE, SECOND, YEAR, Harness, Occurrence, Sync, World, worlds
+from tests.promises.worlds import (
+    BASE,
+    DAY_MS,
+    FIRST,
+    HOUR,
+    MINUTE,
+    SECOND,
+    YEAR,
+    Harness,
+    Occurrence,
+    Sync,
+    World,
+    worlds,
+)
 from tests.support import Quiet
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 PROFILE = settings(
-    max_examples=10_000 if LONG else 200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=10_000 if LONG else 200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 WORKERS = pytest.mark.parametrize("concurrency", ["1", "2", "4", "8"])
 
@@ -39,7 +57,10 @@ def steady(number, begin=BASE, width=DAY_MS, **fields):
 
 def displaced(numbers, ms, number=5000):
     """One event a second, of which some are ingested so much later."""
-    return tuple(each._replace(listed=ms * (n in numbers)) for n, each in enumerate(steady(number, width=number * SECOND)))
+    return tuple(
+        each._replace(listed=ms * (n in numbers))
+        for n, each in enumerate(steady(number, width=number * SECOND))
+    )
 
 
 ONE, TEN = (2495,), tuple(range(280, 5000, 500))
@@ -47,19 +68,34 @@ BOUNDS = [{}, {"after_inclusive": True, "before_inclusive": True}, {"resolution"
 
 
 @WORKERS
-@pytest.mark.parametrize("numbers, kills", [(ONE, ()), (ONE, (2700,)), (TEN, ()), (TEN, (700, 900))], ids=str)
+@pytest.mark.parametrize(
+    "numbers, kills", [(ONE, ()), (ONE, (2700,)), (TEN, ()), (TEN, (700, 900))], ids=str
+)
 @pytest.mark.parametrize("bounds", BOUNDS, ids=["exclusive", "inclusive", "to the second"])
 def test_answers_almost_in_order(harness, concurrency, numbers, kills, bounds):
-    """The sync is killed when its cursor would have passed the late event, and there is no look-back."""
-    keys = {"page_size": "100", "concurrency": concurrency, "checkpoint_interval": "100", "lookback_minutes": "0"}
+    """The sync is killed when its cursor would have passed the late event, and there is no
+    look-back.
+    """
+    keys = {
+        "page_size": "100",
+        "concurrency": concurrency,
+        "checkpoint_interval": "100",
+        "lookback_minutes": "0",
+    }
     syncs = tuple(Sync(fuse=fuse) for fuse in kills) or (Sync(),)
-    world = World(displaced(numbers, 10 * MINUTE), syncs, {"order": "ingested", **bounds}, keys=keys)
+    world = World(
+        displaced(numbers, 10 * MINUTE), syncs, {"order": "ingested", **bounds}, keys=keys
+    )
     assert harness.run(world, must_complete=True)[-1] == "complete"
 
 
 @WORKERS
 @pytest.mark.parametrize("order", ["ascending", "descending", "shuffled", "ingested"])
-@pytest.mark.parametrize("behaviour", [{"ends_every": 5}, {"ends_every": 2}, {"ends_once": True}, {"ends_every": 1}], ids=str)
+@pytest.mark.parametrize(
+    "behaviour",
+    [{"ends_every": 5}, {"ends_every": 2}, {"ends_once": True}, {"ends_every": 1}],
+    ids=str,
+)
 def test_an_empty_page_without_a_next_at_a_page_cursor(harness, concurrency, order, behaviour):
     behaviour, keys = {"order": order, **behaviour}, {"concurrency": concurrency}
     world = World(displaced({35, 255}, 2 * MINUTE, 600), behaviour=behaviour, keys=keys)
@@ -69,14 +105,26 @@ def test_an_empty_page_without_a_next_at_a_page_cursor(harness, concurrency, ord
 @WORKERS
 @pytest.mark.parametrize("number", [1, 4])
 @pytest.mark.parametrize(
-    "shape", ["paging_list", "paging_text", "paging_number", "next_list", "next_object", "after_null", "after_empty", "link_only"]
+    "shape",
+    [
+        "paging_list",
+        "paging_text",
+        "paging_number",
+        "next_list",
+        "next_object",
+        "after_null",
+        "after_empty",
+        "link_only",
+    ],
 )
 def test_unreadable_paging_in_one_answer(harness, concurrency, number, shape):
     world = World(tuple(steady(400)), faults={number: shape}, keys={"concurrency": concurrency})
     assert harness.run(world, must_complete=True)[0] == "complete"
 
 
-LATE = tuple(steady(100) + steady(60, FIRST - HOUR, HOUR) + steady(60, FIRST - HOUR, HOUR, late=20 * MINUTE))
+LATE = tuple(
+    steady(100) + steady(60, FIRST - HOUR, HOUR) + steady(60, FIRST - HOUR, HOUR, late=20 * MINUTE)
+)
 
 
 @WORKERS
@@ -87,7 +135,10 @@ LATE = tuple(steady(100) + steady(60, FIRST - HOUR, HOUR) + steady(60, FIRST - H
 ], ids=str)  # fmt: skip
 def test_wrong_clocks_and_late_events(harness, concurrency, behaviour, local):
     syncs = (Sync(), Sync(10 * MINUTE), Sync(11 * MINUTE))
-    ends = harness.run(World(LATE, syncs, behaviour, keys={"concurrency": concurrency}, local=local), must_complete=True)
+    ends = harness.run(
+        World(LATE, syncs, behaviour, keys={"concurrency": concurrency}, local=local),
+        must_complete=True,
+    )
     assert ends == ["complete"] * 4
 
 
@@ -99,7 +150,12 @@ def test_wrong_clocks_and_late_events(harness, concurrency, behaviour, local):
 ], ids=str)  # fmt: skip
 def test_an_ignored_bound(harness, concurrency, order, behaviour):
     behaviour = {"order": order, **behaviour}
-    world = World(displaced({35, 255}, 2 * MINUTE, 600), (Sync(), Sync(HOUR)), behaviour, keys={"concurrency": concurrency})
+    world = World(
+        displaced({35, 255}, 2 * MINUTE, 600),
+        (Sync(), Sync(HOUR)),
+        behaviour,
+        keys={"concurrency": concurrency},
+    )
     for end in harness.run(world, must_complete=False):
         assert end == "complete" or re.search("range|bound|time|occurred(After|Before)", end)
 
@@ -107,10 +163,14 @@ def test_an_ignored_bound(harness, concurrency, order, behaviour):
 @WORKERS
 @pytest.mark.parametrize("start", [300, 900])
 @pytest.mark.parametrize("pages", [5, 15])
-def test_a_start_date_within_a_busy_second_while_every_ninth_page_cursor_is_refused(harness, concurrency, start, pages):
+def test_a_start_date_within_a_busy_second_while_every_ninth_page_cursor_is_refused(
+    harness, concurrency, start, pages
+):
     """No walk gets through fifteen pages, so an error is acceptable."""
     busy = tuple(steady(pages * 20, BASE, SECOND) + steady(200, BASE + SECOND))
-    world = World(busy, (Sync(start=BASE + start),), {"refuse_every": 9}, keys={"concurrency": concurrency})
+    world = World(
+        busy, (Sync(start=BASE + start),), {"refuse_every": 9}, keys={"concurrency": concurrency}
+    )
     harness.run(world, must_complete=pages == 5)
 
 
@@ -119,8 +179,16 @@ def test_a_start_date_within_a_busy_second_while_every_ninth_page_cursor_is_refu
 @pytest.mark.parametrize("loop", ["first", "page"])
 @pytest.mark.parametrize("after", [0, 3])
 def test_page_cursors_that_loop_forever_under_new_names(harness, concurrency, order, loop, after):
-    behaviour = {"order": order, "cursor_loop": loop, "cursor_loop_after": after, "cursor_fresh": True}
-    ends = harness.run(World(tuple(steady(300)), behaviour=behaviour, keys={"concurrency": concurrency}), must_complete=False)
+    behaviour = {
+        "order": order,
+        "cursor_loop": loop,
+        "cursor_loop_after": after,
+        "cursor_fresh": True,
+    }
+    ends = harness.run(
+        World(tuple(steady(300)), behaviour=behaviour, keys={"concurrency": concurrency}),
+        must_complete=False,
+    )
     assert after or "complete" not in ends
 
 
@@ -136,7 +204,11 @@ def test_many_windows_with_ends_that_must_be_proved(harness, concurrency, size):
 @WORKERS
 @pytest.mark.parametrize("size", ["1", "3"])
 def test_an_empty_range_before_a_crowded_second(harness, concurrency, size):
-    """If bounds are inclusive, the window before the crowd lists it too: each piece of that window would list it once more."""
+    """If bounds are inclusive, the window before the crowd lists it too: each piece of that window
+    would list it once more.
+    """
     keys = {"page_size": size, "concurrency": concurrency}
-    world = World(tuple(steady(7, FIRST - 2 * SECOND, 1)), behaviour={"before_inclusive": True}, keys=keys)
+    world = World(
+        tuple(steady(7, FIRST - 2 * SECOND, 1)), behaviour={"before_inclusive": True}, keys=keys
+    )
     assert harness.run(world, must_complete=True)[0] == "complete"

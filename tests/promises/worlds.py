@@ -1,10 +1,13 @@
-"""Worlds: any undocumented behavior of HubSpot, any clock and any failure combined, and the laws that hold in each of them.
+"""Worlds: any undocumented behavior of HubSpot, any clock and any failure combined, and the laws
+that hold in each of them.
 
-A World is a description; `Harness.run` runs its syncs one after the other and asserts the laws: a complete sync has delivered
-everything that was visible when it began; every sync ends after a bounded number of requests, complete or with a message; a
-world in which a sync can complete is synced without an error; no row is invented, no cursor moves back, and one whole sync in a
-healthy world makes up for all failures.
+A World is a description; `Harness.run` runs its syncs one after the other and asserts the laws: a
+complete sync has delivered everything that was visible when it began; every sync ends after a
+bounded number of requests, complete or with a message; a world in which a sync can complete is
+synced without an error; no row is invented, no cursor moves back, and one whole sync in a healthy
+world makes up for all failures.
 """
+
 import signal
 import sys
 import time
@@ -35,8 +38,10 @@ TROUBLES = ("cursor_ttl_requests", "cursor_ttl_ms", "refuse_every", "ends_every"
 
 
 class Occurrence(NamedTuple):
-    """An event: when it occurred, its lateness (until it is visible; negative if that is before its time), how much later still
-    it counts as ingested, and how long after becoming visible it changes or disappears. All in ms."""
+    """An event: when it occurred, its lateness (until it is visible; negative if that is before its
+    time), how much later still it counts as ingested, and how long after becoming visible it
+    changes or disappears. All in ms.
+    """
 
     moment: int
     late: int = 0
@@ -50,7 +55,9 @@ class Occurrence(NamedTuple):
 
 
 class Sync(NamedTuple):
-    """A sync: how much time passes before it (ms), after how many operations it is killed, its settings, and its start date."""
+    """A sync: how much time passes before it (ms), after how many operations it is killed, its
+    settings, and its start date.
+    """
 
     passed: int = 0
     fuse: int | None = None
@@ -63,44 +70,70 @@ class World:
     occurrences: tuple[Occurrence, ...]
     syncs: tuple[Sync, ...] = (Sync(),)
     behaviour: Mapping[str, Any] = field(default_factory=dict)  # fields of Behaviour
-    faults: Mapping[int, str] = field(default_factory=dict)  # by the number of the request in its sync
+    faults: Mapping[int, str] = field(
+        default_factory=dict
+    )  # by the number of the request in its sync
     keys: Mapping[str, str] = field(default_factory=dict)  # settings of all syncs
     local: int = 0  # ms that this machine's clock is ahead
     tick: int = 0  # ms that pass with each request
 
     def settings(self, sync: Sync) -> dict[str, str]:
-        defaults = {"page_size": "20", "concurrency": "1", "checkpoint_interval": "10", "lookback_minutes": "60"}
-        return {**defaults, **self.keys, **sync.keys, "initial_sync_start_date": iso(sync.start).decode()}
+        defaults = {
+            "page_size": "20",
+            "concurrency": "1",
+            "checkpoint_interval": "10",
+            "lookback_minutes": "60",
+        }
+        return {
+            **defaults,
+            **self.keys,
+            **sync.keys,
+            "initial_sync_start_date": iso(sync.start).decode(),
+        }
 
     def size(self, sync: Sync) -> int:
         """Events on a full page."""
         return min(int(self.settings(sync)["page_size"]), self.behaviour.get("max_limit", 1000))
 
     def bound(self, sync: Sync, events: int) -> int:
-        """The most requests that a sync may take: a generous number, multiplied by the kinds of trouble."""
+        """The most requests that a sync may take: a generous number, multiplied by the kinds of
+        trouble.
+        """
         pages = -(-events // self.size(sync))
-        troubles = sum(name in self.behaviour for name in TROUBLES) + (self.behaviour.get("last_paging") in UNREADABLE)
+        troubles = sum(name in self.behaviour for name in TROUBLES) + (
+            self.behaviour.get("last_paging") in UNREADABLE
+        )
         return (240 + 12 * pages) * max(1, troubles)
 
     def covered(self) -> int:
-        """The lateness (ms) that the look-back covers. It begins at the earlier of the two clocks, so it is shorter if both are
-        ahead."""
+        """The lateness (ms) that the look-back covers. It begins at the earlier of the two clocks,
+        so it is shorter if both are ahead.
+        """
         date = self.behaviour.get("date_header", True) is True
-        ahead = min([self.local, *([max(self.behaviour.get("date_offsets", (0,)))] if date else [])])
-        return int(self.settings(Sync())["lookback_minutes"]) * MINUTE - max(0, ahead) - 5 * self.tick
+        ahead = min(
+            [self.local, *([max(self.behaviour.get("date_offsets", (0,)))] if date else [])]
+        )
+        return (
+            int(self.settings(Sync())["lookback_minutes"]) * MINUTE - max(0, ahead) - 5 * self.tick
+        )
 
 
 # Worlds in which a sync can complete
 
 
 def can_complete(world: World) -> bool:
-    """Whether every sync that is not killed must complete. False if in doubt: then an error is acceptable, but a loss without one
-    never is."""
+    """Whether every sync that is not killed must complete. False if in doubt: then an error is
+    acceptable, but a loss without one never is.
+    """
     behaviour = Behaviour(**world.behaviour)
     concurrency = max(int(world.settings(sync)["concurrency"]) for sync in world.syncs)
     if behaviour.after_ignored or behaviour.before_ignored or behaviour.cursor_loop:
         return False
-    if behaviour.paging not in (None, "paging_extra") or behaviour.last_paging not in (None, *ENDS, "paging_extra"):
+    if behaviour.paging not in (None, "paging_extra") or behaviour.last_paging not in (
+        None,
+        *ENDS,
+        "paging_extra",
+    ):
         return False
     expires = [10**9 if behaviour.cursor_ttl_requests is None else behaviour.cursor_ttl_requests]
     if behaviour.cursor_ttl_ms is not None and world.tick:
@@ -108,7 +141,9 @@ def can_complete(world: World) -> bool:
     if min(expires) < 10 * concurrency:
         return False
     fullest, size = fullest_moment(world), min(world.size(sync) for sync in world.syncs)
-    if behaviour.open_end and fullest >= size:  # the end after a full page and a false end look the same
+    if (
+        behaviour.open_end and fullest >= size
+    ):  # the end after a full page and a false end look the same
         return False
     every = min(number or 10**9 for number in (behaviour.refuse_every, behaviour.ends_every))
     if every < 10**9 and (concurrency > 1 or every < fullest // size + 4):
@@ -117,10 +152,14 @@ def can_complete(world: World) -> bool:
 
 
 def fullest_moment(world: World) -> int:
-    """The most events in three seconds: a request for one second returns all of them if bounds are wide, and only page cursors
-    divide them."""
+    """The most events in three seconds: a request for one second returns all of them if bounds are
+    wide, and only page cursors divide them.
+    """
     seconds = Counter(occurrence.moment // SECOND for occurrence in world.occurrences)
-    return max((seconds[second - 1] + seconds[second] + seconds[second + 1] for second in seconds), default=0)
+    return max(
+        (seconds[second - 1] + seconds[second] + seconds[second + 1] for second in seconds),
+        default=0,
+    )
 
 
 # A connection in a world
@@ -132,7 +171,11 @@ class Overrun(AssertionError):
 
 def patch_everywhere(patch, name, value):
     """Sets a name in every module of the pipeline that has it."""
-    modules = [module for key, module in list(sys.modules.items()) if key.split(".")[0] == "pipeline" and hasattr(module, name)]
+    modules = [
+        module
+        for key, module in list(sys.modules.items())
+        if key.split(".")[0] == "pipeline" and hasattr(module, name)
+    ]
     assert modules, f"no module of pipeline/ has {name}"
     for module in modules:
         patch.setattr(module, name, value)
@@ -158,7 +201,9 @@ def within(seconds):
 
 
 class Harness:
-    """Runs worlds on one simulator. `patch` is a MonkeyPatch: retries are quick, and this machine's clock is the world's."""
+    """Runs worlds on one simulator. `patch` is a MonkeyPatch: retries are quick, and this machine's
+    clock is the world's.
+    """
 
     def __init__(self, sim, patch):
         self.sim, self.connection = sim, None
@@ -166,8 +211,10 @@ class Harness:
         patch_everywhere(patch, "local_now", lambda: self.connection.now + self.connection.local)
 
     def run(self, world, must_complete=None):
-        """Runs the syncs of a world and one more. Returns how each ended: "complete", "killed", or the message of the error.
-        `must_complete` says whether an error fails the test (None: if the world lets every sync complete)."""
+        """Runs the syncs of a world and one more. Returns how each ended: "complete", "killed", or
+        the message of the error. `must_complete` says whether an error fails the test (None: if the
+        world lets every sync complete).
+        """
         self.connection = Connection(world, self.sim)
         must_complete = can_complete(world) if must_complete is None else must_complete
         whole = world.syncs[-1]._replace(passed=0, fuse=None)
@@ -185,19 +232,28 @@ class Connection:
         self.earliest = min(sync.start for sync in world.syncs)
         self.lock = Lock()
         delays = {each.moment: max(0, each.late) + each.listed for each in world.occurrences}
-        base = {"clock": lambda: self.now, "fault": self.on_request, "ingested": lambda i, occurred: delays.get(occurred, 0)}
+        base = {
+            "clock": lambda: self.now,
+            "fault": self.on_request,
+            "ingested": lambda i, occurred: delays.get(occurred, 0),
+        }
         sim.behaviour = Behaviour(**base, **world.behaviour)
         sim.emptied.clear()
         sim.ended.clear()
         sim.continued = count(1)
-        self.changes, self.shown = sorted({moment for each in world.occurrences for moment in changes_of(each)}), None
+        self.changes, self.shown = (
+            sorted({moment for each in world.occurrences for moment in changes_of(each)}),
+            None,
+        )
         self.show()
 
     def show(self):
         """Replaces the simulator's history by what is visible now."""
         shown = bisect_right(self.changes, self.now)
         if shown != self.shown:
-            events = (visible_event(n, each, self.now) for n, each in enumerate(self.world.occurrences))
+            events = (
+                visible_event(n, each, self.now) for n, each in enumerate(self.world.occurrences)
+            )
             self.sim.histories, self.shown = {TYPE: listed(filter(None, events))}, shown
 
     def on_request(self, request):
@@ -211,9 +267,20 @@ class Connection:
         return self.faults.get(request.number)
 
     def heal(self):
-        """Ends all faults; what is not documented, order and bounds, stays. Both clocks are right."""
+        """Ends all faults; what is not documented, order and bounds, stays. Both clocks are
+        right.
+        """
         old = self.sim.behaviour
-        kept = ("clock", "fault", "ingested", "order", "order_breaks_after", "after_inclusive", "before_inclusive", "resolution")
+        kept = (
+            "clock",
+            "fault",
+            "ingested",
+            "order",
+            "order_breaks_after",
+            "after_inclusive",
+            "before_inclusive",
+            "resolution",
+        )
         self.sim.behaviour = Behaviour(**{name: getattr(old, name) for name in kept})
         self.local, self.faults = 0, {}
 
@@ -224,8 +291,14 @@ class Connection:
         began = self.now
         self.began = began if self.began is None else self.began
         events = len(self.sim.histories[TYPE])
-        self.requests, self.most, self.deadline = 0, self.world.bound(sync, events), time.monotonic() + SECONDS
-        self.sim._numbers = count(1)  # faults go by the number of the request: the same in each sync
+        self.requests, self.most, self.deadline = (
+            0,
+            self.world.bound(sync, events),
+            time.monotonic() + SECONDS,
+        )
+        self.sim._numbers = count(
+            1
+        )  # faults go by the number of the request: the same in each sync
         self.sim.requests.clear()
         try:
             with within(SECONDS + 5):
@@ -234,7 +307,11 @@ class Connection:
         except ConnectorError as error:
             end = str(error)
         if self.requests > self.most or time.monotonic() > self.deadline:
-            raise Overrun(f"{self.requests} requests for {events} events ({self.most} are allowed), then: {end}")
+            raise Overrun(
+                f"{self.requests} requests for {events} events ({self.most} are allowed), "
+                "then: "
+                f"{end}"
+            )
         self.check(end, began, sync.start, must_complete)
         return end
 
@@ -242,7 +319,10 @@ class Connection:
         rows = self.destination.rows.get(TYPE, {})
         if end == "complete":
             missing = sorted(self.required(began, start) - set(rows))
-            assert not missing, f"lost without an error: {len(missing)}, such as {missing[:5]}, with {self.requests} requests"
+            assert not missing, (
+                f"lost without an error: {len(missing)}, such as {missing[:5]}, with "
+                f"{self.requests} requests"
+            )
         elif end != "killed":
             assert end.strip().endswith(".") and len(end.split()) > 5, f"not a sentence: {end!r}"
             assert not must_complete, f"did not complete: {end}"
@@ -256,7 +336,9 @@ class Connection:
         assert cursors == sorted(cursors)
 
     def required(self, began, start):
-        """The ids of what was visible when a sync began and still is, without what came later than the look-back covers."""
+        """The ids of what was visible when a sync began and still is, without what came later than
+        the look-back covers.
+        """
         covered = self.world.covered()
         return {
             f"id-{n}" for n, each in enumerate(self.world.occurrences)
@@ -267,7 +349,9 @@ class Connection:
 
 def changes_of(each):
     """When the visible event changes."""
-    return [each.visible + after for after in (0, each.changes, each.disappears) if after is not None]
+    return [
+        each.visible + after for after in (0, each.changes, each.disappears) if after is not None
+    ]
 
 
 def visible_event(n, each, now):
@@ -289,13 +373,19 @@ def as_row(sent):
 
 # Any world
 
-ENDS = ("paging_null", "paging_object", "next_null")  # on the last page; on others they would hide what follows
+ENDS = (
+    "paging_null",
+    "paging_object",
+    "next_null",
+)  # on the last page; on others they would hide what follows
 UNREADABLE = ("paging_list", "paging_text", "paging_number", "next_list", "next_object", "after_null", "after_empty", "link_only",
               "paging_extra")  # fmt: skip
 TRANSIENT = ("500", "503", "reset", "cut", "cut_clean", "html", "empty", "no_results", "results_null", "duplicate", "unordered",
              "lone_surrogate")  # fmt: skip
 ORDERS = ("ascending", "descending", "shuffled", "ingested", "ingested", "breaking")
-OFFSETS = st.sampled_from((0, *(sign * ms for sign in (1, -1) for ms in (SECOND, 20 * MINUTE, DAY_MS, 3 * YEAR))))
+OFFSETS = st.sampled_from(
+    (0, *(sign * ms for sign in (1, -1) for ms in (SECOND, 20 * MINUTE, DAY_MS, 3 * YEAR)))
+)
 
 
 def rarely(values):
@@ -325,8 +415,15 @@ def behaviours(draw):
     behaviour = draw(st.one_of(st.fixed_dictionaries(PLAUSIBLE), st.fixed_dictionaries(WILD)))
     behaviour = {name: value for name, value in behaviour.items() if value is not None}
     if "ends_every" in behaviour or {"ends_once", "empty_page_every"} <= set(behaviour):
-        behaviour.pop("max_limit", None)  # if pages are smaller than asked for, a false end and an open one look the same
-    return {**behaviour, "limit_policy": "clamp", "fault_kinds": TRANSIENT, "fault_seed": draw(st.integers(0, 9))}
+        behaviour.pop(
+            "max_limit", None
+        )  # if pages are smaller than asked for, a false end and an open one look the same
+    return {
+        **behaviour,
+        "limit_policy": "clamp",
+        "fault_kinds": TRANSIENT,
+        "fault_seed": draw(st.integers(0, 9)),
+    }
 
 
 SETTINGS = {
@@ -334,7 +431,9 @@ SETTINGS = {
     "checkpoint_interval": st.sampled_from(("1", "3", "10", "50", "10000")),
     "dedupe_window": st.sampled_from(("0", "3", "20000")),
 }  # fmt: skip
-LATE = st.sampled_from((0, 0, 0, 1, SECOND, 20 * MINUTE, HOUR, HOUR + 1, -DAY_MS)) | st.integers(0, 2 * HOUR)
+LATE = st.sampled_from((0, 0, 0, 1, SECOND, 20 * MINUTE, HOUR, HOUR + 1, -DAY_MS)) | st.integers(
+    0, 2 * HOUR
+)
 LISTED = st.sampled_from((0, 0, 0, 0, 10 * MINUTE, 3 * DAY_MS))
 AFTER = rarely((1, 5, 30, 20 * MINUTE))
 
@@ -346,12 +445,17 @@ def occurrences_at(moments, most):
 
 @st.composite
 def occurrences(draw):
-    """Some in a month, many in one second, millisecond or hour of it, and some near the time of the syncs."""
+    """Some in a month, many in one second, millisecond or hour of it, and some near the time of the
+    syncs.
+    """
     spread = draw(occurrences_at(st.integers(-DAY_MS, 31 * DAY_MS).map(BASE.__add__), 25))
     begin = BASE + draw(st.sampled_from((0, 0, 500, DAY_MS - 1, 30 * DAY_MS - 2000)))
     width = draw(st.sampled_from((1, SECOND, 3 * SECOND, HOUR)))
     number = draw(st.integers(0, 60))
-    busy = [Occurrence(begin + n * width // number, listed=draw(LISTED) if n % 10 == 3 else 0) for n in range(number)]
+    busy = [
+        Occurrence(begin + n * width // number, listed=draw(LISTED) if n % 10 == 3 else 0)
+        for n in range(number)
+    ]
     recent = draw(occurrences_at(st.integers(-2 * HOUR, 3 * HOUR).map(FIRST.__add__), 15))
     return tuple(spread + busy + recent)
 

@@ -1,4 +1,7 @@
-"""Each query on what two syncs left, held against what plain Python makes of the simulator's events."""
+"""Each query on what two syncs left, held against what plain Python makes of the simulator's
+events.
+"""
+
 import json
 import time
 from collections import defaultdict
@@ -30,7 +33,9 @@ def by_visitor(events):
 
 
 def sessions(visits):
-    """The visits of one visitor in lists, each of which ends where nothing follows for half an hour."""
+    """The visits of one visitor in lists, each of which ends where nothing follows for half an
+    hour.
+    """
     found = []
     for visit in visits:
         if found and moment(visit) - moment(found[-1][-1]) <= HALF_AN_HOUR:
@@ -51,17 +56,30 @@ def test_sessions(synced, answer):
         for nth, session in enumerate(sessions(visits), 1)
     ]  # fmt: skip
     assert answer("sessions") == expected
-    assert {each["session"] for each in expected} >= {1, 2, 3} and {each["visits"] for each in expected} >= {1, 2, 3, 4}
+    assert {each["session"] for each in expected} >= {1, 2, 3} and {
+        each["visits"] for each in expected
+    } >= {1, 2, 3, 4}
 
 
 def touched(form, visits):
     """The row of a form: its visitor's first and last visit before it."""
     before = [visit for visit in visits if moment(visit) <= moment(form)]
-    row = {"id": form["id"], "object_id": form["objectId"], "submitted_at": moment(form), "visits": len(before)}
+    row = {
+        "id": form["id"],
+        "object_id": form["objectId"],
+        "submitted_at": moment(form),
+        "visits": len(before),
+    }
     row["hs_form_id"] = form["properties"]["hs_form_id"]
     for name, visit in (("first", before[:1]), ("last", before[-1:])):
-        (properties, at), = [(visit["properties"], moment(visit)) for visit in visit] or [({}, None)]
-        row |= {f"{name}_at": at, f"{name}_url": properties.get("hs_url"), f"{name}_source": properties.get("hs_visit_source")}
+        ((properties, at),) = [(visit["properties"], moment(visit)) for visit in visit] or [
+            ({}, None)
+        ]
+        row |= {
+            f"{name}_at": at,
+            f"{name}_url": properties.get("hs_url"),
+            f"{name}_source": properties.get("hs_visit_source"),
+        }
     return row
 
 
@@ -75,7 +93,9 @@ def test_first_and_last_touch(synced, answer):
 
 def test_a_form_without_an_earlier_visit_is_a_row_too(synced, warehouse, answer):
     form = synced.forms[0]
-    warehouse.execute("UPDATE tester.e_form_submission_v_2 SET object_id = '7' WHERE id = ?", [form["id"]])
+    warehouse.execute(
+        "UPDATE tester.e_form_submission_v_2 SET object_id = '7' WHERE id = ?", [form["id"]]
+    )
     assert answer("first_and_last_touch")[0] == touched(form | {"objectId": "7"}, [])
 
 
@@ -88,10 +108,13 @@ def contact_today(object_id):
 @pytest.mark.parametrize("kind", ["VARCHAR", "BIGINT"])
 def test_visits_and_contacts(synced, warehouse, answer, kind):
     if kind == "BIGINT":  # as Fivetran writes it where no contact was merged twice
-        warehouse.execute("UPDATE hubspot.contact SET property_hs_merged_object_ids = NULL WHERE id IN (503, 506) "
+        warehouse.execute("UPDATE hubspot.contact SET property_hs_merged_object_ids = NULL WHERE "
+                          "id IN (503, 506) "
                           "OR property_hs_merged_object_ids = ''")  # fmt: skip
         warehouse.execute("DELETE FROM hubspot.contact WHERE id NOT IN (501, ?)", [FIRST + 1])
-        warehouse.execute("ALTER TABLE hubspot.contact ALTER property_hs_merged_object_ids TYPE BIGINT")
+        warehouse.execute(
+            "ALTER TABLE hubspot.contact ALTER property_hs_merged_object_ids TYPE BIGINT"
+        )
     rows = answer("visits_and_contacts")
     assert [(row["id"], row["occurred_at"], row["hs_url"], row["object_id"]) for row in rows] == [
         (visit["id"], moment(visit), visit["properties"]["hs_url"], visit["objectId"])
@@ -102,7 +125,9 @@ def test_visits_and_contacts(synced, warehouse, answer, kind):
         contact = contact_today(row["object_id"])
         if kind == "BIGINT" and (contact is None or contact[0] != 501):
             contact = None
-        assert found == ((str(contact[0]), contact[1], contact[3]) if contact else (None, None, None)), row
+        assert found == (
+            (str(contact[0]), contact[1], contact[3]) if contact else (None, None, None)
+        ), row
     assert {row["object_id"] for row in rows} >= {str(FIRST + n) for n in range(10)}
 
 
@@ -111,7 +136,11 @@ def test_visits_and_contacts(synced, warehouse, answer, kind):
 
 def runs(warehouse):
     """The syncs, in order, with the event types that each names."""
-    rows = read(warehouse.sql("SELECT started_at, ended_at, event_types FROM tester.sync_run ORDER BY started_at"))
+    rows = read(
+        warehouse.sql(
+            "SELECT started_at, ended_at, event_types FROM tester.sync_run ORDER BY started_at"
+        )
+    )
     return [row | {"event_types": json.loads(row["event_types"])} for row in rows]
 
 
@@ -120,24 +149,39 @@ def leave(warehouse, outcome="interrupted", **event_types):
     named = json.dumps(event_types) if event_types else None
     warehouse.execute(
         "INSERT INTO tester.sync_run (id, started_at, ended_at, outcome, event_types) "
-        "SELECT ?, max(started_at) + INTERVAL 1 HOUR, max(ended_at) + INTERVAL 1 HOUR, ?, ? FROM tester.sync_run",
+        "SELECT ?, max(started_at) + INTERVAL 1 HOUR, max(ended_at) + INTERVAL 1 HOUR, ?, ? FROM "
+        "tester.sync_run",
         [outcome + str(time.time_ns()), outcome, named],
     )
 
 
 def test_complete_until(synced, warehouse, answer):
     first, second = runs(warehouse)
-    assert [row["event_types"].keys() for row in (first, second)] == [{TYPE, FORMS}, {TYPE, FORMS, REFUSED}]
+    assert [row["event_types"].keys() for row in (first, second)] == [
+        {TYPE, FORMS},
+        {TYPE, FORMS, REFUSED},
+    ]
     assert answer("complete_until") == [
-        {"event_type": FORMS, "complete_until": moment(synced.forms[-1]), "as_of": first["started_at"]},
+        {
+            "event_type": FORMS,
+            "complete_until": moment(synced.forms[-1]),
+            "as_of": first["started_at"],
+        },
         {"event_type": REFUSED, "complete_until": None, "as_of": None},
-        {"event_type": TYPE, "complete_until": moment(synced.visits[-1]), "as_of": second["started_at"]},
+        {
+            "event_type": TYPE,
+            "complete_until": moment(synced.visits[-1]),
+            "as_of": second["started_at"],
+        },
     ]
 
 
 def test_every_event_before_complete_until_is_in_the_table(synced, warehouse, answer):
     until = {row["event_type"]: row["complete_until"] for row in answer("complete_until")}
-    for events, name, table in ((synced.visits, TYPE, TYPE), (synced.forms, FORMS, "e_form_submission_v_2")):
+    for events, name, table in (
+        (synced.visits, TYPE, TYPE),
+        (synced.forms, FORMS, "e_form_submission_v_2"),
+    ):
         kept = {key for (key,) in warehouse.table(f"tester.{table}").project("id").fetchall()}
         assert {event["id"] for event in events if moment(event) < until[name]} <= kept
 
@@ -148,17 +192,32 @@ def test_a_sync_that_was_killed_or_without_audits_says_nothing_of_completeness(w
     assert answer("complete_until") == before
     leave(warehouse, "complete", **{TYPE: {"outcome": "complete", "complete_until": None}})
     *others, visits = answer("complete_until")
-    assert others == before[:2] and visits["complete_until"] is None and visits["as_of"] > before[2]["as_of"]
+    assert (
+        others == before[:2]
+        and visits["complete_until"] is None
+        and visits["as_of"] > before[2]["as_of"]
+    )
 
 
 def test_a_type_that_no_sync_completed_is_not_complete(warehouse, answer):
-    leave(warehouse, "failed", e_new={"outcome": "failed", "complete_until": "2026-01-02T00:00:00.000Z"})
-    assert {"event_type": "e_new", "complete_until": None, "as_of": None} in answer("complete_until")
+    leave(
+        warehouse,
+        "failed",
+        e_new={"outcome": "failed", "complete_until": "2026-01-02T00:00:00.000Z"},
+    )
+    assert {"event_type": "e_new", "complete_until": None, "as_of": None} in answer(
+        "complete_until"
+    )
 
 
 def lag(row, name, now):
-    """The lag in ms, at a time (ms), of an event type that this sync completed: whole seconds have passed since it ended."""
-    return round(row["event_types"][name]["lag_seconds"] * 1000) + (now // 1000 - row["ended_at"] // 1000) * 1000
+    """The lag in ms, at a time (ms), of an event type that this sync completed: whole seconds have
+    passed since it ended.
+    """
+    return (
+        round(row["event_types"][name]["lag_seconds"] * 1000)
+        + (now // 1000 - row["ended_at"] // 1000) * 1000
+    )
 
 
 def test_freshness(synced, warehouse, answer):
@@ -167,7 +226,11 @@ def test_freshness(synced, warehouse, answer):
     forms, refused, visits = answer("freshness")
     after = time.time_ns() // 1_000_000
     for row, name, completed in ((forms, FORMS, first), (visits, TYPE, second)):
-        assert lag(completed, name, before) <= round(row.pop("lag_seconds") * 1000) <= lag(completed, name, after)
+        assert (
+            lag(completed, name, before)
+            <= round(row.pop("lag_seconds") * 1000)
+            <= lag(completed, name, after)
+        )
     assert forms == {
         "event_type": FORMS, "last_event": moment(synced.forms[-1]), "last_sync": second["started_at"],
         "last_outcome": second["event_types"][FORMS]["outcome"], "last_complete": first["ended_at"],
@@ -188,11 +251,15 @@ def test_freshness_tells_the_last_sync_that_named_a_type(warehouse, answer):
     leave(warehouse, "failed", **{TYPE: {"outcome": "failed", "lag_seconds": None}})
     forms, _, visits = answer("freshness")
     assert forms | {"lag_seconds": None} == before[0] | {"lag_seconds": None}
-    assert visits["last_outcome"] == "failed" and visits["last_complete"] == before[2]["last_complete"]
+    assert (
+        visits["last_outcome"] == "failed" and visits["last_complete"] == before[2]["last_complete"]
+    )
     assert visits["last_sync"] > before[2]["last_sync"]
 
 
 @pytest.mark.parametrize("name", ["complete_until", "freshness"])
 def test_what_sync_run_says_can_be_a_view(warehouse, name):
-    warehouse.execute(f"CREATE VIEW {name} AS {(ROOT / 'queries' / f'{name}.sql').read_text('utf-8')}")
+    warehouse.execute(
+        f"CREATE VIEW {name} AS {(ROOT / 'queries' / f'{name}.sql').read_text('utf-8')}"
+    )
     assert len(warehouse.table(name)) == 3

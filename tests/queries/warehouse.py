@@ -1,7 +1,9 @@
 """What the warehouse of these tests holds beside the events, and how its rows are read."""
+
 FORMS, REFUSED = "e_form_submission_v2", "e_opened_email_v2"
 FIRST = 221_000_000_000  # the first contact that the simulator knows
-CONTACTS = [  # id, address, ids that were merged into it, whether it was deleted; there is none for FIRST + 9
+# id, address, ids that were merged into it, whether it was deleted; there is none for FIRST + 9
+CONTACTS = [
     *((FIRST + n, f"contact-{n}", None, False) for n in (0, 8)),
     (FIRST + 1, "merged once", "", False), (501, "its heir", f"{FIRST + 1}", False),
     (FIRST + 2, "merged twice", None, False), (502, "the next", f"{FIRST + 2}", False),
@@ -11,11 +13,22 @@ CONTACTS = [  # id, address, ids that were merged into it, whether it was delete
     (FIRST + 5, "deleted", None, True),
     *((FIRST + n, f"contact-{n}", None, False) for n in (6, 7)),
 ]  # fmt: skip
-HEIRS = {FIRST + 1: 501, FIRST + 2: 503, FIRST + 3: 506, FIRST + 4: 506, FIRST + 9: None}  # written down by hand
+HEIRS = {
+    FIRST + 1: 501,
+    FIRST + 2: 503,
+    FIRST + 3: 506,
+    FIRST + 4: 506,
+    FIRST + 9: None,
+}  # written down by hand
 
 
 def read(relation):
     """The rows of a relation as dicts; times are in ms UTC."""
     kinds = zip(relation.columns, relation.types, strict=True)
-    columns = ", ".join(f"epoch_ms({name})" if "TIME" in str(kind) else name for name, kind in kinds)
-    return [dict(zip(relation.columns, row, strict=True)) for row in relation.project(columns).fetchall()]
+    columns = ", ".join(
+        f"epoch_ms({name})" if "TIME" in str(kind) else name for name, kind in kinds
+    )
+    return [
+        dict(zip(relation.columns, row, strict=True))
+        for row in relation.project(columns).fetchall()
+    ]

@@ -1,4 +1,5 @@
 """A HubSpot in memory, with every kind of disorder, so that reading is tested without a socket."""
+
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -31,7 +32,11 @@ def ids(events: Iterable[dict[str, Any]]) -> list[Any]:
 
 
 def page_of(
-    events: list[Any], cursor: str | None = None, size: int = 100, unclear: bool = False, full: bool = False
+    events: list[Any],
+    cursor: str | None = None,
+    size: int = 100,
+    unclear: bool = False,
+    full: bool = False,
 ) -> Page:
     return Page({"results": events}, cursor, size, unclear, full)
 
@@ -41,8 +46,10 @@ class Overrun(AssertionError):
 
 
 class Step(NamedTuple):
-    """Where in a walk a request is: the number of earlier walks with the same bounds, of earlier pages in this walk, and of
-    earlier requests for this page. Each request for a first page starts a walk."""
+    """Where in a walk a request is: the number of earlier walks with the same bounds, of earlier
+    pages in this walk, and of earlier requests for this page. Each request for a first page starts
+    a walk.
+    """
 
     walk: int
     page: int
@@ -61,15 +68,19 @@ class _Rest:
 
 
 class FakeHubSpot:
-    """The `fetch` of a Reader. Has an event at each of `times`, and `size` on a page unless the request sets a limit.
+    """The `fetch` of a Reader. Has an event at each of `times`, and `size` on a page unless the
+    request sets a limit.
 
-    Walks take the `orders` in turn; if `turning`, each page of a walk takes the next one. `inclusive` says whether the lower and
-    the upper bound are, `grain` is the precision (ms) at which they are compared. `odd` maps a Step to how its answer is
-    distorted: "empty_next" (no events, but a next page), "unclear" (unreadable paging), and if the request has a cursor, "empty"
-    (no events, no next page), "refused", "repeat" (its own cursor is the next) and "first" (the first page of the walk). False
-    ends: "silent" (no events, no next page, at any request) and "last" (no next page).
+    Walks take the `orders` in turn; if `turning`, each page of a walk takes the next one.
+    `inclusive` says whether the lower and the upper bound are, `grain` is the precision (ms) at
+    which they are compared. `odd` maps a Step to how its answer is distorted: "empty_next" (no
+    events, but a next page), "unclear" (unreadable paging), and if the request has a cursor,
+    "empty" (no events, no next page), "refused", "repeat" (its own cursor is the next) and "first"
+    (the first page of the walk). False ends: "silent" (no events, no next page, at any request) and
+    "last" (no next page).
 
-    Fails if a cursor comes back in another request than the one it was given for, or after `most` requests.
+    Fails if a cursor comes back in another request than the one it was given for, or after `most`
+    requests.
     """
 
     def __init__(
@@ -103,7 +114,9 @@ class FakeHubSpot:
 
     def _answer(self, request: PageRequest) -> Page:
         rest = self._start(request) if request.cursor is None else self._rests[request.cursor]
-        assert rest.request._replace(cursor=None) == request._replace(cursor=None), "the cursor belongs to another request"
+        assert rest.request._replace(cursor=None) == request._replace(cursor=None), (
+            "the cursor belongs to another request"
+        )
         odd = self._oddity(request, rest)
         if odd == "refused":
             raise Refused("The cursor has expired.")
@@ -111,12 +124,16 @@ class FakeHubSpot:
             return page_of([], self._name(rest) if odd == "empty_next" else None, 1)
         if odd == "first" and rest.first:
             rest = rest.first
-        numbers = self._sorted(rest.numbers, rest.walk + rest.page) if self.turning else rest.numbers
+        numbers = (
+            self._sorted(rest.numbers, rest.walk + rest.page) if self.turning else rest.numbers
+        )
         size, cursor = request.limit or self.size, None
         if odd == "repeat":
             cursor = request.cursor
         elif numbers[size:] and odd not in ("unclear", "last"):
-            cursor = self._name(_Rest(request, rest.walk, rest.page + 1, numbers[size:], rest.first or rest))
+            cursor = self._name(
+                _Rest(request, rest.walk, rest.page + 1, numbers[size:], rest.first or rest)
+            )
         events = [self.events[number] for number in numbers[:size]]
         return page_of(events, cursor, 100 * len(events) + 1, odd == "unclear", len(events) == size)
 
@@ -131,7 +148,11 @@ class FakeHubSpot:
         place = request.bounds, rest.walk, rest.page
         odd = self.odd(Step(rest.walk, rest.page, self._times[place]))
         self._times[place] += 1
-        return odd if request.cursor is not None or odd in ("empty_next", "unclear", *FALSE_ENDS) else None
+        return (
+            odd
+            if request.cursor is not None or odd in ("empty_next", "unclear", *FALSE_ENDS)
+            else None
+        )
 
     def _name(self, rest: _Rest) -> str:
         name = f"cursor {len(self._rests)}"
@@ -149,7 +170,11 @@ class FakeHubSpot:
         low = after // self.grain + (not self.inclusive[0])
         high = None if before is None else before // self.grain + self.inclusive[1]
         moments = (ms // self.grain for ms in self._moments)
-        return [number for number, moment in enumerate(moments) if low <= moment and (high is None or moment < high)]
+        return [
+            number
+            for number, moment in enumerate(moments)
+            if low <= moment and (high is None or moment < high)
+        ]
 
 
 def _random_key(event: dict[str, Any]) -> int:

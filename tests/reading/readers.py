@@ -1,4 +1,5 @@
 """A Reader of a HubSpot in memory, and the events it is given."""
+
 from hypothesis import strategies as st
 
 from pipeline import Reader

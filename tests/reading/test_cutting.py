@@ -1,4 +1,5 @@
 """The cost of reading a range of time, in requests and in memory."""
+
 from concurrent.futures import wait
 
 import pytest
@@ -41,14 +42,20 @@ def requests_for_sixty_pages(shape, order, concurrency, size=50):
 
 @pytest.mark.parametrize("concurrency", [1, 4, 8])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_answers_in_order_cost_a_third_more_requests_than_full_pages_and_a_few_per_worker(shape, concurrency):
-    assert requests_for_sixty_pages(shape, "ascending", concurrency) <= 1.35 * 60 + 4 * (1 + concurrency)
+def test_answers_in_order_cost_a_third_more_requests_than_full_pages_and_a_few_per_worker(
+    shape, concurrency
+):
+    assert requests_for_sixty_pages(shape, "ascending", concurrency) <= 1.35 * 60 + 4 * (
+        1 + concurrency
+    )
 
 
 @pytest.mark.parametrize("concurrency", [1, 4, 8])
 @pytest.mark.parametrize("order", ["descending", "shuffled", "late"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_answers_out_of_order_cost_at_most_three_requests_per_full_page_and_a_few_per_worker(shape, order, concurrency):
+def test_answers_out_of_order_cost_at_most_three_requests_per_full_page_and_a_few_per_worker(
+    shape, order, concurrency
+):
     assert requests_for_sixty_pages(shape, order, concurrency) <= 3 * 60 + 4 + 8 * concurrency
 
 
@@ -58,7 +65,11 @@ def test_a_range_of_a_few_pages_that_are_known_is_read_uncut(shape, order):
     """Not even a burst is taken for more to come."""
     hubspot = FakeHubSpot(times_of(generated(395, START, END, shape)), 100, (order,))
     with reader_of(hubspot) as reader:
-        assert len(list(reader.pages((BASE, BASE + YEAR), known_events=395))) == 4 == len(hubspot.requests)
+        assert (
+            len(list(reader.pages((BASE, BASE + YEAR), known_events=395)))
+            == 4
+            == len(hubspot.requests)
+        )
 
 
 def test_silence_that_is_known_is_believed_at_once():
@@ -83,11 +94,16 @@ def test_years_without_events_cost_few_requests_in_any_order(order, years):
 @pytest.mark.parametrize("order", ["ascending", "shuffled"])
 def test_prefetch_is_bounded_in_bytes(monkeypatch, order, concurrency):
     pages = 40
-    monkeypatch.setattr(reader_module, "READ_AHEAD", pages * 1001)  # a page of ten events has 1001 bytes
+    monkeypatch.setattr(
+        reader_module, "READ_AHEAD", pages * 1001
+    )  # a page of ten events has 1001 bytes
     hubspot, emitted = FakeHubSpot(range(BASE, BASE + 4000 * SECOND, SECOND), 10, (order,)), 0
     with reader_of(hubspot, concurrency, now=BASE + 4000 * SECOND) as reader:
         for page in reader.pages((BASE, None)):
-            held = sum(len(task.pending_pages) + (task.job_pages if task.job else 0) for task in reader._queue)
+            held = sum(
+                len(task.pending_pages) + (task.job_pages if task.job else 0)
+                for task in reader._queue
+            )
             assert held <= pages + MAX_WALK_PAGES
             emitted += len(page["results"])
     assert emitted >= 4000

@@ -1,4 +1,7 @@
-"""Reading a range of time: no event is lost, and the watermark passes none, whatever HubSpot does that is not documented."""
+"""Reading a range of time: no event is lost, and the watermark passes none, whatever HubSpot does
+that is not documented.
+"""
+
 import re
 import threading
 from concurrent.futures import wait
@@ -17,7 +20,17 @@ from pipeline.reading.fetch import fetch_page
 from pipeline.timestamps import DAY, SECOND, to_ms
 from simulator import Behaviour, generated, listed
 from simulator.history import SHAPES
-from tests.reading.pages import FALSE_ENDS, ODDITIES, ORDERS, FakeHubSpot, Overrun, at, event, ids, page_of
+from tests.reading.pages import (
+    FALSE_ENDS,
+    ODDITIES,
+    ORDERS,
+    FakeHubSpot,
+    Overrun,
+    at,
+    event,
+    ids,
+    page_of,
+)
 from tests.reading.readers import DISORDER, TIMES, YEAR, first_seen, read, reader_of, times_of
 from tests.support import BASE, START, TYPE, jumping
 
@@ -33,7 +46,9 @@ class Watermark:
 
     def __init__(self, reader, span, everything):
         self.reader, self.start, self.reached = reader, span[0], 0
-        self.missing = sorted(((at(event), event["id"]) for event in everything if at(event) >= span[0]), reverse=True)
+        self.missing = sorted(
+            ((at(event), event["id"]) for event in everything if at(event) >= span[0]), reverse=True
+        )
         self.delivered = set()
 
     def check(self, delivered=()):
@@ -42,13 +57,17 @@ class Watermark:
             self.missing.pop()
         position = self.reader.position
         assert position >= self.reached, "it moved back"
-        assert not self.missing or position <= self.missing[-1][0], "it passed an event that is not delivered"
+        assert not self.missing or position <= self.missing[-1][0], (
+            "it passed an event that is not delivered"
+        )
         assert position <= max(self.reader.now(), self.start), "it is in the future"
         self.reached = position
 
 
 def read_checked(reader, span, everything):
-    """All events that a reader yields; the watermark is checked after each, and at the end even if that is an error."""
+    """All events that a reader yields; the watermark is checked after each, and at the end even if
+    that is an error.
+    """
     found, watermark = [], Watermark(reader, span, everything)
     with reader:
         try:
@@ -63,14 +82,20 @@ def read_checked(reader, span, everything):
 
 @pytest.fixture
 def simulated_reader(sim):
-    """`simulated_reader(limit, concurrency, history, **behaviour)`: a Reader of a simulator without earlier requests."""
+    """`simulated_reader(limit, concurrency, history, **behaviour)`: a Reader of a simulator without
+    earlier requests.
+    """
     clients = []
 
     def reader(limit, concurrency=1, history=HISTORY, **behaviour):
         sim.requests.clear()
         sim.emptied.clear()
         sim.ended.clear()
-        sim.continued, sim.behaviour, sim.histories = count(1), Behaviour(**behaviour), {TYPE: history}
+        sim.continued, sim.behaviour, sim.histories = (
+            count(1),
+            Behaviour(**behaviour),
+            {TYPE: history},
+        )
         clients.append(Client("pat-na1-x", sim.url, "2026-03", connections=concurrency))
         client, query = clients[-1], {"eventType": TYPE, "limit": limit}
 
@@ -91,7 +116,9 @@ def simulated_reader(sim):
 
 @pytest.mark.parametrize("concurrency", [1, 2, 4, 8])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_events_come_in_order_if_the_answers_do_and_only_a_recut_window_repeats_any(shape, concurrency):
+def test_events_come_in_order_if_the_answers_do_and_only_a_recut_window_repeats_any(
+    shape, concurrency
+):
     hubspot = FakeHubSpot(times_of(generated(1500, shape=shape)), 50)
     found = read(reader_of(hubspot, concurrency))
     assert first_seen(found) == ids(hubspot.events)
@@ -101,7 +128,9 @@ def test_events_come_in_order_if_the_answers_do_and_only_a_recut_window_repeats_
 @pytest.mark.parametrize("concurrency", [1, 2, 4, 8])
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_history_of_any_shape_is_read_in_any_order_and_the_watermark_passes_no_event(shape, order, concurrency):
+def test_a_history_of_any_shape_is_read_in_any_order_and_the_watermark_passes_no_event(
+    shape, order, concurrency
+):
     hubspot = FakeHubSpot(times_of(generated(600, shape=shape)), 30, (order,))
     found = read_checked(reader_of(hubspot, concurrency), (BASE, None), hubspot.events)
     assert set(ids(found)) == set(ids(hubspot.events))
@@ -111,7 +140,9 @@ UNDOCUMENTED = {"after_inclusive": (False, True), "before_inclusive": (False, Tr
                 "cursors": ("strict", "lenient"), "order": SIMULATED_ORDERS}  # fmt: skip
 
 
-@pytest.mark.parametrize("values", list(product(*UNDOCUMENTED.values())), ids=lambda values: "-".join(map(str, values)))
+@pytest.mark.parametrize(
+    "values", list(product(*UNDOCUMENTED.values())), ids=lambda values: "-".join(map(str, values))
+)
 def test_no_undocumented_behavior_loses_events(simulated_reader, values):
     behaviour = dict(zip(UNDOCUMENTED, values, strict=True))
     found = read_checked(simulated_reader(17, 3, **behaviour), (BASE, None), EVENTS)
@@ -125,12 +156,28 @@ def test_a_clamped_limit_loses_no_events(simulated_reader, order):
     assert set(ids(found)) == set(ids(EVENTS))
 
 
-@pytest.mark.parametrize("bounds", [{"after_inclusive": True, "before_inclusive": True}, {"resolution": "second"}, {}], ids=str)
-@pytest.mark.parametrize("start, width", [(0, 0), (0, 1), (1, 999), (500, 1000), (999, 2), (1000, 1000), (1, 5000)])
-def test_a_range_is_a_half_open_interval_to_the_millisecond_whatever_the_bounds_are(simulated_reader, start, width, bounds):
-    events = [event(BASE + ms, ms) for second in (0, 1000, 2000) for ms in (second, second + 1, second + 500, second + 999)]
-    found = read(simulated_reader(3, 2, listed(events), **bounds), (BASE + start, BASE + start + width))
-    assert sorted(ids(found)) == sorted(ids(e for e in events if start <= at(e) - BASE < start + width))
+@pytest.mark.parametrize(
+    "bounds",
+    [{"after_inclusive": True, "before_inclusive": True}, {"resolution": "second"}, {}],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "start, width", [(0, 0), (0, 1), (1, 999), (500, 1000), (999, 2), (1000, 1000), (1, 5000)]
+)
+def test_a_range_is_a_half_open_interval_to_the_millisecond_whatever_the_bounds_are(
+    simulated_reader, start, width, bounds
+):
+    events = [
+        event(BASE + ms, ms)
+        for second in (0, 1000, 2000)
+        for ms in (second, second + 1, second + 500, second + 999)
+    ]
+    found = read(
+        simulated_reader(3, 2, listed(events), **bounds), (BASE + start, BASE + start + width)
+    )
+    assert sorted(ids(found)) == sorted(
+        ids(e for e in events if start <= at(e) - BASE < start + width)
+    )
 
 
 def at_request(number, oddity):
@@ -139,15 +186,26 @@ def at_request(number, oddity):
     return lambda step: oddity if next(numbers) == number else None
 
 
-@given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, st.sampled_from(FALSE_ENDS), st.integers(1, 40))
+@given(
+    TIMES,
+    st.integers(1, 20),
+    st.integers(1, 4),
+    DISORDER,
+    st.sampled_from(FALSE_ENDS),
+    st.integers(1, 40),
+)
 @thorough
 def test_one_false_end_loses_nothing(times, size, concurrency, disorder, false_end, nth):
-    """A range without an end that is said to be empty is asked for again by the next sync, since the watermark has not moved."""
+    """A range without an end that is said to be empty is asked for again by the next sync, since
+    the watermark has not moved.
+    """
     for span in (BASE, BASE + YEAR), (BASE, None):
         hubspot = FakeHubSpot(times, size, odd=at_request(nth, false_end), **disorder)
         reader = reader_of(hubspot, concurrency)
         found = read_checked(reader, span, hubspot.events)
-        assert set(ids(found)) == set(ids(hubspot.events)) or (not found and span[1] is None and reader.position == BASE)
+        assert set(ids(found)) == set(ids(hubspot.events)) or (
+            not found and span[1] is None and reader.position == BASE
+        )
 
 
 @pytest.mark.parametrize("nth", range(1, 12))
@@ -170,7 +228,15 @@ def test_a_false_silence_before_an_error_is_not_passed(order, nth):
 OFFSETS = st.integers(-1_500, 4_000) | st.integers(0, 10**8)  # ms from BASE
 
 
-@given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, OFFSETS, st.none() | OFFSETS, OFFSETS | st.just(YEAR))
+@given(
+    TIMES,
+    st.integers(1, 20),
+    st.integers(1, 4),
+    DISORDER,
+    OFFSETS,
+    st.none() | OFFSETS,
+    OFFSETS | st.just(YEAR),
+)
 @example([BASE, BASE + 1000, BASE + 2000], 2, 1, {"orders": ("shuffled",)}, 0, None, 3000)
 @thorough
 def test_the_pages_hold_exactly_the_events_of_the_range_and_the_watermark_passes_none(
@@ -178,16 +244,22 @@ def test_the_pages_hold_exactly_the_events_of_the_range_and_the_watermark_passes
 ):
     hubspot, start = FakeHubSpot(times, size, **disorder), BASE + start
     end = None if width is None else max(start, start + width)
-    in_range = [event for event in hubspot.events if at(event) >= start and (end is None or at(event) < end)]
+    in_range = [
+        event for event in hubspot.events if at(event) >= start and (end is None or at(event) < end)
+    ]
     found = read_checked(reader_of(hubspot, concurrency, BASE + now), (start, end), in_range)
     assert set(ids(found)) == set(ids(in_range))
     if set(disorder["orders"]) == {"ascending"}:
         assert first_seen(found) == ids(in_range)
 
 
-@given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, st.lists(st.integers(0, 60), max_size=3))
+@given(
+    TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, st.lists(st.integers(0, 60), max_size=3)
+)
 @quick
-def test_syncs_killed_at_any_row_resume_from_the_watermark_without_loss(times, size, concurrency, disorder, kills):
+def test_syncs_killed_at_any_row_resume_from_the_watermark_without_loss(
+    times, size, concurrency, disorder, kills
+):
     hubspot, delivered, start = FakeHubSpot(times, size, **disorder), set(), BASE
     for rows in [*kills, None]:
         with reader_of(hubspot, concurrency) as reader:
@@ -240,9 +312,13 @@ def test_a_window_that_is_not_whole_holds_the_watermark_however_many_of_its_page
 
 @pytest.mark.parametrize("size", [1, 5, 100])
 @pytest.mark.parametrize("order", SIMULATED_ORDERS)
-def test_an_event_in_the_future_is_delivered_but_does_not_move_the_watermark_there(simulated_reader, order, size):
+def test_an_event_in_the_future_is_delivered_but_does_not_move_the_watermark_there(
+    simulated_reader, order, size
+):
     now = to_ms("2026-01-03T00:00:00Z")
-    events = [event(BASE + n * 3_600_000, n) for n in range(48)] + [event(to_ms("2095-01-01T00:00:00Z"), 48)]
+    events = [event(BASE + n * 3_600_000, n) for n in range(48)] + [
+        event(to_ms("2095-01-01T00:00:00Z"), 48)
+    ]
     reader = simulated_reader(size, 2, listed(events), order=order, clock=lambda: now)
     found = read_checked(reader, (BASE, None), events)
     assert set(ids(found)) == set(ids(events))
@@ -272,26 +348,48 @@ EXPIRIES = {
 @pytest.mark.parametrize("concurrency", [1, 4])
 @pytest.mark.parametrize("order", SIMULATED_ORDERS)
 def test_page_cursors_that_expire_lose_no_events(simulated_reader, order, concurrency, expiry):
-    found = read_checked(simulated_reader(20, concurrency, order=order, **EXPIRIES[expiry]), (BASE, None), EVENTS)
+    found = read_checked(
+        simulated_reader(20, concurrency, order=order, **EXPIRIES[expiry]), (BASE, None), EVENTS
+    )
     assert set(ids(found)) == set(ids(EVENTS))
 
 
-ODD = st.dictionaries(st.tuples(st.integers(0, 4), st.integers(0, 1)), st.sampled_from(ODDITIES), min_size=1, max_size=5)
+ODD = st.dictionaries(
+    st.tuples(st.integers(0, 4), st.integers(0, 1)),
+    st.sampled_from(ODDITIES),
+    min_size=1,
+    max_size=5,
+)
 
 
 @given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, ODD)
 @quick
-def test_oddities_in_the_first_walk_through_a_window_lose_no_events(times, size, concurrency, disorder, odd):
+def test_oddities_in_the_first_walk_through_a_window_lose_no_events(
+    times, size, concurrency, disorder, odd
+):
     """They are drawn by the page of the walk, and by how often it was requested before."""
-    hubspot = FakeHubSpot(times, size, odd=lambda step: odd.get(step[1:]) if step.walk == 0 else None, **disorder)
+    hubspot = FakeHubSpot(
+        times, size, odd=lambda step: odd.get(step[1:]) if step.walk == 0 else None, **disorder
+    )
     found = read_checked(reader_of(hubspot, concurrency), (BASE, None), hubspot.events)
     assert set(ids(found)) == set(ids(hubspot.events))
 
 
-@given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, st.integers(0, 3), st.sampled_from(ODDITIES))
+@given(
+    TIMES,
+    st.integers(1, 20),
+    st.integers(1, 4),
+    DISORDER,
+    st.integers(0, 3),
+    st.sampled_from(ODDITIES),
+)
 @thorough
-def test_an_oddity_in_every_walk_ends_in_all_events_or_in_an_error(times, size, concurrency, disorder, page, oddity):
-    hubspot = FakeHubSpot(times, size, odd=lambda step: oddity if step.page == page else None, **disorder)
+def test_an_oddity_in_every_walk_ends_in_all_events_or_in_an_error(
+    times, size, concurrency, disorder, page, oddity
+):
+    hubspot = FakeHubSpot(
+        times, size, odd=lambda step: oddity if step.page == page else None, **disorder
+    )
     reader = reader_of(hubspot, concurrency)
     try:
         found = read_checked(reader, (BASE, None), hubspot.events)
@@ -303,7 +401,12 @@ def test_an_oddity_in_every_walk_ends_in_all_events_or_in_an_error(times, size, 
 
 @pytest.mark.parametrize(
     "behaviour",
-    [*({"empty_page_every": n} for n in (1, 2, 5)), {"ends_once": True}, {"ends_every": 9}, {"open_end": True}],
+    [
+        *({"empty_page_every": n} for n in (1, 2, 5)),
+        {"ends_once": True},
+        {"ends_every": 9},
+        {"open_end": True},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("order", SIMULATED_ORDERS)
@@ -334,12 +437,18 @@ def test_an_empty_page_that_stays_empty_is_passed_with_one_warning():
 def test_a_busy_second_with_refused_page_cursors_is_walked_again(order):
     refused = {(0, 2, 0), (0, 2, 1), (1, 5, 0), (1, 5, 1), (2, 1, 0), (2, 1, 1)}
     times = range(BASE, BASE + SECOND, 10)
-    hubspot = FakeHubSpot(times, 12, (order,), odd=lambda step: "refused" if step in refused else None)
-    assert set(ids(read_checked(reader_of(hubspot, 2), (BASE, None), hubspot.events))) == set(ids(hubspot.events))
+    hubspot = FakeHubSpot(
+        times, 12, (order,), odd=lambda step: "refused" if step in refused else None
+    )
+    assert set(ids(read_checked(reader_of(hubspot, 2), (BASE, None), hubspot.events))) == set(
+        ids(hubspot.events)
+    )
 
 
 @pytest.mark.parametrize("order", SIMULATED_ORDERS)
-def test_a_busy_second_whose_page_cursors_live_for_one_request_is_read_with_nothing_else_under_way(simulated_reader, order):
+def test_a_busy_second_whose_page_cursors_live_for_one_request_is_read_with_nothing_else_under_way(
+    simulated_reader, order
+):
     busy = [event(BASE + 500 * SECOND + n, f"busy {n}") for n in range(100)]
     events = [event(BASE + n * SECOND, n) for n in range(1000)] + busy
     reader = simulated_reader(12, 4, listed(events), order=order, cursor_ttl_requests=1)
@@ -348,11 +457,16 @@ def test_a_busy_second_whose_page_cursors_live_for_one_request_is_read_with_noth
 
 @pytest.mark.parametrize("oddity", sorted({*ODDITIES} - {"empty_next"}))
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_a_busy_second_that_no_walk_gets_through_ends_in_an_error_with_its_time_and_a_cure(oddity, concurrency):
+def test_a_busy_second_that_no_walk_gets_through_ends_in_an_error_with_its_time_and_a_cure(
+    oddity, concurrency
+):
     times = range(BASE, BASE + SECOND, 10)
     hubspot = FakeHubSpot(times, 12, odd=lambda step: oddity if step.page == 2 else None, most=200)
     reader = reader_of(hubspot, concurrency)
-    with pytest.raises(BadAnswer, match=r"2026-01-01T00:00:00\.000Z.*never came to a confirmed end.*page_size.*Support"):
+    with pytest.raises(
+        BadAnswer,
+        match=r"2026-01-01T00:00:00\.000Z.*never came to a confirmed end.*page_size.*Support",
+    ):
         read_checked(reader, (BASE, BASE + SECOND), hubspot.events)
     assert reader.position == BASE
 
@@ -369,8 +483,12 @@ def test_an_error_over_a_refused_page_cursor_quotes_hubspot_and_names_one_cure(s
 @pytest.mark.parametrize("loop", ["page", "first"])
 @pytest.mark.parametrize("fresh", [True, False], ids=["new cursors", "the same cursors"])
 @pytest.mark.parametrize("after", [0, 3])
-def test_page_cursors_that_loop_forever_end_in_all_events_or_in_an_error(simulated_reader, sim, order, loop, fresh, after):
-    reader = simulated_reader(20, 2, order=order, cursor_loop=loop, cursor_fresh=fresh, cursor_loop_after=after)
+def test_page_cursors_that_loop_forever_end_in_all_events_or_in_an_error(
+    simulated_reader, sim, order, loop, fresh, after
+):
+    reader = simulated_reader(
+        20, 2, order=order, cursor_loop=loop, cursor_fresh=fresh, cursor_loop_after=after
+    )
     try:
         found = read_checked(reader, (BASE, None), EVENTS)
     except BadAnswer as error:
@@ -383,7 +501,9 @@ def test_page_cursors_that_loop_forever_end_in_all_events_or_in_an_error(simulat
 @pytest.mark.parametrize("kind", ["unordered", "duplicate", "outside"])
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_faulty_pages_lose_no_events(simulated_reader, kind, concurrency):
-    reader = simulated_reader(20, concurrency, fault=lambda request: kind if request.number % 3 == 0 else None)
+    reader = simulated_reader(
+        20, concurrency, fault=lambda request: kind if request.number % 3 == 0 else None
+    )
     found = read_checked(reader, (BASE, None), EVENTS)
     outsiders = {event["id"] for event in found if event["id"].startswith("leviathan-outside")}
     assert set(ids(found)) - outsiders == set(ids(EVENTS))
@@ -398,14 +518,21 @@ def adding(extra, hubspot):
 
     def fetch(request, stop):
         page = hubspot(request, stop)
-        return page._replace(answer={"results": [*page.events, extra]}) if request.cursor is None else page
+        return (
+            page._replace(answer={"results": [*page.events, extra]})
+            if request.cursor is None
+            else page
+        )
 
     return fetch
 
 
 @pytest.mark.parametrize("end", [None, BASE + 30 * SECOND], ids=["open", "closed"])
 def test_an_event_out_of_range_is_delivered_and_counted_but_does_not_move_the_watermark(end):
-    hubspot, outsider = FakeHubSpot(range(BASE, BASE + 20 * SECOND, SECOND), 50), event(BASE - DAY, 1)
+    hubspot, outsider = (
+        FakeHubSpot(range(BASE, BASE + 20 * SECOND, SECOND), 50),
+        event(BASE - DAY, 1),
+    )
     reader = reader_of(adding(outsider, hubspot))
     assert read(reader, (BASE, end)) == [*hubspot.events, outsider]
     assert reader.out_of_range == 1 and reader.position == BASE + 19 * SECOND
@@ -418,8 +545,13 @@ def test_an_event_before_the_floor_is_not_delivered():
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
-@pytest.mark.parametrize("broken", ["no object", {"id": "x"}, {"id": "x", "occurredAt": None}, {"id": [], "occurredAt": "soon"}])
-def test_an_event_without_a_readable_time_is_passed_on_but_does_not_move_the_watermark(broken, concurrency):
+@pytest.mark.parametrize(
+    "broken",
+    ["no object", {"id": "x"}, {"id": "x", "occurredAt": None}, {"id": [], "occurredAt": "soon"}],
+)
+def test_an_event_without_a_readable_time_is_passed_on_but_does_not_move_the_watermark(
+    broken, concurrency
+):
     hubspot = FakeHubSpot(range(BASE, BASE + 20 * SECOND, SECOND), 50)
     reader = reader_of(adding(broken, hubspot), concurrency)
     assert read(reader) == [*hubspot.events, broken]
@@ -433,7 +565,9 @@ def test_an_empty_answer_of_no_bytes_is_the_end():
 # The clock
 
 
-@pytest.mark.parametrize("dates", [["1999-01-01"], ["2071-01-01"], ["2026-05-02", "1999-01-01", "2071-01-01"]], ids=str)
+@pytest.mark.parametrize(
+    "dates", [["1999-01-01"], ["2071-01-01"], ["2026-05-02", "1999-01-01", "2071-01-01"]], ids=str
+)
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_clock_that_is_wrong_or_jumps_loses_no_events(shape, order, dates):
@@ -461,7 +595,9 @@ class Broken(FakeHubSpot):
 
 @given(TIMES.filter(bool), st.integers(1, 20), st.integers(1, 4), st.integers(0, 59))
 @settings(deadline=None, max_examples=200)
-def test_an_error_is_raised_after_every_whole_page_before_it_and_before_any_event_after_it(times, size, concurrency, broken):
+def test_an_error_is_raised_after_every_whole_page_before_it_and_before_any_event_after_it(
+    times, size, concurrency, broken
+):
     broken %= len(times)
     hubspot, found = Broken(times, size, broken=broken), []
     with reader_of(hubspot, concurrency) as reader, pytest.raises(BadAnswer, match="no further"):
@@ -511,7 +647,11 @@ def test_of_several_errors_the_first_in_time_is_raised(order):
 @pytest.mark.parametrize("concurrency", [1, 4])
 @pytest.mark.parametrize("leave", ["early", "by an exception"])
 def test_leaving_ends_requests_under_way_and_leaves_no_thread_behind(concurrency, leave):
-    hubspot, under_way, before = FakeHubSpot(range(BASE, BASE + 500_000, 1000), 10), threading.Event(), set(threading.enumerate())
+    hubspot, under_way, before = (
+        FakeHubSpot(range(BASE, BASE + 500_000, 1000), 10),
+        threading.Event(),
+        set(threading.enumerate()),
+    )
 
     def fetch(request, stop):
         if len(hubspot.requests) >= 2 and (request.cursor is not None or request.bounds[0] > BASE):
@@ -552,7 +692,9 @@ def test_a_page_that_arrives_just_before_the_consumer_waits_is_not_waited_for(mo
             super()._wait()
 
     def at_once(jobs, return_when):
-        assert not jobs or wait(jobs, timeout=0).done, "it waits, though the page that it needs has arrived"
+        assert not jobs or wait(jobs, timeout=0).done, (
+            "it waits, though the page that it needs has arrived"
+        )
 
     def fetch(request, stop):
         if request.bounds[0] > BASE:

@@ -1,4 +1,5 @@
 """A walk through the pages of a window: it always ends, and it is whole only at a confirmed end."""
+
 import threading
 from itertools import count
 
@@ -22,14 +23,22 @@ CURSOR_REFUSED = Refused("The cursor has expired.")
 
 def page(letters, cursor=None, **doubts):
     """A page of events named by letters: a occurred in the window's first second, b in the next."""
-    return page_of([event(BASE + (ord(letter) - ord("a")) * SECOND, letter) for letter in letters], cursor, **doubts)
+    return page_of(
+        [event(BASE + (ord(letter) - ord("a")) * SECOND, letter) for letter in letters],
+        cursor,
+        **doubts,
+    )
 
 
 class Answers:
-    """A fetch with a list of answers for each cursor (None: the first page), of which the last is repeated. Errors are raised."""
+    """A fetch with a list of answers for each cursor (None: the first page), of which the last is
+    repeated. Errors are raised.
+    """
 
     def __init__(self, *first, **others):
-        self.answers = {None: list(first)} | {cursor: list(answers) for cursor, answers in others.items()}
+        self.answers = {None: list(first)} | {
+            cursor: list(answers) for cursor, answers in others.items()
+        }
         self.requests = []
 
     def __call__(self, request, stop):
@@ -153,7 +162,11 @@ def test_an_empty_first_page_is_an_end():
 
 def test_a_full_page_without_a_next_is_requested_again():
     assert letters(walked(Answers(page("ab", full=True)))) == "ab"
-    answers = Answers(page("ab", "x", full=True), x=[page("cd", full=True), page("cd", "y", full=True)], y=[page("e")])
+    answers = Answers(
+        page("ab", "x", full=True),
+        x=[page("cd", full=True), page("cd", "y", full=True)],
+        y=[page("e")],
+    )
     assert letters(walked(answers)) == "abcde" and answers.cursors == [None, "x", "x", "y"]
 
 
@@ -186,7 +199,11 @@ def test_so_is_one_as_large_as_the_largest_so_far():
     answers = Answers(page("ab", "x"), x=[page("cd"), page("cd", "y")], y=[page("e")])
     assert letters(walked(answers)) == "abcde" and answers.cursors == [None, "x", "x", "y"]
     answers = Answers(page("ab"), page("ab", "x"), x=[page("c")])
-    assert letters(walk(answers, HOUR, STOP, largest=2)) == "abc" and answers.cursors == [None, None, "x"]
+    assert letters(walk(answers, HOUR, STOP, largest=2)) == "abc" and answers.cursors == [
+        None,
+        None,
+        "x",
+    ]
     answers = Answers(page("ab"))
     assert letters(walk(answers, HOUR, STOP, largest=3)) == "ab" and answers.cursors == [None]
 
@@ -213,7 +230,9 @@ def test_an_empty_page_at_a_cursor_is_not_an_end():
 
 
 def test_unreadable_paging_is_requested_once_more():
-    answers = Answers(page("ab", unclear=True), page("ab", "x"), x=[page("c", unclear=True), page("c")])
+    answers = Answers(
+        page("ab", unclear=True), page("ab", "x"), x=[page("c", unclear=True), page("c")]
+    )
     assert letters(walked(answers)) == "abc" and answers.cursors == [None, None, "x", "x"]
 
 
@@ -222,15 +241,24 @@ def test_paging_that_stays_unreadable_is_not_an_end():
     assert letters(parts) == "abc" and (error.event_count, error.ended) == (3, True)
 
 
-UNCLEAR_ENDS = {"empty": {"x": [page("de", "y")], "y": [page("")]}, "unclear": {"x": [page("de", unclear=True)]}}
+UNCLEAR_ENDS = {
+    "empty": {"x": [page("de", "y")], "y": [page("")]},
+    "unclear": {"x": [page("de", unclear=True)]},
+}
 
 
 @pytest.mark.parametrize("end", UNCLEAR_ENDS)
 @pytest.mark.parametrize(
-    "counted, ended, believed", [(4, True, True), (3, True, False), (5, True, False), (0, True, False), (4, False, False)]
+    "counted, ended, believed",
+    [(4, True, True), (3, True, False), (5, True, False), (0, True, False), (4, False, False)],
 )
-def test_an_unclear_end_is_believed_if_an_earlier_walk_ended_after_as_many_events(end, counted, ended, believed):
-    answers, earlier = Answers(page("bc", "x"), **UNCLEAR_ENDS[end]), Inconclusive("earlier", counted, ended)
+def test_an_unclear_end_is_believed_if_an_earlier_walk_ended_after_as_many_events(
+    end, counted, ended, believed
+):
+    answers, earlier = (
+        Answers(page("bc", "x"), **UNCLEAR_ENDS[end]),
+        Inconclusive("earlier", counted, ended),
+    )
     if believed:
         parts = walked(answers, earlier, limit=3)
         assert letters(parts) == "bcde" and not parts[-1].more
@@ -250,7 +278,11 @@ def test_a_clear_end_is_believed_unless_an_earlier_walk_counted_more(ended):
 @pytest.mark.parametrize("end", UNCLEAR_ENDS)
 def test_an_unclear_end_after_a_full_page_is_not_believed(end):
     """It may depend on the size of pages, as in the earlier walk."""
-    parts, error = inconclusive(Answers(page("bc", "x"), **UNCLEAR_ENDS[end]), Inconclusive("earlier", 4, ended=True), limit=2)
+    parts, error = inconclusive(
+        Answers(page("bc", "x"), **UNCLEAR_ENDS[end]),
+        Inconclusive("earlier", 4, ended=True),
+        limit=2,
+    )
     assert letters(parts) == "bcde" and error.ended
 
 
@@ -274,7 +306,9 @@ def test_an_event_that_is_twice_on_a_page_counts_once():
 
 def test_a_last_page_that_repeats_the_one_before_is_proved_by_pages_of_another_size():
     """Repeated events count once, or two walks would never agree."""
-    _, error = inconclusive(Answers(page("abc", "x", full=True), x=[page("de", "y")], y=[page("de")]))
+    _, error = inconclusive(
+        Answers(page("abc", "x", full=True), x=[page("de", "y")], y=[page("de")])
+    )
     answers = Answers(page("ab", "x"), x=[page("cd", "y")], y=[page("e", "z")], z=[page("e")])
     assert error.ended and letters(walked(answers, error, limit=2)) == "abcdee"
 
@@ -351,7 +385,9 @@ def test_too_many_pages_without_a_new_event_make_a_walk_inconclusive(stale, ends
 
 
 def test_a_new_event_now_and_then_keeps_a_walk_going():
-    pages = {f"c{n}": [page("ab" if n % 3 else chr(ord("c") + n // 3), f"c{n + 1}")] for n in range(60)}
+    pages = {
+        f"c{n}": [page("ab" if n % 3 else chr(ord("c") + n // 3), f"c{n + 1}")] for n in range(60)
+    }
     answers = Answers(page("ab", "c0"), **pages, c60=[page("z")])
     assert letters(walked(answers))[-1] == "z" and len(answers.requests) == 62
 
@@ -376,7 +412,9 @@ def test_a_page_with_some_events_of_the_window_is_not_out_of_range():
 # Laws
 
 
-TIMES = st.sampled_from((0, 3, 2_500, 90_000)).flatmap(lambda width: st.lists(st.integers(BASE, BASE + width), max_size=40))
+TIMES = st.sampled_from((0, 3, 2_500, 90_000)).flatmap(
+    lambda width: st.lists(st.integers(BASE, BASE + width), max_size=40)
+)
 NATURES = st.fixed_dictionaries(
     {"orders": st.lists(st.sampled_from(ORDERS), min_size=1, max_size=3).map(tuple), "size": st.integers(1, 12),
      "inclusive": st.tuples(st.booleans(), st.booleans()), "grain": st.sampled_from((1, 1000)), "turning": st.booleans()}
@@ -385,14 +423,22 @@ WINDOWS = st.builds(
     lambda start, width: Window(BASE + start, None if width is None else BASE + start + width),
     st.integers(-1000, 5000), st.none() | st.integers(0, 90_000),
 )  # fmt: skip
-ODD = st.dictionaries(st.tuples(st.integers(0, 6), st.integers(0, 1)), st.sampled_from(ODDITIES), max_size=5)
+ODD = st.dictionaries(
+    st.tuples(st.integers(0, 6), st.integers(0, 1)), st.sampled_from(ODDITIES), max_size=5
+)
 
 
 @given(TIMES, NATURES, WINDOWS, ODD)
 @settings(deadline=None, max_examples=400)
 def test_a_walk_that_ends_has_read_its_whole_window(times, nature, window, odd):
-    hubspot = FakeHubSpot(times, odd=lambda step: odd.get((step.page, step.time)), most=2 * len(times) + 60, **nature)
-    inside = [each for each in hubspot.events if window.start <= at(each) and (window.end is None or at(each) < window.end)]
+    hubspot = FakeHubSpot(
+        times, odd=lambda step: odd.get((step.page, step.time)), most=2 * len(times) + 60, **nature
+    )
+    inside = [
+        each
+        for each in hubspot.events
+        if window.start <= at(each) and (window.end is None or at(each) < window.end)
+    ]
     parts = []
     try:
         for part in walk(hubspot, window, STOP):
@@ -407,19 +453,25 @@ def test_a_walk_that_ends_has_read_its_whole_window(times, nature, window, odd):
 
 @given(TIMES, NATURES, WINDOWS)
 @settings(deadline=None)
-def test_an_undisturbed_walk_costs_one_request_per_page_and_one_more_if_the_last_is_full(times, nature, window):
+def test_an_undisturbed_walk_costs_one_request_per_page_and_one_more_if_the_last_is_full(
+    times, nature, window
+):
     hubspot = FakeHubSpot(times, **nature)
     parts = list(walk(hubspot, window, STOP))
     within = hubspot.within(*window.bounds())
     ends_full = bool(within) and len(within) % hubspot.size == 0
-    assert len(parts) == max(1, -(-len(within) // hubspot.size)) == len(hubspot.requests) - ends_full
+    assert (
+        len(parts) == max(1, -(-len(within) // hubspot.size)) == len(hubspot.requests) - ends_full
+    )
     found = [event["id"] for part in parts for event in part.events]
     assert len(found) == len(set(found)) and sum(part.event_count for part in parts) == len(within)
 
 
 @given(TIMES, NATURES, st.integers(0, 6), st.sampled_from(["empty", "unclear"]))
 @settings(deadline=None)
-def test_an_unclear_end_after_the_same_page_of_two_walks_is_believed_only_if_it_is_true(times, nature, page, oddity):
+def test_an_unclear_end_after_the_same_page_of_two_walks_is_believed_only_if_it_is_true(
+    times, nature, page, oddity
+):
     hubspot = FakeHubSpot(times, odd=lambda step: oddity if step.page == page else None, **nature)
     window, earlier, limit = Window(BASE, None), None, None
     for _ in range(2):
@@ -428,4 +480,6 @@ def test_an_unclear_end_after_the_same_page_of_two_walks_is_believed_only_if_it_
         except Inconclusive as error:
             earlier, limit = error, another_size(hubspot.size, hubspot.size)
         else:
-            assert {event["id"] for part in parts for event in part.events} == set(ids(hubspot.events))
+            assert {event["id"] for part in parts for event in part.events} == set(
+                ids(hubspot.events)
+            )

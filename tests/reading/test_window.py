@@ -1,4 +1,5 @@
 """A window asks for a little more than its half-open interval, and keeps only what lies in that."""
+
 import pytest
 
 from pipeline.reading.window import Window, WindowPage, part_of
@@ -10,7 +11,9 @@ HOUR = Window(BASE, BASE + 3_600_000)
 
 
 def kept(events, window=HOUR, size=100):
-    return part_of(window, page_of(events, size=size), window.bounds(), len(events), new=True, more=True)
+    return part_of(
+        window, page_of(events, size=size), window.bounds(), len(events), new=True, more=True
+    )
 
 
 @pytest.mark.parametrize("start, end, bounds", [(0, 1000, (-1, 1000)), (999, 1001, (-1, 2000)), (1000, 1001, (999, 2000)),
@@ -19,15 +22,39 @@ def test_a_window_asks_for_whole_seconds_and_a_millisecond_more(start, end, boun
     assert Window(start, end).bounds() == bounds
 
 
-MOMENTS = [-5000, -1001, -1000, -1, 0, 1, 499, 500, 999, 1000, 1499, 1500, 1999, 2000, 2001, 3000, 3001, 9000]
+MOMENTS = [
+    -5000,
+    -1001,
+    -1000,
+    -1,
+    0,
+    1,
+    499,
+    500,
+    999,
+    1000,
+    1499,
+    1500,
+    1999,
+    2000,
+    2001,
+    3000,
+    3001,
+    9000,
+]
 
 
 @pytest.mark.parametrize("end", [1500, None])
 def test_a_page_keeps_the_half_open_interval_and_separates_what_is_out_of_range(end):
     window = Window(BASE + 500, None if end is None else BASE + end)
     part = kept([event(BASE + ms) for ms in MOMENTS], window)
-    assert [at(event) - BASE for event in part.events] == [ms for ms in MOMENTS if ms >= 500 and (end is None or ms < end)]
-    assert [at(event) - BASE for event in part.out_of_range] == [-5000, *([] if end is None else [3001, 9000])]
+    assert [at(event) - BASE for event in part.events] == [
+        ms for ms in MOMENTS if ms >= 500 and (end is None or ms < end)
+    ]
+    assert [at(event) - BASE for event in part.out_of_range] == [
+        -5000,
+        *([] if end is None else [3001, 9000]),
+    ]
 
 
 BROKEN = ["no object", 7, None, [], {}, {"id": "x"}, {"occurredAt": START}, {"id": {}, "occurredAt": START},
@@ -43,14 +70,25 @@ def test_a_malformed_event_is_kept_in_its_place(broken):
 
 
 @pytest.mark.parametrize(
-    "seconds, crowd, ascending", [((0, 1, 2), 1, True), ((0, 2, 2), 2, True), ((2, 2, 0), 2, False), ((1, 1, 1), 3, True)]
+    "seconds, crowd, ascending",
+    [((0, 1, 2), 1, True), ((0, 2, 2), 2, True), ((2, 2, 0), 2, False), ((1, 1, 1), 3, True)],
 )
 def test_the_moments_of_a_page_its_crowd_and_its_order(seconds, crowd, ascending):
     part = kept([event(BASE + second * SECOND, n) for n, second in enumerate(seconds)], size=77)
-    assert (part.earliest, part.latest) == (BASE + min(seconds) * SECOND, BASE + max(seconds) * SECOND)
-    assert (part.crowd, part.ascending, part.event_count, part.byte_count) == (crowd, ascending, 3, 77)
+    assert (part.earliest, part.latest) == (
+        BASE + min(seconds) * SECOND,
+        BASE + max(seconds) * SECOND,
+    )
+    assert (part.crowd, part.ascending, part.event_count, part.byte_count) == (
+        crowd,
+        ascending,
+        3,
+        77,
+    )
     assert part.median == BASE + sorted(seconds)[1] * SECOND
 
 
 def test_a_page_without_events_has_no_moments():
-    assert kept([]) == WindowPage({"results": []}, [], None, None, None, 0, True, 0, 100, new=True, more=True)
+    assert kept([]) == WindowPage(
+        {"results": []}, [], None, None, None, 0, True, 0, 100, new=True, more=True
+    )

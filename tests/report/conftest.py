@@ -1,4 +1,5 @@
 """A warehouse with some of everything, for the tests of its page and those in a browser."""
+
 # ruff: noqa: S608 (the tables are our own)
 import json
 from pathlib import Path
@@ -29,9 +30,11 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
             con.execute(f"CREATE TABLE tester.{quoted(name)} ({EVENT_COLUMNS})")
             con.execute(
                 f"INSERT INTO tester.{quoted(name)} "
-                "SELECT i, $name, '7', 'CONTACT', strftime(moment, '%Y-%m-%dT%H:%M:%S.%gZ'), moment, '/', false, "
+                "SELECT i, $name, '7', 'CONTACT', strftime(moment, '%Y-%m-%dT%H:%M:%S.%gZ'), "
+                "moment, '/', false, "
                 "'2026-03-01 00:00:30Z' "
-                "FROM (SELECT i, TIMESTAMP '2026-01-01' + ((hash(i) % 4320000)::INT * INTERVAL 1 SECOND) AS moment "
+                "FROM (SELECT i, TIMESTAMP '2026-01-01' + ((hash(i) % 4320000)::INT * INTERVAL 1 "
+                "SECOND) AS moment "
                 "FROM range($many) AS _(i)) WHERE moment::DATE <> '2026-01-20'",
                 {"name": name, "many": 3000 // 10**place},
             )
@@ -42,6 +45,11 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
             a_run("2026-03-01 02:00:00Z", "running", events=None, seconds=None, event_types=None),
         ])  # fmt: skip
         add_rejects(con, {"no id": 2, f"no occurredAt {SCRIPT}": 3})
-    cursors = {name: {"occurred": "2026-02-19T23:59:59.000Z", "read_at": "2026-03-01T00:00:00.000Z"} for name in ("e_a", HOSTILE)}
-    path.with_name("state.json").write_text(json.dumps({"version": 3, "event_types": cursors}), "utf-8")
+    cursors = {
+        name: {"occurred": "2026-02-19T23:59:59.000Z", "read_at": "2026-03-01T00:00:00.000Z"}
+        for name in ("e_a", HOSTILE)
+    }
+    path.with_name("state.json").write_text(
+        json.dumps({"version": 3, "event_types": cursors}), "utf-8"
+    )
     return path, page_of(path)

@@ -1,4 +1,7 @@
-"""The report's page in a browser: on a phone and on a desktop, in light and dark, and by the keyboard alone."""
+"""The report's page in a browser: on a phone and on a desktop, in light and dark, and by the
+keyboard alone.
+"""
+
 import json
 import shutil
 from collections.abc import Iterator
@@ -17,7 +20,10 @@ BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if not BROWSER or not DRIVER:
-        pytest.skip("no chromium with chromedriver on the PATH (Debian: apt-get install chromium chromium-driver)")
+        pytest.skip(
+            "no chromium with chromedriver on the PATH (Debian: apt-get install chromium "
+            "chromium-driver)"
+        )
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     for flag in (
@@ -32,27 +38,46 @@ def browser() -> Iterator[Any]:
 
 
 def show(browser: Any, path: Path, width: int, theme: str) -> None:
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]})
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": theme}]},
+    )
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(path.with_name("report.html").as_uri())
 
 
-def test_a_browser_shows_it_on_a_phone_and_on_a_desktop_in_light_and_dark(browser: Any, full: tuple[Path, Page]) -> None:
+def test_a_browser_shows_it_on_a_phone_and_on_a_desktop_in_light_and_dark(
+    browser: Any, full: tuple[Path, Page]
+) -> None:
     path, page = full
     grounds = set()
     for width, theme in ((320, "light"), (390, "dark"), (1280, "light"), (1280, "dark")):
         show(browser, path, width, theme)
-        browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
-        assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth"), f"{width} px scroll sideways"
-        assert browser.execute_script("return [...document.querySelectorAll('svg')].every(each => each.getBBox().width > 100)")
-        grounds.add(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
-        seen = browser.execute_script("return document.querySelector('.tiles dd').firstChild.textContent")
+        browser.execute_script(
+            "document.querySelectorAll('details').forEach(each => each.open = true)"
+        )
+        assert browser.execute_script(
+            "return document.documentElement.scrollWidth <= innerWidth"
+        ), f"{width} px scroll sideways"
+        assert browser.execute_script(
+            "return [...document.querySelectorAll('svg')].every(each => each.getBBox().width > 100)"
+        )
+        grounds.add(
+            browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        )
+        seen = browser.execute_script(
+            "return document.querySelector('.tiles dd').firstChild.textContent"
+        )
         assert int(seen.replace(",", "")) == sum(page.column("Event types", "Events").values())
     assert len(grounds) == 2
     assert browser.get_log("browser") == []
     sent = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = {each["params"]["request"]["url"] for each in sent if each["method"] == "Network.requestWillBeSent"}
+    urls = {
+        each["params"]["request"]["url"]
+        for each in sent
+        if each["method"] == "Network.requestWillBeSent"
+    }
     assert urls == {path.with_name("report.html").as_uri()}
 
 
@@ -71,12 +96,16 @@ def test_the_keyboard_alone_reaches_everything(browser: Any, full: tuple[Path, P
     contents = [press(tab).get_attribute("href").partition("#")[2] for _ in range(7)]
     assert contents == ["look", "types", "freshness", "gaps", "late", "rejected", "syncs"]
     press(enter)
-    assert browser.execute_script("return Math.abs(document.querySelector('#syncs').getBoundingClientRect().top) < 200")
+    assert browser.execute_script(
+        "return Math.abs(document.querySelector('#syncs').getBoundingClientRect().top) < 200"
+    )
     browser.execute_script("document.querySelector('summary').focus()")
     press(enter)
     assert browser.execute_script("return document.querySelector('details').open")
     table = press(tab)
-    assert table.get_attribute("role") == "region" and table.get_attribute("aria-label").startswith("Events of")
+    assert table.get_attribute("role") == "region" and table.get_attribute("aria-label").startswith(
+        "Events of"
+    )
 
 
 OVERLAPPING = """
@@ -91,11 +120,19 @@ return [...document.querySelectorAll('article')].flatMap(card => {
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 9, 30, 200])
-def test_labels_do_not_overlap_however_many_syncs_and_days_there_are(browser: Any, tmp_path: Path, number: int) -> None:
+def test_labels_do_not_overlap_however_many_syncs_and_days_there_are(
+    browser: Any, tmp_path: Path, number: int
+) -> None:
     begins = [datetime(2026, 1, 1, 22, 50) + timedelta(days=place) for place in range(number)]
     with warehouse(tmp_path / "warehouse.db") as con:
-        add_events(con, "e_visited_page", [(str(at), at.isoformat() + "Z", at.isoformat() + "Z") for at in begins])
-        add_runs(con, [a_run(f"{at}Z", seconds_in_pipeline=12_345.6, lag_seconds=0.168) for at in begins])
+        add_events(
+            con,
+            "e_visited_page",
+            [(str(at), at.isoformat() + "Z", at.isoformat() + "Z") for at in begins],
+        )
+        add_runs(
+            con, [a_run(f"{at}Z", seconds_in_pipeline=12_345.6, lag_seconds=0.168) for at in begins]
+        )
     page_of(tmp_path / "warehouse.db")
     for width in (320, 1280):
         show(browser, tmp_path / "warehouse.db", width, "light")

@@ -1,4 +1,5 @@
 """The report's page: its figures are the warehouse's, whatever is missing or hostile there."""
+
 # ruff: noqa: S608 (the tables are our own)
 import re
 from collections import Counter
@@ -9,25 +10,62 @@ import pytest
 
 import report
 from report.__main__ import main
-from tests.report.warehouses import HOSTILE, SCRIPT, Page, a_run, add_events, add_rejects, add_runs, page_of, quoted, warehouse
+from tests.report.warehouses import (
+    HOSTILE,
+    SCRIPT,
+    Page,
+    a_run,
+    add_events,
+    add_rejects,
+    add_runs,
+    page_of,
+    quoted,
+    warehouse,
+)
 
 
 def test_the_figures_on_the_page_are_those_of_sql(full: tuple[Path, Page]) -> None:
     path, page = full
     with warehouse(path) as con:
         for name in ("e_a", "e_b", HOSTILE):
-            days = con.execute(f"SELECT left(occurred, 10), count(*) FROM tester.{quoted(name)} GROUP BY 1").fetchall()
+            days = con.execute(
+                f"SELECT left(occurred, 10), count(*) FROM tester.{quoted(name)} GROUP BY 1"
+            ).fetchall()
             assert page.column(f"Events of {name} a day", "Events") == dict(days)
             assert page.column("Event types", "Events")[name] == sum(events for _, events in days)
             assert page.column("Event types", "Days with events")[name] == len(days)
-        rejected = con.execute("SELECT reason, count(*) FROM tester.rejected_event GROUP BY 1").fetchall()
-        runs = con.execute("SELECT outcome, events FROM tester.sync_run ORDER BY started_at DESC").fetchall()
+        rejected = con.execute(
+            "SELECT reason, count(*) FROM tester.rejected_event GROUP BY 1"
+        ).fetchall()
+        runs = con.execute(
+            "SELECT outcome, events FROM tester.sync_run ORDER BY started_at DESC"
+        ).fetchall()
     assert {row[1]: int(row[2]) for row in page.rows("Rejected events by reason")} == dict(rejected)
     assert [outcome for outcome, _ in runs] == ["running", "failed", "complete", "complete"]
-    assert [row[1] for row in page.rows("Syncs, the newest first")] == ["running, or killed", "failed", "complete", "complete"]
-    complete = dict(zip(page.tables["Syncs, the newest first"][0], page.rows("Syncs, the newest first")[3], strict=True))
-    shown = {name: complete[name] for name in ("Events", "Events/s", "Waiting for answers", "Waiting for quota", "Lag")}
-    assert shown == {"Events": "40", "Events/s": "5", "Waiting for answers": "5 s", "Waiting for quota": "1 s", "Lag": "3.5 s"}
+    assert [row[1] for row in page.rows("Syncs, the newest first")] == [
+        "running, or killed",
+        "failed",
+        "complete",
+        "complete",
+    ]
+    complete = dict(
+        zip(
+            page.tables["Syncs, the newest first"][0],
+            page.rows("Syncs, the newest first")[3],
+            strict=True,
+        )
+    )
+    shown = {
+        name: complete[name]
+        for name in ("Events", "Events/s", "Waiting for answers", "Waiting for quota", "Lag")
+    }
+    assert shown == {
+        "Events": "40",
+        "Events/s": "5",
+        "Waiting for answers": "5 s",
+        "Waiting for quota": "1 s",
+        "Lag": "3.5 s",
+    }
     assert complete["Cursor after"] == "2026-02-19T23:59:59.000Z"
 
 
@@ -35,7 +73,8 @@ def test_a_day_without_events_between_days_with_some_is_a_gap(full: tuple[Path, 
     path, page = full
     with warehouse(path) as con:
         missing = con.execute(
-            "SELECT day::DATE::VARCHAR FROM range(DATE '2026-01-01', DATE '2026-02-20', INTERVAL 1 DAY) AS _(day) "
+            "SELECT day::DATE::VARCHAR FROM range(DATE '2026-01-01', DATE '2026-02-20', INTERVAL 1 "
+            "DAY) AS _(day) "
             "WHERE day::DATE::VARCHAR NOT IN (SELECT left(occurred, 10) FROM tester.e_a)"
         ).fetchall()
     assert missing == [("2026-01-20",)]
@@ -43,7 +82,9 @@ def test_a_day_without_events_between_days_with_some_is_a_gap(full: tuple[Path, 
     assert gaps == [["2026-01-20", "2026-01-20", "1"]]
 
 
-def test_cursors_come_from_the_state_and_lags_from_the_last_sync_of_the_type(full: tuple[Path, Page]) -> None:
+def test_cursors_come_from_the_state_and_lags_from_the_last_sync_of_the_type(
+    full: tuple[Path, Page],
+) -> None:
     _, page = full
     head, *rows = page.tables["Freshness and cursors"]
     places = [head.index(title) for title in ("Cursor", "Read at", "Lag")]
@@ -67,31 +108,60 @@ def test_the_page_loads_nothing_and_runs_no_script(full: tuple[Path, Page]) -> N
     assert not re.search(r"https?:|//\w|@import|url\((?!#)", page.html)
     links = [attributes["href"] or "" for _, attributes in page.tags if "href" in attributes]
     assert all(link.startswith("#") for link in links)
-    assert not any(key == "src" or key.startswith("on") for _, attributes in page.tags for key in attributes)
-    policy = [attributes["content"] for _, attributes in page.tags if attributes.get("http-equiv") == "Content-Security-Policy"]
+    assert not any(
+        key == "src" or key.startswith("on") for _, attributes in page.tags for key in attributes
+    )
+    policy = [
+        attributes["content"]
+        for _, attributes in page.tags
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
     assert "default-src 'none'" in str(policy[0])
 
 
 def test_the_page_is_accessible_to_screen_readers(full: tuple[Path, Page]) -> None:
     _, page = full
     ids = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)
-    used = {(each[key] or "").lstrip("#") for _, each in page.tags for key in ("aria-labelledby", "href") if key in each}
+    used = {
+        (each[key] or "").lstrip("#")
+        for _, each in page.tags
+        for key in ("aria-labelledby", "href")
+        if key in each
+    }
     assert max(ids.values()) == 1 and used <= set(ids)
     tags = Counter(tag for tag, _ in page.tags)
-    assert tags["table"] == tags["caption"] == len(page.tables) and tags["h1"] == tags["main"] == tags["nav"] == 1
-    assert all(attributes.get("scope") in ("col", "row") for tag, attributes in page.tags if tag == "th")
-    pictures = [attributes.get("aria-label") for _, attributes in page.tags if attributes.get("role") == "img"]
+    assert (
+        tags["table"] == tags["caption"] == len(page.tables)
+        and tags["h1"] == tags["main"] == tags["nav"] == 1
+    )
+    assert all(
+        attributes.get("scope") in ("col", "row") for tag, attributes in page.tags if tag == "th"
+    )
+    pictures = [
+        attributes.get("aria-label")
+        for _, attributes in page.tags
+        if attributes.get("role") == "img"
+    ]
     assert len(pictures) == tags["svg"] == tags["figcaption"] == 6 and all(pictures)
 
 
-def test_one_table_for_all_types_gives_the_same_figures(full: tuple[Path, Page], tmp_path: Path) -> None:
+def test_one_table_for_all_types_gives_the_same_figures(
+    full: tuple[Path, Page], tmp_path: Path
+) -> None:
     path, page = full
     with warehouse(tmp_path / "warehouse.db") as con:
         con.execute(f"ATTACH '{path}' AS other (READ_ONLY)")
-        parts = " UNION ALL ".join(f"FROM other.tester.{quoted(name)}" for name in ("e_a", "e_b", HOSTILE))
-        con.execute(f"CREATE TABLE tester.event AS SELECT * EXCLUDE hs_url, '{{}}'::JSON AS properties FROM ({parts})")
+        parts = " UNION ALL ".join(
+            f"FROM other.tester.{quoted(name)}" for name in ("e_a", "e_b", HOSTILE)
+        )
+        con.execute(
+            "CREATE TABLE tester.event AS SELECT * EXCLUDE hs_url, '{}'::JSON AS properties "
+            f"FROM ({parts})"
+        )
     one = page_of(tmp_path / "warehouse.db")
-    whole = {caption: rows for caption, rows in one.tables.items() if caption.startswith("Events of")}
+    whole = {
+        caption: rows for caption, rows in one.tables.items() if caption.startswith("Events of")
+    }
     assert len(whole) == 3 and all(page.tables[caption] == rows for caption, rows in whole.items())
     assert one.rows("Gaps, the most unusual first") == page.rows("Gaps, the most unusual first")
 
@@ -103,8 +173,12 @@ def test_impossible_dates_are_counted_and_not_drawn(tmp_path: Path) -> None:
             ("none", None, "2026-01-01 01:00:00Z"), ("bad", "yesterday", "2026-01-01 01:00:00Z"),
             ("older than Python", "4000-01-01T00:00:00Z (BC)", "2026-01-01 01:00:00Z"),
         ])  # fmt: skip
-        con.execute("ALTER TABLE tester.e_a ALTER occurred_at SET DATA TYPE VARCHAR")  # as where inference gave up
-        add_events(con, "e_dated_2035_only", [("future", "9998-01-01T00:00:00Z", "2026-01-01 01:00:00Z")])
+        con.execute(
+            "ALTER TABLE tester.e_a ALTER occurred_at SET DATA TYPE VARCHAR"
+        )  # as where inference gave up
+        add_events(
+            con, "e_dated_2035_only", [("future", "9998-01-01T00:00:00Z", "2026-01-01 01:00:00Z")]
+        )
         add_events(con, "e_gone", [("deleted", "2026-01-01T00:00:00Z", "2026-01-01 01:00:00Z")])
         con.execute("UPDATE tester.e_gone SET _fivetran_deleted = true")
     page = page_of(tmp_path / "warehouse.db")
@@ -121,7 +195,9 @@ def test_impossible_dates_are_counted_and_not_drawn(tmp_path: Path) -> None:
     ("[7]", "state.json holds no cursors"),
     ('{"version": 1, "event_types": {"e_a": 7, "<b>": {"occurred": []}}}', "Freshness"),
 ])  # fmt: skip
-def test_whatever_is_missing_has_a_sentence(tmp_path: Path, state: str | None, sentence: str) -> None:
+def test_whatever_is_missing_has_a_sentence(
+    tmp_path: Path, state: str | None, sentence: str
+) -> None:
     path = tmp_path / "warehouse.db"
     with warehouse(path):
         pass
@@ -129,7 +205,12 @@ def test_whatever_is_missing_has_a_sentence(tmp_path: Path, state: str | None, s
         path.with_name("state.json").write_text(state, "utf-8")
     bare = page_of(path)
     assert sentence in bare.text
-    for sentence in ("no events yet", "No table holds an event", "no table sync_run", "no table rejected_event"):
+    for sentence in (
+        "no events yet",
+        "No table holds an event",
+        "no table sync_run",
+        "no table rejected_event",
+    ):
         assert sentence in bare.text
     with warehouse(path) as con:
         add_runs(con, [])
@@ -137,14 +218,19 @@ def test_whatever_is_missing_has_a_sentence(tmp_path: Path, state: str | None, s
         add_events(con, "e_a", [("deleted", "2026-01-01T00:00:00Z", "2026-01-01 01:00:00Z")])
         con.execute("DELETE FROM tester.e_a")
     empty = page_of(path)
-    for sentence in ("Without rows: e_a.", "sync_run has no rows yet", "every event that HubSpot sent became a row"):
+    for sentence in (
+        "Without rows: e_a.",
+        "sync_run has no rows yet",
+        "every event that HubSpot sent became a row",
+    ):
         assert sentence in empty.text
 
 
 def test_a_sync_with_few_figures_is_shown_too(tmp_path: Path) -> None:
     with warehouse(tmp_path / "warehouse.db") as con:
         con.execute(
-            "CREATE TABLE tester.sync_run AS SELECT unnest(['a', 'b', 'c']) AS id, unnest([NULL, now(), now()]) AS started_at, "
+            "CREATE TABLE tester.sync_run AS SELECT unnest(['a', 'b', 'c']) AS id, unnest([NULL, "
+            "now(), now()]) AS started_at, "
             "unnest(['no JSON', '[1, null]', NULL]) AS event_types"
         )
     page = page_of(tmp_path / "warehouse.db")
@@ -154,19 +240,31 @@ def test_a_sync_with_few_figures_is_shown_too(tmp_path: Path) -> None:
 def test_many_types_over_many_years_are_still_a_small_page(tmp_path: Path) -> None:
     with warehouse(tmp_path / "warehouse.db") as con:
         con.execute(
-            "CREATE TABLE tester.event AS SELECT type * 10000 + day AS id, 'pe' || type AS event_type, 'CONTACT' AS object_type, "
+            "CREATE TABLE tester.event AS SELECT type * 10000 + day AS id, 'pe' || type AS "
+            "event_type, 'CONTACT' AS object_type, "
             "(DATE '2012-01-01' + day::INT)::VARCHAR AS occurred, now() AS _fivetran_synced "
             "FROM range(60) AS _(type), range(4000) AS _(day) WHERE day % (1 + type % 9) = 0"
         )
-        add_runs(con, [a_run(f"2026-03-{1 + i // 24:02} {i % 24:02}:00:00Z", error="x" * 9_000) for i in range(300)])
-        most = con.execute("SELECT max(events) FROM (SELECT count(*) AS events FROM tester.event GROUP BY event_type)").fetchone()
+        add_runs(
+            con,
+            [
+                a_run(f"2026-03-{1 + i // 24:02} {i % 24:02}:00:00Z", error="x" * 9_000)
+                for i in range(300)
+            ],
+        )
+        most = con.execute(
+            "SELECT max(events) FROM (SELECT count(*) AS events FROM tester.event GROUP BY "
+            "event_type)"
+        ).fetchone()
     page = page_of(tmp_path / "warehouse.db")
     assert len(page.html.encode()) < 2_000_000
     assert max(page.column("Event types", "Events").values()) == (most or [0])[0]
     assert "The 24 most frequent of 60 types are drawn, the table below has all." in page.text
 
 
-def test_a_file_that_is_not_a_warehouse_is_refused_with_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_a_warehouse_is_refused_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "notes.txt").write_text("no database", "utf-8")
     assert main([str(tmp_path / "notes.txt")]) == main([str(tmp_path / "nothing.db")]) == 1
     assert capsys.readouterr().err.count("No page: ") == 2
@@ -174,12 +272,32 @@ def test_a_file_that_is_not_a_warehouse_is_refused_with_a_sentence(tmp_path: Pat
 
 def test_every_text_has_enough_contrast_in_both_themes() -> None:
     css = Path(report.__file__).with_name("page.css").read_text("utf-8")
-    light, dark = (dict(re.findall(r"--(\w+): #(\w{6})", block)) for block in re.findall(r":root \{([^}]*)\}", css))
+    light, dark = (
+        dict(re.findall(r"--(\w+): #(\w{6})", block))
+        for block in re.findall(r":root \{([^}]*)\}", css)
+    )
     for theme in (light, dark):
         for ground in ("paper", "sheet", "wash"):
-            assert min(contrast(theme[text], theme[ground]) for text in ("ink", "soft", "link", "alert")) >= 4.5
-            assert min(contrast(theme[mark], theme[ground]) for mark in ("bar", "second", "third", "good")) >= 3
-        assert len(list(combinations({theme[name] for name in ("bar", "second", "third", "alert")}, 2))) == 6
+            assert (
+                min(
+                    contrast(theme[text], theme[ground])
+                    for text in ("ink", "soft", "link", "alert")
+                )
+                >= 4.5
+            )
+            assert (
+                min(
+                    contrast(theme[mark], theme[ground])
+                    for mark in ("bar", "second", "third", "good")
+                )
+                >= 3
+            )
+        assert (
+            len(
+                list(combinations({theme[name] for name in ("bar", "second", "third", "alert")}, 2))
+            )
+            == 6
+        )
 
 
 def contrast(one: str, other: str) -> float:
@@ -187,7 +305,9 @@ def contrast(one: str, other: str) -> float:
 
     def luminance(colour: str) -> float:
         parts = [int(colour[place : place + 2], 16) / 255 for place in (0, 2, 4)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        linear = [
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        ]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     bright, dim = sorted((luminance(one), luminance(other)), reverse=True)

@@ -1,4 +1,7 @@
-"""What the page tells an analyst: visitors, sessions, top pages and conversions, as counted by hand."""
+"""What the page tells an analyst: visitors, sessions, top pages and conversions, as counted by
+hand.
+"""
+
 # ruff: noqa: S608 (the tables are our own)
 import json
 from pathlib import Path
@@ -13,14 +16,23 @@ VISITS = [  # visitor, time, address
     ("1", "2026-03-01T10:00:01Z", "http://shop.test/a/#top"), ("2", "2026-03-01T23:50:00Z", "https://shop.test/a"),
     ("2", "2026-03-02T00:10:00Z", "https://shop.test"), ("3", "2026-03-02T12:00:00Z", ""), ("3", "2026-03-02T12:01:00Z", None),
 ]  # fmt: skip
-FORMS = [("1", "2026-03-01T09:10:00Z", "f1"), ("1", "2026-03-02T09:10:00Z", "f1"), ("9", "2026-03-02T10:00:00Z", "")]
+FORMS = [
+    ("1", "2026-03-01T09:10:00Z", "f1"),
+    ("1", "2026-03-02T09:10:00Z", "f1"),
+    ("9", "2026-03-02T10:00:00Z", ""),
+]
 VISIT, FORM, METADATA = "e_visited_page", "e_form_submission_v2", "e_form_submission_metadata_v2"
 
 
-def add(con: duckdb.DuckDBPyConnection, name: str, field: str, rows: list[tuple[str, str, str | None]]) -> None:
+def add(
+    con: duckdb.DuckDBPyConnection, name: str, field: str, rows: list[tuple[str, str, str | None]]
+) -> None:
     columns = f"id INT, event_type VARCHAR, object_id VARCHAR, occurred VARCHAR, {field} VARCHAR"
     con.execute(f"CREATE TABLE tester.{quoted(name)} ({columns})")
-    con.executemany(f"INSERT INTO tester.{quoted(name)} VALUES (?, ?, ?, ?, ?)", [(i, name, *row) for i, row in enumerate(rows)])
+    con.executemany(
+        f"INSERT INTO tester.{quoted(name)} VALUES (?, ?, ?, ?, ?)",
+        [(i, name, *row) for i, row in enumerate(rows)],
+    )
 
 
 def add_all(con: duckdb.DuckDBPyConnection) -> None:
@@ -30,7 +42,11 @@ def add_all(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def website(page: Page) -> dict[str, list[list[str]]]:
-    return {name: page.rows(name) for name in ("Website by day", "Top pages", "Conversions by form") if name in page.tables}
+    return {
+        name: page.rows(name)
+        for name in ("Website by day", "Top pages", "Conversions by form")
+        if name in page.tables
+    }
 
 
 def test_visitors_sessions_pages_and_conversions_are_those_counted_by_hand(tmp_path: Path) -> None:
@@ -58,8 +74,15 @@ def test_one_table_for_all_types_gives_the_same_website(tmp_path: Path) -> None:
             add_all(con)
     with warehouse(paths[1]) as con:
         parts = " UNION ALL ".join(
-            f"SELECT id, event_type, object_id, occurred, json_object('{field}', {field}) AS properties FROM tester.{name}"
-            for name, field in ((VISIT, "hs_url"), (FORM, "hs_form_id"), (METADATA, "hs_form_title"))
+            (
+                f"SELECT id, event_type, object_id, occurred, json_object('{field}', {field}) AS "
+                f"properties FROM tester.{name}"
+            )
+            for name, field in (
+                (VISIT, "hs_url"),
+                (FORM, "hs_form_id"),
+                (METADATA, "hs_form_title"),
+            )
         )
         con.execute(f"CREATE TABLE tester.event AS {parts}")
         for name in (VISIT, FORM, METADATA):
@@ -72,7 +95,9 @@ def test_one_table_for_all_types_gives_the_same_website(tmp_path: Path) -> None:
     ("object_id", "The column object_id is missing", ["Top pages", "Conversions by form"]),
     ("hs_url", "The page visits have no hs_url", ["Website by day", "Conversions by form"]),
 ])  # fmt: skip
-def test_a_missing_column_has_a_sentence(tmp_path: Path, dropped: str, sentence: str, tables: list[str]) -> None:
+def test_a_missing_column_has_a_sentence(
+    tmp_path: Path, dropped: str, sentence: str, tables: list[str]
+) -> None:
     with warehouse(tmp_path / "warehouse.db") as con:
         add_all(con)
         con.execute(f"ALTER TABLE tester.{VISIT} DROP {dropped}")
@@ -98,8 +123,20 @@ def test_forms_alone_are_shown_too_and_only_the_latest_days(tmp_path: Path) -> N
 
 def test_addresses_are_text_and_no_links(tmp_path: Path) -> None:
     with warehouse(tmp_path / "warehouse.db") as con:
-        add(con, VISIT, "hs_url", [("1", "2026-03-01T09:00:00Z", "javascript:alert(1)"), ("1", "2026-03-01T09:00:00Z", "<b>/x")])
+        add(
+            con,
+            VISIT,
+            "hs_url",
+            [
+                ("1", "2026-03-01T09:00:00Z", "javascript:alert(1)"),
+                ("1", "2026-03-01T09:00:00Z", "<b>/x"),
+            ],
+        )
     page = page_of(tmp_path / "warehouse.db")
     assert {row[0] for row in page.rows("Top pages")} == {"javascript:alert(1)", "<b>/x"}
     assert "b" not in {tag for tag, _ in page.tags}
-    assert all((attributes["href"] or "").startswith("#") for _, attributes in page.tags if "href" in attributes)
+    assert all(
+        (attributes["href"] or "").startswith("#")
+        for _, attributes in page.tags
+        if "href" in attributes
+    )

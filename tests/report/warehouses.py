@@ -1,4 +1,7 @@
-"""Warehouses as `fivetran debug` writes them, made by hand, and their pages, as a reader sees them."""
+"""Warehouses as `fivetran debug` writes them, made by hand, and their pages, as a reader sees
+them.
+"""
+
 # ruff: noqa: S608 (the tables are our own)
 import json
 from collections.abc import Iterator
@@ -17,8 +20,11 @@ HOSTILE = f"pe1_\"x'{SCRIPT}$a_{{{{1}}}}"
 EVENT_COLUMNS = """id VARCHAR PRIMARY KEY, event_type VARCHAR, object_id VARCHAR, object_type VARCHAR, occurred VARCHAR,
     occurred_at TIMESTAMPTZ, hs_url VARCHAR, _fivetran_deleted BOOLEAN, _fivetran_synced TIMESTAMPTZ"""
 
+
 class Page(HTMLParser):
-    """The tags of a page, its tables by caption ({caption: [[cell, …], …]}, the head first), and its text."""
+    """The tags of a page, its tables by caption ({caption: [[cell, …], …]}, the head first), and
+    its text.
+    """
 
     def __init__(self, path: Path):
         super().__init__()
@@ -70,11 +76,17 @@ def warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-def add_events(con: duckdb.DuckDBPyConnection, table: str, events: list[tuple[str, str | None, str]]) -> None:
+def add_events(
+    con: duckdb.DuckDBPyConnection, table: str, events: list[tuple[str, str | None, str]]
+) -> None:
     """Adds events, given as (id, occurred, written), to a new table."""
     con.execute(f"CREATE TABLE tester.{quoted(table)} ({EVENT_COLUMNS})")
     con.executemany(
-        f"INSERT INTO tester.{quoted(table)} VALUES ($1, $2, '7', 'CONTACT', $3, try_cast($3 AS TIMESTAMPTZ), '/', false, $4)",
+        (
+            f"INSERT INTO tester.{quoted(table)} VALUES ($1, $2, '7', 'CONTACT', $3, try_cast($3 "
+            "AS "
+            "TIMESTAMPTZ), '/', false, $4)"
+        ),
         [(id_, table, occurred, written) for id_, occurred, written in events],
     )
 
@@ -84,16 +96,31 @@ def quoted(name: str) -> str:
 
 
 def add_runs(con: duckdb.DuckDBPyConnection, runs: list[dict[str, Any]]) -> None:
-    kinds = {name: kind.replace("TIMESTAMP", "TIMESTAMPTZ") for name, kind in RUN_COLUMNS.items()} | {"event_types": "JSON"}
-    con.execute(f"CREATE TABLE tester.sync_run ({', '.join(f'{name} {kind}' for name, kind in kinds.items())})")
+    kinds = {
+        name: kind.replace("TIMESTAMP", "TIMESTAMPTZ") for name, kind in RUN_COLUMNS.items()
+    } | {"event_types": "JSON"}
+    con.execute(
+        "CREATE TABLE tester.sync_run "
+        f"({', '.join(f'{name} {kind}' for name, kind in kinds.items())})"
+    )
     con.begin()
     for run in runs:
-        con.execute(f"INSERT INTO tester.sync_run BY NAME SELECT {', '.join(f'${name} AS {name}' for name in run)}", run)
+        con.execute(
+            (
+                "INSERT INTO tester.sync_run BY NAME SELECT "
+                f"{', '.join(f'${name} AS {name}' for name in run)}"
+            ),
+            run,
+        )
     con.commit()
 
 
-def a_run(started_at: str, outcome: str = "complete", types: tuple[str, ...] = ("e_a",), **more: Any) -> dict[str, Any]:
-    """A row of sync_run, with `more` columns; `each` goes into the entry of each event type instead."""
+def a_run(
+    started_at: str, outcome: str = "complete", types: tuple[str, ...] = ("e_a",), **more: Any
+) -> dict[str, Any]:
+    """A row of sync_run, with `more` columns; `each` goes into the entry of each event type
+    instead.
+    """
     each = {"outcome": outcome, "lag_seconds": 3.5, "events": 1, **more.pop("each", {})}
     return {
         "id": started_at, "started_at": started_at, "outcome": outcome, "events": 40, "requests": 3, "retries": 1,
@@ -102,9 +129,17 @@ def a_run(started_at: str, outcome: str = "complete", types: tuple[str, ...] = (
     }  # fmt: skip
 
 
-def an_audited_run(started_at: str, complete_until: str | None, **types: dict[str, Any]) -> dict[str, Any]:
+def an_audited_run(
+    started_at: str, complete_until: str | None, **types: dict[str, Any]
+) -> dict[str, Any]:
     """A row of a complete sync that audited these event types."""
-    of_each = {"outcome": "complete", "complete_until": complete_until, "cursor_after": started_at, "late": {}, "vanished": 0}
+    of_each = {
+        "outcome": "complete",
+        "complete_until": complete_until,
+        "cursor_after": started_at,
+        "late": {},
+        "vanished": 0,
+    }
     found = {name: {**of_each, "audited": 1, **each} for name, each in types.items()}
     return a_run(started_at, complete_until=complete_until, event_types=json.dumps(found))
 
@@ -113,7 +148,14 @@ def add_rejects(con: duckdb.DuckDBPyConnection, reasons: dict[str, int]) -> None
     columns = "id VARCHAR, event_type VARCHAR, reason VARCHAR, raw VARCHAR, rejected_at TIMESTAMPTZ"
     con.execute(f"CREATE TABLE tester.rejected_event ({columns})")
     for reason, times in reasons.items():
-        con.execute("INSERT INTO tester.rejected_event SELECT i, 'e_a', ?, '{}', now() FROM range(?) AS _(i)", [reason, times])
+        con.execute(
+            (
+                "INSERT INTO tester.rejected_event SELECT i, 'e_a', ?, '{}', now() FROM range(?) "
+                "AS "
+                "_(i)"
+            ),
+            [reason, times],
+        )
 
 
 def page_of(path: Path) -> Page:
@@ -124,6 +166,7 @@ def page_of(path: Path) -> Page:
 def a_thousand_events(con: duckdb.DuckDBPyConnection, *tables: str) -> None:
     for table in tables:
         con.execute(
-            f"CREATE TABLE tester.{table} AS SELECT i AS id, '{table}' AS event_type, '2026-03-01T00:00:00Z' AS occurred, "
+            f"CREATE TABLE tester.{table} AS SELECT i AS id, '{table}' AS event_type, "
+            "'2026-03-01T00:00:00Z' AS occurred, "
             "'2026-03-04 00:00:10Z'::TIMESTAMPTZ AS _fivetran_synced FROM range(1000) AS _(i)"
         )

@@ -1,4 +1,5 @@
 """A client that pages correctly through a simulator of 250 page visits."""
+
 from urllib.parse import unquote
 
 from simulator import Behaviour, Simulator, generated
@@ -9,7 +10,9 @@ START, END = "2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z"
 
 
 def served(behaviour=None, history=None, **behaviours):
-    return Simulator({TYPE: small() if history is None else history}, behaviour or Behaviour(**behaviours))
+    return Simulator(
+        {TYPE: small() if history is None else history}, behaviour or Behaviour(**behaviours)
+    )
 
 
 def small(events=250, **options):
@@ -17,7 +20,9 @@ def small(events=250, **options):
 
 
 def get(session, sim, path=V3, timeout=5, **query):
-    return session.get(sim.url + path, params={"eventType": TYPE, **query}, timeout=timeout, allow_redirects=False)
+    return session.get(
+        sim.url + path, params={"eventType": TYPE, **query}, timeout=timeout, allow_redirects=False
+    )
 
 
 def pages(session, sim, path=V3, **query):

@@ -1,4 +1,7 @@
-"""Events that no look-back catches: backdated ones, and the visits of those who become contacts later."""
+"""Events that no look-back catches: backdated ones, and the visits of those who become contacts
+later.
+"""
+
 from collections import defaultdict
 
 import pytest
@@ -21,7 +24,9 @@ def visits(events=250):
 
 
 def visible(each, moments, every, ms, now):
-    """Whether a visit is visible: written down independently of the simulator, from what HubSpot's knowledge base says."""
+    """Whether a visit is visible: written down independently of the simulator, from what HubSpot's
+    knowledge base says.
+    """
     moment, visitor = each
     first = min(other for other, who in moments if who == visitor)
     nth = 1 + list(dict.fromkeys(who for _, who in moments)).index(visitor)
@@ -33,13 +38,17 @@ def visible(each, moments, every, ms, now):
 def test_a_visitor_who_becomes_a_contact_brings_the_earlier_visits_along(session, order, every, ms):
     history, moments = small(), visits()
     late = converting(history, every, ms)
-    with served(history=history, order=order, late=late, hide_future=True, clock=lambda: now) as sim:
+    with served(
+        history=history, order=order, late=late, hide_future=True, clock=lambda: now
+    ) as sim:
         for now in range(DAWN, DAWN + 7 * DAY_MS, 5 * HOUR):
             found = ids(walk(session, sim, limit=100))
             seen = [i for i, each in enumerate(moments) if visible(each, moments, every, ms, now)]
             came = {i: moments[i][0] + late(i, moments[i][0]) for i in seen}
             assert sorted(found) == sorted(history.event(i)["id"] for i in seen)
-            assert order == "ascending" or found == [history.event(i)["id"] for i in sorted(seen, key=lambda i: (came[i], i))]
+            assert order == "ascending" or found == [
+                history.event(i)["id"] for i in sorted(seen, key=lambda i: (came[i], i))
+            ]
 
 
 def test_the_earlier_visits_come_at_one_moment_and_the_later_ones_at_once():
@@ -64,7 +73,11 @@ def test_each_event_type_has_its_own_lateness(session):
         assert {*ids(walk(session, sim, eventType=CUSTOM))}.isdisjoint(hidden)
         now += 9 * DAY_MS
         found = walk(session, sim, eventType=CUSTOM, limit=7)
-        assert len(found) == 20 and found[4]["id"] == hidden[0] and found[4]["occurredAt"] < iso(now - 9 * DAY_MS).decode()
+        assert (
+            len(found) == 20
+            and found[4]["id"] == hidden[0]
+            and found[4]["occurredAt"] < iso(now - 9 * DAY_MS).decode()
+        )
 
 
 def test_events_that_are_no_visits_are_not_late():
@@ -76,7 +89,16 @@ def test_events_that_are_no_visits_are_not_late():
 
 
 def test_lateness_on_the_command_line():
-    command = ["--event-type", f"{TYPE}=90", "--event-type", f"{CUSTOM}=30", "--backdated", "10=5000", "--converting", "2=90000"]
+    command = [
+        "--event-type",
+        f"{TYPE}=90",
+        "--event-type",
+        f"{CUSTOM}=30",
+        "--backdated",
+        "10=5000",
+        "--converting",
+        "2=90000",
+    ]
     options = _parser().parse_args([*command, "--late-ms", "7", "--order", "ingested"])
     histories = _histories(options)
     behaviour = _behaviour(options, histories)
@@ -84,7 +106,9 @@ def test_lateness_on_the_command_line():
     for name, history in histories.items():
         expected = latest(backdated(1, 7), backdated(10, 5000), converting(history, 2, 90_000))
         moments = list(enumerate(map(history.time, range(len(history)))))
-        assert [behaviour.late[name](*each) for each in moments] == [expected(*each) for each in moments]
+        assert [behaviour.late[name](*each) for each in moments] == [
+            expected(*each) for each in moments
+        ]
         assert {7, 5000, 90_000} <= {expected(*each) for each in moments}
     assert _behaviour(_parser().parse_args(["--events", "1"]), {TYPE: small(1)}).late is None
 

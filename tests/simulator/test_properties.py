@@ -1,4 +1,7 @@
-"""The properties of generated events: those of their event type as on a live account, or the 15 of the short profile."""
+"""The properties of generated events: those of their event type as on a live account, or the 15 of
+the short profile.
+"""
+
 import re
 from itertools import islice
 
@@ -21,7 +24,13 @@ VISIT = [
 ]  # fmt: skip
 DEFAULTS_OF_A_CUSTOM_EVENT = 32
 NUMBER_LIKE = {
-    TYPE: ("hs_hash_id", "hs_leviathan_linked_vids", "hs_log_line_timestamp", "hs_processed_timestamp", "hs_cf_bot_score"),
+    TYPE: (
+        "hs_hash_id",
+        "hs_leviathan_linked_vids",
+        "hs_log_line_timestamp",
+        "hs_processed_timestamp",
+        "hs_cf_bot_score",
+    ),
     "e_ad_interaction": ("hs_ad_account_id", "hs_ad_campaign_id", "hs_ad_group_id", "hs_ad_id"),
     "e_opened_email_v2": ("hs_email_campaign_id", "hs_email_meta_content_id"),
     "e_document_viewed_v2": ("hs_document_id", "hs_user_id"),
@@ -43,15 +52,21 @@ def test_a_page_visit_has_the_38_properties_of_a_live_one():
 
 def test_some_visits_are_as_bare_as_live_ones_and_most_are_not():
     filled = [sum(value != "" for value in event["properties"].values()) for event in events()]
-    assert filled.count(11) in range(100, 200) and max(filled) > 30  # live visits with 27 empty properties were seen
+    assert (
+        filled.count(11) in range(100, 200) and max(filled) > 30
+    )  # live visits with 27 empty properties were seen
 
 
 def test_what_a_visit_says_of_itself_is_true():
     for event in events():
         own, ms = event["properties"], milliseconds(event["occurredAt"])
-        assert own["hs_leviathan_linked_vids"] == event["objectId"] and own["hs_log_line_timestamp"] == str(ms)
+        assert own["hs_leviathan_linked_vids"] == event["objectId"] and own[
+            "hs_log_line_timestamp"
+        ] == str(ms)
         assert int(own["hs_processed_timestamp"]) - ms in range(600, 1100)
-        assert own["hs_url"].startswith(own["hs_base_url"]) and own["hs_base_url"].endswith(own["hs_url_path"])
+        assert own["hs_url"].startswith(own["hs_base_url"]) and own["hs_base_url"].endswith(
+            own["hs_url_path"]
+        )
 
 
 @pytest.mark.parametrize("event_type", [*OWN, "pe7_order", "ae7_webinar", "e_unheard_of", "100%"])
@@ -60,8 +75,12 @@ def test_properties_are_texts_that_name_no_host_but_loopback(event_type):
     assert all(event["eventType"] == event_type and event["properties"] for event in some)
     values = {value for event in some for value in event["properties"].values()}
     assert all(isinstance(value, str) for value in values)
-    assert not [value for value in values if "%%" in value or "%(" in value]  # fields of a format that were not filled
-    assert {host for value in values for host in re.findall("https?://([^/]*)", value)} <= {"127.0.0.1"}
+    assert not [
+        value for value in values if "%%" in value or "%(" in value
+    ]  # fields of a format that were not filled
+    assert {host for value in values for host in re.findall("https?://([^/]*)", value)} <= {
+        "127.0.0.1"
+    }
 
 
 @pytest.mark.parametrize("event_type, names", NUMBER_LIKE.items())
@@ -72,16 +91,23 @@ def test_ids_look_like_numbers_as_on_a_live_account(event_type, names):
 
 def test_event_types_have_properties_of_their_own():
     assert len({tuple(sorted(events(name, 1)[0]["properties"])) for name in OWN}) >= 12
-    assert set(events("e_form_submission_metadata_v2", 1)[0]["properties"]) >= {"hs_form_title", "hs_contact_lifecyclestage"}
+    assert set(events("e_form_submission_metadata_v2", 1)[0]["properties"]) >= {
+        "hs_form_title",
+        "hs_contact_lifecyclestage",
+    }
     assert "hs_form_id" not in events("e_form_submission_metadata_v2", 1)[0]["properties"]
     custom = list(events("pe7_order", 1)[0]["properties"])
-    assert sum(name.startswith("hs_") for name in custom) == DEFAULTS_OF_A_CUSTOM_EVENT < len(custom)
+    assert (
+        sum(name.startswith("hs_") for name in custom) == DEFAULTS_OF_A_CUSTOM_EVENT < len(custom)
+    )
     assert {event["objectType"] for event in events("e_deal_closed", 9)} == {"DEAL"}
 
 
 def test_the_short_profile_has_15_properties_whatever_the_event_type():
     types = TYPE, "e_deal_closed", "pe7_order"
-    names = {tuple(event["properties"]) for name in types for event in events(name, profile="short")}
+    names = {
+        tuple(event["properties"]) for name in types for event in events(name, profile="short")
+    }
     assert len(names) == 1 and len(names.pop()) == 15
     sizes = [len(generated(250, profile=profile).body(7)) for profile in ("short", "live")]
     assert sizes[0] < 800 < 1000 < sizes[1] < 1800

@@ -1,4 +1,7 @@
-"""The simulator does what it claims: histories, paging, disorder, errors, faults, and a clean stop."""
+"""The simulator does what it claims: histories, paging, disorder, errors, faults, and a clean
+stop.
+"""
+
 import json
 import os
 import signal
@@ -24,7 +27,20 @@ from simulator import Behaviour, Simulator, generated, listed
 from simulator.__main__ import _behaviour, _parser
 from simulator.history import SHAPES
 from simulator.instants import iso, milliseconds
-from tests.simulator.client import DATED, END, START, TYPE, V3, get, ids, pages, served, small, truth, walk
+from tests.simulator.client import (
+    DATED,
+    END,
+    START,
+    TYPE,
+    V3,
+    get,
+    ids,
+    pages,
+    served,
+    small,
+    truth,
+    walk,
+)
 
 INSTANT = st.datetimes(min_value=datetime(1971, 1, 1))
 
@@ -40,7 +56,11 @@ def test_an_instant_survives_text_and_back(moment):
 
 
 def test_instants_in_other_zones_and_texts_that_are_not_instants():
-    assert milliseconds("2026-05-21T03:36:04.329+02:00") == milliseconds("2026-05-21T01:36:04.329Z") == 1779327364329
+    assert (
+        milliseconds("2026-05-21T03:36:04.329+02:00")
+        == milliseconds("2026-05-21T01:36:04.329Z")
+        == 1779327364329
+    )
     assert milliseconds("2026-05-21") == milliseconds("2026-05-21T00:00:00Z")
     for text in ("yesterday", "", "2026-13-01", "2026-05-21T25:00:00Z", None, 5, {}):
         assert milliseconds(text) is None
@@ -56,16 +76,25 @@ def test_times_are_monotone_and_rank_is_their_inverse(shape, events):
     times = [history.time(i) for i in range(events)]
     assert len(history) == events and times == sorted(times)
     assert all(milliseconds(START) <= ms < milliseconds(END) for ms in times)
-    for ms in {milliseconds(START) - 1, milliseconds(END), *times[::97], *(ms + 1 for ms in times[::89])}:
+    for ms in {
+        milliseconds(START) - 1,
+        milliseconds(END),
+        *times[::97],
+        *(ms + 1 for ms in times[::89]),
+    }:
         assert history.rank(ms) == sum(time < ms for time in times)
     if events >= 7:
         assert len(set(times)) < len(times)
 
 
-@given(st.sampled_from(SHAPES), st.integers(1, 3_000_000), st.integers(0, 9), st.booleans(), st.data())
+@given(
+    st.sampled_from(SHAPES), st.integers(1, 3_000_000), st.integers(0, 9), st.booleans(), st.data()
+)
 @settings(deadline=None)
 def test_any_event_of_any_history_lies_between_its_ranks(shape, events, seed, seconds_only, data):
-    history = generated(events, "2019-01-01", "2026-01-01T00:30:00Z", shape, seed, seconds_only=seconds_only)
+    history = generated(
+        events, "2019-01-01", "2026-01-01T00:30:00Z", shape, seed, seconds_only=seconds_only
+    )
     i = data.draw(st.integers(0, events - 1))
     ms = history.time(i)
     assert history.rank(ms) <= i < history.rank(ms + 1)
@@ -78,7 +107,10 @@ def test_any_event_of_any_history_lies_between_its_ranks(shape, events, seed, se
 def test_shapes_are_what_their_names_say():
     hours = {shape: [small(24_000, shape=shape).rank(milliseconds(START) + h * 3_600_000) for h in range(25)]
              for shape in SHAPES}  # fmt: skip
-    sizes = {shape: [b - a for a, b in zip(ranks, ranks[1:], strict=False)] for shape, ranks in hours.items()}
+    sizes = {
+        shape: [b - a for a, b in zip(ranks, ranks[1:], strict=False)]
+        for shape, ranks in hours.items()
+    }
     assert set(sizes["uniform"]) <= {999, 1000, 1001}  # a tie may fall into the hour before
     assert sizes["rhythm"][14] > 10 * sizes["rhythm"][3]
     assert max(sizes["bursty"]) in range(11_999, 12_002)
@@ -86,7 +118,11 @@ def test_shapes_are_what_their_names_say():
     history = small(1000, shape="one_ms")
     assert len({history.time(i) for i in range(1000)}) == 1
     history = small(1000, shape="one_second")
-    assert len({history.time(i) // 1000 for i in range(1000)}) == 1 < len({history.time(i) for i in range(1000)})
+    assert (
+        len({history.time(i) // 1000 for i in range(1000)})
+        == 1
+        < len({history.time(i) for i in range(1000)})
+    )
 
 
 def test_a_million_events_take_no_memory_and_have_unique_ids():
@@ -103,7 +139,14 @@ def test_a_million_events_take_no_memory_and_have_unique_ids():
 def test_events_are_realistic_and_the_same_each_time():
     events, again = truth(small()), truth(small())
     assert events == again != truth(small(seed=1))
-    assert set(events[0]) == {"id", "eventType", "objectId", "objectType", "occurredAt", "properties"}
+    assert set(events[0]) == {
+        "id",
+        "eventType",
+        "objectId",
+        "objectType",
+        "occurredAt",
+        "properties",
+    }
     assert all(isinstance(value, str) for event in events for value in event["properties"].values())
     assert any(value == "" for value in events[0]["properties"].values())
     assert all(event["objectId"].isdigit() for event in events)
@@ -112,18 +155,32 @@ def test_events_are_realistic_and_the_same_each_time():
 def test_malformed_events_take_turns():
     history = small(malformed_every=10)
     broken = [history.event(i) for i in range(9, 50, 10)]
-    assert not isinstance(broken[0], dict) and "id" not in broken[1] and "occurredAt" not in broken[2]
+    assert (
+        not isinstance(broken[0], dict) and "id" not in broken[1] and "occurredAt" not in broken[2]
+    )
     assert milliseconds(broken[3]["occurredAt"]) is None and not isinstance(broken[4], dict)
     assert all("id" in history.event(i) for i in range(9))
 
 
 def test_listed_events_are_sorted_and_unreadable_ones_are_always_returned(session):
-    odd = [5, {"id": "u"}, {"id": "\ud83d", "occurredAt": "2026-01-05T00:00:01Z", "properties": {"n": 10**40}}]
-    events = [{"id": "b", "occurredAt": "2026-01-05T00:00:02Z"}, *odd, {"id": "a", "occurredAt": "2026-01-05"}]
+    odd = [
+        5,
+        {"id": "u"},
+        {"id": "\ud83d", "occurredAt": "2026-01-05T00:00:01Z", "properties": {"n": 10**40}},
+    ]
+    events = [
+        {"id": "b", "occurredAt": "2026-01-05T00:00:02Z"},
+        *odd,
+        {"id": "a", "occurredAt": "2026-01-05"},
+    ]
     history = listed(events)
     assert truth(history) == [5, {"id": "u"}, events[-1], odd[2], events[0]]
     with served(history=history) as sim:
-        asked = {"occurredAfter": "2026-01-05T00:00:01Z", "occurredBefore": "2026-02-01T00:00:00Z", "limit": 1}
+        asked = {
+            "occurredAfter": "2026-01-05T00:00:01Z",
+            "occurredBefore": "2026-02-01T00:00:00Z",
+            "limit": 1,
+        }
         assert walk(session, sim, **asked) == [5, {"id": "u"}, events[0]]
 
 
@@ -132,7 +189,9 @@ def test_listed_events_are_sorted_and_unreadable_ones_are_always_returned(sessio
 
 @pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
 @pytest.mark.parametrize("limit", [1, 7, 100, 1000])
-@pytest.mark.parametrize("path", [V3, V3 + "/", DATED, DATED + "/", "/events/event-occurrences/2025-09"])
+@pytest.mark.parametrize(
+    "path", [V3, V3 + "/", DATED, DATED + "/", "/events/event-occurrences/2025-09"]
+)
 def test_paging_gives_each_event_once_in_its_order(session, order, limit, path):
     history = small(60)
     with served(history=history, order=order) as sim:
@@ -155,7 +214,10 @@ def test_bounds_select_exactly_what_they_say(shared, data):
     )  # fmt: skip
     sim.behaviour = behaviour
     near = st.integers(0, len(history) - 1).map(history.time)
-    after, before = (data.draw(st.none() | st.builds(sum, st.tuples(near, st.integers(-1001, 1001)))) for _ in "ab")
+    after, before = (
+        data.draw(st.none() | st.builds(sum, st.tuples(near, st.integers(-1001, 1001))))
+        for _ in "ab"
+    )
     bounds = {"occurredAfter": after, "occurredBefore": before}
     query = {name: iso(ms).decode() for name, ms in bounds.items() if ms is not None}
     found = walk(session, sim, limit=data.draw(st.integers(3, 80)), **query)
@@ -163,11 +225,21 @@ def test_bounds_select_exactly_what_they_say(shared, data):
 
     def inside(ms):
         ms //= grain
-        late = after is None or ms > after // grain or (behaviour.after_inclusive and ms == after // grain)
-        early = before is None or ms < before // grain or (behaviour.before_inclusive and ms == before // grain)
+        late = (
+            after is None
+            or ms > after // grain
+            or (behaviour.after_inclusive and ms == after // grain)
+        )
+        early = (
+            before is None
+            or ms < before // grain
+            or (behaviour.before_inclusive and ms == before // grain)
+        )
         return late and early
 
-    assert sorted(ids(found)) == sorted(ids(event for event in truth(history) if inside(history_ms(event))))
+    assert sorted(ids(found)) == sorted(
+        ids(event for event in truth(history) if inside(history_ms(event)))
+    )
 
 
 def history_ms(event):
@@ -191,7 +263,10 @@ def test_the_cursor_is_a_keyset_position_in_percent_encoded_base64(session):
     fields = b64decode(unquote(following["after"])).decode().split("|")
     assert int(fields[0]) == small().time(2) and fields[1] == "0-1"
     assert following["link"].startswith("https://api.hubapi.com/events/v3/events?")
-    assert following["link"].endswith("&after=" + following["after"]) and "%253D" not in following["link"]
+    assert (
+        following["link"].endswith("&after=" + following["after"])
+        and "%253D" not in following["link"]
+    )
 
 
 def test_a_cursor_encoded_twice_finds_an_empty_page(session):
@@ -208,7 +283,10 @@ def test_strict_cursors_belong_to_their_query_but_not_to_its_limit(session):
         assert get(session, sim, limit=20, after=after).status_code == 200
         assert get(session, sim, after=after, occurredAfter=START).status_code == 400
         sim.behaviour.cursors = "lenient"
-        assert ids(get(session, sim, after=after, occurredAfter=START).json()["results"])[0] == small().event(10)["id"]
+        assert (
+            ids(get(session, sim, after=after, occurredAfter=START).json()["results"])[0]
+            == small().event(10)["id"]
+        )
 
 
 def test_cursors_expire_and_garbage_is_refused(session):
@@ -223,7 +301,11 @@ def test_cursors_expire_and_garbage_is_refused(session):
 def test_limits(session):
     with served(max_limit=50) as sim:
         refused = get(session, sim, limit=51)
-        assert refused.status_code == 400 and "limit" in refused.json()["message"] and "50" in refused.json()["message"]
+        assert (
+            refused.status_code == 400
+            and "limit" in refused.json()["message"]
+            and "50" in refused.json()["message"]
+        )
         assert [get(session, sim, limit=limit).status_code for limit in (0, -1, "x")] == [400] * 3
         sim.behaviour.limit_policy = "clamp"
         assert len(get(session, sim, limit=51).json()["results"]) == 50
@@ -250,11 +332,16 @@ def test_events_become_visible_late_by_the_simulators_clock(session):
     with served(history=history, clock=lambda: now, hide_future=True) as sim:
         visible = history.rank(now + 1)
         assert len(walk(session, sim)) == visible
-        assert get(session, sim).headers["Date"] == "Mon, 05 Jan 2026 " + iso(now).decode()[11:19] + " GMT"
+        assert (
+            get(session, sim).headers["Date"]
+            == "Mon, 05 Jan 2026 " + iso(now).decode()[11:19] + " GMT"
+        )
         sim.behaviour.late = lambda index, occurred: 10**9 if index % 2 else 0
         assert ids(walk(session, sim, limit=7)) == ids(truth(history)[:visible:2])
         now += 10**9
-        assert len(walk(session, sim)) == 250 - sum(1 for i in range(1, 250, 2) if history.time(i) > history.time(100))
+        assert len(walk(session, sim)) == 250 - sum(
+            1 for i in range(1, 250, 2) if history.time(i) > history.time(100)
+        )
 
 
 def test_a_descending_sort_breaks_the_paging(session):
@@ -277,7 +364,11 @@ def test_filters_page_through_what_matches(session):
         assert walk(session, sim, limit=1, objectType="contact", objectId=person) == theirs
         assert walk(session, sim, id=[good[1]["id"], good[2]["id"]]) == good[1:3]
         selected = walk(session, sim, properties=["hs_url", "hs_title"])
-        assert all(set(event["properties"]) == {"hs_url", "hs_title"} for event in selected if isinstance(event, dict))
+        assert all(
+            set(event["properties"]) == {"hs_url", "hs_title"}
+            for event in selected
+            if isinstance(event, dict)
+        )
         assert get(session, sim, objectId=person).status_code == 400
 
 
@@ -291,13 +382,19 @@ def test_an_object_type_alone_merges_all_event_types(session):
 
 
 def test_event_types_and_unknown_ones(session):
-    with Simulator({TYPE: small(), "pe1_signup": listed([])}, Behaviour(extra_event_types=("ae2_x",))) as sim:
+    with Simulator(
+        {TYPE: small(), "pe1_signup": listed([])}, Behaviour(extra_event_types=("ae2_x",))
+    ) as sim:
         for path in (V3, DATED):
             answer = session.get(sim.url + path + "/event-types")
             assert answer.json() == {"eventTypes": [TYPE, "pe1_signup", "ae2_x"]}
         assert get(session, sim, eventType="pe1_signup").json() == {"results": []}
         assert "ae2_x" in get(session, sim, eventType="ae2_x").json()["message"]
-        assert get(session, sim, eventType=None).json()["message"] == "Must specify an eventType or objectType"
+        assert (
+            get(session, sim, eventType=None).json()["message"]
+            == "Must specify an eventType or objectType"
+        )
+
 
 # Disorder: facts page, "Not known: be right either way"
 
@@ -317,18 +414,25 @@ def at(text, n, **fields):
 @pytest.mark.parametrize("order", ["ingested", "breaking"])
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_each_order_gives_each_event_once(session, order, limit):
-    with served(history=small(60), order=order, ingested=late_among_many, order_breaks_after=3) as sim:
+    with served(
+        history=small(60), order=order, ingested=late_among_many, order_breaks_after=3
+    ) as sim:
         assert sorted(ids(walk(session, sim, limit=limit))) == sorted(ids(truth(small(60))))
 
 
 def test_in_the_order_of_ingestion_a_few_events_are_listed_late(session):
     history = small()
-    expected = sorted(range(250), key=lambda i: (history.time(i) + late_among_many(i, history.time(i)), history.time(i)))
+    expected = sorted(
+        range(250),
+        key=lambda i: (history.time(i) + late_among_many(i, history.time(i)), history.time(i)),
+    )
     with served(history=history, order="ingested", ingested=late_among_many) as sim:
         found = ids(walk(session, sim, limit=20))
         assert found == [history.event(i)["id"] for i in expected] != ids(truth(history))
         sim.behaviour = Behaviour(order="ingested", late=late_among_many)
-        assert ids(walk(session, sim, limit=20)) == found, "by default an event is listed when it becomes visible"
+        assert ids(walk(session, sim, limit=20)) == found, (
+            "by default an event is listed when it becomes visible"
+        )
 
 
 def test_a_breaking_order_holds_for_some_pages(session):
@@ -343,11 +447,19 @@ def test_bounds_that_are_ignored(session, order):
     history, middle = small(), iso(small().time(125)).decode()
     with served(history=history, order=order, after_ignored=True, order_breaks_after=3) as sim:
         before = sorted(ids(truth(history)[: history.rank(history.time(125))]))
-        assert sorted(ids(walk(session, sim, limit=20, occurredAfter=START, occurredBefore=middle))) == before
-        assert sorted(ids(walk(session, sim, limit=20, occurredAfter=middle))) == sorted(ids(truth(history)))
+        assert (
+            sorted(ids(walk(session, sim, limit=20, occurredAfter=START, occurredBefore=middle)))
+            == before
+        )
+        assert sorted(ids(walk(session, sim, limit=20, occurredAfter=middle))) == sorted(
+            ids(truth(history))
+        )
         sim.behaviour.after_ignored, sim.behaviour.before_ignored = False, True
         after = sorted(ids(truth(history)[history.rank(history.time(125) + 1) :]))
-        assert sorted(ids(walk(session, sim, limit=20, occurredAfter=middle, occurredBefore=middle))) == after
+        assert (
+            sorted(ids(walk(session, sim, limit=20, occurredAfter=middle, occurredBefore=middle)))
+            == after
+        )
         sim.behaviour.after_ignored = True
         assert len(walk(session, sim, limit=20, occurredAfter=middle, occurredBefore=middle)) == 250
 
@@ -357,9 +469,12 @@ def test_bounds_that_are_ignored(session, order):
     order=st.sampled_from(ORDERS[:4]),
 )  # fmt: skip
 @settings(deadline=None, max_examples=150)
-def test_a_walk_through_a_changing_history_meets_every_lasting_event_once(shared, moments, late, order, data):
-    """Events appear, go and change on both sides of the cursor between two requests. The cursor is the key of the event after
-    which its page begins."""
+def test_a_walk_through_a_changing_history_meets_every_lasting_event_once(
+    shared, moments, late, order, data
+):
+    """Events appear, go and change on both sides of the cursor between two requests. The cursor is
+    the key of the event after which its page begins.
+    """
     sim, _, session = shared
     events = {n: at(f"2026-01-05T00:00:0{moment}Z", n) for n, moment in enumerate(moments)}
     sim.behaviour = Behaviour(order=order, ingested=lambda index, occurred: occurred * 7 % 11_000)
@@ -371,7 +486,9 @@ def test_a_walk_through_a_changing_history_meets_every_lasting_event_once(shared
         found += ids(page["results"])
         after = {"after": unquote(page["paging"]["next"]["after"])} if "paging" in page else None
         there |= {n: data.draw(st.booleans()) for n in events if n not in stay}
-        events = {n: {**event, "properties": {"changed": str(len(found))}} for n, event in events.items()}
+        events = {
+            n: {**event, "properties": {"changed": str(len(found))}} for n, event in events.items()
+        }
     assert {f"id-{n}" for n in stay} <= set(found) and len(found) == len(set(found))
 
 
@@ -391,7 +508,10 @@ def test_paging_returns_events_without_an_id_and_doubled_ones_too(session):
 
 def statuses_and_sizes(session, sim, cursor, times):
     answers = [get(session, sim, limit=20, after=cursor) for _ in range(times)]
-    return [(answer.status_code, len(answer.json().get("results", "x")), "paging" in answer.json()) for answer in answers]
+    return [
+        (answer.status_code, len(answer.json().get("results", "x")), "paging" in answer.json())
+        for answer in answers
+    ]
 
 
 FULL, HOLLOW, REFUSED = (200, 20, True), (200, 0, False), (400, 1, False)
@@ -408,7 +528,9 @@ def test_a_cursor_that_ends_early_or_is_refused(session, behaviour, expected):
     with served(**behaviour) as sim:
         cursor = unquote(get(session, sim, limit=20).json()["paging"]["next"]["after"])
         assert statuses_and_sizes(session, sim, cursor, 4) == expected
-        assert len(get(session, sim, limit=20).json()["results"]) == 20, "without a cursor all is well"
+        assert len(get(session, sim, limit=20).json()["results"]) == 20, (
+            "without a cursor all is well"
+        )
 
 
 def test_a_fault_ends_a_walk_early(session):
@@ -444,7 +566,9 @@ def first_pages(session, sim, number):
     ("first", 2, [0, 1, 2, 0, 1, 2]), ("page", 2, [0, 1, 2, 2, 2, 2]),
 ])  # fmt: skip
 @pytest.mark.parametrize("fresh", [True, False])
-def test_cursors_that_go_in_a_circle_under_the_same_name_or_new_ones(session, order, loop, after, meets, fresh):
+def test_cursors_that_go_in_a_circle_under_the_same_name_or_new_ones(
+    session, order, loop, after, meets, fresh
+):
     with served(order=order, cursor_loop=loop, cursor_loop_after=after, cursor_fresh=fresh) as sim:
         found = first_pages(session, sim, 6)
         sim.behaviour.cursor_loop = None
@@ -475,9 +599,17 @@ def test_paging_of_every_shape_on_one_answer_on_all_or_on_the_last_one(session, 
     with served(last_paging=name) as sim:
         first = get(session, sim, limit=200).json()
         assert set(first["paging"]["next"]) == {"after", "link"}
-        assert get(session, sim, limit=200, after=unquote(first["paging"]["next"]["after"])).json()["paging"] == shape
+        assert (
+            get(session, sim, limit=200, after=unquote(first["paging"]["next"]["after"])).json()[
+                "paging"
+            ]
+            == shape
+        )
         sim.behaviour = Behaviour(paging=name)
-        assert [get(session, sim, limit=limit).json()["paging"] for limit in (200, 1000)] == [shape, shape]
+        assert [get(session, sim, limit=limit).json()["paging"] for limit in (200, 1000)] == [
+            shape,
+            shape,
+        ]
 
 
 def test_paging_with_a_link_alone_and_with_undocumented_fields(session):
@@ -491,7 +623,9 @@ def test_paging_with_a_link_alone_and_with_undocumented_fields(session):
 
 def test_the_date_header_may_differ_from_the_clock_that_decides_visibility(session):
     now = small().time(100)
-    with served(clock=lambda: now, hide_future=True, date_offsets=(0, 86_400_000, -31_536_000_000)) as sim:
+    with served(
+        clock=lambda: now, hide_future=True, date_offsets=(0, 86_400_000, -31_536_000_000)
+    ) as sim:
         dates = []
         for _ in range(4):
             answer = get(session, sim, limit=1000)
@@ -507,9 +641,21 @@ def test_disorder_has_options_on_the_command_line():
     ]  # fmt: skip
     behaviour = _behaviour(_parser().parse_args(command), {})
     assert behaviour.ingested(49, 0) == 600_000 and behaviour.ingested(50, 0) == 0
-    assert (behaviour.order, behaviour.before_ignored, behaviour.after_ignored) == ("ingested", True, False)
-    assert (behaviour.cursor_loop, behaviour.cursor_fresh, behaviour.cursor_ttl_ms) == ("first", True, 9)
-    assert (behaviour.ends_every, behaviour.paging, behaviour.date_offsets) == (3, "link_only", (5, -7))
+    assert (behaviour.order, behaviour.before_ignored, behaviour.after_ignored) == (
+        "ingested",
+        True,
+        False,
+    )
+    assert (behaviour.cursor_loop, behaviour.cursor_fresh, behaviour.cursor_ttl_ms) == (
+        "first",
+        True,
+        9,
+    )
+    assert (behaviour.ends_every, behaviour.paging, behaviour.date_offsets) == (
+        3,
+        "link_only",
+        (5, -7),
+    )
 
 
 # Errors, quota, headers
@@ -517,7 +663,13 @@ def test_disorder_has_options_on_the_command_line():
 
 def test_tokens(session):
     with served(token="right") as sim:
-        tokens = {"Bearer right": 200, "Bearer wrong": 401, "Basic right": 401, "Bearer ": 401, "Bearer a b": 530}
+        tokens = {
+            "Bearer right": 200,
+            "Bearer wrong": 401,
+            "Basic right": 401,
+            "Bearer ": 401,
+            "Bearer a b": 530,
+        }
         for header, status in tokens.items():
             session.headers["Authorization"] = header
             assert get(session, sim).status_code == status
@@ -539,7 +691,9 @@ def test_paths_methods_and_bounds(session):
 def test_forbidden_types_name_their_scopes(session):
     with served(forbidden={TYPE: ["some-scope"]}, missing_scopes="context") as sim:
         error = get(session, sim)
-        assert error.status_code == 403 and error.json()["context"]["requiredScopes"] == ["some-scope"]
+        assert error.status_code == 403 and error.json()["context"]["requiredScopes"] == [
+            "some-scope"
+        ]
         assert error.json()["errors"][0]["context"]["requiredGranularScopes"] == ["some-scope"]
         sim.behaviour.forbidden = {TYPE: {"missingScopes": ["another"]}}
         assert get(session, sim).json()["context"] == {"missingScopes": ["another"]}
@@ -554,9 +708,20 @@ def test_the_quota_is_a_rolling_window(session):
         for now in (1_000_000, 1_004_000, 1_009_999, 1_009_999, 1_010_000, 1_010_000, 1_014_000):  # noqa: B007
             answer = get(session, sim)
             statuses.append((answer.status_code, answer.headers["X-HubSpot-RateLimit-Remaining"]))
-        assert statuses == [(200, "2"), (200, "1"), (200, "0"), (429, "0"), (200, "0"), (429, "0"), (200, "0")]
+        assert statuses == [
+            (200, "2"),
+            (200, "1"),
+            (200, "0"),
+            (429, "0"),
+            (200, "0"),
+            (429, "0"),
+            (200, "0"),
+        ]
         refused = get(session, sim)
-        assert refused.json()["policyName"] == "TEN_SECONDLY_ROLLING" and refused.json()["errorType"] == "RATE_LIMIT"
+        assert (
+            refused.json()["policyName"] == "TEN_SECONDLY_ROLLING"
+            and refused.json()["errorType"] == "RATE_LIMIT"
+        )
         assert refused.headers["Retry-After"] == "6"
         sim.behaviour.retry_after_on_429 = False
         assert "Retry-After" not in get(session, sim).headers
@@ -579,7 +744,10 @@ def test_headers_can_be_nonsense_or_absent(session):
     extra = {"X-HubSpot-RateLimit-Max": "many"}
     with served(quota=(100, 10_000), extra_headers=extra, date_header="garbage") as sim:
         answer = get(session, sim)
-        assert answer.headers["X-HubSpot-RateLimit-Max"] == "many" and answer.headers["Date"] == "garbage"
+        assert (
+            answer.headers["X-HubSpot-RateLimit-Max"] == "many"
+            and answer.headers["Date"] == "garbage"
+        )
         sim.behaviour = Behaviour(quota=(100, 10_000), rate_headers=False, date_header=False)
         assert not {"Date", "X-HubSpot-RateLimit-Max"} & set(get(session, sim).headers)
 
@@ -594,7 +762,9 @@ def faulty(session, kind, **query):
         return answer
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 423, 429, 477, 500, 502, 503, 504, *range(520, 528), 530])
+@pytest.mark.parametrize(
+    "status", [400, 401, 403, 404, 405, 423, 429, 477, 500, 502, 503, 504, *range(520, 528), 530]
+)
 def test_each_status(session, status):
     answer = faulty(session, str(status))
     assert answer.status_code == status
@@ -635,12 +805,17 @@ def test_a_hanging_answer_outlasts_the_client(session):
 
 
 def test_a_dripping_answer_comes_byte_by_byte():
-    with served(faults={1: "drip"}) as sim, socket.create_connection(("127.0.0.1", sim.port)) as client:
+    with (
+        served(faults={1: "drip"}) as sim,
+        socket.create_connection(("127.0.0.1", sim.port)) as client,
+    ):
         client.sendall(b"GET /events/v3/events HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"".join(client.recv(100) for _ in range(6))[:6] == b"HTTP/1"
 
 
-@pytest.mark.parametrize("kind", ["foreign_type", "outside", "unordered", "lone_surrogate", "huge_int", "duplicate"])
+@pytest.mark.parametrize(
+    "kind", ["foreign_type", "outside", "unordered", "lone_surrogate", "huge_int", "duplicate"]
+)
 def test_faults_in_content_that_lose_no_event(session, kind):
     answer = faulty(session, kind, limit=20, occurredAfter=START, occurredBefore=END)
     found = json.loads(answer.content)["results"]
@@ -675,7 +850,9 @@ def test_cursors_that_lead_nowhere(session):
 
 
 def _cursors(session, sim):
-    """None for the first page; then three times the cursor of the first page, from a simulator without faults."""
+    """None for the first page; then three times the cursor of the first page, from a simulator
+    without faults.
+    """
     yield None
     history = small()
     with Simulator({TYPE: history}) as other:
@@ -686,7 +863,9 @@ def _cursors(session, sim):
 
 def test_faults_by_callable_and_by_chance(session):
     with served(fault=lambda asked: "500" if "after" in asked.query else None) as sim:
-        assert get(session, sim).status_code == 200 and get(session, sim, after="x").status_code == 500
+        assert (
+            get(session, sim).status_code == 200 and get(session, sim, after="x").status_code == 500
+        )
     statuses = []
     for _ in "ab":
         with served(fault_rate=0.3, fault_kinds=("500", "429"), fault_seed=4) as sim:
@@ -726,7 +905,11 @@ def test_requests_are_recorded_in_order(session):
         session.get(sim.url + DATED + "/event-types", headers={"X-Test": "é"})
         first, second = sim.requests
         assert (first.number, first.path, first.query["limit"], first.status) == (1, V3, ["1"], 200)
-        assert second.number == 2 and second.headers["authorization"].startswith("Bearer") and second.fault is None
+        assert (
+            second.number == 2
+            and second.headers["authorization"].startswith("Bearer")
+            and second.fault is None
+        )
 
 
 def test_stopping_leaves_no_thread_and_no_socket(session):
@@ -749,7 +932,15 @@ def test_stopping_leaves_no_thread_and_no_socket(session):
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_prints_its_url_serves_and_stops(session, stop):
-    command = [sys.executable, "-m", "simulator", "--event-type", f"{TYPE}=30", "--fault", "2=429:daily"]
+    command = [
+        sys.executable,
+        "-m",
+        "simulator",
+        "--event-type",
+        f"{TYPE}=30",
+        "--fault",
+        "2=429:daily",
+    ]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         url = process.stdout.readline().strip()
@@ -776,7 +967,9 @@ runpy.run_module("simulator", run_name="__main__")
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send to oneself")
 def test_a_signal_ends_the_command_whatever_lock_the_main_thread_holds():
     """It arrives while main waits with the lock of an event, if it does, and a little later."""
-    with subprocess.Popen([sys.executable, "-c", IN_A_WAIT], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", IN_A_WAIT], stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             process.stdout.readline()
             with suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,5 @@
 """Who visits: visits come in sessions, and some visitors submit a form."""
+
 from collections import Counter
 from itertools import groupby
 
@@ -19,7 +20,9 @@ def test_a_few_successive_visits_belong_to_one_visitor():
     everyone = visitors(generated(6_000))
     runs = Counter(len([*run]) for _, run in groupby(everyone))
     assert {1, 2, 3, 4, 5, 6, 7} <= runs.keys() and runs.total() in range(1_300, 1_700)
-    assert sum(runs[length] for length in runs if length > 7) < 30  # two sessions of one visitor in a row
+    assert (
+        sum(runs[length] for length in runs if length > 7) < 30
+    )  # two sessions of one visitor in a row
     assert len(set(everyone)) > 250 and max(Counter(everyone).values()) < 100
 
 
@@ -44,7 +47,10 @@ def test_a_form_follows_half_a_minute_after_a_visit_of_its_visitor(every):
     for i in range(len(forms)):
         before = (i + 1) * every - 1
         assert forms.time(i) == visits.time(before) + HALF_A_MINUTE
-        assert forms.event(i)["objectId"] == visits.event(before)["objectId"] and forms.event(i)["eventType"] == FORMS
+        assert (
+            forms.event(i)["objectId"] == visits.event(before)["objectId"]
+            and forms.event(i)["eventType"] == FORMS
+        )
     assert len({forms.event(i)["id"] for i in range(len(forms))}) == len(forms)
 
 
@@ -54,11 +60,17 @@ def test_forms_are_in_the_order_of_time_and_ranked_by_it():
     times = [forms.time(i) for i in range(len(forms))]
     assert times == sorted(times) == [same.time(i) for i in range(len(same))]
     for ms in times:
-        assert [forms.rank(ms - 1), forms.rank(ms), forms.rank(ms + 1)] == [same.rank(ms - 1), same.rank(ms), same.rank(ms + 1)]
+        assert [forms.rank(ms - 1), forms.rank(ms), forms.rank(ms + 1)] == [
+            same.rank(ms - 1),
+            same.rank(ms),
+            same.rank(ms + 1),
+        ]
         assert forms.rank(ms, 2**30) == forms.rank(ms + 1)
 
 
 def test_forms_are_served_like_other_events(session):
     forms = submissions(generated(700), 7)
     with Simulator({TYPE: generated(9), FORMS: forms}) as sim:
-        assert ids(walk(session, sim, eventType=FORMS, limit=7)) == [forms.event(i)["id"] for i in range(100)]
+        assert ids(walk(session, sim, eventType=FORMS, limit=7)) == [
+            forms.event(i)["id"] for i in range(100)
+        ]

@@ -1,4 +1,5 @@
 """An event, and the row that the stages make of it."""
+
 from hypothesis import settings
 
 from pipeline.config.settings import read_settings
@@ -13,7 +14,13 @@ law = settings(deadline=None, max_examples=100)
 
 
 def event(**properties):
-    own = {"id": "id-1", "eventType": TYPE, "occurredAt": START, "objectId": "7", "objectType": "CONTACT"}
+    own = {
+        "id": "id-1",
+        "eventType": TYPE,
+        "occurredAt": START,
+        "objectId": "7",
+        "objectType": "CONTACT",
+    }
     return {**own, "properties": properties}
 
 
@@ -23,7 +30,9 @@ def row_of(event, drop=(), hashed=(), renames=()):
 
 
 def read(**keys):
-    return read_settings({"api_token": "pat-na1-x", "initial_sync_start_date": START, "hash_salt": SALT, **keys})
+    return read_settings(
+        {"api_token": "pat-na1-x", "initial_sync_start_date": START, "hash_salt": SALT, **keys}
+    )
 
 
 def ignore(*_):

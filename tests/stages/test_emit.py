@@ -1,4 +1,7 @@
-"""From rows to the destination: each once, and no cursor is saved before the rows it covers are delivered."""
+"""From rows to the destination: each once, and no cursor is saved before the rows it covers are
+delivered.
+"""
+
 import itertools
 import tracemalloc
 
@@ -27,7 +30,9 @@ def test_a_row_is_dropped_only_if_its_id_is_among_the_last(ids, window):
 
 @law
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2))), st.booleans())
-def test_of_rows_with_one_id_the_last_is_kept_by_one_stage_and_the_first_by_the_other(pairs, nested):
+def test_of_rows_with_one_id_the_last_is_kept_by_one_stage_and_the_first_by_the_other(
+    pairs, nested
+):
     rows = [{"id": key, "n": {"a": n} if nested else n} for key, n in pairs]
     assert {row["id"]: row for row in dedupe_by_id(5)(rows)} == {row["id"]: row for row in rows}
     first = list(first_by_id(5)(rows))
@@ -36,7 +41,10 @@ def test_of_rows_with_one_id_the_last_is_kept_by_one_stage_and_the_first_by_the_
 
 
 def test_a_row_is_emitted_again_only_if_it_has_changed():
-    rows = [{"id": 1, **fields} for fields in ({"n": 1}, {"n": 1}, {"n": 2}, {"m": 2}, {"m": 2}, {"m": True}, {"m": 2**70})]
+    rows = [
+        {"id": 1, **fields}
+        for fields in ({"n": 1}, {"n": 1}, {"n": 2}, {"m": 2}, {"m": 2}, {"m": True}, {"m": 2**70})
+    ]
     assert list(dedupe_by_id(5)(rows)) == [rows[0], rows[2], rows[3], rows[5], rows[6]]
 
 
@@ -48,7 +56,9 @@ def test_a_row_without_an_id_passes():
 @pytest.mark.parametrize("stage", [dedupe_by_id, first_by_id])
 @pytest.mark.parametrize("window", [0, 1_000])
 def test_a_million_ids_take_no_more_memory_than_the_window(window, stage):
-    """A megabyte, with what the threads of other tests allocate meanwhile; a million ids would take fifty."""
+    """A megabyte, with what the threads of other tests allocate meanwhile; a million ids would take
+    fifty.
+    """
     rows = stage(window)({"id": n} for n in range(1_000_000))
     for _ in itertools.islice(rows, 10 * window):
         pass
@@ -68,7 +78,9 @@ def at(second):
 
 
 def operations(n, rows):
-    """The upserts and saves that a sink sees, and the rows that leave, in order; an error of the rows is one more."""
+    """The upserts and saves that a sink sees, and the rows that leave, in order; an error of the
+    rows is one more.
+    """
     seen = []
     stream = pipe(
         rows,
@@ -111,7 +123,10 @@ def test_the_cursor_is_saved_every_n_rows_and_at_the_end_after_the_upserts_it_co
     assert len(saves) == -(-7 // n)
     for number, position in enumerate(saves, start=1):
         upserted = [key for what, key in seen[:position] if what == "upsert"]
-        assert len(upserted) == min(7, number * n) and seen[position][1] == at(int(upserted[-1]))["occurred"]
+        assert (
+            len(upserted) == min(7, number * n)
+            and seen[position][1] == at(int(upserted[-1]))["occurred"]
+        )
     assert (seen[-1][0] == "error") == (ending is failing)
 
 

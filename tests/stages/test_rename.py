@@ -1,4 +1,5 @@
 """Renamed columns: no value is lost to another's new name, and the fixed columns stay."""
+
 import copy
 
 import pytest
@@ -77,7 +78,9 @@ def test_no_rename_moves_a_fixed_column(text, names):
 @example("my_*=object_*", (*FIELDS, "occurred"))
 def test_no_rename_moves_an_own_field_that_it_does_not_name(text, names):
     renames = renames_of(text)
-    if renames is not None and not any(old in ("objectId", "objectType") or old.startswith("*") for old, _ in renames):
+    if renames is not None and not any(
+        old in ("objectId", "objectType") or old.startswith("*") for old, _ in renames
+    ):
         new = dict(zip(names, new_names(renames, names), strict=True))
         assert (new["objectId"], new["objectType"]) == ("objectId", "objectType")
 
@@ -108,7 +111,9 @@ def test_a_new_name_does_not_depend_on_the_other_columns(text, names):
 ])  # fmt: skip
 def test_a_renamed_row(text, properties, renamed):
     row = row_of(event(**properties), renames=read(rename_columns=text).rename_columns)
-    own = {name: value for name, value in event().items() if name != "properties"} | {"occurred": START}
+    own = {name: value for name, value in event().items() if name != "properties"} | {
+        "occurred": START
+    }
     assert row == own | renamed
 
 
@@ -117,7 +122,9 @@ def test_rows_of_several_shapes_are_renamed_alike_and_none_is_changed():
     before = copy.deepcopy(rows)
     renamed = list(rename_columns((("a", "b"), ("b", "a")))(rows))
     assert rows == before
-    assert renamed == [{{"a": "b", "b": "a"}.get(name, name): value for name, value in row.items()} for row in rows]
+    assert renamed == [
+        {{"a": "b", "b": "a"}.get(name, name): value for name, value in row.items()} for row in rows
+    ]
 
 
 def event_row(*columns):

@@ -1,4 +1,5 @@
 """Lists, and objects that flatten left, become JSON text."""
+
 import copy
 import json
 
@@ -11,7 +12,10 @@ from tests.stages.values import NAMES, OBJECTS
 
 
 @law
-@given(OBJECTS | st.dictionaries(NAMES, st.sampled_from([["\ud83d"], {"a": [2**70]}, ["é", None], [[[]]]])))
+@given(
+    OBJECTS
+    | st.dictionaries(NAMES, st.sampled_from([["\ud83d"], {"a": [2**70]}, ["é", None], [[[]]]]))
+)
 def test_lists_and_objects_become_json_that_reads_back(row):
     before = copy.deepcopy(row)
     (out,) = serialize_lists([row])

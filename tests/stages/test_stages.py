@@ -1,4 +1,5 @@
 """What holds for every stage: it is lazy, keeps the order, and does not need the SDK."""
+
 import itertools
 import subprocess
 import sys
@@ -95,8 +96,11 @@ def test_the_stages_run_without_the_sdk():
         "import sys\n"
         "for part in ('', '_core', '_cli'): sys.modules['fivetran_connector_sdk' + part] = None\n"
         "from pipeline import *\n"
-        "rows = serialize_lists(flatten([{'id': 'a', 'occurredAt': '2026-05-21', 'properties': {'b': [1]}}]))\n"
+        "rows = serialize_lists(flatten([{'id': 'a', 'occurredAt': '2026-05-21', 'properties': "
+        "{'b': [1]}}]))\n"
         "print([row['b'] for row in rows])\n"
     )
-    answer = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True
+    )
     assert answer.stdout.strip() == "['[1]']", answer.stderr

@@ -1,4 +1,5 @@
 """The tables as schema() declares them, and what it does if HubSpot does not answer."""
+
 import re
 
 import pytest
@@ -32,7 +33,9 @@ def test_every_table_is_declared_with_its_key_and_no_column_needlessly():
 
 def test_ids_that_look_like_numbers_are_text_by_default():
     """Those of a live page visit among them."""
-    with served(event(hs_hash_id="0396065", hs_leviathan_linked_vids="221021723238", hs_page_id="00701")) as sim:
+    with served(
+        event(hs_hash_id="0396065", hs_leviathan_linked_vids="221021723238", hs_page_id="00701")
+    ) as sim:
         tables = declare_tables(configuration(sim, event_types=f"{TYPE}, {OTHER}"))
     declared = {table["table"]: table["columns"] for table in tables}
     for name in ("hs_hash_id", "hs_leviathan_linked_vids", "hs_page_id"):
@@ -41,9 +44,16 @@ def test_ids_that_look_like_numbers_are_text_by_default():
 
 
 @pytest.mark.parametrize("event_type", OWN)
-def test_what_holds_long_digits_in_an_event_of_hubspots_own_is_text_unless_it_is_a_moment(event_type):
+def test_what_holds_long_digits_in_an_event_of_hubspots_own_is_text_unless_it_is_a_moment(
+    event_type,
+):
     history = generated(300, event_type=event_type)
-    held = {name for n in range(300) for name, value in history.event(n)["properties"].items() if re.fullmatch(r"\d{6,}", value)}
+    held = {
+        name
+        for n in range(300)
+        for name, value in history.event(n)["properties"].items()
+        if re.fullmatch(r"\d{6,}", value)
+    }
     declared = tables_of(event_types=event_type, string_columns="")[event_type]["columns"]
     assert {name for name in held if not name.endswith("_timestamp")} <= set(declared)
 
@@ -55,7 +65,11 @@ def test_a_name_added_to_the_default_takes_nothing_away():
 
 
 def test_they_are_text_in_the_warehouse(project):
-    values = {"hs_hash_id": "0396065", "hs_leviathan_linked_vids": "221021723238", "hs_browser_version_major": "17.40"}
+    values = {
+        "hs_hash_id": "0396065",
+        "hs_leviathan_linked_vids": "221021723238",
+        "hs_browser_version_major": "17.40",
+    }
     with served(event(**values)) as sim:
         run(project, configuration(sim))
     assert rows(project, ", ".join(values)) == [tuple(values.values())]
@@ -64,10 +78,15 @@ def test_they_are_text_in_the_warehouse(project):
 def test_the_single_layout_is_one_table_with_properties_as_one_json_column():
     declared = tables_of(table_layout="single", event_types="*")
     assert set(declared) == {"event", "rejected_event", "sync_run"}
-    assert declared["event"]["primary_key"] == ["id", "eventType"] and declared["event"]["columns"]["properties"] == "JSON"
+    assert (
+        declared["event"]["primary_key"] == ["id", "eventType"]
+        and declared["event"]["columns"]["properties"] == "JSON"
+    )
 
 
-@pytest.mark.parametrize("broken", [{"page_size": "0"}, {"api_token": ""}, {}, {"event_types": "e a"}], ids=str)
+@pytest.mark.parametrize(
+    "broken", [{"page_size": "0"}, {"api_token": ""}, {}, {"event_types": "e a"}], ids=str
+)
 def test_schema_never_fails_and_leaves_errors_to_update(broken):
     given = {} if not broken else configuration(Simulator({})) | broken
     assert [table["table"] for table in connector.schema(given)] == ["rejected_event"]
@@ -89,14 +108,21 @@ def test_a_forbidden_type_costs_the_others_no_string_column():
         sim.behaviour.forbidden = [OTHER]
         tables = declare_tables(configuration(sim, event_types="*", string_columns="hs_*"))
     declared = {table["table"]: table["columns"] for table in tables}
-    assert "hs_page_id" in declared[TYPE] and OTHER in declared and "hs_page_id" not in declared[OTHER]
+    assert (
+        "hs_page_id" in declared[TYPE] and OTHER in declared and "hs_page_id" not in declared[OTHER]
+    )
 
 
 def outcome(sim, declared, **given):
     """What a sync after that schema() delivers, and its error (None: none)."""
     delivered = Delivered()
     try:
-        sync(read_settings(configuration(sim, **given)), {}, delivered.sink(), {table["table"] for table in declared})
+        sync(
+            read_settings(configuration(sim, **given)),
+            {},
+            delivered.sink(),
+            {table["table"] for table in declared},
+        )
     except ConnectorError as error:
         return delivered, str(error)
     return delivered, None
@@ -105,7 +131,9 @@ def outcome(sim, declared, **given):
 def test_a_type_that_cannot_be_sampled_costs_the_others_neither_table_nor_sync():
     given = {"event_types": "*", "string_columns": "hs_*", "max_outage_minutes": "0.001"}
     with both((20, 5)) as sim:
-        sim.behaviour.fault = lambda request: "500" if request.query.get("eventType") == [OTHER] else None
+        sim.behaviour.fault = lambda request: (
+            "500" if request.query.get("eventType") == [OTHER] else None
+        )
         declared = connector.schema(configuration(sim, **given))
         delivered, _ = outcome(sim, declared, **given)
     assert len(delivered.ids(TYPE)) == 20
@@ -128,8 +156,12 @@ ODD_TEXT = {"zip": "00420", "zip_4": "1.10", "hs_version": "1.10"}
 def run_whose_sample_fails(project, sim, capsys, **given):
     """What a run prints if its schema() gets no events to sample, though its update() then does."""
     failing = iter((True,))
-    sim.behaviour.fault = lambda request: "500" if "eventType" in request.query and next(failing, False) else None
-    run(project, configuration(sim, **PATTERNS | {"max_outage_minutes": "0.00002"} | given))  # no second attempt
+    sim.behaviour.fault = lambda request: (
+        "500" if "eventType" in request.query and next(failing, False) else None
+    )
+    run(
+        project, configuration(sim, **PATTERNS | {"max_outage_minutes": "0.00002"} | given)
+    )  # no second attempt
     assert any(request.fault == "500" for request in sim.requests)
     return capsys.readouterr().out
 
@@ -137,7 +169,10 @@ def run_whose_sample_fails(project, sim, capsys, **given):
 def test_patterns_that_could_not_be_compared_with_events_are_a_warning(project, capsys):
     with served(event(**ODD_TEXT)) as sim:
         printed = run_whose_sample_fails(project, sim, capsys)
-        assert "WARNING" in printed and f"string_columns: z?p* could not be compared with the events of {TYPE}" in printed
+        assert (
+            "WARNING" in printed
+            and f"string_columns: z?p* could not be compared with the events of {TYPE}" in printed
+        )
         assert "500" in printed and "hs_version could" not in printed
         run(project, configuration(sim, **PATTERNS))
         assert "could not be compared" not in capsys.readouterr().out
@@ -163,12 +198,16 @@ def test_the_warning_names_every_type_that_could_not_be_sampled_but_not_those_re
     sentences = []
     with both((5, 5)) as sim:
         sim.histories["pe2_x"] = listed([event(0, "pe2_x")])
-        sim.behaviour.fault = lambda request: {TYPE: "500", OTHER: "403"}.get(*request.query.get("eventType", [""]))
+        sim.behaviour.fault = lambda request: {TYPE: "500", OTHER: "403"}.get(
+            *request.query.get("eventType", [""])
+        )
         declare_tables(configuration(sim, event_types="*", **PATTERNS), sentences.append)
         (sentence,) = sentences
         assert TYPE in sentence and OTHER not in sentence and "pe2_x" not in sentence
         sim.behaviour.fault = lambda request: "500"
-        declare_tables(configuration(sim, event_types=f"{TYPE}, {OTHER}", **PATTERNS), sentences.append)
+        declare_tables(
+            configuration(sim, event_types=f"{TYPE}, {OTHER}", **PATTERNS), sentences.append
+        )
     assert TYPE in sentences[1] and OTHER in sentences[1]
 
 
