@@ -36,7 +36,7 @@ from pipeline.stages import (
     unwrap_results,
 )
 from pipeline.tables.rejected_event import rejected_row
-from pipeline.timestamps import Span, to_text
+from pipeline.timestamps import MINUTE, Span, to_text
 
 
 def ignore(event: Any) -> None:
@@ -61,9 +61,15 @@ def deliver(
         run.settings,
         partial(fetch_page, run.client, query_for(run.settings, event_type)),
     )
-    warn = partial(run.warnings.add, About.ORDER)
+    clock, began = run.client.clock, time.monotonic()
+    lookback = max(settings.lookback, MINUTE)
     with Reader(
-        fetch, run.client.clock.later, settings.concurrency, settings.start, warn
+        fetch,
+        clock.later,
+        settings.concurrency,
+        settings.start,
+        warn=partial(run.warnings.add, About.ORDER),
+        settled=lambda: clock.earlier(began) - lookback,
     ) as source:
         delivery = Delivery(run, event_type, span, advance, save or run.cursors.save, source, since)
         stream = pipe(

@@ -196,7 +196,7 @@ def test_a_second_of_many_pages_is_read_again_after_a_kill_and_completed_by_a_sy
     simulated, shape, concurrency
 ):
     """No page cursor is saved, since it would miss what has become visible in the meantime."""
-    history = generated(600, START, END, shape)
+    history = generated(590, START, END, shape)
     sim, destination = simulated(history), Destination()
     keys = {"page_size": "20", "checkpoint_interval": "20", "concurrency": concurrency}
     for _ in range(3):
