@@ -53,10 +53,12 @@ def test_the_laws_hold_in_any_world(harness, world):
 @given(lying_worlds())
 @FAST
 def test_what_hubspot_lied_about_is_there_after_the_looks_of_three_days(harness, world):
-    """Almost nothing is written twice for it: 1.3 rows an event, and the latest one in each sync."""
+    """Almost nothing is written twice for it: 1.3 rows an event, and a few in each sync, which
+    reads on from the latest one.
+    """
     harness.run(world, must_complete=False, looks=(12 * HOUR,) * 7)
     syncs = len(world.syncs) + 9
-    assert harness.connection.rows_written() <= 1.3 * len(world.occurrences) + 2 * syncs
+    assert harness.connection.rows_written() <= 1.3 * len(world.occurrences) + 3 * syncs
 
 
 @pytest.mark.long

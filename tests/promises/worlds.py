@@ -579,11 +579,14 @@ def lying_worlds():
     history = st.tuples(st.lists(moments, max_size=120), st.just([]) | crowds)
     occurred = history.map(lambda parts: tuple(map(Occurrence, parts[0] + parts[1])))
     shard = st.tuples(st.integers(1, 40), st.integers(1, 12)).map(lambda at: (at[0], sum(at)))
+    never, few, no_shard = st.just(0.0), st.just(0.05), st.just((0, 0))
+
+    def lies_of(silent, partial, missing):
+        return st.builds(Lies, silent, st.booleans(), partial, missing, st.integers(0, 99))
+
     lies = st.one_of(
-        st.builds(Lies, silent=st.sampled_from((0.1, 0.3)), sticky=st.booleans(), seed=st.integers(0, 99)),
-        st.builds(Lies, shard=shard),
-        st.builds(Lies, partial=st.sampled_from((0.1, 0.3)), seed=st.integers(0, 99)),
-        st.builds(Lies, st.just(0.05), st.booleans(), st.just(0.05), shard, st.integers(0, 99)),
+        lies_of(st.sampled_from((0.1, 0.3)), never, no_shard), lies_of(never, never, shard),
+        lies_of(never, st.sampled_from((0.1, 0.3)), no_shard), lies_of(few, few, shard),
     )  # fmt: skip
     syncs = st.sampled_from(((Sync(),), (Sync(), Sync(10 * MINUTE)), (Sync(fuse=30), Sync())))
     return st.builds(
