@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ from pipeline.hubspot.events_api import (
     next_cursor,
 )
 from pipeline.hubspot.failures import Transient, Unusable, failure
-from pipeline.hubspot.page_repair import repair
+from pipeline.hubspot.page_repair import may_be_rounded, repair
 from pipeline.hubspot.rate_limit import RateLimit
 from pipeline.hubspot.redact import redactor
 from pipeline.hubspot.retry import Attempt, Outage, delays, wait_after
@@ -296,14 +297,17 @@ def _parse(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
     `wanted` is Unusable.
     """
     try:
-        answer, replaced = orjson.loads(body), 0
-    except orjson.JSONDecodeError as error:
-        try:
-            answer, replaced = repair(body)
-        except (ValueError, RecursionError):
-            raise Transient(
-                f"a 200 response that is not JSON ({len(body)} bytes: {error})."
-            ) from None
+        answer, replaced = _read_json(body)
+    except (ValueError, RecursionError) as error:
+        raise Transient(f"a 200 response that is not JSON ({len(body)} bytes: {error}).") from None
     if not isinstance(answer, dict) or not isinstance(answer.get(wanted), list):
         raise Unusable(f"a 200 response without a list of {wanted} ({len(body)} bytes).")
     return answer, replaced
+
+
+def _read_json(body: bytes | bytearray) -> tuple[Any, int]:
+    """The JSON of a body as orjson reads it; repaired, if orjson refuses it or may round it."""
+    if not may_be_rounded(body):
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(body), 0
+    return repair(body)
