@@ -29,7 +29,7 @@ from pipeline.hubspot.events_api import (
     events_path,
     next_cursor,
 )
-from pipeline.hubspot.failures import Transient, Unusable, failure
+from pipeline.hubspot.failures import Transient, Unusable, check_whole, failure
 from pipeline.hubspot.page_repair import may_be_rounded, repair
 from pipeline.hubspot.rate_limit import RateLimit
 from pipeline.hubspot.redact import redactor
@@ -192,8 +192,9 @@ class Client:
             if stop.is_set():
                 break
             try:
-                body = self._attempt(url, query, stop)
+                status, body = self._attempt(url, query, stop)
                 answer, replaced = _parse(body, wanted)
+                check_whole(status, answer, wanted, self._redact)
             except Transient as transient:
                 self._pause(transient, Attempt(number, asked_at, delay), stop)
             else:
@@ -216,8 +217,8 @@ class Client:
         else:
             stop.wait(wait)
 
-    def _attempt(self, url: str, query: Query, stop: threading.Event) -> bytearray:
-        """The body of a 200 response. Raises the error for any other."""
+    def _attempt(self, url: str, query: Query, stop: threading.Event) -> tuple[int, bytearray]:
+        """The status and the body of a response with data. Raises the error for any other."""
         self.rate_limit.acquire(stop)
         if stop.is_set():
             raise Stopped(_STOPPED)
@@ -244,8 +245,8 @@ class Client:
             ) from None
         finally:
             self._count(requests=1, seconds_waiting_for_http=time.monotonic() - sent)
-        if response.status_code == 200:
-            return body
+        if response.status_code in (200, 207):
+            return response.status_code, body
         failed = failure(response, body, self.clock.now(), self._redact)
         if not isinstance(failed, Transient):
             self._outage.end()
