@@ -32,7 +32,7 @@ from pipeline.hubspot.events_api import (
 from pipeline.hubspot.failures import Transient, Unusable, check_whole, failure
 from pipeline.hubspot.page_repair import may_be_rounded, repair
 from pipeline.hubspot.rate_limit import RateLimit
-from pipeline.hubspot.redact import redactor
+from pipeline.hubspot.redact import one_line, redactor
 from pipeline.hubspot.retry import Attempt, Outage, delays, wait_after
 from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
 
@@ -153,11 +153,11 @@ class Client:
         )
 
     def event_types(self, stop: threading.Event | None = None) -> list[str]:
-        """The name of every event type the account knows, unless it is empty. Raises as `page`
-        does.
+        """The name of every event type the account knows, unless it is empty; without control
+        characters, which no name has. Raises as `page` does.
         """
         answer, _ = self._ask(self._event_types_url, {}, TYPES, stop or self._never)
-        return [name for name in answer[TYPES] if isinstance(name, str) and name]
+        return [one_line(name) for name in answer[TYPES] if isinstance(name, str) and name]
 
     def answers(self) -> bool:
         """Whether HubSpot answers at all. Asked after an outage has ended an event type."""

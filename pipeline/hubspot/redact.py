@@ -1,4 +1,6 @@
-"""Redaction of the token in HubSpot's texts, however it is spelled there, in whole or in part."""
+"""What is taken out of HubSpot's texts where they enter: the token, however it is spelled there, in
+whole or in part, and control characters, which would forge lines of a log.
+"""
 
 import re
 from array import array
@@ -19,12 +21,16 @@ _ESCAPE = re.compile(
     r"|\\{1,8}[nrt]?|\s{1,99}",
     re.IGNORECASE,
 )
+# of a terminal or a log: raw, or escaped in JSON (where an escaped backslash begins no escape)
+_CONTROL = re.compile(
+    r"(\\\\)|\\(?:[nrtbf]|u00[01][0-9a-f])|[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
 _LOWER = {ord(char): char.lower() for char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}  # never another length
 _BASE64 = str.maketrans("-_", "+/")
 
 
 def redactor(token: str) -> Callable[[str], str]:
-    r"""A function that replaces the token in a text, and each part of it of eight characters or
+    r"""A function that replaces control characters in a text, and the token, and each part of it of eight characters or
     more, but for the public prefix alone; also where it is in capitals, broken over lines, in
     base64, or escaped: for JSON, for a URL, for HTML, or for one inside another.
 
@@ -44,6 +50,15 @@ def redactor(token: str) -> Callable[[str], str]:
     )
 
 
+def one_line(text: str) -> str:
+    r"""A text without control characters, each replaced by a space.
+
+    >>> one_line("a\nb\x1b[2J"), one_line(r'{"a": "b\nc\\nd"}')
+    ('a b [2J', '{"a": "b c\\\\nd"}')
+    """
+    return _CONTROL.sub(lambda found: found[1] or " ", text)
+
+
 def _redact(prefix: str, parts: frozenset[str], base64_parts: frozenset[str], text: str) -> str:
     decoded, begins, ends = _decode(text)
     lower = decoded.translate(_LOWER)
@@ -54,7 +69,7 @@ def _redact(prefix: str, parts: frozenset[str], base64_parts: frozenset[str], te
             begin -= len(prefix)
         pieces += text[copied : begins[begin]], SHOWN
         copied = ends[end - 1]
-    return "".join([*pieces, text[copied:]])
+    return one_line("".join([*pieces, text[copied:]]))
 
 
 def _decode(text: str) -> tuple[str, "array[int]", "array[int]"]:

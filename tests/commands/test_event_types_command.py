@@ -99,7 +99,7 @@ def test_names_that_the_configuration_does_not_take_are_listed_and_not_suggested
     sim = account({name: listed([event(BASE, 1) | {"eventType": name}]) for name in names})
     _, printed, _ = listing(sim, tmp_path, capsys)
     assert printed.splitlines()[-1] == '  "event_types": "e_a"'
-    assert "'line\\nbreak'" in printed and "with, comma" in printed
+    assert "line break" in printed and "with, comma" in printed
 
 
 def test_neither_a_start_date_nor_event_types_are_needed(account, tmp_path, capsys):

@@ -12,7 +12,7 @@ import pytest
 from pipeline.errors import Refused
 from pipeline.hubspot.client import Client
 from pipeline.hubspot.redact import redactor
-from tests.hubspot.clients import QUERY, TOKEN, error_of
+from tests.hubspot.clients import QUERY, TOKEN, client_of, error_of
 from tests.hubspot.wire import Wire, http
 
 
@@ -125,8 +125,7 @@ def test_no_part_of_an_echoed_token_is_repeated(spelling, status, clock):
 
 def test_the_rest_of_a_text_and_the_public_prefix_stay():
     text = (
-        'Tokens begin with "pat-na1-"; 100%, a\\nb &amp; c, \u00e9, %20: UXVpdGUgb3JkaW5hcnk=.\n\tNot '
-        + TOKEN[:14]
+        f'Tokens begin with "pat-na1-"; 100%, a\\\\nb &amp; c, \u00e9, %20: UXVpdGU=. {TOKEN[:14]}'
     )
     assert redactor(TOKEN)(text) == text
     assert redactor(TOKEN)(f"{text} but {TOKEN}!") == f"{text} but <api_token>!"
@@ -158,3 +157,34 @@ def test_text_that_nearly_spells_the_token_many_times_is_redacted_fast(piece, cl
     with Wire(http({"message": piece * 200_000}, 400)) as wire:
         error_of(wire, clock)
     assert time.monotonic() - began < 5
+
+
+FORGED = [
+    "\n2026-05-21 INFO sync succeeded",
+    "\r\x1b[2J",
+    "\x1b]8;;http://127.0.0.1\x07",
+    "\u2028x",
+    "\x85y",
+    "\u202ez",
+]
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=ascii)
+@pytest.mark.parametrize("status", [302, 400, 403, 429, 500])
+def test_no_text_of_hubspot_forges_a_line_or_moves_a_cursor(status, forged, clock):
+    text = f"No{forged}"
+    said = {"message": text, "correlationId": text, "category": text, "policyName": text,
+            "errors": [{"message": text, "code": text}],
+            "context": {"requiredScopes": [text]}}  # fmt: skip
+    for body in (said, text.encode(), json.dumps(said, ensure_ascii=False).encode()):
+        with Wire(http(body, status, Location="http://127.0.0.1/\x1b[2J")) as wire:
+            logged = []
+            message = error_of(wire, clock, max_outage=60_000, log=logged.append)[1]
+        for sentence in [message, *logged]:
+            assert sentence.isprintable()
+
+
+def test_no_name_of_an_event_type_does(clock):
+    names = [f"e_a{forged}" for forged in FORGED]
+    with Wire(http({"eventTypes": names})) as wire, client_of(wire) as client:
+        assert all(name.isprintable() for name in client.event_types(clock))
