@@ -192,6 +192,8 @@ def _without_a_shard(page: Page) -> Page:
     return page._replace(bodies=[body for body in page.bodies if crc32(body) % 3])
 
 
+# as in HubSpot's answers to batches; not documented for events
+PARTIAL = b'"numErrors":1,"errors":[{"status":"error","message":"A shard did not answer."}]'
 DEEP = b'{"a":' * 2000 + b"1" + b"}" * 2000
 CONTENT: dict[str, Callable[[Page], Page]] = {
     "repeat_cursor": _repeat_cursor,
@@ -202,6 +204,7 @@ CONTENT: dict[str, Callable[[Page], Page]] = {
     "no_results": lambda page: page._replace(results=b""),
     "results_null": lambda page: page._replace(results=b"null"),
     "results_string": lambda page: page._replace(results=b'"none"'),
+    "partial": lambda page: page._replace(bodies=page.bodies[::2], also=PARTIAL),
     "lone_surrogate": lambda page: _with_property(page, b'"\\ud83d"'),
     "deep": lambda page: _with_property(page, DEEP),
     "huge_int": lambda page: _with_property(page, b"1234567890" * 4),

@@ -35,7 +35,9 @@ from pipeline.stages import (
     tap,
     unwrap_results,
 )
+from pipeline.stages.serialize import spell_number
 from pipeline.tables.rejected_event import rejected_row
+from pipeline.tables.schema import declared_types
 from pipeline.timestamps import MINUTE, Span, to_text
 
 
@@ -84,7 +86,7 @@ def deliver(
             protect(run.protection),
             properties_as_json(settings.is_single_table),
             flatten,
-            serialize_lists,
+            partial(serialize_lists, spell=spell_number(declared_types(settings, event_type))),
             rename_columns(settings.rename_columns),
             dedupe_by_id(settings.dedupe_window),
             emit_upserts(delivery.upsert),
