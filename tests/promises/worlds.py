@@ -577,7 +577,8 @@ def lying_worlds():
     moments = st.integers(0, 28 * DAY_MS).map(BASE.__add__)
     crowds = st.tuples(moments, st.integers(2, 40)).map(lambda crowd: [crowd[0]] * crowd[1])
     history = st.tuples(st.lists(moments, max_size=120), st.just([]) | crowds)
-    occurred = history.map(lambda parts: tuple(map(Occurrence, parts[0] + parts[1])))
+    last = BASE + 29 * DAY_MS  # alone, since each sync reads on from it
+    occurred = history.map(lambda parts: tuple(map(Occurrence, [*parts[0], *parts[1], last])))
     shard = st.tuples(st.integers(1, 40), st.integers(1, 12)).map(lambda at: (at[0], sum(at)))
     never, few, no_shard = st.just(0.0), st.just(0.05), st.just((0, 0))
 
