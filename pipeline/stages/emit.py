@@ -17,9 +17,9 @@ Item = TypeVar("Item")
 
 @curry
 def dedupe_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows that are not the same as one of the last `window` ids was last time: a row that has
-    changed in between passes, so that the last one read is kept. A row without an id passes.
-    Remembers `window` ids, and a hash of the row of each.
+    """Drops rows unchanged since their id was last seen, among the last `window` ids: a row that has
+    changed passes, so that the last one read is kept. A row without an id passes. Remembers a hash
+    of the values of each.
 
     >>> rows = [{"id": "a", "n": 1}, {"id": "b", "n": 1}, {"id": "a", "n": 1}, {"id": "a", "n": 2}]
     >>> list(dedupe_by_id(2)(rows))
@@ -28,8 +28,15 @@ def dedupe_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
     recent = Recent(window)
     for row in rows:
         key = row.get(ID)
-        if key is None or recent.is_new(key, hash(json_bytes(row))):
+        if key is None or recent.add(key, _hash_of(row)):
             yield row
+
+
+def _hash_of(row: Row) -> int:
+    try:
+        return hash(tuple(row.values()))
+    except TypeError:  # objects, in the single layout
+        return hash(json_bytes(row))
 
 
 @curry
@@ -43,7 +50,7 @@ def first_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
     recent = Recent(window)
     for row in rows:
         key = row.get(ID)
-        if key is None or recent.is_new(key):
+        if key is None or recent.add(key):
             yield row
 
 
@@ -73,12 +80,12 @@ def checkpoint_every(n: int, save: Callable[[str], Any], rows: Iterable[Row]) ->
     2026-05-21T01:36:03Z
     3
     """
-    unsaved, cursor, latest = 0, None, float("-inf")
+    unsaved, cursor = 0, None
     try:
         for row in rows:
             occurred = row.get(OCCURRED)
-            if occurred is not None and (moment := to_ms(occurred)) >= latest:
-                cursor, latest = occurred, moment
+            if occurred is not None and (cursor is None or _is_later(occurred, cursor)):
+                cursor = occurred
             unsaved += 1
             if unsaved >= n and cursor is not None:
                 unsaved = 0  # first, or a save that fails would be tried again on the way out
@@ -87,6 +94,12 @@ def checkpoint_every(n: int, save: Callable[[str], Any], rows: Iterable[Row]) ->
     finally:
         if unsaved and cursor is not None:
             save(cursor)
+
+
+def _is_later(occurred: str, cursor: str) -> bool:
+    if len(occurred) == len(cursor) and occurred[-1] == cursor[-1] == "Z":
+        return occurred >= cursor  # in one spelling, the order of the texts is that of time
+    return to_ms(occurred) >= to_ms(cursor)
 
 
 @curry
