@@ -192,7 +192,7 @@ class Client:
             if stop.is_set():
                 break
             try:
-                status, body = self._attempt(url, query, stop)
+                status, body = self._attempt(url, query, stop, is_retry=number > 1)
                 answer, replaced = _parse(body, wanted)
                 check_whole(status, answer, wanted, self._redact)
             except Transient as transient:
@@ -217,8 +217,13 @@ class Client:
         else:
             stop.wait(wait)
 
-    def _attempt(self, url: str, query: Query, stop: threading.Event) -> tuple[int, bytearray]:
-        """The status and the body of a response with data. Raises the error for any other."""
+    def _attempt(
+        self, url: str, query: Query, stop: threading.Event, is_retry: bool
+    ) -> tuple[int, bytearray]:
+        """The status and the body of a response with data. Raises the error for any other. A retry
+        ends its connection, since behind a load balancer that leads to one node, and it may be the
+        node that fails.
+        """
         self.rate_limit.acquire(stop)
         if stop.is_set():
             raise Stopped(_STOPPED)
@@ -230,6 +235,7 @@ class Client:
                     url,
                     params=dict(query),
                     auth=self._auth,
+                    headers={"Connection": "close"} if is_retry else None,
                     timeout=TIMEOUTS,
                     allow_redirects=False,
                     stream=True,
