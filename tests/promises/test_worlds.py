@@ -75,7 +75,7 @@ LIES = {
 @pytest.mark.parametrize("size, concurrency", [("100", "1"), ("100", "4"), ("20", "8")])
 def test_hardly_anything_is_written_twice_for_it(harness, lies, size, concurrency):
     """1.3 rows an event; each of the ten syncs reads on from the latest event."""
-    keys = {"page_size": size, "concurrency": concurrency}
+    keys = {"page_size": size, "concurrency": concurrency, "checkpoint_interval": "1000"}
     harness.run(World(MONTH, keys=keys, lies=LIES[lies]), True, looks=(12 * HOUR,) * 7)
     assert harness.connection.rows_written() <= 1.3 * len(MONTH) + 10
 
