@@ -230,6 +230,16 @@ def test_a_token_in_another_key_is_told_by_its_shape(value, is_token):
         assert read_settings(REQUIRED | given_keys).property_filters == (("hs_title", value),)
 
 
+@pytest.mark.parametrize(
+    "given_filters",
+    ["hs_email=ada@example.com; hs_city", "hs_email=; hs_name=Ada Lovelace", "hs_email:ada@example.com", "a=Ada; a=Ada"],
+)
+def test_a_value_of_property_filters_is_not_shown_since_it_may_name_a_person(given_filters):
+    message = mistakes(property_filters=given_filters)
+    assert "- property_filters: given '" in message and "…" in message
+    assert "ada" not in message.lower()
+
+
 def test_a_key_that_is_the_token_is_not_shown_at_all():
     assert unknown_keys({"api_token": "brief", "brief": "1"}) == [
         "configuration key (not shown) is unknown and ignored."
