@@ -155,8 +155,7 @@ class Simulator(Account):
         if transport in ("cut", "cut_clean"):
             body = body[: length // 2]
         message = (
-            self._head(reply, len(body) if transport == "cut_clean" else length, request)
-            + body
+            self._head(reply, len(body) if transport == "cut_clean" else length, request) + body
         )
         if transport == "drip":
             return self._drip(connection, message)

@@ -29,7 +29,7 @@ from pipeline.hubspot.events_api import (
     events_path,
     next_cursor,
 )
-from pipeline.hubspot.failures import Transient, Unusable, check_whole, failure
+from pipeline.hubspot.failures import Transient, check_whole, failure
 from pipeline.hubspot.page_repair import may_be_rounded, repair
 from pipeline.hubspot.rate_limit import RateLimit
 from pipeline.hubspot.redact import one_line, redactor
@@ -193,7 +193,7 @@ class Client:
                 break
             try:
                 status, body = self._attempt(url, query, stop, is_retry=number > 1)
-                answer, replaced = _parse(body, wanted)
+                answer, replaced = _parse(body)
                 check_whole(status, answer, wanted, self._redact)
             except Transient as transient:
                 self._pause(transient, Attempt(number, asked_at, delay), stop)
@@ -297,19 +297,14 @@ def _check_time(sent: float, stop: threading.Event) -> None:
         raise Transient(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
 
 
-def _parse(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
-    """The answer's JSON, and how many values had to be replaced to read it.
-
-    A body that is not JSON is transient: a proxy's page, for example. JSON without a list under
-    `wanted` is Unusable.
+def _parse(body: bytes | bytearray) -> tuple[Any, int]:
+    """The JSON of a body, and how many values had to be replaced to read it. A body that is not
+    JSON is transient: a proxy's page, for example.
     """
     try:
-        answer, replaced = _read_json(body)
+        return _read_json(body)
     except (ValueError, RecursionError) as error:
         raise Transient(f"a 200 response that is not JSON ({len(body)} bytes: {error}).") from None
-    if not isinstance(answer, dict) or not isinstance(answer.get(wanted), list):
-        raise Unusable(f"a 200 response without a list of {wanted} ({len(body)} bytes).")
-    return answer, replaced
 
 
 def _read_json(body: bytes | bytearray) -> tuple[Any, int]:
