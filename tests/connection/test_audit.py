@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from pipeline.connection import audit
+from pipeline.audits import budget as audit
 from pipeline.hubspot import clock
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 from simulator import Behaviour, Simulator, generated, listed
