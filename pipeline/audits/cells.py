@@ -158,7 +158,12 @@ def merge(cells: Sequence[Cell], now: int, audit_days: int, coarser: int = 0) ->
         most = CROWD * long // width(second.end, now, audit_days, coarser)
         return _share(first, second, long) and events[long, (second.end - 1) // long] < most
 
-    merged = _joined(cells, are_sparse)
+    merged = [
+        cell._replace(buckets=())
+        if cell.sum.events < FEW and cell.end - cell.begin >= width(cell.end, now, audit_days)
+        else cell  # a part of a cell may still join others
+        for cell in _joined(cells, are_sparse)
+    ]
     # The last stays, for it says how far the counting has come.
     return list(dropwhile(lambda cell: cell.kind == Kind.DONE, merged)) or merged[-1:]
 
@@ -200,6 +205,6 @@ def _forgotten(cell: Cell, now: int, audit_days: int) -> Cell:
     """A cell without what no later look needs."""
     if cell.kind == Kind.LOOKED and cell.due - (cell.end - 1) // DAY > audit_days:
         return Cell(cell.begin, cell.end, Kind.DONE)
-    if (cell.kind == Kind.LOOKED and cell.sum.events < FEW) or now - cell.end > audit_days * DAY:
+    if now - cell.end > audit_days * DAY:
         return cell._replace(buckets=())
     return cell

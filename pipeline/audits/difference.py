@@ -5,19 +5,22 @@ kept (set reconciliation; Minsky, Trachtenberg and Zippel 2003). Sums by bucket 
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
+from math import comb
 
 from pipeline.audits.cells import Cell
 from pipeline.audits.count import Found
 from pipeline.fingerprints import MODULUS
 
+# Sums that are tried of a bucket: one of them is right by chance once in a million times. A bucket's
+# own events are tried one by one in any case.
+MOST_CHOICES = 4_000
+
 
 def to_write(cell: Cell, found: Found, is_fall: bool) -> set[int]:
     """The fingerprints of the events to deliver of a cell that differs: those that are new; all of
-    a bucket that no one or two events explain; all of the cell if the sums do not add up. If it
-    fell, all of each bucket that differs.
-
-    Two events are believed only where the whole sum proves everything: many pairs make a sum of 32
-    bits, and few events a whole one.
+    a bucket that no few events explain; all of the cell if the sums do not add up. If it fell, all
+    of each bucket that differs.
     """
     buckets, before, modulus = _sums(cell, found)
     differing = [
@@ -26,17 +29,16 @@ def to_write(cell: Cell, found: Found, is_fall: bool) -> set[int]:
         if (sum(prints) - old) % modulus
     ]
     if is_fall:
-        return set().union(*(prints for prints, _ in differing))
-    told = [
-        _one(prints, delta, modulus) or _two(prints, delta, modulus) for prints, delta in differing
-    ]
-    if all(told):
-        new = [number for each in told for number in each]
+        return _union(prints for prints, _ in differing)
+    told = [_few(prints, delta, modulus) for prints, delta in differing]
+    pairs = [few or _two(*each, modulus) for few, each in zip(told, differing, strict=True)]
+    if all(pairs):
+        new = _union(pairs)
         is_proved = (sum(new) - found.sum.total + cell.sum.total) % MODULUS == 0
         if is_proved and len(new) == found.sum.events - cell.sum.events:
-            return set(new)
-        return set().union(*found.prints)
-    return set().union(*(_one(prints, delta, modulus) or prints for prints, delta in differing))
+            return new
+        return _union(found.prints)
+    return _union(few or prints for few, (prints, _) in zip(told, differing, strict=True))
 
 
 def _sums(cell: Cell, found: Found) -> tuple[Sequence[Sequence[int]], Sequence[int], int]:
@@ -50,15 +52,31 @@ def _sums(cell: Cell, found: Found) -> tuple[Sequence[Sequence[int]], Sequence[i
     return [[number for prints in found.prints for number in prints]], [cell.sum.total], MODULUS
 
 
-def _one(prints: Iterable[int], delta: int, modulus: int) -> list[int]:
-    return next(([number] for number in prints if number % modulus == delta), [])
+def _few(prints: Sequence[int], delta: int, modulus: int) -> Sequence[int]:
+    """The fewest events that explain a difference, if there are so few choices that no other sum is
+    the same by chance.
+    """
+    for number in range(1, len(prints) + 1):
+        if comb(len(prints), number) > MOST_CHOICES and number > 1:
+            break
+        for some in combinations(prints, number):
+            if sum(some) % modulus == delta:
+                return some
+    return ()
 
 
-def _two(prints: Iterable[int], delta: int, modulus: int) -> list[int]:
+def _two(prints: Iterable[int], delta: int, modulus: int) -> Sequence[int]:
+    """Two events that explain a difference. Many pairs make a sum of 32 bits, so they are believed
+    only if the whole sum proves everything.
+    """
     before: dict[int, int] = {}
     for number in prints:
         other = before.get((delta - number) % modulus)
         if other is not None:
-            return [other, number]
+            return other, number
         before[number % modulus] = number
-    return []
+    return ()
+
+
+def _union(lists: Iterable[Iterable[int]]) -> set[int]:
+    return set().union(*lists)
