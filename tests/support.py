@@ -30,7 +30,9 @@ class Delivered:
     log: list[str] = field(default_factory=list)
 
     def upsert(self, table: str, row: dict[str, Any]) -> None:
-        key = row["id"] if "id" in row else tuple(row[name] for name in AUDITED_RANGE["primary_key"])
+        key = (
+            row["id"] if "id" in row else tuple(row[name] for name in AUDITED_RANGE["primary_key"])
+        )
         self.rows.setdefault(table, {})[key] = row
         if table not in ("sync_run", "audited_range"):
             self.upserts.append(key)

@@ -91,7 +91,8 @@ class Count:
     def _reach(self, ms: int) -> None:
         """Moves on to the next event, over silence if it lies behind it."""
         quiet = self._last + 1
-        if self._silent_until > quiet == self._begin:  # nothing was delivered yet
+        if quiet <= self._begin + 1 < self._silent_until:  # only the last event of before
+            self._cut(quiet)
             self._cut(min(ms, self._silent_until), Kind.LOOKED)
             quiet = self._open
         if self._is_silence(ms - quiet):

@@ -134,13 +134,5 @@ def _fetch(
             site.small_properties[event_type] = ""
     page = fetch_page(site.client, query, request, abort)
     if small is None and page.events:
-        site.small_properties.setdefault(event_type, _smallest_property(page.events[0]))
+        site.note_small_property(event_type, page.events[0])
     return page
-
-
-def _smallest_property(event: Any) -> str:
-    """The property of an event with the shortest value; empty if it has none."""
-    properties = event.get(PROPERTIES) if isinstance(event, dict) else None
-    if not isinstance(properties, dict):
-        return ""
-    return min(map(str, properties), key=lambda name: len(str(properties[name])), default="")

@@ -48,6 +48,8 @@ class Ledger:
 
     def add(self, event: Any) -> None:
         """Counts an event that is delivered."""
+        if self._subject.name not in self._site.small_properties:
+            self._site.note_small_property(self._subject.name, event)
         self._count.add(event)
 
     def close(self, end: int) -> None:

@@ -250,7 +250,8 @@ class Looks:
 
         def advance(position: int) -> None:
             count.close(min(position, cell.end))
-            self._check(kind)
+            if count.end > cell.begin:  # or it would never come further
+                self._check(kind)
             self._keep(subject, splice(cells, count.cells()))
 
         try:
@@ -272,7 +273,7 @@ class Looks:
         site, abort = self._site, Event()
         site.log(
             f"{subject.name}: what was delivered from {to_text(cell.begin)} to {to_text(cell.end)} "
-            "was never counted. It is counted now, by this sync and perhaps the next. Whether "
+            "is audited from now on. It is counted first, by this sync and perhaps the next. Whether "
             "something of it came late before that is not known: re-sync the connection to be sure."
         )
         concurrency = site.settings.concurrency

@@ -72,7 +72,7 @@ def _say_found(site: Site, subject: Subject) -> None:
 
 def _say_left(site: Site, left: dict[str, list[Cell]]) -> None:
     """Says what was due and is left to the next sync, why, and when all will have been looked at
-    twice; warns of looks at their ages that are more than a week behind.
+    twice; warns of what is more than a week behind.
     """
     why, cure = HALF_SPENT if site.client.rate_limit.daily_quota_half_spent() else SHARE_SPENT
     number = sum(map(len, left.values()))
@@ -86,10 +86,7 @@ def _say_left(site: Site, left: dict[str, list[Cell]]) -> None:
     behind = [
         name
         for name, cells in left.items()
-        if any(
-            cell.kind in (Kind.LOOKED, Kind.FELL) and cell.due < site.today() - WEEK
-            for cell in cells
-        )
+        if any(0 < cell.due < site.today() - WEEK for cell in cells)
     ]
     if behind:
         site.warn_late(

@@ -9,6 +9,7 @@ from pipeline.audits.cells import Cell, Kind, clip, merge
 from pipeline.audits.text import decode, encode
 from pipeline.config.settings import Settings
 from pipeline.hubspot.client import Client
+from pipeline.hubspot.events_api import PROPERTIES
 from pipeline.tables.sync_run import Findings
 from pipeline.timestamps import DAY
 
@@ -75,6 +76,17 @@ class Site:
     sizes: Callable[[], list[int]]
     # one property of each event type with short values, to ask for when events are only counted
     small_properties: dict[str, str] = field(default_factory=dict)
+
+    def note_small_property(self, event_type: str, event: Any) -> None:
+        """Notes the property of an event with the shortest value; empty if it has none."""
+        properties = event.get(PROPERTIES) if isinstance(event, dict) else None
+        lengths = (
+            {str(name): len(str(value)) for name, value in properties.items()}
+            if isinstance(properties, dict)
+            else {}
+        )
+        shortest = min(lengths, key=lengths.__getitem__, default="")
+        self.small_properties.setdefault(event_type, shortest)
 
     def today(self) -> int:
         """The day by the earlier clock, which reaches the day when a look is due."""

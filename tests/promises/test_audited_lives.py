@@ -13,9 +13,9 @@ from typing import NamedTuple
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pipeline.audits.stretches import last_age
 
 from pipeline import ConnectorError
-from pipeline.audits.stretches import last_age
 from pipeline.connection import audit
 from pipeline.hubspot import clock
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
