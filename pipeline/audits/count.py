@@ -4,7 +4,7 @@ now.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -80,27 +80,38 @@ class Count:
             events, total = self._pending.pop(key)
             self._events, self._total = self._events + events, self._total + total
             self._buckets[place] += total
-        self._cross(end)
         self.end = end
 
     def cells(self) -> list[Cell]:
-        """The cells from the beginning up to the end."""
-        open_ = [self._cell(self.end)] if self.end > self._open else []
-        return [*self._closed, *open_]
+        """The cells from the beginning up to the end. The watermark comes into a gap only when an
+        event that follows was delivered.
+        """
+        cells, end = self._closed.copy(), self.end
+        rest = self._cell(end)
+        for at, kind in [*self._gap(end), (min(end, self._border), None), (end, None)]:
+            if at > rest.begin:
+                cells.append(rest._replace(end=at, kind=rest.kind if kind is None else kind))
+                rest = Cell(at, end, rest.kind, rest.due)
+        return cells
 
     def _reach(self, ms: int) -> None:
-        """Moves on to the next event, over silence if it lies behind it."""
-        quiet = self._last + 1
-        if quiet <= self._begin + 1 < self._silent_until:  # only the last event of before
-            self._cut(quiet)
-            self._cut(min(ms, self._silent_until), Kind.LOOKED)
-            quiet = self._open
-        if self._is_silence(ms - quiet):
-            self._cross(quiet)
-            self._cut(quiet)
-            self._cut(ms, Kind.SILENT)
+        """Moves on to the next event."""
+        for at, kind in self._gap(ms):
+            self._cut(at, kind)
         self._cross(ms)
         self._last = ms
+
+    def _gap(self, ms: int) -> Iterator[tuple[int, Kind | None]]:
+        """Yields where to cut between the last event and a moment, and as what: what syncs have read
+        on two days, up to the event with which they began, was looked at; else it may be silence.
+        """
+        quiet = max(self._open, self._last + 1)
+        if self._last <= self._begin and self._begin + 1 < self._silent_until:
+            quiet = min(ms, self._silent_until)
+            yield quiet, Kind.LOOKED
+        if self._is_silence(ms - quiet):
+            yield quiet, None
+            yield ms, Kind.SILENT
 
     def _is_silence(self, gap: int) -> bool:
         rest = self._latest - self._begin - gap
