@@ -18,7 +18,7 @@ HOUR = 60 * MINUTE
 WIDTHS = (15 * MINUTE, HOUR, DAY // 4, DAY, 8 * DAY)
 BANDS = (8, 32)  # the ages in days from which on a cell is one width and two widths longer
 SPARSE = 2  # widths by which the cell of a sparse type is longer
-CROWD = 25  # events in a cell on average: fewer are sparse
+CROWD = 32  # events in a cell on average: fewer are sparse
 FEW = 64  # events: a cell of fewer needs no buckets once it is looked at
 SETTLING = 6 * HOUR  # at least between two looks at the same time
 
@@ -155,7 +155,7 @@ def merge(cells: Sequence[Cell], now: int, audit_days: int, coarser: int = 0) ->
 
     def are_sparse(first: Cell, second: Cell) -> bool:
         long = wide(second)
-        most = CROWD * long // width(second.end, now, audit_days, coarser)
+        most = CROWD * long // width(second.end, now, now, coarser)
         return _share(first, second, long) and events[long, (second.end - 1) // long] < most
 
     merged = [

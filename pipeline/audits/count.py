@@ -5,6 +5,7 @@ now.
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from typing import Any
 from zlib import crc32
 
@@ -45,9 +46,10 @@ class Count:
         self.end = begin  # what occurred before it is counted
         self._begin, self._width, self._born, self._page = begin, width, born, page
         self._silent_until, self._ask_before, self._before = silent_until, before, 0
-        self._recent = Recent(RECENT)
+        self._lately, self._before_that = set[int](), set[int]()
         self._pending: dict[int, tuple[int, int]] = {}  # by moment and bucket: number and sum
         self._seen, self._latest = 0, begin
+        self._longest = 0.0  # ms of a gap that is no silence
         self._closed: list[Cell] = []
         self._open, self._last = begin, begin - 1  # the open cell's begin, and its last event
         self._border = self._next_border(begin)
@@ -60,8 +62,11 @@ class Count:
         if ms is None or not self.end <= ms < self._before:
             return
         number = fingerprint(event)
-        if not self._recent.is_new(number):
+        if number in self._lately or number in self._before_that:
             return
+        self._lately.add(number)
+        if len(self._lately) == RECENT:
+            self._lately, self._before_that = set(), self._lately
         key = ms * BUCKETS + bucket_of(event)
         events, total = self._pending.get(key, EMPTY)
         self._pending[key] = events + 1, total + number
@@ -73,20 +78,24 @@ class Count:
         """Closes the cells up to `end` (ms): all before it is delivered, and was added."""
         if end <= self.end:
             return
-        for key in sorted(key for key in self._pending if key < end * BUCKETS):
+        pending, until = self._pending, end * BUCKETS
+        self._longest = self._longest_gap()
+        for key in sorted([key for key in pending if key < until]):
             ms, place = divmod(key, BUCKETS)
-            if ms != self._last:
+            if ms >= self._border or ms - self._last > self._longest or self._last <= self._begin:
                 self._reach(ms)
-            events, total = self._pending.pop(key)
-            self._events, self._total = self._events + events, self._total + total
+            events, total = pending.pop(key)
+            self._events += events
+            self._total += total
             self._buckets[place] += total
+            self._last = ms
         self.end = end
 
     def cells(self) -> list[Cell]:
         """The cells from the beginning up to the end. The watermark comes into a gap only when an
         event that follows was delivered.
         """
-        cells, end = self._closed.copy(), self.end
+        cells, end, self._longest = self._closed.copy(), self.end, self._longest_gap()
         rest = self._cell(end)
         for at, kind in [*self._gap(end), (min(end, self._border), None), (end, None)]:
             if at > rest.begin:
@@ -99,7 +108,6 @@ class Count:
         for at, kind in self._gap(ms):
             self._cut(at, kind)
         self._cross(ms)
-        self._last = ms
 
     def _gap(self, ms: int) -> Iterator[tuple[int, Kind | None]]:
         """Yields where to cut between the last event and a moment, and as what: what syncs have read
@@ -109,13 +117,17 @@ class Count:
         if self._last <= self._begin and self._begin + 1 < self._silent_until:
             quiet = min(ms, self._silent_until)
             yield quiet, Kind.LOOKED
-        if self._is_silence(ms - quiet):
+        if ms - quiet > self._longest:
             yield quiet, None
             yield ms, Kind.SILENT
 
-    def _is_silence(self, gap: int) -> bool:
-        rest = self._latest - self._begin - gap
-        return self._seen >= self._page and gap * self._seen > self._page * rest
+    def _longest_gap(self) -> float:
+        """The longest gap (ms) that may come about by chance: one that would hold less than a page of
+        events, if they were as dense in it as in the rest of what was delivered.
+        """
+        if self._seen < self._page:
+            return inf
+        return (self._latest - self._begin) * self._page / (self._seen + self._page)
 
     def _cross(self, ms: int) -> None:
         """Cuts at the border of the open cell, if that was crossed; the cells between are one."""
