@@ -153,8 +153,9 @@ def _version_of(state: Mapping[str, Any]) -> int:
         raise _broken("it has no version and event_types")
     if version < VERSION and version not in MIGRATIONS:
         raise _broken(f"its version, {version}, was never released")
-    if not isinstance(state.get("api_base_url"), (str, type(None))):
-        raise _broken("api_base_url is not a string")
+    for key in ("api_base_url", "made_against"):
+        if not isinstance(state.get(key), (str, type(None))):
+            raise _broken(f"{key} is not a string")
     for name, saved in event_types.items():
         if not isinstance(saved, Mapping):
             raise _broken(f"{name!r} is not an object")
@@ -177,20 +178,13 @@ def _from_example(state: dict[str, Any]) -> Migrated:
 def _from_version_1(state: dict[str, Any]) -> Migrated:
     """Version 1 could hold a page cursor, `rest`, that led on inside one moment. What has become
     visible there since would be missed, so that moment is read again from its start, which
-    `occurred` holds. `made_under` is `fingerprint` by now. What it delivered was never counted.
+    `occurred` holds. It counted nothing of what it delivered.
     """
-    names = [name for name, saved in state["event_types"].items() if saved.get("rest") is not None]
-    renamed = {"made_under": "fingerprint"}
     event_types = {
-        name: {
-            f"{key} (of a later version)"
-            if key in ("fingerprint", "ledger")
-            else renamed.get(key, key): value
-            for key, value in saved.items()
-            if key != "rest"
-        }
+        name: _renamed({k: v for k, v in saved.items() if k != "rest"})
         for name, saved in state["event_types"].items()
     }
+    names = [name for name, saved in state["event_types"].items() if saved.get("rest") is not None]
     types = ", ".join(names)[:500]
     said = [
         (
@@ -198,7 +192,19 @@ def _from_version_1(state: dict[str, Any]) -> Migrated:
             f"again for: {types}."
         )
     ]
-    return {**state, "version": VERSION, "event_types": event_types}, said if names else []
+    return _renamed(state) | {"version": VERSION, "event_types": event_types}, said if names else []
+
+
+def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """These fields with the names that version 1 gave them changed. The old name's value counts: a
+    field that has the new name beside it is unknown to version 1, and is reported as such.
+    """
+    news = {"made_under": "fingerprint", "made_against": "api_base_url"}
+    olds = {new: old for old, new in news.items() if old in fields}
+    return {
+        f"{key} (beside {olds[key]})" if key in olds else news.get(key, key): fields[key]
+        for key in fields
+    }
 
 
 def _from_version_4(state: dict[str, Any]) -> Migrated:

@@ -45,8 +45,8 @@ def test_the_next_sync_reads_the_range_once_and_moves_no_cursor(synced):
         assert again <= ids and len(ids) <= len(again) + 4  # and the events at the two cursors
     after = delivered.state["event_types"]
     for name in (TYPE, OTHER):
-        assert {k: after[name].get(k) for k in ("occurred", "start_date", "stretches")} == {
-            k: before[name].get(k) for k in ("occurred", "start_date", "stretches")
+        assert {k: after[name].get(k) for k in ("occurred", "start_date", "ledger")} == {
+            k: before[name].get(k) for k in ("occurred", "start_date", "ledger")
         }
         assert "again_from" not in after[name]
 

@@ -10,8 +10,8 @@ import pytest
 from tests.sdk import ROOT
 
 LADDER = (
-    "errors", "timestamps", "recent", "hubspot", "fingerprints", "names", "config", "reading", "stages", "rows", "tables", "audits",
-    "connection", "commands", "__main__",
+    "errors", "timestamps", "recent", "hubspot", "fingerprints", "names", "config", "reading", "stages", "rows", "tables",
+    "audits", "connection", "commands", "__main__",
 )  # fmt: skip
 SPELLED_ONCE = ("occurredAt", "occurredBefore", "occurredAfter", "eventTypes", "paging")
 MOST_LINES = 40
