@@ -17,6 +17,9 @@ HOUR = 60 * MINUTE
 # ms; each holds a whole number of those before it
 WIDTHS = (15 * MINUTE, HOUR, DAY // 4, DAY, 8 * DAY)
 BANDS = (8, 32)  # the ages in days from which on a cell is one width and two widths longer
+# Buckets kept of a cell, and of one that is old and full: its rows are billed again. Many buckets are
+# folded into few by their numbers.
+BUCKETS, MOST_BUCKETS, FULL = 8, 32, 2_048
 SPARSE = 2  # widths by which the cell of a sparse type is longer
 CROWD = 32  # events in a cell on average: fewer are sparse
 FEW = 64  # events: a cell of fewer needs no buckets once it is looked at
@@ -128,9 +131,8 @@ def width(end: int, now: int, audit_days: int, coarser: int = 0) -> int:
     >>> [width(0, age * DAY, 256) // MINUTE for age in (7, 8, 32, 257)]
     [15, 60, 360, 1440]
     """
-    age = (now - end) // DAY
-    chosen = WIDTHS[min(sum(age >= band for band in BANDS) + coarser, len(WIDTHS) - 1)]
-    return max(chosen, DAY) if age > audit_days else chosen
+    chosen = WIDTHS[min(_band(end, now) + coarser, len(WIDTHS) - 1)]
+    return max(chosen, DAY) if (now - end) // DAY > audit_days else chosen
 
 
 def merge(cells: Sequence[Cell], now: int, audit_days: int, coarser: int = 0) -> list[Cell]:
@@ -158,12 +160,7 @@ def merge(cells: Sequence[Cell], now: int, audit_days: int, coarser: int = 0) ->
         most = CROWD * long // width(second.end, now, now, coarser)
         return _share(first, second, long) and events[long, (second.end - 1) // long] < most
 
-    merged = [
-        cell._replace(buckets=())
-        if cell.sum.events < FEW and cell.end - cell.begin >= width(cell.end, now, audit_days)
-        else cell  # a part of a cell may still join others
-        for cell in _joined(cells, are_sparse)
-    ]
+    merged = [_folded(cell, now) for cell in _joined(cells, are_sparse)]
     # The last stays, for it says how far the counting has come.
     return list(dropwhile(lambda cell: cell.kind == Kind.DONE, merged)) or merged[-1:]
 
@@ -194,11 +191,30 @@ def _sum(first: Cell, second: Cell) -> Cell:
     )
     buckets: tuple[int, ...] = ()
     if first.buckets and second.buckets:
-        pairs = zip(first.buckets, second.buckets, strict=True)
-        buckets = tuple((one + other) % 2**32 for one, other in pairs)
+        number = min(len(first.buckets), len(second.buckets))
+        buckets = tuple(
+            (sum(first.buckets[place::number]) + sum(second.buckets[place::number])) % 2**32
+            for place in range(number)
+        )
     elif first.sum == EMPTY or second.sum == EMPTY:
         buckets = first.buckets or second.buckets
     return Cell(first.begin, second.end, first.kind, min(first.due, second.due), total, buckets)
+
+
+def _folded(cell: Cell, now: int) -> Cell:
+    """A cell with as many buckets as are kept of it. A part of a cell may still join others."""
+    if cell.sum.events < FEW and cell.end - cell.begin >= width(cell.end, now, now):
+        return cell._replace(buckets=())
+    is_old = _band(cell.end, now) == len(BANDS)
+    kept = MOST_BUCKETS if is_old and cell.sum.events >= FULL else BUCKETS
+    if len(cell.buckets) <= kept:
+        return cell
+    folded = tuple(sum(cell.buckets[place::kept]) % 2**32 for place in range(kept))
+    return cell._replace(buckets=folded)
+
+
+def _band(end: int, now: int) -> int:
+    return sum((now - end) // DAY >= band for band in BANDS)
 
 
 def _forgotten(cell: Cell, now: int, audit_days: int) -> Cell:

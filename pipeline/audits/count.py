@@ -9,12 +9,12 @@ from math import inf
 from typing import Any
 from zlib import crc32
 
+from pipeline.audits.cells import MOST_BUCKETS as BUCKETS
 from pipeline.audits.cells import Cell, Kind
 from pipeline.fingerprints import EMPTY, MODULUS, Sum, fingerprint
 from pipeline.hubspot.events_api import ID, occurred_ms
 from pipeline.recent import Recent
 
-BUCKETS = 16
 # fingerprints remembered while events are counted, so that what the API repeats counts once
 RECENT = 20_000
 

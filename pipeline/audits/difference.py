@@ -45,8 +45,12 @@ def _sums(cell: Cell, found: Found) -> tuple[Sequence[Sequence[int]], Sequence[i
     """The fingerprints found by bucket, the sums kept of each, and their modulus: a cell of few
     events has only its whole sum.
     """
-    if cell.buckets:
-        return found.prints, cell.buckets, 2**32
+    if number := len(cell.buckets):
+        folded = [
+            [one for prints in found.prints[place::number] for one in prints]
+            for place in range(number)
+        ]
+        return folded, cell.buckets, 2**32
     if not cell.sum.events:
         return found.prints, [0] * len(found.prints), MODULUS
     return [[number for prints in found.prints for number in prints]], [cell.sum.total], MODULUS

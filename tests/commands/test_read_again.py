@@ -143,7 +143,7 @@ def test_a_gap_that_is_half_read_belongs_to_all_that_is_delivered():
         "gap_start": "2026-01-01T00:00:00Z",
         "gap_occurred": "2026-01-09T00:00:00Z",
     }
-    state = read_again({"version": 4, "event_types": {TYPE: progress}}, TYPE)
+    state = read_again({"version": 5, "event_types": {TYPE: progress}}, TYPE)
     assert state["event_types"][TYPE]["again_from"] == "2026-01-01T00:00:00.000Z"
 
 
