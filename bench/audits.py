@@ -74,7 +74,7 @@ def billed(dice: random.Random, per_day: int, late: float) -> float:
 
 def size(per_day: int) -> int:
     """The characters of the cells of one event type in the state."""
-    dice, cells, at = random.Random(1), list[Cell](), NOW - AUDIT_DAYS * DAY
+    dice, cells, at = random.Random(1), list[Cell](), NOW - AUDIT_DAYS * DAY  # noqa: S311
     while at < NOW:
         length = width(at, NOW, AUDIT_DAYS)
         mean = per_day * length / DAY
@@ -84,7 +84,7 @@ def size(per_day: int) -> int:
 
 
 def main(volumes: Sequence[int] = (10_000, 1_000_000)) -> None:
-    dice = random.Random(1)
+    dice = random.Random(1)  # noqa: S311
     for per_day in volumes:
         shares = {late: billed(dice, per_day, late) for late in (0.0001, 0.001, 0.01)}
         said = ", ".join(f"{late:.2%} late: {share:.2f}" for late, share in shares.items())

@@ -1,5 +1,7 @@
 """Cells: when they are due, how they are joined and cut, and how they are written."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,10 +53,8 @@ def test_a_text_that_was_changed_is_refused_or_read_as_it_was(cells, data):
     text = encode(cells)
     place = data.draw(st.integers(0, len(text) - 1))
     changed = text[:place] + data.draw(st.sampled_from("Aé.")) + text[place + 1 :]
-    try:
+    with suppress(ValueError):
         assert decode(changed) == cells
-    except ValueError:
-        pass
 
 
 @given(lists(), st.integers(0, 4))
@@ -130,14 +130,14 @@ def test_each_cell_holds_what_was_added_of_it_in_any_order(moments, watermarks, 
         assert (cell.sum, cell.buckets) == (found.sum, found.buckets)
 
 
-@given(st.integers(0, 400), st.integers(0, 40), st.sampled_from((0, 1, 8, 32)), st.randoms())
-def test_the_difference_tells_the_new_events_and_no_event_is_left_out(before, late, kept, random):
+@given(st.integers(0, 400), st.integers(0, 40), st.sampled_from((0, 1, 8, 32)), st.integers())
+def test_the_difference_tells_the_new_events_and_no_event_is_left_out(before, late, kept, seed):
     def found(numbers):
         prints = [[n for n in numbers if n % 32 == place] for place in range(32)]
         return Found(prints)
 
-    old = {random.getrandbits(64) for _ in range(before)}
-    new = {random.getrandbits(64) for _ in range(late)}
+    numbers = [fingerprint({"id": f"{seed}-{n}"}) for n in range(before + late)]
+    old, new = set(numbers[:before]), set(numbers[before:])
     sums = found(old)
     folded = tuple(sum(sums.buckets[n::kept]) % 2**32 for n in range(kept)) if kept and old else ()
     cell = Cell(0, QUARTER, Kind.LOOKED, 5, sums.sum, folded)
