@@ -11,9 +11,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from pipeline.audits.text import decode
 
 from pipeline.__main__ import main
+from pipeline.audits.text import decode
 from pipeline.config.keys import API_VERSIONS, KEYS, REQUIRED
 from pipeline.connection.state import migrate, progress_by_type
 from pipeline.names.destination import destination_name
