@@ -21,7 +21,7 @@ LOCAL = "http://127.0.0.1:8000"
 
 def made_at(url):
     """A state whose cursors were made at this address, None if it does not say where."""
-    return {"version": 3, "event_types": {TYPE: {}}} | (
+    return {"version": 4, "event_types": {TYPE: {}}} | (
         {} if url is None else {"api_base_url": url}
     )
 

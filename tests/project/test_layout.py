@@ -10,7 +10,7 @@ from tests.sdk import ROOT
 
 LADDER = (
     *("errors", "timestamps", "recent", "hubspot", "fingerprints", "names", "config", "reading"),
-    *("audits", "stages", "rows", "tables", "connection", "commands", "__main__"),
+    *("stages", "rows", "tables", "audits", "connection", "commands", "__main__"),
 )
 SPELLED_ONCE = ("occurredAt", "occurredBefore", "occurredAfter", "eventTypes", "paging")
 
