@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import ConnectorError
+from pipeline.audits import budget
 from pipeline.hubspot import clock
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 from simulator import Behaviour, listed
