@@ -245,9 +245,7 @@ def what_failed(types: EventTypes, failures: Mapping[str, HubSpotError]) -> list
     return [*failed, *filter(None, [types.run.refusals.warning(types.known)])]
 
 
-def is_refusal(
-    error: HubSpotError | None, types: EventTypes, event_type: str
-) -> TypeGuard[Refused]:
+def is_refusal(error: Exception | None, types: EventTypes, event_type: str) -> TypeGuard[Refused]:
     """Whether an error is HubSpot's refusal of an event type that only a pattern selects. If pages
     were read, it refused one page.
     """

@@ -75,7 +75,7 @@ def test_the_error_comes_before_any_request_or_row():
         )
 
 
-@pytest.mark.parametrize("key, version", [("api_base_url", 3), ("made_against", 2)])
+@pytest.mark.parametrize("key, version", [("api_base_url", 5), ("made_against", 1)])
 def test_after_a_trial_nothing_is_asked_of_hubspot(monkeypatch, key, version):
     monkeypatch.setattr(
         sys.modules["pipeline.connection.sync"], "connect", lambda *_: pytest.fail("it was asked")

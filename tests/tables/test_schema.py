@@ -25,6 +25,8 @@ def tables_of(**given):
 def test_every_table_is_declared_with_its_key_and_no_column_needlessly():
     declared = tables_of(event_types=f"{TYPE}, {OTHER}")
     assert set(declared) == {TYPE, OTHER, "rejected_event", "audited_range", "sync_run"}
+    of_ranges = declared.pop("audited_range")
+    assert of_ranges["primary_key"] == ["event_type", "range_start", "range_end", "audited_at"]
     assert all(table["primary_key"] == ["id"] for table in declared.values())
     columns = ["id", "eventType", "occurred", "objectId", "objectType", "hs_form_id"]
     assert declared[TYPE]["columns"] == dict.fromkeys(columns, "STRING")
