@@ -22,8 +22,8 @@ class Saving:
         return self.unsaved >= self._interval or (self.unsaved > 0 and waited >= SECONDS)
 
     def save(self, how_far: str = "") -> None:
-        """Saves the state; the log says how far it has come."""
+        """Saves the state; the log says `how_far` it has come."""
         rows, self.unsaved, self._saved_at = self.unsaved, 0, time.monotonic()
         self._save()
-        if rows:
-            self._log(f"Saved: {rows:,} rows more{how_far and ', ' + how_far}.")
+        if how_far:
+            self._log(f"Saved: {rows:,} rows more, {how_far}.")

@@ -167,7 +167,7 @@ def left_row(state: Mapping[str, Any]) -> dict[str, Any] | None:
     >>> left_row({"version": 5, "event_types": {}})
     """
     row = state.get(SYNC_RUN)
-    if not isinstance(row, Mapping) or not isinstance(row.get("id"), str):
+    if not isinstance(row, Mapping) or not all(row.get(name) for name in ("id", "outcome")):
         return None
     return {name: row[name] for name in SCHEMA["columns"] if name in row}
 
