@@ -32,7 +32,8 @@
         {%- set since = hubspot_events.built_until() -%}
         {{ hubspot_events.forget([
             hubspot_events.overlaps(days, 'converted_at', 'converted_at'),
-            hubspot_events.overlaps(visit_days, 'touched_at', 'touched_at'),
+            'conversion_id in (select conversion_id from ' ~ this ~ ' where '
+            ~ hubspot_events.overlaps(visit_days, 'touched_at', 'touched_at') ~ ')',
             'conversion_id in (select conversion_id from ' ~ ref('conversions') ~ ' where built_at > ' ~ since ~ ')',
             'conversion_id in (select conversion.conversion_id from ' ~ ref('conversions') ~ ' as conversion inner join '
             ~ ref('page_visits') ~ ' as visit on visit.person_id = conversion.person_id'
