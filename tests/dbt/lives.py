@@ -134,4 +134,4 @@ def compare(warehouse, account):
         assert len(rows) == len(warehouse.mart(name)), name
 
 
-DAYS = DAY
+
