@@ -12,7 +12,7 @@
 {% endmacro %}
 
 {# Columns of a table, without soft-deleted rows, as [column, name, type]: null where the table lacks the column, and no rows
-   where there is no table. The empty texts that HubSpot sends are null. #}
+   where there is no table. The empty texts that HubSpot sends are null. A column without a type stays as it is. #}
 {% macro staged(relation, columns) %}
     {%- set found = adapter.get_relation(relation.database, relation.schema, relation.identifier) if execute else none -%}
     {%- set present = [] -%}
@@ -22,10 +22,11 @@
     select
     {%- for column, name, type in columns %}
         {%- set value = column if column in present else 'null' %}
-        {%- if value != 'null' and type == dbt.type_string() %}
+        {%- if value != 'null' and type is none %}
+        {%- elif value != 'null' and type == dbt.type_string() %}
             {%- set value = "nullif(cast(" ~ value ~ " as " ~ type ~ "), '')" %}
         {%- else %}
-            {%- set value = "cast(" ~ value ~ " as " ~ type ~ ")" %}
+            {%- set value = "cast(" ~ value ~ " as " ~ (type or dbt.type_string()) ~ ")" %}
         {%- endif %}
         {{ value }} as {{ name }}{{ ',' if not loop.last }}
     {%- endfor %}

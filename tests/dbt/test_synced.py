@@ -149,3 +149,64 @@ def re_sync(connection):
             "WHERE _fivetran_synced < ?::TIMESTAMPTZ",
             began,
         )
+
+
+# What a run reads
+
+
+BIG = """
+CREATE SCHEMA tester;
+CREATE TABLE tester.e_visited_page AS SELECT
+    'visit-' || i AS id, 'e_visited_page' AS event_type, (hash(i // 4) % 20000)::VARCHAR AS object_id, 'CONTACT' AS object_type,
+    TIMESTAMPTZ '2026-01-01 00:00:00Z' + i * INTERVAL 20 SECOND AS occurred_at, '/' || i % 9 AS hs_url,
+    false AS _fivetran_deleted, now() AS _fivetran_synced
+FROM range(1_000_000) AS _(i);
+CREATE TABLE tester.e_form_submission_v_2 AS SELECT * REPLACE ('form-' || id AS id, 'e_form_submission_v2' AS event_type)
+FROM tester.e_visited_page USING SAMPLE 3 PERCENT (bernoulli, 1) ORDER BY occurred_at;
+CREATE TABLE tester.sync_run (id VARCHAR, started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ, outcome VARCHAR, event_types JSON,
+    _fivetran_synced TIMESTAMPTZ)
+"""
+A_DAY_MORE = """
+INSERT INTO tester.e_visited_page SELECT
+    'visit-' || i, 'e_visited_page', (hash(i // 4) % 20000)::VARCHAR, 'CONTACT',
+    TIMESTAMPTZ '2026-01-01 00:00:00Z' + i * INTERVAL 20 SECOND, '/' || i % 9, false, now()
+FROM range(1_000_000, 1_004_320) AS _(i)
+"""
+
+
+def completed(warehouse, number, until):
+    entry = {"outcome": "complete", "cursor_before": until, "complete_until": until}
+    warehouse.execute(
+        f"INSERT INTO tester.sync_run SELECT '{number}', now(), now(), 'complete', "  # noqa: S608
+        f"'{json.dumps({VISITS: entry, FORMS: entry})}', now()"
+    )
+
+
+def scanned(node):
+    """The rows that a query scanned, by table, from DuckDB's profile of it."""
+    table = node.get("extra_info", {}).get("Table", "")
+    found = {table.rpartition(".")[2]: node["operator_rows_scanned"]} if table else {}
+    for child in node.get("children", ()):
+        for name, rows in scanned(child).items():
+            found[name] = found.get(name, 0) + rows
+    return found
+
+
+def test_a_run_after_one_more_day_reads_a_tenth_of_the_table_at_most(tmp_path):
+    warehouse = DuckDB(tmp_path, tmp_path / "warehouse.db")
+    warehouse.execute(BIG)
+    completed(warehouse, 1, "2026-08-19T00:00:00.000Z")
+    warehouse.dbt("run")
+    warehouse.execute(A_DAY_MORE)
+    completed(warehouse, 2, "2026-08-20T00:00:00.000Z")
+    warehouse.dbt("run", "--select", "+rebuilds", "merged_contacts")
+    warehouse.dbt("compile", "--select", "page_visits", "conversions")
+    read = {}
+    for mart in ("page_visits", "conversions"):
+        sql = (tmp_path / f"target/compiled/hubspot_events/models/marts/{mart}.sql").read_text()
+        with duckdb.connect(str(warehouse.file)) as database:
+            database.execute(f"PRAGMA enable_profiling = 'json'; SET profiling_output = '{tmp_path / mart}.json'")  # fmt: skip
+            database.execute(sql).fetchall()
+        read |= scanned(json.loads((tmp_path / f"{mart}.json").read_text()))
+    assert 4_320 < read["e_visited_page"] <= 1_004_320 / 10
+    assert 0 < read["e_form_submission_v_2"] <= 60_000

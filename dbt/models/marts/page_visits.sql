@@ -1,6 +1,6 @@
 -- Page visits: one row per visit, with the person, the session and the place in it.
 {%- set tables = [var('hubspot_events_page_visits')] %}
-{{ config(pre_hook="{{ hubspot_events.forget_sessions() }}") }}
+{{ config(pre_hook="{{ hubspot_events.forget_sessions() }}", cluster_by=['occurred_at']) }}
 -- depends_on: {{ ref('rebuilds') }}
 
 with visit as (

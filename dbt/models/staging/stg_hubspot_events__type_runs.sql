@@ -3,7 +3,7 @@
 with sync_run as (
     {{ hubspot_events.staged(source('hubspot_events', 'sync_run'), [
         ['id', 'sync_id', text], ['started_at', 'started_at', moment], ['ended_at', 'ended_at', moment],
-        ['event_types', 'event_types', text], ['_fivetran_synced', 'synced_at', moment],
+        ['event_types', 'event_types', none], ['_fivetran_synced', 'synced_at', moment],
     ]) | indent(4) }}
 ),
 

@@ -1,0 +1,109 @@
+"""Accounts differ: tables and columns that are not there, conversions of one's own, bots, no audits. And every column is
+described, in the dictionary's words where it knows it.
+"""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from pipeline.timestamps import DAY
+from tests.dbt.lives import BEGIN, Life, compare, literal
+from tests.dbt.truth import FORMS, VISITS
+from tests.dbt.warehouses import DuckDB, needs_dbt
+from tests.sdk import ROOT
+
+MODELS = ROOT / "dbt" / "models"
+long = pytest.mark.long
+
+
+@pytest.fixture
+def warehouse(tmp_path):
+    return DuckDB(tmp_path, tmp_path / "warehouse.db")
+
+
+@needs_dbt
+@long
+def test_a_warehouse_without_the_tables_has_empty_marts(warehouse):
+    warehouse.execute("CREATE SCHEMA tester")
+    for _ in range(2):
+        warehouse.dbt("build")
+        assert not any(warehouse.mart(mart) for mart in ("page_visits", "sessions", "touches", "daily_website"))  # fmt: skip
+
+
+@needs_dbt
+@long
+def test_tables_that_come_later_are_read_and_without_audits_nothing_is_final(warehouse):
+    life = Life(warehouse, seed=3)
+    life.now = BEGIN + 3 * DAY
+    warehouse.execute("ALTER TABLE tester.e_form_submission_v_2 RENAME TO hidden")
+    warehouse.execute("DROP TABLE hubspot.contact")
+    life.write(*(event for event in life.some(BEGIN, life.now, 60) if event.type == VISITS))
+    life.sync_run(**{VISITS: None})
+    warehouse.dbt("build")
+    compare(warehouse, life.account)
+    assert not any(row["is_final"] for row in warehouse.mart("page_visits"))
+    warehouse.execute("ALTER TABLE tester.hidden RENAME TO e_form_submission_v_2")
+    life.now += DAY
+    life.write(*life.some(BEGIN, life.now, 60))
+    life.sync_run(**{VISITS: None, FORMS: None})
+    warehouse.dbt("build")
+    compare(warehouse, life.account)
+
+
+@needs_dbt
+@long
+def test_variables_name_the_tables_the_pause_and_the_bots(warehouse):
+    life = Life(warehouse, seed=4)
+    life.now = BEGIN + DAY
+    visits = [life.event(BEGIN + minutes * 60_000, person="1") for minutes in (0, 20, 31, 50)]
+    won = [life.event(BEGIN + minutes * 60_000, FORMS, "1") for minutes in (25, 60)]
+    life.write(*visits, *won)
+    warehouse.execute("ALTER TABLE tester.e_visited_page ADD COLUMN hs_cf_bot_score VARCHAR")
+    warehouse.execute("ALTER TABLE tester.e_visited_page ADD COLUMN hs_query_params VARCHAR")
+    for visit, score, query in zip(visits, ("0", "29", "30", None), ("", "a=1&utm_source=big+news&b=2", "utm_sourcery=x", None), strict=True):  # fmt: skip
+        warehouse.execute(
+            f"UPDATE tester.e_visited_page SET hs_cf_bot_score = {literal(score)}, hs_query_params = {literal(query)} "  # noqa: S608
+            f"WHERE id = '{visit.id}'"
+        )
+    warehouse.execute("CREATE TABLE tester.pe_1_won AS SELECT * REPLACE ('w-' || id AS id, 'pe1_won' AS event_type) FROM tester.e_form_submission_v_2")  # fmt: skip
+    warehouse.variables = {"hubspot_events_conversions": ["e_form_submission_v_2", "pe_1_won"], "hubspot_events_session_minutes": 10}  # fmt: skip
+    warehouse.dbt("build")
+    assert [row["page_visits"] for row in warehouse.mart("sessions")] == [1, 1, 1, 1]
+    assert [row["utm_source"] for row in sorted(warehouse.mart("page_visits"), key=lambda row: row["visit_id"])] == [None, "big news", None, None]  # fmt: skip
+    assert sorted(row["event_type"] for row in warehouse.mart("conversions")) == [FORMS] * 2 + ["pe1_won"] * 2  # fmt: skip
+    warehouse.variables |= {"hubspot_events_bot_score": 30, "hubspot_events_session_minutes": 30}
+    warehouse.dbt("build", "--full-refresh")
+    assert {row["visit_id"] for row in warehouse.mart("page_visits")} == {visits[n].id for n in (0, 2, 3)}  # fmt: skip
+    assert sorted(row["page_visits"] for row in warehouse.mart("sessions")) == [1, 2]
+
+
+# What describes it
+
+
+def described():
+    """The columns that the YAML files describe, by model."""
+    models = [model for path in MODELS.glob("*/*.yml") for model in yaml.safe_load(path.read_text("utf-8"))["models"]]  # fmt: skip
+    return {model["name"]: [column["name"] for column in model["columns"] if column["description"]] for model in models if model["description"]}  # fmt: skip
+
+
+@needs_dbt
+@long
+def test_every_model_and_column_is_described_and_the_documentation_is_generated(warehouse):
+    Life(warehouse, seed=5)
+    warehouse.dbt("run")
+    warehouse.dbt("docs", "generate")
+    catalog = json.loads((warehouse.folder / "target" / "catalog.json").read_text())["nodes"]
+    columns = {node["metadata"]["name"]: list(node["columns"]) for node in catalog.values()}
+    assert columns == described()
+    manifest = json.loads((warehouse.folder / "target" / "manifest.json").read_text())
+    tested = {node["test_metadata"]["name"] for node in manifest["nodes"].values() if node.get("test_metadata")}  # fmt: skip
+    assert tested == {"unique", "not_null", "relationships", "accepted_values"}
+
+
+def test_what_the_dictionary_knows_is_described_in_its_words():
+    own = pytest.importorskip("pipeline.hubspot.properties").OWN
+    words = {each.name: each.description for event_type in (VISITS, FORMS) for each in own[event_type].properties}  # fmt: skip
+    blocks = re.findall(r"{% docs (hs_\w+) %}(.*?){% enddocs %}", (MODELS / "columns.md").read_text("utf-8"))  # fmt: skip
+    assert len(blocks) > 20 and dict(blocks) == {name: words[name] for name, _ in blocks}
