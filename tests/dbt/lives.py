@@ -132,6 +132,3 @@ def compare(warehouse, account):
             }
             assert shown == row, (name, found)
         assert len(rows) == len(warehouse.mart(name)), name
-
-
-

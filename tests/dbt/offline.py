@@ -25,20 +25,27 @@ ANSWERS = {  # by what a query asks
 def patched(kind, columns, statements):
     """Replaces what asks the warehouse in an adapter's class."""
     module = import_module(f"dbt.adapters.{kind}.impl")
-    adapter = getattr(module, {"snowflake": "SnowflakeAdapter", "bigquery": "BigQueryAdapter"}[kind])
+    adapter = getattr(
+        module, {"snowflake": "SnowflakeAdapter", "bigquery": "BigQueryAdapter"}[kind]
+    )
     manager = adapter.ConnectionManager
 
     def execute(self, sql, *_, **__):
         statements.append(sql)
         rows = next((rows for asks, rows in ANSWERS.items() if asks in sql), [])
         names = [str(n) for n in range(len(rows[0]))] if rows else ["none"]
-        types = [agate.Number() if isinstance(value, int) else agate.Text() for value in (rows or [[0]])[0]]
+        types = [
+            agate.Number() if isinstance(value, int) else agate.Text()
+            for value in (rows or [[0]])[0]
+        ]
         return AdapterResponse("made up"), agate.Table(rows, names, types)
 
     def relation(self, database, schema, identifier):
         is_view = identifier.startswith("stg_") or identifier == "complete_until"
         kind = "view" if is_view else "table"
-        return self.Relation.create(database=database, schema=schema, identifier=identifier, type=kind)
+        return self.Relation.create(
+            database=database, schema=schema, identifier=identifier, type=kind
+        )
 
     def columns_of(self, relation):
         names = columns.get(relation.identifier.lower(), [])
@@ -65,7 +72,9 @@ def main():
             if isinstance(parsed, sqlglot.exp.Command):  # what sqlglot does not understand
                 sys.exit(f"not {kind}: {sql}")
     if done.exception or not done.success:
-        sys.exit(f"dbt failed: {done.exception or [each.message for each in done.result if each.message]}")
+        sys.exit(
+            f"dbt failed: {done.exception or [each.message for each in done.result if each.message]}"
+        )
 
 
 main()

@@ -52,7 +52,9 @@ class Connection:
         for kind, table in TABLES.items():
             alive = {
                 key
-                for (key,) in self.query(f"SELECT id FROM tester.{table} WHERE NOT _fivetran_deleted")  # noqa: S608
+                for (key,) in self.query(
+                    f"SELECT id FROM tester.{table} WHERE NOT _fivetran_deleted"
+                )  # noqa: S608
             }
             for n in range(len(self.histories[kind])):
                 event = self.histories[kind].event(n)

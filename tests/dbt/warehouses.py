@@ -41,7 +41,9 @@ class Warehouse:
             timeout=300,
             env=os.environ | self.environment(),
         )
-        told = [line for line in done.stdout.splitlines() if not re.search("SKIP|START|PASS |OK ", line)]
+        told = [
+            line for line in done.stdout.splitlines() if not re.search("SKIP|START|PASS |OK ", line)
+        ]
         assert done.returncode == 0, "\n".join(told) + done.stderr
         return done.stdout
 
