@@ -55,3 +55,13 @@
     {%- set said = dbt.split_part(dbt.split_part(dbt.concat(["'&'", 'query_string']), "'&utm_" ~ name ~ "='", 2), "'&'", 1) -%}
     coalesce(utm_{{ name }}, nullif({{ dbt.replace(dbt.replace(said, "'+'", "' '"), "'%20'", "' '") }}, ''))
 {%- endmacro %}
+
+{# Who is behind an object, and the join that it needs. A single query in plain SQL takes objects as they are. #}
+{% macro person(of) %}
+    {{- return(of ~ '.object_id' if var('hubspot_events_one_query') else 'coalesce(merged.person_id, ' ~ of ~ '.object_id)') -}}
+{% endmacro %}
+{% macro join_merged(of) -%}
+    {%- if not var('hubspot_events_one_query') -%}
+    left join {{ ref('merged_contacts') }} as merged on merged.object_id = {{ of }}.object_id and {{ of }}.object_type = 'CONTACT'
+    {%- endif -%}
+{%- endmacro %}

@@ -3,15 +3,15 @@
 import json
 import random
 
-from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
+from pipeline.timestamps import MINUTE, to_ms, to_text
 from tests.dbt.truth import FORMS, MARTS, PAUSE, VISITS, Account, Event
 
 BEGIN = to_ms("2026-01-01T00:00:00Z")
 TABLES = {VISITS: "e_visited_page", FORMS: "e_form_submission_v_2"}
 CREATE = """
 CREATE SCHEMA tester; CREATE SCHEMA hubspot;
-CREATE TABLE tester.e_visited_page (id TEXT, event_type TEXT, object_id TEXT, object_type TEXT, occurred TEXT, occurred_at TIMESTAMPTZ,
-    hs_url TEXT, _fivetran_deleted BOOLEAN, _fivetran_synced TIMESTAMPTZ);
+CREATE TABLE tester.e_visited_page (id TEXT, event_type TEXT, object_id TEXT, object_type TEXT, occurred TEXT,
+    occurred_at TIMESTAMPTZ, hs_url TEXT, _fivetran_deleted BOOLEAN, _fivetran_synced TIMESTAMPTZ);
 CREATE TABLE tester.e_form_submission_v_2 (id TEXT, event_type TEXT, object_id TEXT, object_type TEXT, occurred TEXT,
     occurred_at TIMESTAMPTZ, hs_url TEXT, _fivetran_deleted BOOLEAN, _fivetran_synced TIMESTAMPTZ);
 CREATE TABLE tester.sync_run (id TEXT, started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ, outcome TEXT, event_types JSON,
@@ -27,7 +27,9 @@ CREATE TABLE tester.audited_range (event_type TEXT, range_start TIMESTAMPTZ, ran
 def literal(value):
     if value is None:
         return "NULL"
-    return str(value) if isinstance(value, (bool, int)) else "'" + str(value).replace("'", "''") + "'"  # fmt: skip
+    return (
+        str(value) if isinstance(value, (bool, int)) else "'" + str(value).replace("'", "''") + "'"
+    )
 
 
 class Life:

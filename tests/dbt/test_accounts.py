@@ -29,7 +29,9 @@ def test_a_warehouse_without_the_tables_has_empty_marts(warehouse):
     warehouse.execute("CREATE SCHEMA tester")
     for _ in range(2):
         warehouse.dbt("build")
-        assert not any(warehouse.mart(mart) for mart in ("page_visits", "sessions", "touches", "daily_website"))  # fmt: skip
+        assert not any(
+            warehouse.mart(mart) for mart in ("page_visits", "sessions", "touches", "daily_website")
+        )
 
 
 @needs_dbt
@@ -62,20 +64,39 @@ def test_variables_name_the_tables_the_pause_and_the_bots(warehouse):
     life.write(*visits, *won)
     warehouse.execute("ALTER TABLE tester.e_visited_page ADD COLUMN hs_cf_bot_score VARCHAR")
     warehouse.execute("ALTER TABLE tester.e_visited_page ADD COLUMN hs_query_params VARCHAR")
-    for visit, score, query in zip(visits, ("0", "29", "30", None), ("", "a=1&utm_source=big+news&b=2", "utm_sourcery=x", None), strict=True):  # fmt: skip
+    for visit, score, query in zip(
+        visits,
+        ("0", "29", "30", None),
+        ("", "a=1&utm_source=big+news&b=2", "utm_sourcery=x", None),
+        strict=True,
+    ):
         warehouse.execute(
             f"UPDATE tester.e_visited_page SET hs_cf_bot_score = {literal(score)}, hs_query_params = {literal(query)} "  # noqa: S608
             f"WHERE id = '{visit.id}'"
         )
-    warehouse.execute("CREATE TABLE tester.pe_1_won AS SELECT * REPLACE ('w-' || id AS id, 'pe1_won' AS event_type) FROM tester.e_form_submission_v_2")  # fmt: skip
-    warehouse.variables = {"hubspot_events_conversions": ["e_form_submission_v_2", "pe_1_won"], "hubspot_events_session_minutes": 10}  # fmt: skip
+    warehouse.execute(
+        "CREATE TABLE tester.pe_1_won AS SELECT * REPLACE ('w-' || id AS id, 'pe1_won' AS event_type) "
+        "FROM tester.e_form_submission_v_2"
+    )
+    warehouse.variables = {
+        "hubspot_events_conversions": ["e_form_submission_v_2", "pe_1_won"],
+        "hubspot_events_session_minutes": 10,
+    }
     warehouse.dbt("build")
     assert [row["page_visits"] for row in warehouse.mart("sessions")] == [1, 1, 1, 1]
-    assert [row["utm_source"] for row in sorted(warehouse.mart("page_visits"), key=lambda row: row["visit_id"])] == [None, "big news", None, None]  # fmt: skip
-    assert sorted(row["event_type"] for row in warehouse.mart("conversions")) == [FORMS] * 2 + ["pe1_won"] * 2  # fmt: skip
+    assert [
+        row["utm_source"]
+        for row in sorted(warehouse.mart("page_visits"), key=lambda row: row["visit_id"])
+    ] == [None, "big news", None, None]
+    assert (
+        sorted(row["event_type"] for row in warehouse.mart("conversions"))
+        == [FORMS] * 2 + ["pe1_won"] * 2
+    )
     warehouse.variables |= {"hubspot_events_bot_score": 30, "hubspot_events_session_minutes": 30}
     warehouse.dbt("build", "--full-refresh")
-    assert {row["visit_id"] for row in warehouse.mart("page_visits")} == {visits[n].id for n in (0, 2, 3)}  # fmt: skip
+    assert {row["visit_id"] for row in warehouse.mart("page_visits")} == {
+        visits[n].id for n in (0, 2, 3)
+    }
     assert sorted(row["page_visits"] for row in warehouse.mart("sessions")) == [1, 2]
 
 
@@ -84,8 +105,16 @@ def test_variables_name_the_tables_the_pause_and_the_bots(warehouse):
 
 def described():
     """The columns that the YAML files describe, by model."""
-    models = [model for path in MODELS.glob("*/*.yml") for model in yaml.safe_load(path.read_text("utf-8"))["models"]]  # fmt: skip
-    return {model["name"]: [column["name"] for column in model["columns"] if column["description"]] for model in models if model["description"]}  # fmt: skip
+    models = [
+        model
+        for path in MODELS.glob("*/*.yml")
+        for model in yaml.safe_load(path.read_text("utf-8"))["models"]
+    ]
+    return {
+        model["name"]: [column["name"] for column in model["columns"] if column["description"]]
+        for model in models
+        if model["description"]
+    }
 
 
 @needs_dbt
@@ -98,12 +127,22 @@ def test_every_model_and_column_is_described_and_the_documentation_is_generated(
     columns = {node["metadata"]["name"]: list(node["columns"]) for node in catalog.values()}
     assert columns == described()
     manifest = json.loads((warehouse.folder / "target" / "manifest.json").read_text())
-    tested = {node["test_metadata"]["name"] for node in manifest["nodes"].values() if node.get("test_metadata")}  # fmt: skip
+    tested = {
+        node["test_metadata"]["name"]
+        for node in manifest["nodes"].values()
+        if node.get("test_metadata")
+    }
     assert tested == {"unique", "not_null", "relationships", "accepted_values"}
 
 
 def test_what_the_dictionary_knows_is_described_in_its_words():
     own = pytest.importorskip("pipeline.hubspot.properties").OWN
-    words = {each.name: each.description for event_type in (VISITS, FORMS) for each in own[event_type].properties}  # fmt: skip
-    blocks = re.findall(r"{% docs (hs_\w+) %}(.*?){% enddocs %}", (MODELS / "columns.md").read_text("utf-8"))  # fmt: skip
+    words = {
+        each.name: each.description
+        for event_type in (VISITS, FORMS)
+        for each in own[event_type].properties
+    }
+    blocks = re.findall(
+        r"{% docs (hs_\w+) %}(.*?){% enddocs %}", (MODELS / "columns.md").read_text("utf-8")
+    )
     assert len(blocks) > 20 and dict(blocks) == {name: words[name] for name, _ in blocks}

@@ -92,7 +92,16 @@ def a_re_sync(life):
     life.sync_run(begins_anew=True, **{VISITS: life.now - 2 * DAY, FORMS: None})
 
 
-STEPS = (first_month, a_day_more, late_visits, vanished_and_moved, merges, a_longer_chain, audits_fall_behind, a_re_sync)  # fmt: skip
+STEPS = (
+    first_month,
+    a_day_more,
+    late_visits,
+    vanished_and_moved,
+    merges,
+    a_longer_chain,
+    audits_fall_behind,
+    a_re_sync,
+)
 
 
 def test_the_marts_hold_what_plain_python_counts(warehouse):
@@ -128,9 +137,20 @@ def test_a_run_builds_anew_what_it_must_and_nothing_else(tmp_path):
     def is_stale(on, *kinds):
         return any(on >= open_from[kind] or on in audited[kind] for kind in kinds)
 
-    anew = {row["occurred_on"] for row in warehouse.mart("daily_website") if row["built_at"] == latest}  # fmt: skip
-    beside = {day(BEGIN + 9 * DAY), day(BEGIN + 11 * DAY), day(BEGIN + 12 * DAY), day(BEGIN + 27 * DAY)}  # fmt: skip
-    stale = {row["occurred_on"] for row in warehouse.mart("daily_website") if is_stale(row["occurred_on"], VISITS, FORMS)}  # fmt: skip
+    anew = {
+        row["occurred_on"] for row in warehouse.mart("daily_website") if row["built_at"] == latest
+    }
+    beside = {
+        day(BEGIN + 9 * DAY),
+        day(BEGIN + 11 * DAY),
+        day(BEGIN + 12 * DAY),
+        day(BEGIN + 27 * DAY),
+    }
+    stale = {
+        row["occurred_on"]
+        for row in warehouse.mart("daily_website")
+        if is_stale(row["occurred_on"], VISITS, FORMS)
+    }
     assert stale <= anew <= stale | beside
     sessions = {row["session_id"]: row for row in warehouse.mart("sessions")}
     for visit in warehouse.mart("page_visits"):

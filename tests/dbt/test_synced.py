@@ -53,14 +53,16 @@ class Connection:
             alive = {
                 key
                 for (key,) in self.query(
-                    f"SELECT id FROM tester.{table} WHERE NOT _fivetran_deleted"
-                )  # noqa: S608
+                    f"SELECT id FROM tester.{table} WHERE NOT _fivetran_deleted"  # noqa: S608
+                )
             }
             for n in range(len(self.histories[kind])):
                 event = self.histories[kind].event(n)
                 if event["id"] in alive:
                     url = event["properties"].get("hs_url") or None
-                    account.events[event["id"]] = Event(event["id"], kind, event["objectId"], to_ms(event["occurredAt"]), url)  # fmt: skip
+                    account.events[event["id"]] = Event(
+                        event["id"], kind, event["objectId"], to_ms(event["occurredAt"]), url
+                    )
         if self.has("audited_range"):
             columns = "event_type, epoch_ms(range_start), epoch_ms(range_end), epoch_ms(audited_at)"
             account.audited = self.query(f"SELECT {columns} FROM tester.audited_range")  # noqa: S608
@@ -125,8 +127,14 @@ def test_the_marts_equal_a_plain_count_through_the_life_of_a_connection(connecti
     people = sorted({row["person_id"] for row in connection.warehouse.mart("conversions")})
     connection.merged |= {people[0]: people[1], people[1]: people[2], people[5]: people[6]}
     connection.query("CREATE SCHEMA hubspot")
-    connection.query("CREATE TABLE hubspot.contact (id BIGINT, property_hs_merged_object_ids VARCHAR)")  # fmt: skip
-    for heir, ids in ((people[1], people[0]), (people[2], f"{people[0]};{people[1]}"), (people[6], people[5])):  # fmt: skip
+    connection.query(
+        "CREATE TABLE hubspot.contact (id BIGINT, property_hs_merged_object_ids VARCHAR)"
+    )
+    for heir, ids in (
+        (people[1], people[0]),
+        (people[2], f"{people[0]};{people[1]}"),
+        (people[6], people[5]),
+    ):
         connection.query("INSERT INTO hubspot.contact VALUES (?, ?)", int(heir), ids)
     connection.warehouse.dbt("build")
     compare(connection.warehouse, connection.account())
@@ -207,7 +215,9 @@ def test_a_run_after_one_more_day_reads_a_tenth_of_the_table_at_most(tmp_path):
     for mart in ("page_visits", "conversions"):
         sql = (tmp_path / f"target/compiled/hubspot_events/models/marts/{mart}.sql").read_text()
         with duckdb.connect(str(warehouse.file)) as database:
-            database.execute(f"PRAGMA enable_profiling = 'json'; SET profiling_output = '{tmp_path / mart}.json'")  # fmt: skip
+            database.execute(
+                f"PRAGMA enable_profiling = 'json'; SET profiling_output = '{tmp_path / mart}.json'"
+            )
             database.execute(sql).fetchall()
         read |= scanned(json.loads((tmp_path / f"{mart}.json").read_text()))
     assert 4_320 < read["e_visited_page"] <= 1_004_320 / 10

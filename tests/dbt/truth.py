@@ -39,11 +39,15 @@ class Account:
         return person
 
     def of(self, kind):
-        alive = [event for event in self.events.values() if event.type == kind and not event.deleted]  # fmt: skip
+        alive = [
+            event for event in self.events.values() if event.type == kind and not event.deleted
+        ]
         return sorted(alive, key=place)
 
     def final_before(self, *types):
-        known = [kind for kind in types if any(event.type == kind for event in self.events.values())]  # fmt: skip
+        known = [
+            kind for kind in types if any(event.type == kind for event in self.events.values())
+        ]
         untils = [self.complete_until.get(kind) for kind in known]
         return min((NEVER if until is None else until for until in untils), default=NEVER)
 
@@ -110,7 +114,11 @@ def touches(account):
     expected = {}
     for form in account.of(FORMS):
         person = account.person(form)
-        before = [visit for visit in account.of(VISITS) if account.person(visit) == person and visit.at <= form.at]  # fmt: skip
+        before = [
+            visit
+            for visit in account.of(VISITS)
+            if account.person(visit) == person and visit.at <= form.at
+        ]
         for position, visit in (("first", before[:1]), ("last", before[-1:])):
             visit = visit[0] if visit else None
             expected[f"{form.id}-{position}"] = {
@@ -123,7 +131,15 @@ def touches(account):
 
 def daily_website(account):
     until = account.final_before(VISITS, FORMS)
-    days = defaultdict(lambda: {"page_visits": 0, "visitors": set(), "sessions": 0, "conversions": 0, "converted_people": set()})  # fmt: skip
+    days = defaultdict(
+        lambda: {
+            "page_visits": 0,
+            "visitors": set(),
+            "sessions": 0,
+            "conversions": 0,
+            "converted_people": set(),
+        }
+    )
     for person, visits in sessions_of(account):
         days[day(visits[0].at)]["sessions"] += 1
         for visit in visits:

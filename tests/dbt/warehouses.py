@@ -97,7 +97,19 @@ class Postgres(Warehouse):
         return {}
 
     def _psql(self, sql):
-        command = ["psql", "-h", self.socket, "-U", "postgres", "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1"]  # fmt: skip
+        command = [
+            "psql",
+            "-h",
+            self.socket,
+            "-U",
+            "postgres",
+            "-X",
+            "-q",
+            "-t",
+            "-A",
+            "-v",
+            "ON_ERROR_STOP=1",
+        ]
         done = subprocess.run(
             [*map(str, command)], input=sql, capture_output=True, text=True, timeout=120
         )
@@ -114,7 +126,9 @@ class Postgres(Warehouse):
 
 def _postgres_programs():
     """The folder of Debian's newest PostgreSQL, or that of the one on the PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))  # fmt: skip
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3])
+    )
     on_path = shutil.which("initdb")
     return found[-1].parent if found else Path(on_path).parent if on_path else None
 
@@ -142,7 +156,18 @@ def postgres(folder):
         assert done.returncode == 0, (folder / "postgres.log").read_text()
 
     try:
-        run(*as_owner, programs / "initdb", "-D", place / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8")  # fmt: skip
+        run(
+            *as_owner,
+            programs / "initdb",
+            "-D",
+            place / "data",
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        )
         run(*control, "-o", options, "start")
         try:
             yield Postgres(folder, place)

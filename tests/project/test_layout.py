@@ -96,7 +96,7 @@ def test_hubspots_names_are_spelled_in_one_file(word):
     assert set(spelled) == {"events_api.py"}
 
 
-FOLDERS = ("pipeline", "frames", "simulator", "report", "backfill", "bench", "tests")
+FOLDERS = ("pipeline", "frames", "simulator", "report", "backfill", "bench", "queries", "tests")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@
 -- depends_on: {{ ref('rebuilds') }}
 
 select
-    conversion.conversion_id, conversion.event_type, coalesce(merged.person_id, conversion.object_id) as person_id,
+    conversion.conversion_id, conversion.event_type, {{ hubspot_events.person('conversion') }} as person_id,
     conversion.occurred_at, {{ hubspot_events.day('conversion.occurred_at') }} as occurred_on,
     {%- for column in [
         'form_id', 'form_type', 'page_url', 'page_title', 'page_id', 'query_string', 'referrer',
@@ -15,11 +15,11 @@ select
     conversion.occurred_at < {{ hubspot_events.final_before(tables) }} as is_final,
     {{ hubspot_events.now() }} as built_at
 from {{ ref('stg_hubspot_events__conversions') }} as conversion
-left join {{ ref('merged_contacts') }} as merged on merged.object_id = conversion.object_id and conversion.object_type = 'CONTACT'
+{{ hubspot_events.join_merged('conversion') }}
 {%- if is_incremental() %}
 {%- set merged_people = hubspot_events.merged_since(['person_id']) %}
 where {{ hubspot_events.overlaps(hubspot_events.stale_days(tables), 'conversion.occurred_at', 'conversion.occurred_at') }}
     {%- if merged_people %}
-    or coalesce(merged.person_id, conversion.object_id) in {{ merged_people }}
+    or {{ hubspot_events.person('conversion') }} in {{ merged_people }}
     {%- endif %}
 {%- endif %}

@@ -5,9 +5,9 @@
 
 with visit as (
     select
-        visit.*, coalesce(merged.person_id, visit.object_id) as person_id
+        visit.*, {{ hubspot_events.person('visit') }} as person_id
     from {{ ref('stg_hubspot_events__page_visits') }} as visit
-    left join {{ ref('merged_contacts') }} as merged on merged.object_id = visit.object_id and visit.object_type = 'CONTACT'
+    {{ hubspot_events.join_merged('visit') }}
     {%- if is_incremental() %}
     {%- set days = hubspot_events.with_sessions_of(hubspot_events.stale_days(tables)) %}
     {%- set merged_people = hubspot_events.merged_since(['person_id']) %}
@@ -18,7 +18,7 @@ with visit as (
         and (
             {{ hubspot_events.overlaps(days, 'visit.occurred_at', 'visit.occurred_at') }}
             {%- if merged_people %}
-            or coalesce(merged.person_id, visit.object_id) in {{ merged_people }}
+            or {{ hubspot_events.person('visit') }} in {{ merged_people }}
             {%- endif %}
         )
     {%- endif %}
