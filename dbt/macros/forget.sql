@@ -56,7 +56,7 @@
         {%- do changed.append('select cast(occurred_on as ' ~ dbt.type_string() ~ ') as changed_on from ' ~ mart ~ ' where built_at > ' ~ hubspot_events.built_until()) -%}
     {%- endfor -%}
     {%- for row in run_query('select distinct changed_on from (' ~ changed | join(' union all ') ~ ') as changed').rows -%}
-        {%- do days.append([row[0], (modules.datetime.date.fromisoformat(row[0]) + modules.datetime.timedelta(1)).isoformat()]) -%}
+        {%- do days.append([row[0], hubspot_events.days_after(row[0], 1)]) -%}
     {%- endfor -%}
     {%- set parts = [] -%}
     {%- for first, end in hubspot_events.united(days) -%}

@@ -12,6 +12,11 @@
 {# When this run began: to the millisecond, which each dialect writes in full. #}
 {% macro now() %}{{ return(hubspot_events.moment(run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f')[:23] ~ '+00:00')) }}{% endmacro %}
 
+{# The day so many days after another, as text; none after none. #}
+{% macro days_after(day, number) %}
+    {{- return((modules.datetime.date.fromisoformat(day) + modules.datetime.timedelta(number)).isoformat() if day else none) -}}
+{% endmacro %}
+
 {# Until when the last run of this model has built it. #}
 {% macro built_until() %}
     {%- set latest = run_query('select cast(max(built_at) as ' ~ dbt.type_string() ~ ') from ' ~ this).rows[0][0] -%}
@@ -27,7 +32,7 @@
     ).rows -%}
     {%- set days = [] -%}
     {%- for first, last in stale -%}
-        {%- do days.append([first, (modules.datetime.date.fromisoformat(last) + modules.datetime.timedelta(1)).isoformat() if last else none]) -%}
+        {%- do days.append([first, hubspot_events.days_after(last, 1)]) -%}
     {%- endfor -%}
     {{- return(hubspot_events.united(days)) -}}
 {% endmacro %}
@@ -66,18 +71,19 @@
     {{- return(hubspot_events.overlaps(days, 'session_started_at', 'session_ended_at', var('hubspot_events_session_minutes'))) -}}
 {% endmacro %}
 
-{# These days, and those on which sessions of them began or ended when they were built last. #}
+{# These days and a day around them, and those on which sessions of them began or ended when they were built last. (The
+   sessions of a run that died after its hook are not known any more; the day around finds them.) #}
 {% macro with_sessions_of(days) %}
-    {%- set wider = days | list -%}
+    {%- set wider = [] -%}
     {%- for range in days -%}
+        {%- do wider.append([hubspot_events.days_after(range[0], -1), hubspot_events.days_after(range[1], 1)]) -%}
         {%- set found = run_query(
             'select cast(' ~ hubspot_events.day('min(session_started_at)') ~ ' as ' ~ dbt.type_string() ~ '), cast('
             ~ hubspot_events.day('max(session_ended_at)') ~ ' as ' ~ dbt.type_string() ~ ') from ' ~ this
             ~ ' where ' ~ hubspot_events.sessions_of([range])
         ).rows[0] -%}
         {%- if found[0] -%}
-            {%- set after = (modules.datetime.date.fromisoformat(found[1]) + modules.datetime.timedelta(1)).isoformat() -%}
-            {%- do wider.append([found[0], after if range[1] else none]) -%}
+            {%- do wider.append([found[0], hubspot_events.days_after(found[1], 1)]) -%}
         {%- endif -%}
     {%- endfor -%}
     {{- return(hubspot_events.united(wider)) -}}

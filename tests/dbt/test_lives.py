@@ -119,6 +119,31 @@ def test_the_marts_hold_what_plain_python_counts(warehouse):
         assert sorted(map(str, without)) == sorted(map(str, again))
 
 
+def test_a_run_that_died_after_its_hook_is_made_good_and_a_stray_visit_waits(tmp_path):
+    warehouse = DuckDB(tmp_path, tmp_path / "warehouse.db")
+    life = Life(warehouse, seed=5)
+    first_month(life)
+    border = BEGIN + 28 * DAY
+    crossing = [life.event(border + minutes * MINUTE, person="77") for minutes in (-31, -2, 3)]
+    life.write(*crossing)
+    warehouse.dbt("run")
+    warehouse.execute(
+        "DELETE FROM main_hubspot_events.page_visits "
+        "WHERE session_ended_at >= TIMESTAMPTZ '2026-01-28 23:30:00Z'"
+    )
+    a_day_more(life)
+    stray = life.event(border - 8 * 60 * MINUTE, person="78")
+    life.write(stray)
+    del life.account.events[stray.id]
+    warehouse.dbt("build")
+    compare(warehouse, life.account)
+    life.account.events[stray.id] = stray
+    life.now += MINUTE
+    life.audited(VISITS, stray.at // DAY * DAY, stray.at // DAY * DAY + DAY)
+    warehouse.dbt("build")
+    compare(warehouse, life.account)
+
+
 def test_a_run_builds_anew_what_it_must_and_nothing_else(tmp_path):
     warehouse = DuckDB(tmp_path, tmp_path / "warehouse.db")
     life = Life(warehouse, seed=2)

@@ -2,6 +2,11 @@
 {%- set tables = [var('hubspot_events_page_visits')] %}
 {{ config(pre_hook="{{ hubspot_events.forget_sessions() }}", cluster_by=['occurred_at']) }}
 -- depends_on: {{ ref('rebuilds') }}
+{%- if is_incremental() %}
+{%- set stale_days = hubspot_events.stale_days(tables) %}
+{%- set days = hubspot_events.with_sessions_of(stale_days) %}
+{%- set merged_people = hubspot_events.merged_since(['person_id']) %}
+{%- endif %}
 
 with visit as (
     select
@@ -9,8 +14,6 @@ with visit as (
     from {{ ref('stg_hubspot_events__page_visits') }} as visit
     {{ hubspot_events.join_merged('visit') }}
     {%- if is_incremental() %}
-    {%- set days = hubspot_events.with_sessions_of(hubspot_events.stale_days(tables)) %}
-    {%- set merged_people = hubspot_events.merged_since(['person_id']) %}
     left join {{ this }} as kept
         on kept.visit_id = visit.visit_id and {{ hubspot_events.overlaps(days, 'kept.occurred_at', 'kept.occurred_at') }}
     where
@@ -48,16 +51,22 @@ numbered as (
             partition by person_id order by occurred_at, visit_id rows between unbounded preceding and current row
         ) as nth_session
     from beginning
+),
+
+in_session as (
+    select
+        *,
+        first_value(visit_id) over (
+            partition by person_id, nth_session order by occurred_at, visit_id rows between unbounded preceding and current row
+        ) as session_id,
+        row_number() over (partition by person_id, nth_session order by occurred_at, visit_id) as visit_number,
+        min(occurred_at) over (partition by person_id, nth_session) as session_started_at,
+        max(occurred_at) over (partition by person_id, nth_session) as session_ended_at
+    from numbered
 )
 
 select
-    visit_id, person_id,
-    first_value(visit_id) over (
-        partition by person_id, nth_session order by occurred_at, visit_id rows between unbounded preceding and current row
-    ) as session_id,
-    row_number() over (partition by person_id, nth_session order by occurred_at, visit_id) as visit_number,
-    min(occurred_at) over (partition by person_id, nth_session) as session_started_at,
-    max(occurred_at) over (partition by person_id, nth_session) as session_ended_at,
+    visit_id, person_id, session_id, visit_number, session_started_at, session_ended_at,
     occurred_at, {{ hubspot_events.day('occurred_at') }} as occurred_on,
     page_url, page_domain, page_path, query_string, page_title, page_id,
     referrer, visit_source, visit_source_details_1, visit_source_details_2,
@@ -66,4 +75,11 @@ select
     object_id, object_type, synced_at,
     occurred_at < {{ hubspot_events.final_before(tables) }} as is_final,
     {{ hubspot_events.now() }} as built_at
-from numbered
+from in_session
+{%- if is_incremental() %}
+-- A visit beside these days that no audit has told of yet waits for the run after it has.
+where {{ hubspot_events.sessions_of(stale_days) }}
+    {%- if merged_people %}
+    or person_id in {{ merged_people }}
+    {%- endif %}
+{%- endif %}
