@@ -41,7 +41,8 @@ class Connection:
         ((text,),) = self.query(
             "SELECT event_types FROM tester.sync_run WHERE outcome = 'complete' ORDER BY started_at DESC LIMIT 1"
         )
-        return {name: to_ms(entry["complete_until"]) for name, entry in json.loads(text).items()}
+        said = {name: entry["complete_until"] for name, entry in json.loads(text).items()}
+        return {name: until and to_ms(until) for name, until in said.items()}
 
     def rows(self, kind):
         return dict(self.query(f"SELECT id, occurred FROM tester.{TABLES[kind]}"))  # noqa: S608
