@@ -8,7 +8,7 @@ import re
 import pytest
 import yaml
 
-from pipeline.timestamps import DAY
+from pipeline.timestamps import DAY, MINUTE
 from tests.dbt.lives import BEGIN, Life, compare, literal
 from tests.dbt.truth import FORMS, VISITS
 from tests.dbt.warehouses import DuckDB, needs_dbt
@@ -54,22 +54,23 @@ def test_tables_that_come_later_are_read_and_without_audits_nothing_is_final(war
     compare(warehouse, life.account)
 
 
-@needs_dbt
-@long
-def test_variables_name_the_tables_the_pause_and_the_bots(warehouse):
+@pytest.fixture
+def visited(warehouse):
+    """A warehouse of four visits, each with a bot score and a query, and two forms, which are also events of another
+    type; and the ids of the visits.
+    """
     life = Life(warehouse, seed=4)
-    life.now = BEGIN + DAY
-    visits = [life.event(BEGIN + minutes * 60_000, person="1") for minutes in (0, 20, 31, 50)]
-    won = [life.event(BEGIN + minutes * 60_000, FORMS, "1") for minutes in (25, 60)]
-    life.write(*visits, *won)
-    warehouse.execute("ALTER TABLE tester.e_visited_page ADD COLUMN hs_cf_bot_score VARCHAR")
-    warehouse.execute("ALTER TABLE tester.e_visited_page ADD COLUMN hs_query_params VARCHAR")
-    for visit, score, query in zip(
-        visits,
-        ("0", "29", "30", None),
-        ("", "a=1&utm_source=big+news&b=2", "utm_sourcery=x", None),
-        strict=True,
-    ):
+    visits = [life.event(BEGIN + minutes * MINUTE, person="1") for minutes in (0, 20, 31, 50)]
+    life.write(*visits, *(life.event(BEGIN + minutes * MINUTE, FORMS, "1") for minutes in (25, 60)))
+    for column in ("hs_cf_bot_score", "hs_query_params"):
+        warehouse.execute(f"ALTER TABLE tester.e_visited_page ADD COLUMN {column} VARCHAR")
+    told = [
+        ("0", ""),
+        ("29", "a=1&utm_source=big+news&b=2"),
+        ("30", "utm_sourcery=x"),
+        (None, None),
+    ]
+    for visit, (score, query) in zip(visits, told, strict=True):
         warehouse.execute(
             f"UPDATE tester.e_visited_page SET hs_cf_bot_score = {literal(score)}, hs_query_params = {literal(query)} "  # noqa: S608
             f"WHERE id = '{visit.id}'"
@@ -78,25 +79,26 @@ def test_variables_name_the_tables_the_pause_and_the_bots(warehouse):
         "CREATE TABLE tester.pe_1_won AS SELECT * REPLACE ('w-' || id AS id, 'pe1_won' AS event_type) "
         "FROM tester.e_form_submission_v_2"
     )
+    return [visit.id for visit in visits]
+
+
+@needs_dbt
+@long
+def test_variables_name_the_tables_the_pause_and_the_bots(warehouse, visited):
+    tables = ["e_form_submission_v_2", "pe_1_won"]
     warehouse.variables = {
-        "hubspot_events_conversions": ["e_form_submission_v_2", "pe_1_won"],
+        "hubspot_events_conversions": tables,
         "hubspot_events_session_minutes": 10,
     }
     warehouse.dbt("build")
     assert [row["page_visits"] for row in warehouse.mart("sessions")] == [1, 1, 1, 1]
-    assert [
-        row["utm_source"]
-        for row in sorted(warehouse.mart("page_visits"), key=lambda row: row["visit_id"])
-    ] == [None, "big news", None, None]
-    assert (
-        sorted(row["event_type"] for row in warehouse.mart("conversions"))
-        == [FORMS] * 2 + ["pe1_won"] * 2
-    )
+    sources = {row["visit_id"]: row["utm_source"] for row in warehouse.mart("page_visits")}
+    assert sources == dict.fromkeys(visited) | {visited[1]: "big news"}
+    types = sorted(row["event_type"] for row in warehouse.mart("conversions"))
+    assert types == [FORMS] * 2 + ["pe1_won"] * 2
     warehouse.variables |= {"hubspot_events_bot_score": 30, "hubspot_events_session_minutes": 30}
     warehouse.dbt("build", "--full-refresh")
-    assert {row["visit_id"] for row in warehouse.mart("page_visits")} == {
-        visits[n].id for n in (0, 2, 3)
-    }
+    assert {row["visit_id"] for row in warehouse.mart("page_visits")} == {*visited} - {visited[1]}
     assert sorted(row["page_visits"] for row in warehouse.mart("sessions")) == [1, 2]
 
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -133,34 +133,36 @@ def _postgres_programs():
     return found[-1].parent if found else Path(on_path).parent if on_path else None
 
 
+def _run(log, *command):
+    """Runs a command with its output in a file: a pipe would be held open by the server."""
+    with log.open("a") as out:
+        done = subprocess.run([*map(str, command)], cwd="/", stdout=out, stderr=out, timeout=120)
+    assert done.returncode == 0, log.read_text()
+
+
 @contextmanager
 def postgres(folder):
     """A PostgreSQL on a socket in a folder of its own, which ends with the context; skips without."""
     programs = _postgres_programs()
     if programs is None or shutil.which("psql") is None:
         pytest.skip(NO_POSTGRES)
-    place = Path(tempfile.mkdtemp(prefix="pg-"))  # short, as paths of sockets must be
+    place, log = (
+        Path(tempfile.mkdtemp(prefix="pg-")),
+        folder / "postgres.log",
+    )  # paths of sockets must be short
     as_owner = []
     if os.getuid() == 0:  # PostgreSQL refuses to run as root
         shutil.chown(place, "postgres")
         as_owner = ["runuser", "-u", "postgres", "--"]
-    control = [*as_owner, programs / "pg_ctl", "-D", place / "data", "-w"]
+    data = ("-D", place / "data")
+    control = (*as_owner, programs / "pg_ctl", *data, "-w")
     options = f"-k {place} -c listen_addresses= -c fsync=off -c timezone=America/New_York"
-
-    def run(*command):
-        # Its output must not be a pipe, which the server would hold open.
-        with (folder / "postgres.log").open("a") as log:
-            done = subprocess.run(
-                [*map(str, command)], cwd="/", stdout=log, stderr=log, timeout=120
-            )
-        assert done.returncode == 0, (folder / "postgres.log").read_text()
-
     try:
-        run(
+        _run(
+            log,
             *as_owner,
             programs / "initdb",
-            "-D",
-            place / "data",
+            *data,
             "-U",
             "postgres",
             "-A",
@@ -168,11 +170,10 @@ def postgres(folder):
             "-E",
             "UTF8",
         )
-        run(*control, "-o", options, "start")
+        _run(log, *control, "-o", options, "start")
         try:
             yield Postgres(folder, place)
         finally:
-            with suppress(subprocess.TimeoutExpired):
-                run(*control, "-m", "immediate", "stop")
+            _run(log, *control, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(place, ignore_errors=True)
