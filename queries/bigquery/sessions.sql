@@ -38,8 +38,10 @@ WITH in_order AS (
       rows BETWEEN UNBOUNDED preceding AND CURRENT ROW
     ) AS nth_session
   FROM in_order
-), page_visits AS (
+), in_session AS (
   SELECT
+    numbered.page_url,
+    numbered.visit_source,
     numbered.person_id,
     first_value(numbered.visit_id) OVER (
       PARTITION BY numbered.person_id, numbered.nth_session
@@ -51,24 +53,19 @@ WITH in_order AS (
       ORDER BY numbered.occurred_at, numbered.visit_id
     ) AS visit_number,
     min(numbered.occurred_at) OVER (PARTITION BY numbered.person_id, numbered.nth_session) AS session_started_at,
-    max(numbered.occurred_at) OVER (PARTITION BY numbered.person_id, numbered.nth_session) AS session_ended_at,
-    numbered.page_url,
-    numbered.visit_source
+    max(numbered.occurred_at) OVER (PARTITION BY numbered.person_id, numbered.nth_session) AS session_ended_at
   FROM numbered
 ), visit_3 AS (
   SELECT
-    page_visits.person_id,
-    page_visits.session_id,
-    page_visits.visit_number,
-    page_visits.session_started_at,
-    page_visits.session_ended_at,
-    page_visits.page_url,
-    page_visits.visit_source,
-    row_number() OVER (
-      PARTITION BY page_visits.session_id
-      ORDER BY page_visits.visit_number DESC
-    ) AS from_last
-  FROM page_visits
+    in_session.person_id,
+    in_session.session_id,
+    in_session.visit_number,
+    in_session.session_started_at,
+    in_session.session_ended_at,
+    in_session.page_url,
+    in_session.visit_source,
+    row_number() OVER (PARTITION BY in_session.session_id ORDER BY in_session.visit_number DESC) AS from_last
+  FROM in_session
 ), sessions AS (
   SELECT
     visit.session_id,
