@@ -71,6 +71,8 @@ def look_first(types: EventTypes, names: Iterable[str]) -> None:
 def look_again(types: EventTypes) -> None:
     """Ends a sync with its looks, at the event types that it has completed."""
     run, reached = types.run, types.tallies()
+    if run.saving.unsaved:
+        run.saving.save()  # looks may take an hour
     _look(run, [types[name] for name, tally in reached.items() if tally.outcome == "complete"])
     if run.settings.audit_days:
         conclude(run.site, [types[name] for name in reached])
