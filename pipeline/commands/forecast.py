@@ -1,0 +1,179 @@
+"""What a sync of this account will take, and what to set: the reader itself reads a model of the
+history.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from threading import Event
+from typing import Any
+
+from pipeline.config.settings import Settings
+from pipeline.hubspot.client import Page
+from pipeline.hubspot.events_api import EVENTS, ID, OCCURRED_AT
+from pipeline.reading.reader import Reader
+from pipeline.reading.window import PageRequest
+from pipeline.timestamps import MINUTE, to_text
+
+MODELLED, LEAST_PAGE = 40_000, 50  # events in a model at most; events in its pages at least
+BUSY = 0.8  # of its time a worker waits for HubSpot, while there is enough to read
+CPU = 9_000  # events a second that half a CPU turns into rows (docs/scale.md)
+SYNCS = 24  # a day
+MONTH = 30  # days
+BUSY_DAY = 1_000_000  # rows a day, from which on a shorter look-back pays
+
+History = Sequence[tuple[int, float]]  # moments (ms), and the events that each stands for
+
+
+def read_model(
+    history: History,
+    span: tuple[int, int],
+    order: str,
+    page_size: int,
+    concurrency: int,
+    size: float,
+) -> float:
+    """The requests that the reader makes for a history. A large one is modelled by fewer events and
+    smaller pages. `size`: bytes of an event.
+    """
+    total = sum(weight for _, weight in history)
+    page = max(
+        min(LEAST_PAGE, page_size), min(page_size, int(page_size * MODELLED / max(1, total)))
+    )
+    modelled = min(total * page / page_size, MODELLED)
+    moments = list(_moments(history, modelled / max(1, total)))
+    fetch, asked = _answers(moments, order, page, int(size * page_size / page))
+    with Reader(fetch, lambda: span[1], concurrency) as reader:
+        for _ in reader.pages((span[0], None)):
+            pass
+    larger = max(1.0, total / page_size / max(1, len(moments) / page))
+    return len(asked) * larger
+
+
+def _moments(history: History, scale: float) -> Iterator[int]:
+    """The moments of so many times as many events; those that one moment stands for follow it, as
+    dense as it is near to others.
+    """
+    rest = 0.0
+    for place, (ms, weight) in enumerate(history):
+        rest += weight * scale
+        number, rest = int(rest + 1e-9), max(0.0, rest - int(rest + 1e-9))
+        others = [abs(history[n][0] - ms) for n in (place - 1, place + 1) if 0 <= n < len(history)]
+        yield from (ms + min(others, default=0) * n // number for n in range(number))
+
+
+def _answers(
+    moments: Sequence[int], order: str, page_size: int, size: int
+) -> tuple[Any, list[Any]]:
+    """A stand-in for HubSpot that answers from a model, and the list of what it was asked."""
+    asked: list[Any] = []
+
+    def fetch(request: PageRequest, stop: Event) -> Page:
+        asked.append(request)
+        after, before = request.bounds
+        low = bisect_left(moments, after + 1)
+        high = len(moments) if before is None else bisect_left(moments, before)
+        places: Sequence[int] = range(low, max(low, high))
+        if order == "descending":
+            places = places[::-1]
+        elif order == "other":
+            places = sorted(places, key=lambda place: place * 2_654_435_761 % 2**32)
+        begin, limit = int(request.cursor or 0), request.limit or page_size
+        held = [{ID: n, OCCURRED_AT: to_text(moments[n])} for n in places[begin : begin + limit]]
+        cursor = str(begin + limit) if begin + limit < len(places) else None
+        return Page({EVENTS: held}, cursor, size * len(held), full=len(held) == limit)
+
+    return fetch, asked
+
+
+def first_sync(
+    events: float, requests: float, settings: Settings, latency: float, limit: Mapping[str, float]
+) -> dict[str, Any]:
+    """What the first sync takes, at this latency (ms) and rate limit."""
+    waiting = requests * latency / 1000 / max(1.0, min(settings.concurrency, requests) * BUSY)
+    seconds = max(waiting, requests / limit.get("per_second", math.inf))
+    return {
+        "rows": round(events),
+        "requests": round(requests),
+        "minutes": round(seconds / 60, 2),
+        "minutes_of_half_a_cpu": round(events / CPU / 60, 2),
+        "days_of_quota": round(requests / limit["daily"], 3) if "daily" in limit else None,
+    }
+
+
+def a_day(rates: Mapping[str, float], settings: Settings) -> dict[str, Any]:
+    """A day of hourly syncs, for the events of a day by event type."""
+    hours = 1 + settings.lookback / MINUTE / 60
+    pages = [rate / SYNCS * hours / settings.page_size for rate in rates.values()]
+    syncs = sum(SYNCS * (math.floor(each * 1.04) + 1) for each in pages)
+    looks = sum(looks_a_day(rate, settings)[0] for rate in rates.values())
+    late = sum(looks_a_day(rate, settings)[1] for rate in rates.values())
+    events, runs = sum(rates.values()), SYNCS * settings.sync_metrics
+    return {
+        "rows": round(events * hours + runs),
+        "requests": round(syncs + looks),
+        "billed_rows": round(events + runs),
+        "requests_of_syncs": round(syncs),
+        "requests_of_looks": round(looks),
+        "billed_rows_if_one_in_1000_is_late": round(events + runs + late),
+    }
+
+
+def looks_a_day(events: float, settings: Settings) -> tuple[float, float]:
+    """The requests of a day's second looks and audits, and the rows that they write if one event in
+    a thousand is late.
+    """
+    ages = settings.audit_days.bit_length()
+    requests = ages * math.ceil(events / settings.page_size * 1.08) if events else 0
+    return requests, events / 1000 * 1.31 * bool(ages)
+
+
+def state_bytes(events: float, settings: Settings) -> float:
+    """The size of the saved state, for a type with so many events a day."""
+    return min(250_000.0, 2_000 + events)
+
+
+def advise(
+    settings: Settings,
+    first: Mapping[str, Any],
+    day: Mapping[str, Any],
+    facts: Mapping[str, tuple[Any, str]],
+    latency: float,
+    limit: Mapping[str, float],
+    types: int,
+) -> dict[str, tuple[str, str]]:
+    """What to set, and why, by key; and whether one connection is enough."""
+    granted = facts.get("limit_granted", (None,))[0] or settings.page_size
+    page = min(settings.page_size, granted)
+    pace = min(CPU / page, limit.get("per_second", math.inf))
+    concurrency = max(1, min(16, math.ceil(pace * latency / 1000 / BUSY)))
+    rows_a_second = min(CPU, page * concurrency / max(latency / 1000, 1e-3), page * pace)
+    interval = max(1_000, min(100_000, int(rows_a_second * 60 // 1_000 * 1_000)))
+    is_busy = day["rows"] > BUSY_DAY
+    looks, daily = day["requests_of_looks"], limit.get("daily", math.inf)
+    audit_days = 16 if looks * 10 > daily else settings.audit_days
+    hours = max(first["minutes"], first["minutes_of_half_a_cpu"]) / 60
+    is_long = hours > 24 or (first["days_of_quota"] or 0) > 1
+    return {
+        "page_size": (str(page), f"HubSpot grants {granted:,} events in a page"),
+        "concurrency": (
+            str(concurrency),
+            f"at {latency:.0f} ms a page, so many requests keep up with half a CPU and the rate limit",
+        ),
+        "checkpoint_interval": (str(interval), "about a minute of the first sync"),
+        "lookback_minutes": (
+            "10" if is_busy else str(settings.lookback // MINUTE),
+            "an hourly sync writes each event of it twice; what comes later is found by second looks",
+        ),
+        "audit_days": (str(audit_days), f"looks take {looks:,} requests a day"),
+        "connections": (
+            "several" if types > 1 and is_long else "one",
+            f"the first sync takes {hours:.1f} hours for {types} event types, one after the other",
+        ),
+        "backfill": (
+            "worth a look"
+            if hours > 24 and not (first["days_of_quota"] or 0) > 1
+            else "not needed",
+            "more machines help only where the CPU is the limit, and not the quota",
+        ),
+    }
