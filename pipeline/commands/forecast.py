@@ -137,43 +137,35 @@ def advise(
     settings: Settings,
     first: Mapping[str, Any],
     day: Mapping[str, Any],
-    facts: Mapping[str, tuple[Any, str]],
+    granted: int | None,
     latency: float,
     limit: Mapping[str, float],
-    types: int,
-) -> dict[str, tuple[str, str]]:
-    """What to set, and why, by key; and whether one connection is enough."""
-    granted = facts.get("limit_granted", (None,))[0] or settings.page_size
-    page = min(settings.page_size, granted)
-    pace = min(CPU / page, limit.get("per_second", math.inf))
-    concurrency = max(1, min(16, math.ceil(pace * latency / 1000 / BUSY)))
-    rows_a_second = min(CPU, page * concurrency / max(latency / 1000, 1e-3), page * pace)
-    interval = max(1_000, min(100_000, int(rows_a_second * 60 // 1_000 * 1_000)))
-    is_busy = day["rows"] > BUSY_DAY
-    looks, daily = day["requests_of_looks"], limit.get("daily", math.inf)
-    audit_days = 16 if looks * 10 > daily else settings.audit_days
-    hours = max(first["minutes"], first["minutes_of_half_a_cpu"]) / 60
-    is_long = hours > 24 or (first["days_of_quota"] or 0) > 1
-    return {
-        "page_size": (str(page), f"HubSpot grants {granted:,} events in a page"),
-        "concurrency": (
-            str(concurrency),
-            f"at {latency:.0f} ms a page, so many requests keep up with half a CPU and the rate limit",
-        ),
-        "checkpoint_interval": (str(interval), "about a minute of the first sync"),
-        "lookback_minutes": (
-            "10" if is_busy else str(settings.lookback // MINUTE),
-            "an hourly sync writes each event of it twice; what comes later is found by second looks",
-        ),
-        "audit_days": (str(audit_days), f"looks take {looks:,} requests a day"),
-        "connections": (
-            "several" if types > 1 and is_long else "one",
-            f"the first sync takes {hours:.1f} hours for {types} event types, one after the other",
-        ),
-        "backfill": (
-            "worth a look"
-            if hours > 24 and not (first["days_of_quota"] or 0) > 1
-            else "not needed",
-            "more machines help only where the CPU is the limit, and not the quota",
-        ),
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The keys to set, and why; also whether to use several connections, or the backfill."""
+    page = min(settings.page_size, granted or settings.page_size)
+    pace = min(CPU / page, limit.get("per_second", math.inf))  # pages a second
+    enough = max(1, min(16, math.ceil(pace * latency / 1000 / BUSY)))
+    concurrency = enough if latency else settings.concurrency
+    interval = max(1_000, min(100_000, int(page * pace * 60) // 1_000 * 1_000))
+    lookback = 10 if day["rows"] > BUSY_DAY else settings.lookback // MINUTE
+    looks = day["requests_of_looks"]
+    audit_days = 16 if looks * 10 > limit.get("daily", math.inf) else settings.audit_days
+    cpu_hours, days = first["minutes_of_half_a_cpu"] / 60, first["days_of_quota"] or 0
+    is_long = cpu_hours > 24 > 24 * days
+    chosen = {
+        "page_size": page,
+        "concurrency": concurrency,
+        "checkpoint_interval": interval,
+        "lookback_minutes": lookback,
+        "audit_days": audit_days,
+    }
+    number = f"{granted:,}" if granted else "an unknown number of"
+    return {name: str(value) for name, value in chosen.items()}, {
+        "page_size": f"HubSpot grants {number} events in a page",
+        "concurrency": f"at {latency:.0f} ms a page, it keeps up with half a CPU and the rate limit",
+        "checkpoint_interval": "about a minute of the first sync",
+        "lookback_minutes": "an hourly sync reads so much again; what comes later, second looks find",
+        "audit_days": f"second looks and audits take {looks:,} requests a day",
+        "connections": f"{'several' if is_long else 'one'}: half a CPU needs {cpu_hours:.1f} hours",
+        "backfill": f"{'worth it' if is_long else 'not needed'}: {days:.2f} days of quota are used",
     }

@@ -1,6 +1,6 @@
 """What an account holds, how HubSpot answers for it, what a sync will take, and what to set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -11,7 +11,6 @@ from pipeline.commands.probe import Facts, add_known, ask_for_facts, smaller_lim
 from pipeline.commands.sample import AT_ONCE, Sample
 from pipeline.config.connect import connect
 from pipeline.config.event_types import select
-from pipeline.config.keys import KEYS
 from pipeline.config.settings import Settings
 from pipeline.errors import HubSpotError, Refused, Unauthorized
 from pipeline.hubspot.client import Client, Page
@@ -43,30 +42,35 @@ def preview(settings: Settings, say: Callable[[str], Any]) -> dict[str, Any]:
         samples: dict[str, Sample] = {}
         firsts: dict[str, Page] = {}
         for name in names:
-            sample, types[name] = Sample(client, settings, name, *_span(settings, client)), {}
+            sample = Sample(client, settings, name, *_span(settings, client))
             try:
-                firsts[name], settings = _first_page(sample, settings)
-                samples[name] = sample
-                if firsts[name].cursor:
-                    sample.ask(Window(max(sample.start, sample.end - DAY), sample.end))
+                firsts[name] = _first_page(sample)
+                samples[name], settings = sample, sample.settings
             except Spent:
                 types[name] = {"not_asked": True}
             except Unauthorized:
                 raise
             except HubSpotError as error:
                 types[name] = {"refused": str(error)}
-        by_size = sorted(samples, key=lambda name: -samples[name].events())
+        smallest_first = sorted(samples, key=lambda name: len(samples[name].places))
         facts = Facts()
-        if by_size:
-            main = samples[by_size[0]]
-            facts = ask_for_facts(main, firsts[by_size[0]], settings.page_size)
-            with suppress(Spent, HubSpotError):
-                for name in by_size:
-                    samples[name].refine(budget.left)
+        if smallest_first:
+            main = samples[smallest_first[-1]]
+            facts = ask_for_facts(main, firsts[smallest_first[-1]])
+            _refine([samples[name] for name in smallest_first], budget)
             add_known(facts, main, budget)
-        for name, sample in samples.items():
-            types[name] |= _about(sample)
+        types |= {name: _about(sample) for name, sample in samples.items()}
         return _report(settings, budget, types, samples, facts)
+
+
+def _refine(samples: Sequence[Sample], budget: Budget) -> None:
+    """Counts more of each event type, with an equal share of the requests that are left."""
+    for others, sample in zip(range(len(samples) - 1, -1, -1), samples, strict=True):
+        kept = budget.left() * others // (others + 1)
+        with suppress(Spent, HubSpotError):
+            if sample.gaps():
+                sample.ask(Window(max(sample.start, sample.end - DAY), sample.end))
+            sample.refine(lambda kept=kept: budget.left() - kept)  # type: ignore[misc]
 
 
 def _selected(settings: Settings, client: Client) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -84,32 +88,32 @@ def _span(settings: Settings, client: Client) -> tuple[int, int]:
     return settings.start, max(client.clock.later(), settings.start + 1)
 
 
-def _first_page(sample: Sample, settings: Settings) -> tuple[Page, Settings]:
-    """The first page, with fewer events if HubSpot refuses so many; and settings that fit."""
-    whole = Window(sample.start, sample.end)
+def _first_page(sample: Sample) -> Page:
+    """The first page, with fewer events if HubSpot refuses so many: that is what to set then."""
+    whole, settings = Window(sample.start, sample.end), sample.settings
     try:
-        return sample.ask(whole), settings
+        return sample.ask(whole)
     except Refused as refused:
         if settings.page_size <= SMALL or "limit" not in str(refused):
             raise
         size = smaller_limit(str(refused), settings.page_size) or SMALL
-        sample.settings = replace(settings, page_size=size)
-        return sample.ask(whole), sample.settings
+    sample.settings = replace(settings, page_size=size)
+    return sample.ask(whole)
 
 
 def _about(sample: Sample) -> dict[str, Any]:
     """What there is of one event type."""
     history, error = sample.history(), sample.error()
-    moments = [ms for ms, _ in history]
+    known = [*sample.places.values(), *sample.thin.values()]
     total, week = sum(weight for _, weight in history), sample.events(sample.end - WEEK * DAY)
     length = (sample.end - sample.start) / STEPS
     steps = [0.0] * STEPS
     for ms, weight in history:
         steps[min(STEPS - 1, max(0, int((ms - sample.start) / length)))] += weight
-    days = max(1.0, (moments[-1] - moments[0]) / DAY) if moments else 1.0
+    days = max(1.0, (max(known) - min(known)) / DAY) if known else 1.0
     return {
-        "first": to_text(moments[0]) if moments else None,
-        "latest": to_text(moments[-1]) if moments else None,
+        "first": to_text(min(known)) if known else None,
+        "latest": to_text(max(known)) if known else None,
         "events": round(total),
         "events_a_day": round(total / days, 1),
         "events_a_day_now": round(week / WEEK, 1),
@@ -133,23 +137,26 @@ def _report(
     samples: dict[str, Sample],
     facts: Facts,
 ) -> dict[str, Any]:
-    order, latency = (facts.get(name, (None,))[0] for name in ("order", "latency_ms_at_4"))
-    latency = latency or facts.get("latency_ms", (None,))[0] or 0.0
+    known = {name: value for name, (value, _) in facts.items()}
+    latency = known.get("latency_ms_at_4") or known.get("latency_ms") or 0.0
+    page_size = min(settings.page_size, known.get("limit_granted") or settings.page_size)
     said = budget.headers() or {}
 
-    def requests(page_size: int) -> float:
-        return sum(
-            read_model(
-                sample.history(), (sample.start, sample.end), order or "ascending",
-                page_size, settings.concurrency, sample.bytes,
-            )
-            for sample in samples.values()
-        )  # fmt: skip
-
+    requests = sum(
+        read_model(
+            sample.history(),
+            (sample.start, sample.end),
+            known.get("order") or "ascending",
+            page_size,
+            settings.concurrency,
+            sample.bytes,
+        )
+        for sample in samples.values()
+    )
     rates = {name: types[name]["events_a_day_now"] for name in samples}
     first = first_sync(
         sum(types[name]["events"] for name in samples),
-        requests(settings.page_size),
+        requests,
         settings,
         latency,
         said,
@@ -159,14 +166,15 @@ def _report(
         "billed_rows_in_the_first_month": first["rows"] + MONTH * day["billed_rows"],
         "state_bytes": round(sum(state_bytes(rate, settings) for rate in rates.values())),
     }
-    advice = advise(settings, first, day, facts, latency, said, len(samples))
+    granted = known.get("limit_granted")
+    configuration, reasons = advise(settings, first, day, granted, latency, said)
     return {
         "requests": budget.made,
         "event_types": types,
         "first_sync": first,
         "a_day": day,
-        "configuration": {key: value for key, (value, _) in advice.items() if key in KEYS},
-        "facts": {name: value for name, (value, _) in facts.items()},
-        "reasons": {key: reason for key, (_, reason) in advice.items()},
+        "configuration": configuration,
+        "facts": known,
+        "reasons": reasons,
         "evidence": {name: evidence for name, (_, evidence) in facts.items()},
     }

@@ -25,16 +25,18 @@ class Facts(dict[str, Fact]):
     def tell(self, name: str, question: Callable[[], Fact]) -> None:
         try:
             self[name] = question()
-        except (HubSpotError, Spent) as error:
-            self[name] = None, str(error)
+        except Spent:
+            self[name] = None, "no request was left to ask"
+        except HubSpotError:
+            self[name] = None, "HubSpot did not answer that"
 
 
-def ask_for_facts(sample: Sample, first: Page, page_size: int) -> Facts:
+def ask_for_facts(sample: Sample, first: Page) -> Facts:
     """What a dozen requests show; `first` is the first page of all."""
     facts, pages = Facts(), [first]
     facts.tell("equal_answers", lambda: _equal(sample, pages))
     facts.tell("repeats", lambda: _repeats(sample, pages))
-    facts.tell("limit_granted", lambda: _limit(sample, first, page_size))
+    facts.tell("limit_granted", lambda: _limit(sample, first))
     facts.tell("cursor_padding", lambda: _padding(pages))
     facts.tell("ids", lambda: _ids(sample.largest))
     event = _plain_event(sample.largest)
@@ -77,11 +79,11 @@ def _repeats(sample: Sample, pages: list[Page]) -> Fact:
     return (repeated > 0 if events else None), said
 
 
-def _limit(sample: Sample, first: Page, page_size: int) -> Fact:
+def _limit(sample: Sample, first: Page) -> Fact:
     if first.cursor is None:
         return None, "all events fit one page"
-    if page_size >= LARGEST:
-        return len(first.events), f"{page_size:,} asked for"
+    if (size := sample.settings.page_size) >= LARGEST:
+        return len(first.events), f"{size:,} asked for"
     try:
         page = sample.fetch(PageRequest(Window(sample.start, sample.end).bounds(), limit=LARGEST))
     except Refused as refused:
@@ -131,7 +133,7 @@ def _bound(sample: Sample, event: Any, side: str) -> Fact:
     """How one bound is kept: (kind, resolution). It is moved past the event, and back."""
     ms = occurred_ms(event)
     if ms is None:
-        return (None, None), "no event with a date"
+        return None, "no event with a date"
     asked = 0
 
     def holds(past: int) -> bool | None:
@@ -157,14 +159,15 @@ def _bound(sample: Sample, event: Any, side: str) -> Fact:
 
 def _bounds(after: Fact, before: Fact) -> tuple[Fact, Fact]:
     """The bounds together, and their resolution."""
-    if not (after[0] and before[0]):
-        return (None, after[1]), (None, before[1])
+    if None in (after[0], before[0]):
+        return (None, max(after[1], before[1])), (None, max(after[1], before[1]))
     kinds, resolutions = {after[0][0], before[0][0]}, {after[0][1], before[0][1]} - {None}
-    value = "ignored" if "ignored" in kinds else None if None in kinds else "mixed"
-    value = min(kinds) if len(kinds) == 1 and None not in kinds else value
-    said = (
-        f"occurredAfter: {after[0][0]}, occurredBefore: {before[0][0]}, at the moment of an event"
+    said = f"occurredAfter is {after[0][0]}, occurredBefore {before[0][0]}".replace(
+        "None", "unclear"
     )
+    if "ignored" in kinds:
+        kinds = {"ignored"}
+    value = None if None in kinds else "mixed" if len(kinds) > 1 else min(kinds)
     return (value, said), (min(resolutions) if len(resolutions) == 1 else None, said)
 
 

@@ -131,12 +131,21 @@ class Sample:
         return math.hypot(rest * noise, math.sqrt(rest * weight)) / total
 
     def refine(self, left: Callable[[], int]) -> None:
-        """Counts more windows until all is counted, or precisely enough; raises Spent before."""
+        """Counts more windows while requests are left, until all is counted, or precisely; then
+        what follows the latest event known.
+        """
+        self._refine(left)
+        latest = max([*self.places.values(), *self.thin.values()], default=self.start)
+        for gap in self.gaps():
+            if gap.contains(latest):
+                self.ask(Window(latest, gap.end))
+
+    def _refine(self, left: Callable[[], int]) -> None:
         walks = turns = 0
-        while gaps := self.gaps():
+        while (gaps := self.gaps()) and left() > 0:
             pages = sum(self.events(gap.start, gap.end or 0) for gap in gaps) / len(self.largest)
             if turns >= SPREAD_TURNS and walks < WALKS:
-                walks = walks + 1 if self._walk_thin(8 ** (walks + 1)) else WALKS
+                walks = walks + 1 if self._walk_thin(8 ** (walks + 1), left()) else WALKS
             elif turns >= SPREAD_TURNS and pages + len(gaps) <= left():
                 gap = max(gaps, key=lambda gap: self.events(gap.start, gap.end or 0))
                 self.ask(self._from(gap, gap.start))
@@ -171,7 +180,7 @@ class Sample:
         density = max(1.0, self.events(gap.start, end)) / (end - gap.start)
         return Window(at, min(end, at + max(1, int(self._part * len(self.largest) / density))))
 
-    def _walk_thin(self, growth: int) -> bool:
+    def _walk_thin(self, growth: int, left: int) -> bool:
         """Walks through the events with a value whose share suits `growth` times as many events as
         the average says. Returns whether another walk is worth while.
         """
@@ -189,7 +198,7 @@ class Sample:
             Walk(Window(self.start, self.end)),
         )
         try:
-            pages = list(islice(walk.pages(fetch, Event()), WALK_PAGES))
+            pages = list(islice(walk.pages(fetch, Event()), min(WALK_PAGES, left)))
         except (Refused, Inconclusive):
             return False
         if pages[-1].is_end:

@@ -1,0 +1,218 @@
+"""`python -m pipeline preview` tells the truth about how HubSpot answers, says how sure it is of
+what there is, and predicts what the first sync then takes.
+"""
+
+import json
+
+import pytest
+
+from pipeline.__main__ import main
+from simulator import api, generated, listed
+from tests.support import BASE, TYPE, Delivered, configuration, event, sync_into, truth
+
+SMALL_PAGES = {"page_size": "50"}
+
+
+def previewed(sim, tmp_path, capsys, *options, **keys):
+    """The exit status, and what the command prints to each stream."""
+    file = tmp_path / "configuration.json"
+    file.write_text(json.dumps(configuration(sim, **keys)))
+    status = main(["preview", "--configuration", str(file), *options])
+    return status, *capsys.readouterr()
+
+
+@pytest.fixture
+def report(account, tmp_path, capsys):
+    """What `--json` prints of an account."""
+
+    def of(histories, behaviour=None, **keys):
+        sim = account(histories, **behaviour or {})
+        status, printed, said = previewed(sim, tmp_path, capsys, "--json", **keys)
+        assert status == 0, said
+        found = json.loads(printed)
+        assert (
+            len(sim.requests) == found["requests"] <= 60 + 3 * max(0, len(found["event_types"]) - 1)
+        )
+        return found
+
+    return of
+
+
+# How HubSpot answers, each fact both ways
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [("ascending",) * 2, ("descending",) * 2, ("shuffled", "other"), ("breaking", "other")],
+)
+def test_the_order_of_answers(report, order, told):
+    facts = report({TYPE: generated(400)}, {"order": order}, **SMALL_PAGES)["facts"]
+    assert facts["order"] == told
+
+
+@pytest.mark.parametrize("resolution", ["millisecond", "second"])
+@pytest.mark.parametrize(
+    ("after", "before", "told"),
+    [(0, 0, "exclusive"), (1, 1, "inclusive"), (1, 0, "mixed"), (0, 1, "mixed")],
+)
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+def test_the_bounds_of_a_range(report, order, after, before, told, resolution):
+    behaviour = {
+        "after_inclusive": bool(after), "before_inclusive": bool(before),
+        "resolution": resolution, "order": order,
+    }  # fmt: skip
+    facts = report({TYPE: generated(120)}, behaviour, **SMALL_PAGES)["facts"]
+    assert (facts["bounds"], facts["resolution"]) == (told, resolution)
+
+
+@pytest.mark.parametrize("ignored", ["after_ignored", "before_ignored"])
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+def test_bounds_that_have_no_effect(report, ignored, order):
+    facts = report({TYPE: generated(120)}, {ignored: True, "order": order}, **SMALL_PAGES)["facts"]
+    assert facts["bounds"] in ("ignored", None)
+    assert (ignored, order) not in BOTH_TOLD or facts["bounds"] == "ignored"
+
+
+BOTH_TOLD = {("after_ignored", "ascending"), ("before_ignored", "descending")}
+
+
+@pytest.mark.parametrize("policy", ["error", "clamp"])
+@pytest.mark.parametrize("most", [30, 250, 1000, 2000])
+def test_the_largest_page(report, most, policy):
+    found = report({TYPE: generated(2500)}, {"max_limit": most, "limit_policy": policy})
+    assert found["facts"]["limit_granted"] == most
+    assert found["configuration"]["page_size"] == str(min(most, 1000))
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_the_padding_of_page_cursors(report, padding):
+    found = report({TYPE: generated(400)}, {"cursor_padding": padding}, **SMALL_PAGES)
+    assert found["facts"]["cursor_padding"] == padding
+
+
+@pytest.mark.parametrize("honored", [True, False])
+def test_whether_properties_are_honored(report, monkeypatch, honored):
+    if not honored:
+        monkeypatch.setattr(api, "keep_properties", lambda body, names: body)
+    assert report({TYPE: generated(20)})["facts"]["properties_honored"] is honored
+
+
+def test_answers_that_repeat_and_that_differ(report):
+    plain = report({TYPE: generated(200)}, **SMALL_PAGES)["facts"]
+    assert (plain["repeats"], plain["equal_answers"]) == (False, True)
+    twice = {"fault": lambda asked: "duplicate"}
+    assert report({TYPE: generated(200)}, twice, **SMALL_PAGES)["facts"]["repeats"] is True
+    moody = {"fault": lambda asked: "unordered" if asked.number % 2 else None}
+    assert report({TYPE: generated(200)}, moody, **SMALL_PAGES)["facts"]["equal_answers"] is False
+
+
+def test_the_headers_of_the_rate_limit(report):
+    assert report({TYPE: generated(20)})["facts"]["rate_limit"] is None
+    limits = {"quota": (190, 10_000), "daily_quota": 250_000}
+    told = report({TYPE: generated(20)}, limits)["facts"]["rate_limit"]
+    assert (told["requests"], told["seconds"], told["daily"]) == (190, 10, 250_000)
+
+
+def test_the_oldest_event_may_be_before_the_start(report):
+    found = report({TYPE: generated(300)}, initial_sync_start_date="2026-03-01", **SMALL_PAGES)
+    assert found["facts"]["oldest"].startswith("2026-01-01")
+    assert found["event_types"][TYPE]["first"].startswith("2026-03-01")
+
+
+# How much there is, and what a sync takes
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
+@pytest.mark.parametrize("shape", ["uniform", "rhythm", "bursty", "sparse"])
+@pytest.mark.parametrize("events", [1_000, 5_000, 20_000])
+def test_the_number_of_events_within_a_fifth_or_said_to_be_unsure(report, shape, order, events):
+    history = generated(events, shape=shape)
+    held = report({TYPE: history}, {"order": order}, **SMALL_PAGES)["event_types"][TYPE]
+    assert held["error"] is None or abs(held["events"] / events - 1) <= 0.2
+    assert held["error"] is not None or order != "ascending"  # there it is sure of all of these
+    assert held["error"] != 0 or held["events"] == events
+
+
+@pytest.mark.parametrize("shape", ["uniform", "rhythm", "bursty", "sparse"])
+def test_the_first_sync_takes_what_was_predicted(account, tmp_path, capsys, shape):
+    history = generated(1_500, shape=shape)
+    sim = account({TYPE: history})
+    _, printed, _ = previewed(sim, tmp_path, capsys, "--json", **SMALL_PAGES)
+    predicted = json.loads(printed)["first_sync"]
+    sim.requests.clear()
+    delivered = sync_into(Delivered(), sim, audit_days="0", **SMALL_PAGES)
+    assert delivered.ids() == truth(history)
+    assert abs(predicted["rows"] / len(history) - 1) <= 0.1
+    assert abs(predicted["requests"] / len(sim.requests) - 1) <= 0.1
+
+
+def test_each_other_type_is_counted_too(report):
+    types = {
+        TYPE: generated(3_000),
+        **{f"pe1_{n}": generated(120, event_type=f"pe1_{n}") for n in range(4)},
+    }
+    held = report(types, event_types="*", **SMALL_PAGES)["event_types"]
+    assert [held[f"pe1_{n}"]["events"] for n in range(4)] == [120] * 4
+
+
+# Accounts of which little can be told
+
+
+def test_a_token_without_scopes_is_told_which(account, tmp_path, capsys):
+    sim = account({TYPE: generated(20)}, forbidden={TYPE: ("some.scope",)})
+    status, printed, _ = previewed(sim, tmp_path, capsys)
+    assert status == 0 and "cannot be read" in printed and "some.scope" in printed
+    _, printed, _ = previewed(sim, tmp_path, capsys, "--json")
+    assert json.loads(printed)["event_types"][TYPE] == {"refused": True}
+
+
+def test_no_more_than_a_hundredth_of_what_is_left_of_the_day(account, tmp_path, capsys):
+    sim = account({TYPE: generated(3_000)}, daily_quota=1_000)
+    status, printed, said = previewed(sim, tmp_path, capsys, **SMALL_PAGES)
+    assert status == 0 and len(sim.requests) == 9 and "a hundredth of what is left" in said
+    assert "no request was left to ask" in printed
+    sim = account({TYPE: generated(3_000)}, daily_quota=99)
+    status, printed, _ = previewed(sim, tmp_path, capsys)
+    assert status == 0 and len(sim.requests) == 1 and "too little of the day's quota" in printed
+
+
+def test_requests_that_fail_count_too(account, tmp_path, capsys):
+    sim = account({TYPE: generated(3_000)}, fault=lambda asked: "500" if asked.number % 3 else None)
+    status, *_ = previewed(sim, tmp_path, capsys, max_outage_minutes="0.01", **SMALL_PAGES)
+    assert status == 0 and len(sim.requests) <= 60
+
+
+@pytest.mark.parametrize("events", [[], [event(BASE + 1_500, 1, hs_a="1", hs_b="2")]])
+def test_an_account_with_at_most_one_event(report, account, tmp_path, capsys, events):
+    found = report({TYPE: listed(events)})
+    assert found["event_types"][TYPE]["events"] == found["first_sync"]["rows"] == len(events)
+    assert found["facts"]["order"] is None and found["facts"]["limit_granted"] is None
+    assert found["facts"]["bounds"] == ("exclusive" if events else None)
+    _, printed, _ = previewed(account({TYPE: listed(events)}), tmp_path, capsys)
+    assert ("1 event (all counted)" if events else "no events") in printed
+
+
+# What it prints
+
+
+def test_json_begins_with_what_was_promised_and_holds_nothing_personal(report):
+    history = generated(300, event_type="pe1_signup")
+    found = report({"pe1_signup": history}, event_types="pe1_*", **SMALL_PAGES)
+    assert list(found)[:6] == [
+        "requests", "event_types", "first_sync", "a_day", "configuration", "facts",
+    ]  # fmt: skip
+    text = json.dumps(found)
+    for held in map(history.event, range(300)):
+        secrets = [held["id"], held["objectId"], *held["properties"]]
+        assert not [secret for secret in secrets if f'"{secret}' in text or secret in text.split()]
+    assert "http" not in text and "pat-na1-secret" not in text
+
+
+def test_the_configuration_to_paste_is_one_that_is_accepted(report, account, tmp_path, capsys):
+    found = report({TYPE: generated(300)}, **SMALL_PAGES)
+    status, printed, _ = previewed(
+        account({TYPE: generated(300)}), tmp_path, capsys, **found["configuration"]
+    )
+    assert status == 0
+    for key, value in found["configuration"].items():
+        assert f'"{key}": "' in printed and value
