@@ -57,16 +57,20 @@ def preview(settings: Settings, say: Callable[[str], Any]) -> dict[str, Any]:
         if smallest_first:
             main = samples[smallest_first[-1]]
             facts = ask_for_facts(main, firsts[smallest_first[-1]])
-            _refine([samples[name] for name in smallest_first], budget)
+            main_first = [main, *(samples[name] for name in smallest_first[:-1])]
+            _refine(main_first, budget)
             add_known(facts, main, budget)
         types |= {name: _about(sample) for name, sample in samples.items()}
         return _report(settings, budget, types, samples, facts)
 
 
 def _refine(samples: Sequence[Sample], budget: Budget) -> None:
-    """Counts more of each event type, with an equal share of the requests that are left."""
+    """Counts more of each event type: of the first with all requests but two for each other, then
+    of the others with an equal share of what is left.
+    """
     for others, sample in zip(range(len(samples) - 1, -1, -1), samples, strict=True):
-        kept = budget.left() * others // (others + 1)
+        is_main = sample is samples[0]
+        kept = others * (2 if is_main else budget.left() // (others + 1))
         with suppress(Spent, HubSpotError):
             if sample.gaps():
                 sample.ask(Window(max(sample.start, sample.end - DAY), sample.end))

@@ -31,7 +31,8 @@ GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples spread evenly, and in step with
 SPREAD_TURNS = 3  # times as many windows are spread over the range before the walk
 WALKS, WALK_PAGES = 3, 12  # at most; half as many pages are aimed at
 NEIGHBORS, PARTS = 40, 4  # over which, and in how many steps, what stands for many is spread
-PRECISE = 0.015  # a relative error
+PRECISE, DOUBTFUL = 0.015, 0.15  # relative errors (one standard deviation)
+LEAST = 25  # events counted that have a value, for its share to be known
 
 
 class Sample:
@@ -121,14 +122,15 @@ class Sample:
         return sum(weight for ms, weight in self.history() if begin <= ms < end)
 
     def error(self) -> float | None:
-        """The relative error of their number; None: not known, since bursts may hide."""
+        """The relative error of their number; None: it is not known, and bursts may hide."""
         total, weight = self.events(), self.weight()
         if not self.gaps():
             return 0.0
         if not weight:
             return None
         rest, noise = total - len(self.places), math.sqrt(weight / len(self.places))
-        return math.hypot(rest * noise, math.sqrt(rest * weight)) / total
+        error = math.hypot(rest * noise, math.sqrt(rest * weight)) / total
+        return error if error < DOUBTFUL else None
 
     def refine(self, left: Callable[[], int]) -> None:
         """Counts more windows while requests are left, until all is counted, or precisely; then
@@ -149,7 +151,7 @@ class Sample:
             elif turns >= SPREAD_TURNS and pages + len(gaps) <= left():
                 gap = max(gaps, key=lambda gap: self.events(gap.start, gap.end or 0))
                 self.ask(self._from(gap, gap.start))
-            elif self.thin and (self.error() or 0) < PRECISE:
+            elif self.thin and (self.error() or 1) < PRECISE:
                 return
             else:
                 turns += 1
@@ -186,7 +188,7 @@ class Sample:
         """
         events = self.events() * (1 if self.thin else growth)
         aim = WALK_PAGES / 2 * len(self.largest) / events
-        shares = {pair: n / len(self.places) for pair, n in self._values.items() if n > 10}
+        shares = {pair: n / len(self.places) for pair, n in self._values.items() if n >= LEAST}
         if not shares:
             return False
         pair = min(shares, key=lambda pair: abs(math.log(shares[pair] / aim)))
