@@ -13,13 +13,19 @@ from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import EVENTS, ID, OCCURRED_AT
 from pipeline.reading.reader import Reader
 from pipeline.reading.window import PageRequest
-from pipeline.timestamps import MINUTE, to_text
+from pipeline.timestamps import DAY, MINUTE, to_text
 
 MODELLED, LEAST_PAGE = 40_000, 50  # events in a model at most; events in its pages at least
-BUSY = 0.8  # of its time a worker waits for HubSpot, while there is enough to read
+BUSY = 0.7  # of its time a worker waits for HubSpot, while there is enough to read
 CPU = 9_000  # events a second that half a CPU turns into rows (docs/scale.md)
 SYNCS = 24  # a day
 MONTH = 30  # days
+PAGES_OF_LOOKS = 1.08  # for each page of what they count
+LATEST = 180  # days for which HubSpot recognizes a visitor: nothing later is expected
+# What audits/ keeps of what was delivered: lengths of cells, ages (days) from which on they are the
+# next longer, and two lengths longer for a type that has few events in one; buckets of larger ones.
+WIDTHS, BANDS = (15 * MINUTE, 60 * MINUTE, DAY // 4, DAY, 8 * DAY), (8, 32)
+SPARSE, CROWD, FEW, BUCKETS = 2, 25, 64, 16
 BUSY_DAY = 1_000_000  # rows a day, from which on a shorter look-back pays
 
 History = Sequence[tuple[int, float]]  # moments (ms), and the events that each stands for
@@ -121,16 +127,41 @@ def a_day(rates: Mapping[str, float], settings: Settings) -> dict[str, Any]:
 
 def looks_a_day(events: float, settings: Settings) -> tuple[float, float]:
     """The requests of a day's second looks and audits, and the rows that they write if one event in
-    a thousand is late.
+    a thousand is late, by an hour to 180 days (log-uniform): a late event, or all of its bucket.
     """
-    ages = settings.audit_days.bit_length()
-    requests = ages * math.ceil(events / settings.page_size * 1.08) if events else 0
-    return requests, events / 1000 * 1.31 * bool(ages)
+    if not settings.audit_days:
+        return 0.0, 0.0
+    ages, rows = [2**n for n in range(settings.audit_days.bit_length())], 0.0
+    for age in ages:
+        cells = DAY / _width(age)
+        held = events / cells
+        buckets = BUCKETS if held >= FEW else 1
+        share = max(0.0, math.log(2 * min(age, LATEST) / age)) / math.log(24 * LATEST)
+        late = held / 1000 * share / buckets  # in a bucket, on average (Poisson)
+        none, one, two = (math.exp(-late) * late**n / math.factorial(n) for n in range(3))
+        rows += cells * buckets * (one + 2 * two + (1 - none - one - two) * held / buckets)
+    return len(ages) * math.ceil(events / settings.page_size * PAGES_OF_LOOKS), rows
 
 
-def state_bytes(events: float, settings: Settings) -> float:
-    """The size of the saved state, for a type with so many events a day."""
-    return min(250_000.0, 2_000 + events)
+def state_bytes(events: float, settings: Settings) -> int:
+    """The size of the saved state, for a type with so many events a day: a sum for each cell of the
+    calendar, and for larger ones its buckets.
+    """
+    size, day = 500.0, 0.0
+    while day < settings.audit_days:
+        width = _width(day)
+        if events * width / DAY < CROWD:
+            width = WIDTHS[min(WIDTHS.index(width) + SPARSE, len(WIDTHS) - 1)]
+        held = events * width / DAY
+        used = BUCKETS * (1 - (1 - 1 / BUCKETS) ** held) if held >= FEW else 0.0
+        size += (8 + 4 * used) * 4 / 3 + 4
+        day += width / DAY
+    return round(size)
+
+
+def _width(age: float) -> int:
+    """How long (ms) a cell of that age in days is."""
+    return WIDTHS[sum(age >= band for band in BANDS)]
 
 
 def advise(

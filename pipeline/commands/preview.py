@@ -168,7 +168,7 @@ def _report(
     day = a_day(rates, settings)
     first |= {
         "billed_rows_in_the_first_month": first["rows"] + MONTH * day["billed_rows"],
-        "state_bytes": round(sum(state_bytes(rate, settings) for rate in rates.values())),
+        "state_bytes": sum(state_bytes(rate, settings) for rate in rates.values()),
     }
     granted = known.get("limit_granted")
     configuration, reasons = advise(settings, first, day, granted, latency, said)

@@ -31,7 +31,7 @@ GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples spread evenly, and in step with
 SPREAD_TURNS = 3  # times as many windows are spread over the range before the walk
 WALKS, WALK_PAGES = 3, 12  # at most; half as many pages are aimed at
 NEIGHBORS, PARTS = 40, 4  # over which, and in how many steps, what stands for many is spread
-PRECISE, DOUBTFUL = 0.015, 0.15  # relative errors (one standard deviation)
+PRECISE, DOUBTFUL = 0.005, 0.15  # relative errors (one standard deviation)
 LEAST = 25  # events counted that have a value, for its share to be known
 
 
@@ -139,7 +139,7 @@ class Sample:
         self._refine(left)
         latest = max([*self.places.values(), *self.thin.values()], default=self.start)
         for gap in self.gaps():
-            if gap.contains(latest):
+            if gap.contains(latest) and left() > 0:
                 self.ask(Window(latest, gap.end))
 
     def _refine(self, left: Callable[[], int]) -> None:
@@ -155,7 +155,7 @@ class Sample:
                 return
             else:
                 turns += 1
-                windows = list(islice(self._spread(), AT_ONCE))
+                windows = list(islice(self._spread(), min(AT_ONCE, left())))
                 at_once = AT_ONCE if len(windows) == AT_ONCE else 1
                 with ThreadPoolExecutor(AT_ONCE) as workers:
                     list(workers.map(partial(self.ask, at_once=at_once), windows))
