@@ -22,10 +22,9 @@ SYNCS = 24  # a day
 MONTH = 30  # days
 PAGES_OF_LOOKS = 1.08  # for each page of what they count
 LATEST = 180  # days for which HubSpot recognizes a visitor: nothing later is expected
-# What audits/ keeps of what was delivered: lengths of cells, ages (days) from which on they are the
-# next longer, and two lengths longer for a type that has few events in one; buckets of larger ones.
-WIDTHS, BANDS = (15 * MINUTE, 60 * MINUTE, DAY // 4, DAY, 8 * DAY), (8, 32)
-SPARSE, CROWD, FEW, BUCKETS = 2, 25, 64, 16
+# The cells that audits keep of what was delivered: how long, from which age (days) on the next, and
+# how many events the larger ones hold (docs/audits.md).
+WIDTHS, BANDS, FULL = (15 * MINUTE, 60 * MINUTE, DAY // 4), (8, 32), 2_048
 BUSY_DAY = 1_000_000  # rows a day, from which on a shorter look-back pays
 
 History = Sequence[tuple[int, float]]  # moments (ms), and the events that each stands for
@@ -126,42 +125,26 @@ def a_day(rates: Mapping[str, float], settings: Settings) -> dict[str, Any]:
 
 
 def looks_a_day(events: float, settings: Settings) -> tuple[float, float]:
-    """The requests of a day's second looks and audits, and the rows that they write if one event in
-    a thousand is late, by an hour to 180 days (log-uniform): a late event, or all of its bucket.
+    """The requests of a day's second looks and audits, and the rows billed for them if one event in
+    a thousand is late, by an hour to 180 days (log-uniform): a late event, or all of its bucket. A
+    row of the same month is not billed again.
     """
-    if not settings.audit_days:
-        return 0.0, 0.0
-    ages, rows = [2**n for n in range(settings.audit_days.bit_length())], 0.0
-    for age in ages:
-        cells = DAY / _width(age)
-        held = events / cells
-        buckets = BUCKETS if held >= FEW else 1
+    rows, ages = 0.0, settings.audit_days.bit_length()
+    for age in (2**n for n in range(ages)):
+        cells = DAY / WIDTHS[(age >= BANDS[0]) + (age >= BANDS[1])]
+        buckets = 32 if events / cells >= FULL else 8
+        held = events / cells / buckets
         share = max(0.0, math.log(2 * min(age, LATEST) / age)) / math.log(24 * LATEST)
-        late = held / 1000 * share / buckets  # in a bucket, on average (Poisson)
+        late = held / 1000 * share  # in a bucket, on average
         none, one, two = (math.exp(-late) * late**n / math.factorial(n) for n in range(3))
-        rows += cells * buckets * (one + 2 * two + (1 - none - one - two) * held / buckets)
-    return len(ages) * math.ceil(events / settings.page_size * PAGES_OF_LOOKS), rows
+        others = (1 - none - one - two) * held * min(1.0, age / MONTH)
+        rows += cells * buckets * (late + others)
+    return ages * math.ceil(events / settings.page_size * PAGES_OF_LOOKS), rows
 
 
 def state_bytes(events: float, settings: Settings) -> int:
-    """The size of the saved state, for a type with so many events a day: a sum for each cell of the
-    calendar, and for larger ones its buckets.
-    """
-    size, day = 500.0, 0.0
-    while day < settings.audit_days:
-        width = _width(day)
-        if events * width / DAY < CROWD:
-            width = WIDTHS[min(WIDTHS.index(width) + SPARSE, len(WIDTHS) - 1)]
-        held = events * width / DAY
-        used = BUCKETS * (1 - (1 - 1 / BUCKETS) ** held) if held >= FEW else 0.0
-        size += (8 + 4 * used) * 4 / 3 + 4
-        day += width / DAY
-    return round(size)
-
-
-def _width(age: float) -> int:
-    """How long (ms) a cell of that age in days is."""
-    return WIDTHS[sum(age >= band for band in BANDS)]
+    """The size of the saved state, for a type with so many events a day."""
+    return 500 + bool(settings.audit_days) * round(min(244_000, 1_500 + 24 * events))
 
 
 def advise(

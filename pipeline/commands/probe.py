@@ -71,8 +71,8 @@ def _repeats(sample: Sample, pages: list[Page]) -> Fact:
     """Whether pages repeat events; adds two pages to the first, and notes the order of all."""
     while pages[-1].cursor and len(pages) < 3:
         pages.append(sample.ask(Window(sample.start, sample.end), pages[-1].cursor))
-    events = [event for page in pages for event in page.events]
-    moments = [ms for ms in map(occurred_ms, events) if ms is not None]
+    events = [each for page in pages for each in page.events if occurred_ms(each) is not None]
+    moments = [occurred_ms(event) or 0 for event in events]
     sample.orders |= {order_of(moments)} if len(set(moments)) > 1 else set()
     repeated = len(events) - len(set(map(id_of, events)))
     said = f"{repeated} of {len(events):,} events came again in {len(pages)} pages"

@@ -23,7 +23,7 @@ from pipeline.hubspot.client import Client, Page
 from pipeline.hubspot.events_api import PROPERTIES, occurred_ms
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.walk import Walk
-from pipeline.reading.whole import Inconclusive
+from pipeline.reading.whole import Inconclusive, is_plain
 from pipeline.reading.window import PageRequest, Window, id_of, part_of
 
 AT_ONCE = 4
@@ -31,7 +31,7 @@ GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples spread evenly, and in step with
 SPREAD_TURNS = 3  # times as many windows are spread over the range before the walk
 WALKS, WALK_PAGES = 3, 12  # at most; half as many pages are aimed at
 NEIGHBORS, PARTS = 40, 4  # over which, and in how many steps, what stands for many is spread
-PRECISE, DOUBTFUL = 0.005, 0.15  # relative errors (one standard deviation)
+PRECISE, DOUBTFUL = 0.01, 0.2  # relative errors (two standard deviations)
 LEAST = 25  # events counted that have a value, for its share to be known
 
 
@@ -55,9 +55,10 @@ class Sample:
     def ask(self, window: Window, cursor: str | None = None, at_once: int = 1) -> Page:
         """One page of a window; it is counted. The pages of one walk come in their order."""
         began = time.monotonic()
-        page = self.fetch(PageRequest(window.bounds(), cursor))
+        request = PageRequest(window.bounds(), cursor)
+        page = self.fetch(request)
         self.seconds[at_once].append(time.monotonic() - began)
-        self._count(window, page)
+        self._count(window, request, page)
         return page
 
     def fetch(self, request: PageRequest, stop: Event | None = None, **changes: Any) -> Page:
@@ -65,12 +66,14 @@ class Sample:
         query = query_for(replace(self.settings, **changes), self._event_type)
         return fetch_page(self._client, query, request, stop or Event())
 
-    def _count(self, window: Window, page: Page) -> None:
+    def _count(self, window: Window, request: PageRequest, page: Page) -> None:
         part, begin, end = part_of(window, page, window.bounds()), window.start, window.end or 0
         moments = [ms for ms in map(occurred_ms, page.events) if ms is not None]
         order = order_of(moments)
         own = {key: ms for key, ms in part.places.items() if ms is not None and window.contains(ms)}
         new = own.keys() - self.places.keys()
+        part.is_new = bool(new)
+        is_end = page.cursor is None and is_plain(page, request, part, 0)
         for event in page.events:
             if id_of(event) in new:
                 self._values.update(_values_of(event))
@@ -78,9 +81,9 @@ class Sample:
         self.orders |= {order} if len(set(moments)) > 1 else set()
         if len(page.events) > len(self.largest):
             self.largest, self.bytes = page.events, page.size / len(page.events)
-        if page.cursor is not None and order == "ascending":
+        if not is_end and order == "ascending":
             end = max(own.values(), default=begin)
-        elif page.cursor is not None:
+        elif not is_end:
             begin = min(own.values(), default=end) + 1 if order == "descending" else end
             self._part /= 1 + (order == "other")
         joined = [each for each in self.covered if each[0] <= end and begin <= each[1]]
@@ -129,7 +132,7 @@ class Sample:
         if not weight:
             return None
         rest, noise = total - len(self.places), math.sqrt(weight / len(self.places))
-        error = math.hypot(rest * noise, math.sqrt(rest * weight)) / total
+        error = 2 * math.hypot(rest * noise, math.sqrt(rest * weight)) / total
         return error if error < DOUBTFUL else None
 
     def refine(self, left: Callable[[], int]) -> None:
