@@ -16,7 +16,7 @@ from pipeline.reading.window import PageRequest
 from pipeline.timestamps import DAY, MINUTE, to_text
 
 MODELLED, LEAST_PAGE = 40_000, 50  # events in a model at most; events in its pages at least
-BUSY = 0.7  # of its time a worker waits for HubSpot, while there is enough to read
+BUSY = 0.9  # of its time a worker waits for HubSpot, while there is enough to read
 CPU = 9_000  # events a second that half a CPU turns into rows (docs/scale.md)
 SYNCS = 24  # a day
 MONTH = 30  # days
@@ -100,7 +100,7 @@ def first_sync(
     return {
         "rows": round(events),
         "requests": round(requests),
-        "minutes": round(seconds / 60, 2),
+        "minutes": round(seconds / 60, 3),
         "minutes_of_half_a_cpu": round(events / CPU / 60, 2),
         "days_of_quota": round(requests / limit["daily"], 3) if "daily" in limit else None,
     }

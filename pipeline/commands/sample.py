@@ -7,7 +7,7 @@ of some property only: a sample that no burst escapes. The counted windows tell 
 import math
 import time
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -30,7 +30,7 @@ AT_ONCE = 4
 GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples spread evenly, and in step with no day or week
 SPREAD_TURNS = 3  # times as many windows are spread over the range before the walk
 WALKS, WALK_PAGES = 3, 12  # at most; half as many pages are aimed at
-NEIGHBORS, PARTS = 40, 4  # over which, and in how many steps, what stands for many is spread
+NEIGHBORS, PARTS = 100, 4  # over which, and in how many steps, what stands for many is spread
 PRECISE, DOUBTFUL = 0.01, 0.2  # relative errors (two standard deviations)
 LEAST = 25  # events counted that have a value, for its share to be known
 
@@ -47,19 +47,28 @@ class Sample:
         self.orders = set[str]()  # of the answers
         self.largest: list[Any] = []  # page, as events
         self.bytes = 0.0  # of an event
-        self.seconds: dict[int, list[float]] = {1: [], AT_ONCE: []}  # of pages, by requests at once
+        self.seconds = defaultdict[int, list[float]](list)  # of pages, by requests at once
         self._values = Counter[tuple[str, str]]()
         self._points = (n * GOLDEN % 1 for n in range(1, 500))
         self._part = 0.7  # of a page: what a window is to hold if answers are in no order
 
-    def ask(self, window: Window, cursor: str | None = None, at_once: int = 1) -> Page:
+    def ask(self, window: Window, cursor: str | None = None) -> Page:
         """One page of a window; it is counted. The pages of one walk come in their order."""
+        return self._ask_all([window], cursor)[0]
+
+    def _ask_all(self, windows: Sequence[Window], cursor: str | None = None) -> list[Page]:
+        """A page of each window, asked for at once."""
+        requests = [PageRequest(window.bounds(), cursor) for window in windows]
+        with ThreadPoolExecutor(AT_ONCE) as workers:
+            answers = list(workers.map(self._timed, requests))
+        for window, request, (page, seconds) in zip(windows, requests, answers, strict=True):
+            self.seconds[len(windows)].append(seconds)
+            self._count(window, request, page)
+        return [page for page, _ in answers]
+
+    def _timed(self, request: PageRequest) -> tuple[Page, float]:
         began = time.monotonic()
-        request = PageRequest(window.bounds(), cursor)
-        page = self.fetch(request)
-        self.seconds[at_once].append(time.monotonic() - began)
-        self._count(window, request, page)
-        return page
+        return self.fetch(request), time.monotonic() - began
 
     def fetch(self, request: PageRequest, stop: Event | None = None, **changes: Any) -> Page:
         """A page that is not counted, as a sync with other settings would ask for it."""
@@ -90,6 +99,11 @@ class Sample:
         if begin < end:
             merged = min([begin, *(b for b, _ in joined)]), max([end, *(e for _, e in joined)])
             self.covered = sorted([*(each for each in self.covered if each not in joined), merged])
+
+    @property
+    def page_events(self) -> int:
+        """What a full page holds, as far as is known."""
+        return max(1, len(self.largest))
 
     def gaps(self) -> list[Window]:
         """Where events are not counted."""
@@ -148,7 +162,7 @@ class Sample:
     def _refine(self, left: Callable[[], int]) -> None:
         walks = turns = 0
         while (gaps := self.gaps()) and left() > 0:
-            pages = sum(self.events(gap.start, gap.end or 0) for gap in gaps) / len(self.largest)
+            pages = sum(self.events(gap.start, gap.end or 0) for gap in gaps) / self.page_events
             if turns >= SPREAD_TURNS and walks < WALKS:
                 walks = walks + 1 if self._walk_thin(8 ** (walks + 1), left()) else WALKS
             elif turns >= SPREAD_TURNS and pages + len(gaps) <= left():
@@ -158,17 +172,16 @@ class Sample:
                 return
             else:
                 turns += 1
-                windows = list(islice(self._spread(), min(AT_ONCE, left())))
-                at_once = AT_ONCE if len(windows) == AT_ONCE else 1
-                with ThreadPoolExecutor(AT_ONCE) as workers:
-                    list(workers.map(partial(self.ask, at_once=at_once), windows))
-                if not windows and turns > SPREAD_TURNS:
+                if windows := list(islice(self._spread(), min(AT_ONCE, left()))):
+                    self._ask_all(windows)
+                elif turns > SPREAD_TURNS:
                     return
-                turns = turns if windows else SPREAD_TURNS
+                else:
+                    turns = SPREAD_TURNS
 
     def _spread(self) -> Iterator[Window]:
         """Windows spread over the range, from the first event on."""
-        first = min(self.places.values()) if self.orders == {"ascending"} else self.start
+        first = min(self.places.values(), default=0) if self.orders == {"ascending"} else self.start
         for point in self._points:
             at = first + int((self.end - first) * point)
             yield from (self._from(gap, at) for gap in self.gaps() if gap.contains(at))
@@ -183,36 +196,36 @@ class Sample:
         if self.orders <= {"ascending"}:
             return Window(at, end)
         density = max(1.0, self.events(gap.start, end)) / (end - gap.start)
-        return Window(at, min(end, at + max(1, int(self._part * len(self.largest) / density))))
+        return Window(at, min(end, at + max(1, int(self._part * self.page_events / density))))
 
     def _walk_thin(self, growth: int, left: int) -> bool:
         """Walks through the events with a value whose share suits `growth` times as many events as
         the average says. Returns whether another walk is worth while.
         """
-        events = self.events() * (1 if self.thin else growth)
-        aim = WALK_PAGES / 2 * len(self.largest) / events
         shares = {pair: n / len(self.places) for pair, n in self._values.items() if n >= LEAST}
         if not shares:
             return False
+        events = self.events() * (1 if self.thin else growth)
+        aim = WALK_PAGES / 2 * self.page_events / events
         pair = min(shares, key=lambda pair: abs(math.log(shares[pair] / aim)))
         if shares[pair] > 16 * aim:
             return False
         filters = (*self.settings.property_filters, pair)
-        fetch, walk = (
-            partial(self.fetch, property_filters=filters),
-            Walk(Window(self.start, self.end)),
+        walk = Walk(Window(self.start, self.end)).pages(
+            partial(self.fetch, property_filters=filters), Event()
         )
         try:
-            pages = list(islice(walk.pages(fetch, Event()), min(WALK_PAGES, left)))
+            pages = list(islice(walk, min(WALK_PAGES, left)))
         except (Refused, Inconclusive):
             return False
         if pages[-1].is_end:
-            self.thin = {key: ms for key, ms in walk.seen().items() if ms is not None}
+            places = [each for page in pages for each in page.places.items()]
+            self.thin = {key: ms for key, ms in places if ms is not None}
             held = sum(key in self.places for key in self.thin)
             if not 0.8 < held / self._values[pair] < 1.25:  # the filter is not kept to
                 self.thin = {}
                 return False
-        return not pages[-1].is_end or len(self.thin) < 3 * len(self.largest)
+        return not pages[-1].is_end or len(self.thin) < 3 * self.page_events
 
 
 def order_of(moments: Sequence[int]) -> str:

@@ -131,9 +131,10 @@ def test_the_oldest_event_may_be_before_the_start(report):
 # How much there is, and what a sync takes
 
 
-@pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
 @pytest.mark.parametrize("shape", ["uniform", "rhythm", "bursty", "sparse"])
-@pytest.mark.parametrize("pages", [5, 30, 100])
+@pytest.mark.parametrize(
+    ("pages", "order"), [(5, "ascending"), (100, "ascending"), (30, "descending"), (30, "shuffled")]
+)
 def test_the_number_of_events_within_a_fifth_or_said_to_be_unsure(report, shape, order, pages):
     events = 200 * pages
     history = generated(events, shape=shape)
@@ -185,8 +186,8 @@ def test_a_day_costs_what_the_events_of_a_day_cost():
     assert day["rows"] == 2_000_024 and day["billed_rows"] == 1_000_024
     assert abs(day["requests_of_syncs"] / 2_300 - 1) < 0.15  # measured: docs/scale.md
     assert abs(day["requests_of_looks"] / 9_700 - 1) < 0.1  # measured: docs/audits.md
-    assert 1.1 < day["billed_rows_if_one_in_1000_is_late"] / 1_000_000 < 2
-    assert 150_000 < state_bytes(1_000_000, settings) < 250_000
+    assert 1.05 < day["billed_rows_if_one_in_1000_is_late"] / 1_000_000 < 1.4
+    assert 150_000 < state_bytes(1_000_000, settings) <= 250_000
     assert state_bytes(100, settings) < 5_000
     without = a_day({TYPE: 1_000_000.0}, replace(settings, audit_days=0, lookback=0))
     assert without["rows"] == without["billed_rows_if_one_in_1000_is_late"] == 1_000_024
