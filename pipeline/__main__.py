@@ -12,7 +12,7 @@ from pipeline.commands.event_types import find_event_types, format_event_types
 from pipeline.commands.preview import preview
 from pipeline.commands.preview_page import format_preview
 from pipeline.commands.read_again import read_again
-from pipeline.config.settings import Settings, read_settings
+from pipeline.config.settings import read_settings
 from pipeline.errors import ConnectorError
 
 PROGRESS_EVERY = 10  # event types
@@ -79,7 +79,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _preview(options: argparse.Namespace) -> None:
-    report = preview(_settings(options), lambda sentence: sys.stderr.write(f"{sentence}\n"))
+    given = _read_json(options.configuration)
+    start = given.get("initial_sync_start_date") or "1970-01-01"
+    settings = read_settings({**given, "initial_sync_start_date": start})
+    report = preview(settings, lambda sentence: sys.stderr.write(f"{sentence}\n"))
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if options.json:
         for held in report["event_types"].values():
@@ -89,15 +92,12 @@ def _preview(options: argparse.Namespace) -> None:
         sys.stdout.writelines(f"{line}\n" for line in format_preview(report))
 
 
-def _settings(options: argparse.Namespace, **changes: str) -> Settings:
-    """The settings of a configuration that may lack a start date."""
-    given = _read_json(options.configuration)
-    start = given.get("initial_sync_start_date") or "1970-01-01"
-    return read_settings({**given, "initial_sync_start_date": start, **changes})
-
-
 def _event_types(options: argparse.Namespace) -> None:
-    settings = _settings(options, event_types="")  # it does not matter here
+    given = _read_json(options.configuration)
+    # neither matters here, but what is no text is a mistake all the same
+    unused = {"initial_sync_start_date": "1970-01-01", "event_types": ""}
+    texts = {name for name in unused if given.get(name) is None or isinstance(given[name], str)}
+    settings = read_settings(given | {name: unused[name] for name in texts})
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name may not fit the terminal
     for line in format_event_types(find_event_types(settings, _progress)):
         sys.stdout.write(f"{line}\n")

@@ -3,6 +3,8 @@
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from pipeline.hubspot.events_api import ID, OBJECT_ID
+
 MODULUS = 2**64
 
 _EMPTY = blake2b(digest_size=8)
@@ -30,5 +32,5 @@ def fingerprint(event: Any) -> int:
     True
     """
     digest = _EMPTY.copy()  # cheaper than a new one
-    digest.update(f"{event.get('id')}\n{event.get('objectId')}".encode("utf-8", "replace"))
+    digest.update(f"{event.get(ID)}\n{event.get(OBJECT_ID)}".encode("utf-8", "replace"))
     return int.from_bytes(digest.digest(), "big")

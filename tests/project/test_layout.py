@@ -9,7 +9,7 @@ import pytest
 from tests.sdk import ROOT
 
 LADDER = (
-    *("errors", "timestamps", "fingerprints", "recent", "hubspot", "names", "config", "reading"),
+    *("errors", "timestamps", "recent", "hubspot", "fingerprints", "names", "config", "reading"),
     *("audits", "stages", "rows", "tables", "connection", "commands", "__main__"),
 )
 SPELLED_ONCE = ("occurredAt", "occurredBefore", "occurredAfter", "eventTypes", "paging")
