@@ -217,9 +217,11 @@ def test_no_more_than_a_hundredth_of_what_is_left_of_the_day(tmp_path, capsys):
 
 
 def test_requests_that_fail_count_too(account, tmp_path, capsys):
-    sim = account({TYPE: generated(3_000)}, fault=lambda asked: "500" if asked.number % 3 else None)
-    status, *_ = previewed(sim, tmp_path, capsys, max_outage_minutes="0.01", **SMALL_PAGES)
-    assert status == 0 and len(sim.requests) <= 60
+    failing = {"fault": lambda asked: "500" if asked.number % 9 == 0 else None}
+    sim = account({TYPE: generated(10_000)}, **failing)
+    status, *_ = previewed(sim, tmp_path, capsys, "--json", **SMALL_PAGES)
+    assert status == 0 and len(sim.requests) == 60
+    assert sum(each.status == 500 for each in sim.requests) > 4
 
 
 @pytest.mark.parametrize("events", [[], [event(BASE + 1_500, 1, hs_a="1", hs_b="2")]])
