@@ -29,9 +29,10 @@ class Delivered:
     log: list[str] = field(default_factory=list)
 
     def upsert(self, table: str, row: dict[str, Any]) -> None:
-        self.rows.setdefault(table, {})[row["id"]] = row
-        if table != "sync_run":
-            self.upserts.append(row["id"])
+        key = f"{row['event_type']} {row['name']}" if table == "event_property" else row["id"]
+        self.rows.setdefault(table, {})[key] = row
+        if table not in ("sync_run", "event_property"):
+            self.upserts.append(key)
 
     def sink(self) -> Sink:
         return Sink(self.upsert, self.states.append, self.warnings.append, self.log.append)

@@ -3,8 +3,8 @@ nothing.
 """
 
 from collections.abc import Callable, Collection, Iterable
+from itertools import filterfalse
 
-from pipeline.config.keys import KEYS
 from pipeline.config.nearest import nearest
 from pipeline.config.settings import Settings
 from pipeline.names.columns import is_fixed
@@ -26,17 +26,12 @@ def collect_into(columns: set[str]) -> Callable[[Iterable[str]], None]:
 
 
 def named_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The names and patterns of columns in the configuration, by key, without the defaults."""
-    by_default = KEYS["string_columns"].parse(KEYS["string_columns"].default)
+    """The names and patterns of columns in the configuration, by key."""
     return {
         "drop_columns": settings.drop_columns,
         "hash_columns": settings.hash_columns,
         "rename_columns": tuple(old for old, _ in settings.rename_columns),
-        "string_columns": tuple(
-            name
-            for name in settings.string_columns
-            if name not in by_default and not is_fixed(name)
-        ),
+        "string_columns": tuple(filterfalse(is_fixed, settings.string_columns)),
         "properties": settings.properties,
     }
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.config.settings import Settings
 from pipeline.connection.state import Progress, progress_by_type, read_under_way, state_dict
+from pipeline.names.tables import EVENT_PROPERTY
 from pipeline.timestamps import to_ms
 
 
@@ -13,7 +14,8 @@ class Cursors:
     on to `checkpoint`.
 
     `known` are the event types that earlier syncs have read, `under_way` is the one that the next
-    sync resumes with. `refused` and `sync_run` return what the state keeps of these, or None.
+    sync resumes with, `event_property` what the state keeps of that table. `refused` and
+    `sync_run` return what the state keeps of these, or None.
     """
 
     def __init__(
@@ -33,6 +35,8 @@ class Cursors:
         self._progress = progress_by_type(state)
         self.known = frozenset(self._progress)
         self.under_way = read_under_way(state)
+        saved = state.get(EVENT_PROPERTY)
+        self.event_property: Mapping[str, Any] = saved if isinstance(saved, Mapping) else {}
 
     def get(self, event_type: str) -> Progress:
         """The progress of an event type; empty, under the present settings, if it has none yet."""
@@ -52,4 +56,8 @@ class Cursors:
 
     def save(self) -> None:
         address, refused, sync_run = self._settings.api_base_url, self._refused(), self._sync_run()
-        self._checkpoint(state_dict(self._progress, self.under_way, address, refused, sync_run))
+        self._checkpoint(
+            state_dict(
+                self._progress, self.under_way, address, refused, sync_run, self.event_property
+            )
+        )

@@ -1,6 +1,6 @@
 """The parts that one sync works with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,8 @@ from pipeline.tables.sync_run import Tally
 @dataclass
 class Run:
     """One sync: its settings, client and sink, and what it keeps while it runs. `protection`
-    protects an event; `tallies` are by event type, and so are `small_properties`: one that an audit
-    asks for, to get short answers.
+    protects an event; `types` are those of columns as they are declared, by table. `tallies` are by
+    event type, and so are `small_properties`: one that an audit asks for, to get short answers.
     """
 
     settings: Settings
@@ -27,6 +27,7 @@ class Run:
     refusals: Refusals
     warnings: Warnings
     protection: Callable[[Any], Any] | None
+    types: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
     event_types: int = 1  # how many this sync selects
     small_properties: dict[str, str] = field(default_factory=dict)

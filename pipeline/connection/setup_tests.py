@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from pipeline.config.connect import connect, query_for
 from pipeline.config.event_types import NONE_SELECTED, select, unknown_event_type_message
@@ -16,11 +17,13 @@ from pipeline.connection.refusals import Refusals
 from pipeline.connection.warnings import future_start
 from pipeline.errors import HubSpotError, QuotaSpent, Refused, SettingsError, Unauthorized
 from pipeline.hubspot.client import Client
+from pipeline.hubspot.events_api import LIMIT, within
+from pipeline.reading.window import Window
 from pipeline.stages.protect import protection
-from pipeline.tables.schema import sample
 from pipeline.timestamps import DAY, SECOND, local_now
 
 Configuration = Mapping[str, str]
+SAMPLED = 100  # events
 PATIENCE = 20 * SECOND  # a person waits for the answer
 NOT_TRIED = "Not tried: the configuration has mistakes, which the first test names."
 
@@ -116,14 +119,24 @@ def configured_columns_exist(configuration: Configuration) -> None:
     observe = protection(observe=collect_into(columns)) or (lambda event: event)
     with _client(settings) as client:
         for name in _selected(settings, client):
-            events, error = sample(replace(settings, properties=()), client, name)
-            unanswered += filter(None, [error])
-            for event in events:
-                observe(event)
+            try:
+                for event in _sample(settings, client, name):
+                    observe(event)
+            except Unauthorized:
+                raise
+            except HubSpotError as error:
+                unanswered.append(error)
     if unanswered and not columns:
         raise unanswered[0]
     if mistakes := unmatched(settings, columns, only_near=True):
         raise SettingsError("\n".join(mistakes))
+
+
+def _sample(settings: Settings, client: Client, event_type: str) -> list[Any]:
+    """The first events of a type, with all their properties."""
+    query = query_for(replace(settings, properties=()), event_type)
+    limit = {LIMIT: min(SAMPLED, settings.page_size)}
+    return client.page({**query, **limit, **within(Window(settings.start, None).bounds())}).events
 
 
 SETUP_TESTS: dict[str, Callable[[Configuration], None]] = {

@@ -10,14 +10,14 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from pipeline.errors import StateError
-from pipeline.names.tables import SYNC_RUN
+from pipeline.names.tables import EVENT_PROPERTY, SYNC_RUN
 from pipeline.timestamps import to_ms
 
 VERSION = 4
 REFUSED = "refused"
 # the one table of the published example, whose state was {"start_date": …}
 EXAMPLE_EVENT_TYPE = "e_visited_page"
-KEYS = ("version", "event_types", "api_base_url", "under_way", REFUSED, SYNC_RUN)
+KEYS = ("version", "event_types", "api_base_url", "under_way", REFUSED, EVENT_PROPERTY, SYNC_RUN)
 
 Migrated = tuple[
     dict[str, Any], list[str]
@@ -81,9 +81,11 @@ def state_dict(
     api_base_url: str | None = None,
     refused: Mapping[str, Any] | None = None,
     sync_run: Mapping[str, Any] | None = None,
+    event_property: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The state to save, without unset fields. `api_base_url` is where the cursors were made,
-    `refused` what Refusals keeps, `sync_run` the row of a sync that has not ended.
+    `refused` what Refusals keeps, `sync_run` the row of a sync that has not ended,
+    `event_property` when the definitions were last read, and a digest of that table.
 
     >>> state_dict({"e_visited_page": Progress(occurred="2026-05-21T01:36:04.329Z")})
     {'version': 4, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
@@ -97,6 +99,7 @@ def state_dict(
         **({} if api_base_url is None else {"api_base_url": api_base_url}),
         **({} if under_way is None else {"under_way": under_way}),
         **({} if refused is None else {REFUSED: refused}),
+        **({EVENT_PROPERTY: event_property} if event_property else {}),
         **({} if sync_run is None else {SYNC_RUN: sync_run}),
     }
 

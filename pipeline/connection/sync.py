@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeGuard
 
-from pipeline.config.connect import connect
+from pipeline.config.connect import Definitions, connect
 from pipeline.config.settings import Settings
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.account import other_origin, other_portals, unknown_origin
 from pipeline.connection.audit import audit
 from pipeline.connection.cursors import Cursors
+from pipeline.connection.dictionary import deliver_dictionary
 from pipeline.connection.event_type import sync_event_type
 from pipeline.connection.memory import share_freed_memory
 from pipeline.connection.refusals import Refusals
@@ -29,6 +30,12 @@ from pipeline.connection.selection import (
 from pipeline.connection.sink import Sink
 from pipeline.connection.spans import delivered_until
 from pipeline.connection.state import REFUSED, migrate
+from pipeline.connection.text_patterns import (
+    has_patterns,
+    stop_first_sync,
+    tell_names,
+    undeclared,
+)
 from pipeline.connection.warnings import About, Warnings, future_start
 from pipeline.errors import (
     ConnectorError,
@@ -55,11 +62,11 @@ def sync(
     state: Mapping[str, Any],
     sink: Sink,
     declared: Collection[str] | None = None,
-    warnings: Iterable[str] = (),
+    definitions: Definitions | None = None,
 ) -> None:
     """Delivers every event since the saved cursors, event type by event type, and saves the
-    cursors. `declared` are the tables that the destination knows; None: all. `warnings` are
-    sentences to show with its own.
+    cursors. `declared` are the tables that the destination knows, if they are a mapping with the
+    types of their columns; None: all tables. `definitions` are those that schema() has read.
 
     Raises ConnectorError; what was delivered until then is saved. Up to ten warnings go to
     `sink.warn`.
@@ -80,9 +87,17 @@ def sync(
             client.counts,
         )
         cursors = Cursors(settings, current, sink.checkpoint, refusals.as_state, own_row.so_far)
-        observe = collect_into(columns) if any(named_columns(settings).values()) else None
+        collect = collect_into(columns)
+
+        def observe(names: tuple[str, ...]) -> None:
+            collect(names)
+            stop_first_sync(run, names)
+
         protect_event = protection(
-            settings.drop_columns, settings.hash_columns, settings.hash_salt, observe
+            settings.drop_columns,
+            settings.hash_columns,
+            settings.hash_salt,
+            observe if any(named_columns(settings).values()) else None,
         )
         run = Run(
             settings,
@@ -92,15 +107,14 @@ def sync(
             refusals,
             Warnings(sink.warn, sink.log),
             protect_event,
+            declared if isinstance(declared, Mapping) else {},
             tallies,
         )
         if origin:
             run.warnings.add(About.ACCOUNT, origin)
-        for sentence in warnings:
-            run.warnings.add(About.CHANGED, sentence)
         own_row.begin()
         try:
-            sync_event_types(run, asked_once(client.event_types), declared)
+            sync_event_types(run, asked_once(client.event_types), declared, definitions)
         except ConnectorError as error:
             if isinstance(error, HubSpotError) and any(
                 tally.events or tally.rejected for tally in tallies.values()
@@ -112,7 +126,10 @@ def sync(
 
 
 def sync_event_types(
-    run: Run, list_event_types: ListEventTypes, declared: Collection[str] | None = None
+    run: Run,
+    list_event_types: ListEventTypes,
+    declared: Collection[str] | None = None,
+    definitions: Definitions | None = None,
 ) -> None:
     """Syncs each event type in turn, then audits what earlier syncs have delivered. A type that
     fails (a scope, a name, a page that cannot be read) does not stop the others: it is a warning,
@@ -123,6 +140,7 @@ def sync_event_types(
     if warning := other_portals(run.cursors.known, names):
         run.warnings.add(About.ACCOUNT, warning)
     restart_changed(run, names)
+    deliver_dictionary(run, names, definitions)
     run.event_types = len(names)
     failures: dict[str, HubSpotError] = {}
     synced = 0
@@ -269,6 +287,9 @@ def add_final_warnings(run: Run, columns: Collection[str]) -> None:
             About.REJECTED, f"Values that cannot be represented and were replaced: {replaced}."
         )
     for sentence in unmatched(settings, columns):
+        warnings.add(About.CONFIGURATION, sentence)
+    if has_patterns(settings):
+        sentence = tell_names(settings, undeclared(run, columns))
         warnings.add(About.CONFIGURATION, sentence)
     if settings.start > client.clock.now():
         warnings.add(About.CONFIGURATION, future_start(settings.start))

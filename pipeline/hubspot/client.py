@@ -19,7 +19,15 @@ from requests.packages.urllib3.exceptions import (
 from pipeline.errors import BadAnswer, HubSpotError, Stopped, Unavailable
 from pipeline.hubspot.address import host_and_port, is_loopback
 from pipeline.hubspot.clock import Clock
+from pipeline.hubspot.definitions_api import (
+    DEFINITIONS,
+    MAX_PAGES,
+    QUERY,
+    definitions_path,
+    read_definitions,
+)
 from pipeline.hubspot.events_api import (
+    CURSOR,
     EVENTS,
     LIMIT,
     TYPES,
@@ -30,6 +38,7 @@ from pipeline.hubspot.events_api import (
 )
 from pipeline.hubspot.failures import Transient, Unusable, failure
 from pipeline.hubspot.page_repair import repair
+from pipeline.hubspot.properties import Definition
 from pipeline.hubspot.rate_limit import RateLimit
 from pipeline.hubspot.redact import redactor
 from pipeline.hubspot.retry import Attempt, Outage, delays, wait_after
@@ -103,6 +112,7 @@ class Client:
         self._redact = redactor(token)
         self._events_url = base_url + events_path(version)
         self._event_types_url = base_url + event_types_path(version)
+        self._definitions_url = base_url + definitions_path(version)
         self.clock = Clock()
         self.rate_limit = RateLimit(reserve)
         self._outage = Outage(max_outage, self.clock, log, outage_cure)
@@ -157,6 +167,24 @@ class Client:
         """
         answer, _ = self._ask(self._event_types_url, {}, TYPES, stop or self._never)
         return [name for name in answer[TYPES] if isinstance(name, str) and name]
+
+    def definitions(self, stop: threading.Event | None = None) -> dict[str, Definition]:
+        """The definitions of the account's custom events, by event type. Raises as `page` does."""
+        found: dict[str, Definition] = {}
+        cursors: list[str] = []
+        while len(cursors) < MAX_PAGES:
+            after = {CURSOR: cursors[-1]} if cursors else {}
+            answer, _ = self._ask(
+                self._definitions_url, {**QUERY, **after}, DEFINITIONS, stop or self._never
+            )
+            found.update(read_definitions(answer))
+            cursor, _ = next_cursor(answer)
+            if cursor is None:
+                return found
+            if cursor in cursors:
+                break
+            cursors.append(cursor)
+        raise BadAnswer("HubSpot's list of event definitions has no end: a page cursor repeats.")
 
     def answers(self) -> bool:
         """Whether HubSpot answers at all. Asked after an outage has ended an event type."""

@@ -5,8 +5,9 @@ import re
 
 from pipeline.names.destination import destination_name
 
-EVENT_TABLE, REJECTED_EVENT, SYNC_RUN = "event", "rejected_event", "sync_run"
-OWN_TABLES = (EVENT_TABLE, REJECTED_EVENT, SYNC_RUN)  # the connector's
+EVENT_TABLE, EVENT_PROPERTY = "event", "event_property"
+REJECTED_EVENT, SYNC_RUN = "rejected_event", "sync_run"
+OWN_TABLES = (EVENT_TABLE, EVENT_PROPERTY, REJECTED_EVENT, SYNC_RUN)  # the connector's
 MAX_TABLE_NAME = 100  # characters, without the suffix
 
 

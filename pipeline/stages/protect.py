@@ -39,7 +39,7 @@ def protection(
     drop: tuple[str, ...] = (),
     hashed: tuple[str, ...] = (),
     salt: str = "",
-    observe: Callable[[Iterable[str]], None] | None = None,
+    observe: Callable[[tuple[str, ...]], None] | None = None,
 ) -> Callable[[Any], Any] | None:
     """A function that returns an event without the columns `drop`, and with the columns `hashed` as
     salted SHA-256 (hexadecimal); both are names and patterns. None if there is nothing to do.
@@ -95,7 +95,7 @@ def _changes(
     is_dropped: Callable[[str], bool],
     is_hashed: Callable[[str], bool],
     digest: Change,
-    observe: Callable[[Iterable[str]], None] | None,
+    observe: Callable[[tuple[str, ...]], None] | None,
     own: Names,
     properties: Names,
 ) -> tuple[Changes, Changes]:
