@@ -53,8 +53,7 @@ def read_again(
         )
     marked = replace(progress, again_from=to_text(again_from), again_to=to_text(again_to))
     kept = {
-        name: current.get(name)
-        for name in ("under_way", "api_base_url", EVENT_PROPERTY, SYNC_RUN)
+        name: current.get(name) for name in ("under_way", "api_base_url", EVENT_PROPERTY, SYNC_RUN)
     }  # not what HubSpot refused: it is asked
     return state_dict({**known, event_type: marked}, **kept)
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from pipeline.config.connect import Definitions, connect, definitions_of
+from pipeline.config.connect import Definitions, definitions_of
 from pipeline.config.settings import Settings
 from pipeline.connection.refusals import DAILY
 from pipeline.connection.run import Run
@@ -18,7 +18,6 @@ from pipeline.names.columns import column_names
 from pipeline.names.patterns import matcher
 from pipeline.names.tables import EVENT_PROPERTY
 from pipeline.stages.serialize import JsonList
-from pipeline.tables.schema import PATIENCE
 from pipeline.timestamps import to_ms, to_text
 
 NOT_SENSITIVE = (None, "non_sensitive")
@@ -34,8 +33,7 @@ def deliver_dictionary(
     """
     saved, now = run.cursors.event_property, run.client.clock.now()
     if definitions is None and not _is_recent(saved, now):
-        with connect(run.settings, patience=PATIENCE) as client:
-            definitions = definitions_of(client, event_types)
+        definitions = definitions_of(run.client, event_types)
     if definitions is None and saved:
         return
     read = {} if definitions is None else {"read_at": to_text(now)}

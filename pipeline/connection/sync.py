@@ -89,7 +89,7 @@ def sync(
         cursors = Cursors(settings, current, sink.checkpoint, refusals.as_state, own_row.so_far)
         collect = collect_into(columns)
 
-        def observe(names: tuple[str, ...]) -> None:
+        def observe(names: list[str]) -> None:
             collect(names)
             stop_first_sync(run, names)
 

@@ -53,11 +53,12 @@ def stop_first_sync(run: Run, names: Iterable[str]) -> None:
     type's first sync. Later, its columns are text already, and a warning suffices.
     """
     event_type = run.cursors.under_way
-    if not has_patterns(run.settings) or not run.types:
+    if event_type is None or event_type in run.cursors.known:
         return
-    if event_type is not None and event_type not in run.cursors.known:
-        if found := undeclared(run, names, run.settings.table_of(event_type)):
-            raise SettingsError(tell_names(run.settings, found))
+    if not run.types or not has_patterns(run.settings):
+        return
+    if found := undeclared(run, names, run.settings.table_of(event_type)):
+        raise SettingsError(tell_names(run.settings, found))
 
 
 def has_patterns(settings: Settings) -> bool:

@@ -169,13 +169,15 @@ class Client:
         return [name for name in answer[TYPES] if isinstance(name, str) and name]
 
     def definitions(self, stop: threading.Event | None = None) -> dict[str, Definition]:
-        """The definitions of the account's custom events, by event type. Raises as `page` does."""
+        """The definitions of the account's custom events, by event type. Raises as `page` does, and
+        sooner: nothing depends on them.
+        """
         found: dict[str, Definition] = {}
         cursors: list[str] = []
         while len(cursors) < MAX_PAGES:
             after = {CURSOR: cursors[-1]} if cursors else {}
             answer, _ = self._ask(
-                self._definitions_url, {**QUERY, **after}, DEFINITIONS, stop or self._never
+                self._definitions_url, {**QUERY, **after}, DEFINITIONS, stop or self._never, most=3
             )
             found.update(read_definitions(answer))
             cursor, _ = next_cursor(answer)
@@ -209,10 +211,10 @@ class Client:
                 self._counts[name] += number
 
     def _ask(
-        self, url: str, query: Query, wanted: str, stop: threading.Event
+        self, url: str, query: Query, wanted: str, stop: threading.Event, most: int | None = None
     ) -> tuple[dict[str, Any], int]:
         """The answer as JSON with a list under `wanted`, and its size in bytes. Retries while that
-        may help.
+        may help, in `most` attempts.
         """
         asked_at = time.monotonic()
         for number, delay in enumerate(delays(), start=1):
@@ -222,6 +224,8 @@ class Client:
                 body = self._attempt(url, query, stop)
                 answer, replaced = _parse(body, wanted)
             except Transient as transient:
+                if number == most:
+                    raise Unavailable(str(transient)) from None
                 self._pause(transient, Attempt(number, asked_at, delay), stop)
             else:
                 self._outage.end()

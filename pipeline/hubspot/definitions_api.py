@@ -39,8 +39,9 @@ def is_custom(event_type: str) -> bool:
 def read_definitions(answer: Mapping[str, Any]) -> Iterator[tuple[str, Definition]]:
     """The definitions in an answer, by event type; what cannot be read is left out.
 
-    >>> list(read_definitions({"results": [{"fullyQualifiedName": "pe1_a", "properties": [{"name": "seats", "type": "number"}]}]}))
-    [('pe1_a', Definition(label='', properties=(Property(name='seats', type='number', label='', description='', options=(), sensitivity=None, archived=False),)))]
+    >>> said = {"fullyQualifiedName": "pe1_a", "properties": [{"name": "seats", "type": "number"}]}
+    >>> [(name, each.properties[0].type) for name, each in read_definitions({"results": [said, 7]})]
+    [('pe1_a', 'number')]
     """
     for each in filter(_is_object, answer[DEFINITIONS]):
         name, labels, properties = map(each.get, ("fullyQualifiedName", "labels", PROPERTIES))

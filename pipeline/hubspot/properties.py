@@ -243,7 +243,9 @@ hs_processed_timestamp
 
 def _properties(lines: str) -> Iterator[Property]:
     for line in lines.strip().splitlines():
-        yield Property(*line.split(" | ")) if " | " in line else _shared[line]
+        name, *rest = line.split(" | ")
+        kind, label, description = rest or _shared[name][1:4]
+        yield Property(name, kind, label, description)
 
 
 def _definitions() -> Iterator[tuple[str, Definition]]:

@@ -10,7 +10,14 @@ PREFIX = "properties_"
 OCCURRED = "occurred"
 # the column of values that are not of their columns' types (in stages/fit.py)
 MISFITS = "misfits"
-ADDED = (OCCURRED, MISFITS, "_fivetran_id", "_fivetran_deleted", "_fivetran_synced", "_fivetran_file_path")
+ADDED = (
+    OCCURRED,
+    MISFITS,
+    "_fivetran_id",
+    "_fivetran_deleted",
+    "_fivetran_synced",
+    "_fivetran_file_path",
+)
 RESERVED = frozenset(
     ("", *map(destination_name, (*FIELDS, *ADDED)))
 )  # "": the destination name of a name that is only accents

@@ -72,9 +72,7 @@ def build_tables(
     """The tables of these event types, and the connector's own."""
     if settings.is_single_table:
         columns = declared(settings, dict.fromkeys(COLUMNS, TEXT)) | {PROPERTIES: "JSON"}
-        of_events = [
-            {"table": EVENT_TABLE, "primary_key": [ID, EVENT_TYPE], "columns": columns}
-        ]
+        of_events = [{"table": EVENT_TABLE, "primary_key": [ID, EVENT_TYPE], "columns": columns}]
     else:
         of_events = [
             {
@@ -108,7 +106,10 @@ def column_types(
     known = {
         **dict.fromkeys(() if definition else IDS, TEXT),
         **{each.name: TYPES.get(each.type, TEXT) for each in listed},
-        **{each.name: TYPES.get(each.type, TEXT) for each in (definition.properties if definition else ())},
+        **{
+            each.name: TYPES.get(each.type, TEXT)
+            for each in (definition.properties if definition else ())
+        },
     }
     for name, kind in known.items():
         *_, column = column_names(FIELDS, (name,))
