@@ -63,8 +63,7 @@ def find_event_types(settings: Settings, progress: Callable[[int, int], Any]) ->
         try:
             names = sorted(set(client.event_types(stop)))
             progress(0, len(names))
-            definitions = definitions_of(client, names)
-            known = {**OWN, **(definitions.by_type if definitions else {})}
+            known = {**OWN, **definitions_of(client, names).by_type}
             for number, found in enumerate(
                 workers.map(lambda name: _find(unfiltered, client, name, stop), names), start=1
             ):

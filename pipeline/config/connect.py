@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from pipeline.config.settings import Settings
-from pipeline.errors import HubSpotError, Refused
+from pipeline.errors import Forbidden, HubSpotError
 from pipeline.hubspot import events_api
 from pipeline.hubspot.client import Client
 from pipeline.hubspot.definitions_api import is_custom
@@ -47,21 +47,22 @@ def query_for(settings: Settings, event_type: str) -> Query:
 
 class Definitions(NamedTuple):
     """HubSpot's answer to a request for event definitions: those of the selected event types, or
-    its words if it refuses them.
+    the error in their place. A sync does without them.
     """
 
     by_type: Mapping[str, Definition] = {}
-    refused: str = ""
+    error: HubSpotError | None = None
+
+    @property
+    def is_an_answer(self) -> bool:
+        """Whether HubSpot has given them, or does not let this token read them."""
+        return self.error is None or isinstance(self.error, Forbidden)
 
 
-def definitions_of(client: Client, event_types: Collection[str]) -> Definitions | None:
-    """The definitions of these event types, for which HubSpot is asked only if one is custom. None
-    if it does not answer: a sync does without them.
-    """
+def definitions_of(client: Client, event_types: Collection[str]) -> Definitions:
+    """The definitions of these event types, for which HubSpot is asked only if one is custom."""
     try:
         found = client.definitions() if any(map(is_custom, event_types)) else {}
-    except Refused as refused:
-        return Definitions(refused=str(refused))
-    except HubSpotError:
-        return None
+    except HubSpotError as error:
+        return Definitions(error=error)
     return Definitions({name: found[name] for name in event_types if name in found})

@@ -11,6 +11,7 @@ from pipeline.config.settings import Settings
 from pipeline.connection.refusals import DAILY
 from pipeline.connection.run import Run
 from pipeline.connection.warnings import About
+from pipeline.errors import Forbidden, HubSpotError
 from pipeline.hubspot.definitions_api import SCOPE
 from pipeline.hubspot.events_api import FIELDS
 from pipeline.hubspot.properties import OWN, Definition
@@ -32,24 +33,25 @@ def deliver_dictionary(
     protected a warning: each when it is new.
     """
     saved, now = run.cursors.event_property, run.client.clock.now()
-    if definitions is None and not _is_recent(saved, now):
+    if not (definitions and definitions.is_an_answer) and not _is_recent(saved, now):
         definitions = definitions_of(run.client, event_types)
-    if definitions is None and saved:
+    if saved and not (definitions and definitions.is_an_answer):
+        if definitions and definitions.error:
+            run.sink.log(_not_read(definitions.error))
         return
-    read = {} if definitions is None else {"read_at": to_text(now)}
-    definitions = definitions or Definitions()
-    rows = list(_rows({**OWN, **definitions.by_type}))
-    sensitive = _unprotected(run.settings, definitions.by_type)
-    digest = _digest(rows, sensitive, bool(definitions.refused))
+    known = definitions or Definitions()
+    rows = list(_rows({**OWN, **known.by_type}))
+    sensitive = _unprotected(run.settings, known.by_type)
+    digest = _digest(rows, sensitive, bool(known.error))
+    if digest != saved.get("digest"):
+        if known.error:
+            run.sink.log(_not_read(known.error))
+        if sensitive:
+            run.warnings.add(About.SENSITIVE, _warning(sensitive))
+        for row in rows:
+            run.sink.upsert(EVENT_PROPERTY, row)
+    read = {"read_at": to_text(now)} if known.is_an_answer else {}
     run.cursors.event_property = {**read, "digest": digest}
-    if digest == saved.get("digest"):
-        return
-    if definitions.refused:
-        run.sink.log(_not_read(definitions.refused))
-    if sensitive:
-        run.warnings.add(About.SENSITIVE, _warning(sensitive))
-    for row in rows:
-        run.sink.upsert(EVENT_PROPERTY, row)
 
 
 def _is_recent(saved: Mapping[str, Any], now: int) -> bool:
@@ -82,11 +84,12 @@ def _digest(*known: Any) -> str:
     return hashlib.sha256(repr(known).encode(errors="replace")).hexdigest()[:8]
 
 
-def _not_read(refused: str) -> str:
-    said, _, _ = refused.partition(" Cure:")
+def _not_read(error: HubSpotError) -> str:
+    said, _, _ = str(error).partition(" Cure:")
+    cure = f" To have them, grant the scope {SCOPE}." if isinstance(error, Forbidden) else ""
     return (
-        f"{EVENT_PROPERTY}: the definitions of custom events are not read, so their columns' types "
-        f"are inferred. {said} To have them, grant the scope {SCOPE}; nothing else needs it."
+        f"{EVENT_PROPERTY}: the definitions of custom events are not read, so the types of their "
+        f"columns are inferred. {said}{cure}"
     )
 
 

@@ -53,17 +53,16 @@ def declare_tables(
         settings = read_settings(configuration)
     except SettingsError:
         return [REJECTED_EVENT_SCHEMA]
-    definitions = None
+    definitions = Definitions()
     try:
         with connect(settings, patience=PATIENCE) as client:
             names = select_asking(settings.event_types, client.event_types).names
             if not settings.is_single_table:
                 definitions = definitions_of(client, names)
+                keep(definitions)
     except HubSpotError:
         names = select(settings.event_types).names
-    if definitions is not None:
-        keep(definitions)
-    return build_tables(settings, names, definitions.by_type if definitions else {})
+    return build_tables(settings, names, definitions.by_type)
 
 
 def build_tables(

@@ -9,7 +9,7 @@ from pipeline import ConnectorError, read_settings, sync
 from pipeline.hubspot.properties import IDS
 from pipeline.names.destination import destination_name
 from pipeline.tables.schema import declare_tables
-from simulator import Simulator, generated, listed
+from simulator import Simulator, generated
 from simulator.bodies import OWN
 from tests.accounts import OTHER, both, event, served
 from tests.sdk import rows, run
