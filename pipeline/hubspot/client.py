@@ -186,7 +186,7 @@ class Client:
             if cursor in cursors:
                 break
             cursors.append(cursor)
-        raise BadAnswer("HubSpot's list of event definitions has no end: a page cursor repeats.")
+        raise BadAnswer("HubSpot's list of event definitions has no end.")
 
     def answers(self) -> bool:
         """Whether HubSpot answers at all. Asked after an outage has ended an event type."""
