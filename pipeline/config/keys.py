@@ -95,7 +95,7 @@ KEYS = {
         "definitions call text, are text without it.",
     ),
     "object_type": Key("object_type", "", single_name, "Only events of this object type", ("Such as "
-        "CONTACT.")),
+        "contact.")),
     "object_id": Key("object_id", "", single_name, "Only events of this object", ("Its id; needs "
         "the object type.")),
     "property_filters": Key(
