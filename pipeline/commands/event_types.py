@@ -133,7 +133,7 @@ def _is_nameable(event_type: str) -> bool:
 
 
 def _label(found: Found) -> str:
-    if not found.label:
+    if not found.label or found.refused:
         return ""
     return f" ({found.label if found.label.isprintable() else repr(found.label)})"
 
