@@ -33,8 +33,9 @@ class Delivered:
         if table == "event_property":
             self.dictionary[row["event_type"], row["name"]] = row
             return
-        self.rows.setdefault(table, {})[row["id"]] = row
-        if table != "sync_run":
+        key = row.get("id") or str(row)  # a table without an id has a key of several columns
+        self.rows.setdefault(table, {})[key] = row
+        if "id" in row and table != "sync_run":
             self.upserts.append(row["id"])
 
     def sink(self) -> Sink:

@@ -7,6 +7,7 @@ from itertools import filterfalse
 
 from pipeline.config.nearest import nearest
 from pipeline.config.settings import Settings
+from pipeline.hubspot.redact import one_line
 from pipeline.names.columns import is_fixed
 from pipeline.names.destination import destination_name
 from pipeline.names.patterns import matcher
@@ -76,4 +77,4 @@ def _meant(name: str, columns: Collection[str]) -> str | None:
     """The column that a name or pattern probably misspells; None if there is none."""
     spelled = {destination_name(column): column for column in columns}
     bare = destination_name(name.replace("*", "").replace("?", ""))
-    return next((spelled[near] for near in nearest(bare, spelled, likeness=NEAR)), None)
+    return next((one_line(spelled[near]) for near in nearest(bare, spelled, likeness=NEAR)), None)

@@ -36,8 +36,10 @@ from pipeline.stages import (
     tap,
     unwrap_results,
 )
+from pipeline.stages.serialize import spell_number
 from pipeline.tables.rejected_event import rejected_row
-from pipeline.timestamps import Span, to_text
+from pipeline.tables.schema import declared_types
+from pipeline.timestamps import MINUTE, Span, to_text
 
 
 def ignore(event: Any) -> None:
@@ -62,9 +64,16 @@ def deliver(
         run.settings,
         partial(fetch_page, run.client, query_for(run.settings, event_type)),
     )
-    warn = partial(run.warnings.add, About.ORDER)
+    types = declared_types(settings, event_type, run.types.get(settings.table_of(event_type)))
+    clock, began = run.client.clock, time.monotonic()
+    lookback = max(settings.lookback, MINUTE)
     with Reader(
-        fetch, run.client.clock.later, settings.concurrency, settings.start, warn
+        fetch,
+        clock.later,
+        settings.concurrency,
+        settings.start,
+        warn=partial(run.warnings.add, About.ORDER),
+        settled=lambda: clock.earlier(began) - lookback,
     ) as source:
         delivery = Delivery(run, event_type, span, advance, save or run.cursors.save, source, since)
         stream = pipe(
@@ -79,9 +88,9 @@ def deliver(
             protect(run.protection),
             properties_as_json(settings.is_single_table),
             flatten,
-            serialize_lists,
             rename_columns(settings.rename_columns),
-            fit_types(run.types.get(settings.table_of(event_type), {})),
+            partial(serialize_lists, spell=spell_number(types)),
+            fit_types(types),
             dedupe_by_id(settings.dedupe_window),
             emit_upserts(delivery.upsert),
             checkpoint_every(settings.checkpoint_interval, delivery.save),

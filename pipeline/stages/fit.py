@@ -10,6 +10,7 @@ from toolz import curry
 
 from pipeline.hubspot.events_api import occurred_text
 from pipeline.names.columns import MISFITS
+from pipeline.names.destination import destination_name
 from pipeline.stages.flatten import Row
 from pipeline.timestamps import to_ms
 
@@ -23,25 +24,40 @@ def fit_types(types: Mapping[str, Any], rows: Iterable[Row]) -> Iterator[Row]:
     """The rows, with the values of columns of the types NUMBER and MOMENT as these ask; an empty
     text is None, as it is where a type is inferred. The SDK would fail at a value that does not
     fit, or round it: such values go into one JSON column more, by the name of the column they miss.
+    `types` are by the destination's names.
 
     >>> list(fit_types({"seats": NUMBER})([{"id": "a", "seats": "7"}, {"id": "b", "seats": "many"}]))
     [{'id': 'a', 'seats': '7'}, {'id': 'b', 'seats': None, 'misfits': {'seats': 'many'}}]
     """
-    fits = {
+    fits: Fits = {
         name: _as_moment if kind == MOMENT else _as_number
         for name, kind in types.items()
         if kind in (NUMBER, MOMENT)
     }
-    return (_fitted(fits, row) for row in rows) if fits else iter(rows)
+    return _fit(fits, rows) if fits else iter(rows)
 
 
-def _fitted(fits: Mapping[str, Callable[[Any], Any]], row: Row) -> Row:
+Fits = dict[str, Callable[[Any], Any]]  # from a value to one of a column's type, None: it has none
+
+
+def _fit(fits: Fits, rows: Iterable[Row]) -> Iterator[Row]:
+    columns: list[str] = []
+    typed: Fits = {}
+    for row in rows:
+        if list(row) != columns:  # most rows have the columns of the one before
+            columns = list(row)
+            by_name = {name: fits.get(destination_name(name)) for name in columns}
+            typed = {name: fit for name, fit in by_name.items() if fit}
+        yield _fitted(typed, row) if typed else row
+
+
+def _fitted(typed: Fits, row: Row) -> Row:
     row, misfits = row.copy(), {}
-    for name in fits.keys() & row.keys():
+    for name, fit in typed.items():
         value = row[name]
         if value is not None:
-            row[name] = fits[name](value) if value != "" else None
-            if row[name] is None and value != "":
+            row[name] = fit(value)
+            if row[name] is None and value != "" and value == value:  # NaN is no value
                 misfits[name] = value
     return row | {MISFITS: misfits} if misfits else row
 

@@ -131,3 +131,14 @@ def declared(settings: Settings, types: Mapping[str, Any]) -> dict[str, Any]:
     return dict(
         zip(new_names(settings.rename_columns, columns), map(types.get, columns), strict=True)
     )
+
+
+def declared_types(
+    settings: Settings, event_type: str, columns: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The types of an event type's columns by the destination's names: of `columns`, as schema()
+    has declared them, or else of those that it declares without HubSpot.
+    """
+    if not columns:
+        columns = build_tables(settings, [event_type], {})[0]["columns"]
+    return {destination_name(name): kind for name, kind in columns.items()}

@@ -143,18 +143,21 @@ ALLOWED = [
     "http://localhost:1",
     "http://LOCALHOST",
     "http://[::1]:8000",
-    "https://x.y",
+    "https://localhost:8443",
+    "https://hubapi.com",
+    "https://API-EU1.hubapi.com:443",
 ]
 REFUSED = [
     "http://127.0.0.1.example.com", "http://localhost.example.com", "http://api.hubapi.com", "http://10.0.0.1", "http://0.0.0.0",
     "http://127.0.0.1@example.com", "https://user:password@api.hubapi.com", "https://api.hubapi.com/events", "ftp://127.0.0.1",
     "https://api.hubapi.com?a=b", "https://api.hubapi.com#a", "api.hubapi.com", "https://", "https://[", "https://a:99999",
-    "//api.hubapi.com", "http:127.0.0.1", "https://a b",
+    "//api.hubapi.com", "http:127.0.0.1", "https://a b", "https://example.com", "https://nothubapi.com", "https://10.0.0.1",
+    "https://api.hubapi.com.example.com", "https://hubapi.com.", "https://api.hubapi.com%2eexample.com", "https://[::2]",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("url", ALLOWED)
-def test_https_and_loopback_are_allowed_as_the_api_address(url):
+def test_hubspots_hosts_and_this_machine_are_allowed_as_the_api_address(url):
     assert read_settings(REQUIRED | {"api_base_url": url}).api_base_url == url
 
 

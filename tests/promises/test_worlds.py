@@ -21,6 +21,8 @@ from tests.promises.worlds import (
     Occurrence,
     Sync,
     World,
+    late_worlds,
+    lying_worlds,
     worlds,
 )
 from tests.support import Quiet
@@ -31,6 +33,7 @@ PROFILE = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+FAST = settings(PROFILE, max_examples=10_000 if LONG else 60)
 WORKERS = pytest.mark.parametrize("concurrency", ["1", "2", "4", "8"])
 
 
@@ -45,6 +48,25 @@ def harness():
 @PROFILE
 def test_the_laws_hold_in_any_world(harness, world):
     harness.run(world)
+
+
+@given(lying_worlds())
+@FAST
+def test_what_hubspot_lied_about_is_there_after_the_looks_of_three_days(harness, world):
+    """Almost nothing is written twice for it: 1.3 rows an event, and a few in each sync, which
+    reads on from the latest one.
+    """
+    harness.run(world, must_complete=False, looks=(12 * HOUR,) * 7)
+    syncs = len(world.syncs) + 9
+    assert harness.connection.rows_written() <= 1.3 * len(world.occurrences) + 3 * syncs
+
+
+@pytest.mark.long
+@given(late_worlds())
+@PROFILE
+def test_what_came_late_is_there_once_it_is_as_old_again(harness, world):
+    """Whatever happens in the life of a connection, kills inside looks included."""
+    harness.run(world, looks=(60 * DAY_MS, *(8 * DAY_MS,) * 12))
 
 
 # Single worlds
@@ -212,3 +234,21 @@ def test_an_empty_range_before_a_crowded_second(harness, concurrency, size):
         tuple(steady(7, FIRST - 2 * SECOND, 1)), behaviour={"before_inclusive": True}, keys=keys
     )
     assert harness.run(world, must_complete=True)[0] == "complete"
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+@pytest.mark.parametrize("requests", [1, 4])
+def test_a_crowded_second_left_half_read_days_ago_hides_no_event_that_came_since(
+    harness, order, requests
+):
+    """All events share a millisecond, so nothing shows the order; HubSpot goes down while they are
+    read.
+    """
+    since = steady(40, FIRST, 40 * HOUR)
+    world = World(
+        tuple(steady(22, FIRST - DAY_MS, 1) + since),
+        (Sync(down_after=requests), Sync(2 * DAY_MS)),
+        {"order": order},
+        keys={"page_size": "5", "checkpoint_interval": "3"},
+    )
+    assert harness.run(world, must_complete=True)[-1] == "complete"
