@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.config.keys import KEYS, LAYOUTS, REQUIRED, SECRETS
-from pipeline.config.nearest import nearest
 from pipeline.errors import SettingsError
 from pipeline.names.destination import destination_name
-from pipeline.names.patterns import matcher, star_pattern
+from pipeline.names.patterns import matcher, nearest, star_pattern
 from pipeline.names.tables import EVENT_TABLE, table_name
 
 

@@ -5,12 +5,11 @@ nothing.
 from collections.abc import Callable, Collection, Iterable
 from itertools import filterfalse
 
-from pipeline.config.nearest import nearest
 from pipeline.config.settings import Settings
 from pipeline.hubspot.redact import one_line
 from pipeline.names.columns import is_fixed
 from pipeline.names.destination import destination_name
-from pipeline.names.patterns import matcher
+from pipeline.names.patterns import matcher, nearest
 
 MAX_COLUMNS = 10_000  # remembered
 NEAR = 0.8  # likeness from which on a name is taken for a misspelling

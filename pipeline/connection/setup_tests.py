@@ -14,7 +14,7 @@ from pipeline.config.event_types import NONE_SELECTED, select, unknown_event_typ
 from pipeline.config.settings import Settings, read_settings, unknown_keys
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.refusals import Refusals
-from pipeline.connection.text_patterns import has_patterns, tell_names
+from pipeline.connection.text_patterns import instead_of_patterns
 from pipeline.connection.warnings import future_start
 from pipeline.errors import HubSpotError, QuotaSpent, Refused, SettingsError, Unauthorized
 from pipeline.hubspot.client import Client
@@ -36,8 +36,7 @@ def configuration_is_right(configuration: Configuration) -> None:
         settings = read_settings(configuration)
         if settings.start > local_now() + DAY:  # by this machine's clock, which may be wrong
             wrong.append(future_start(settings.start))
-        if has_patterns(settings):
-            wrong.append(tell_names(settings, ()))
+        wrong += filter(None, [instead_of_patterns(settings)])
     except SettingsError as mistakes:
         wrong.append(str(mistakes))
     wrong += unknown_keys(configuration)

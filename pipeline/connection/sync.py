@@ -31,10 +31,9 @@ from pipeline.connection.sink import Sink
 from pipeline.connection.spans import delivered_until
 from pipeline.connection.state import REFUSED, migrate
 from pipeline.connection.text_patterns import (
-    has_patterns,
+    instead_of_patterns,
+    only_by_pattern,
     stop_first_sync,
-    tell_names,
-    undeclared,
 )
 from pipeline.connection.warnings import About, Warnings, future_start
 from pipeline.errors import (
@@ -288,9 +287,8 @@ def add_final_warnings(run: Run, columns: Collection[str]) -> None:
         )
     for sentence in unmatched(settings, columns):
         warnings.add(About.CONFIGURATION, sentence)
-    if has_patterns(settings):
-        sentence = tell_names(settings, undeclared(run, columns))
-        warnings.add(About.CONFIGURATION, sentence)
+    if names := instead_of_patterns(settings, only_by_pattern(run, columns, run.types)):
+        warnings.add(About.CONFIGURATION, names)
     if settings.start > client.clock.now():
         warnings.add(About.CONFIGURATION, future_start(settings.start))
     if abs(difference := client.clock.difference()) > MAX_CLOCK_DIFFERENCE:
