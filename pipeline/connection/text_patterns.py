@@ -17,7 +17,7 @@ def instead_of_patterns(settings: Settings, names: Iterable[str] = ()) -> str | 
 
     >>> from pipeline import read_settings
     >>> given = {"api_token": "x", "initial_sync_start_date": "2026-01-01", "string_columns": "z?p*, a"}
-    >>> instead_of_patterns(read_settings(given), ["zip", "zip_4"])[-64:]
+    >>> instead_of_patterns(read_settings(given), ["zip", "zip_4"])[-61:]
     'declared by its name in full. Cure: write zip, zip_4 instead.'
     """
     if not (patterns := _patterns(settings)):
