@@ -52,14 +52,18 @@ def _fit(fits: Fits, rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def _fitted(typed: Fits, row: Row) -> Row:
-    row, misfits = row.copy(), {}
+    """The row itself, if each value is as it should be: most numbers are."""
+    fitted: Row = {}
+    misfits: Row = {}
     for name, fit in typed.items():
         value = row[name]
-        if value is not None:
-            row[name] = fit(value)
-            if row[name] is None and value != "" and value == value:  # NaN is no value
+        if value is not None and (fitting := fit(value)) is not value:
+            fitted[name] = fitting
+            if fitting is None and value != "" and value == value:  # NaN is no value
                 misfits[name] = value
-    return row | {MISFITS: misfits} if misfits else row
+    if misfits:
+        fitted[MISFITS] = misfits
+    return row | fitted if fitted else row
 
 
 def _as_number(value: Any) -> str | None:
@@ -68,10 +72,11 @@ def _as_number(value: Any) -> str | None:
     >>> _as_number("-1.10"), _as_number(12), _as_number("1e3"), _as_number("0." + "3" * 19), _as_number("n/a")
     ('-1.10', '12', '1000', None, None)
     """
-    text = str(value) if type(value) in (str, int, float) else ""
-    if _WITH_EXPONENT(text):
-        text = f"{Decimal(text):f}"
-    return text if _DECIMAL(text) else None
+    text = value if type(value) is str else str(value) if type(value) in (int, float) else ""
+    if _DECIMAL(text):
+        return text
+    exact = f"{Decimal(text):f}" if _WITH_EXPONENT(text) else ""
+    return exact if _DECIMAL(exact) else None
 
 
 def _as_moment(value: Any) -> datetime | None:
