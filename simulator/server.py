@@ -155,8 +155,7 @@ class Simulator(Account):
         if transport in ("cut", "cut_clean"):
             body = body[: length // 2]
         message = (
-            self._head(reply, len(body) if transport == "cut_clean" else length, request.number)
-            + body
+            self._head(reply, len(body) if transport == "cut_clean" else length, request) + body
         )
         if transport == "drip":
             return self._drip(connection, message)
@@ -174,12 +173,14 @@ class Simulator(Account):
             traceback.print_exc(file=sys.stderr)
             return [], error(501, message=f"The simulator failed: {bug!r}")
 
-    def _head(self, reply: Answer, length: int, number: int) -> bytes:
-        """The status line and headers of the answer to a request, by its number."""
+    def _head(self, reply: Answer, length: int, request: Request) -> bytes:
+        """The status line and headers of the answer to a request."""
         headers: dict[str, str] = reply.headers | {"Content-Length": str(length)}
+        if not _stays_open(request.headers):
+            headers["Connection"] = "close"
         if self.behaviour.date_header:
             garbage = self.behaviour.date_header == "garbage"
-            headers["Date"] = "garbage" if garbage else self._date(number)
+            headers["Date"] = "garbage" if garbage else self._date(request.number)
         headers |= self.behaviour.extra_headers
         lines = [f"HTTP/1.1 {reply.status} {_phrase(reply.status)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]

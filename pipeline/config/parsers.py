@@ -20,6 +20,9 @@ SWITCH = ("true", "false")
 ENCRYPTED = "fivetran_encrypted:"
 
 
+PLACEHOLDER = "your-access-token"  # in configuration.json.example
+
+
 def secret(text: str) -> str:
     if text.startswith(ENCRYPTED):
         raise ValueError(
@@ -32,6 +35,8 @@ def secret(text: str) -> str:
 
 def token(text: str) -> str:
     secret(text)
+    if text == PLACEHOLDER:
+        raise ValueError("put your own access token in the place of the example's")
     if not re.fullmatch(r"[!-~]+", text):  # anything else cannot stand in an HTTP header
         raise ValueError("give the token without spaces, line breaks or the word 'Bearer'")
     return text

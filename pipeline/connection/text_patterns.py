@@ -44,11 +44,11 @@ def only_by_pattern(run: Run, names: Iterable[str], tables: Iterable[str]) -> li
 
 
 def stop_first_sync(run: Run, names: Iterable[str]) -> None:
-    """Raises SettingsError before the first row that would make a number of a text: in an event
-    type's first sync. Later, its columns are text already, and a warning suffices.
+    """Raises SettingsError before the first row that would make a number of a text: until a sync has
+    read all of the event type. Its columns are text from then on, and a warning suffices.
     """
     event_type = run.cursors.under_way
-    if event_type is None or event_type in run.cursors.known or not run.types:
+    if event_type is None or run.cursors.get(event_type).finished_at or not run.types:
         return
     if found := only_by_pattern(run, names, [run.settings.table_of(event_type)]):
         raise SettingsError(instead_of_patterns(run.settings, found))

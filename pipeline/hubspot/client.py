@@ -37,7 +37,7 @@ from pipeline.hubspot.events_api import (
     events_path,
     next_cursor,
 )
-from pipeline.hubspot.failures import Transient, Unusable, check_whole, failure
+from pipeline.hubspot.failures import Transient, check_whole, failure
 from pipeline.hubspot.page_repair import may_be_rounded, repair
 from pipeline.hubspot.properties import Definition
 from pipeline.hubspot.rate_limit import RateLimit
@@ -222,8 +222,8 @@ class Client:
             if stop.is_set():
                 break
             try:
-                status, body = self._attempt(url, query, stop)
-                answer, replaced = _parse(body, wanted)
+                status, body = self._attempt(url, query, stop, is_retry=number > 1)
+                answer, replaced = _parse(body)
                 check_whole(status, answer, wanted, self._redact)
             except Transient as transient:
                 if number == most:
@@ -249,8 +249,13 @@ class Client:
         else:
             stop.wait(wait)
 
-    def _attempt(self, url: str, query: Query, stop: threading.Event) -> tuple[int, bytearray]:
-        """The status and the body of a response with data. Raises the error for any other."""
+    def _attempt(
+        self, url: str, query: Query, stop: threading.Event, is_retry: bool
+    ) -> tuple[int, bytearray]:
+        """The status and the body of a response with data. Raises the error for any other. A retry
+        ends its connection, since behind a load balancer that leads to one node, and it may be the
+        node that fails.
+        """
         self.rate_limit.acquire(stop)
         if stop.is_set():
             raise Stopped(_STOPPED)
@@ -262,6 +267,7 @@ class Client:
                     url,
                     params=dict(query),
                     auth=self._auth,
+                    headers={"Connection": "close"} if is_retry else None,
                     timeout=TIMEOUTS,
                     allow_redirects=False,
                     stream=True,
@@ -323,19 +329,14 @@ def _check_time(sent: float, stop: threading.Event) -> None:
         raise Transient(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
 
 
-def _parse(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
-    """The answer's JSON, and how many values had to be replaced to read it.
-
-    A body that is not JSON is transient: a proxy's page, for example. JSON without a list under
-    `wanted` is Unusable.
+def _parse(body: bytes | bytearray) -> tuple[Any, int]:
+    """The JSON of a body, and how many values had to be replaced to read it. A body that is not
+    JSON is transient: a proxy's page, for example.
     """
     try:
-        answer, replaced = _read_json(body)
+        return _read_json(body)
     except (ValueError, RecursionError) as error:
         raise Transient(f"a 200 response that is not JSON ({len(body)} bytes: {error}).") from None
-    if not isinstance(answer, dict) or not isinstance(answer.get(wanted), list):
-        raise Unusable(f"a 200 response without a list of {wanted} ({len(body)} bytes).")
-    return answer, replaced
 
 
 def _read_json(body: bytes | bytearray) -> tuple[Any, int]:

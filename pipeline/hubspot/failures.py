@@ -6,7 +6,7 @@ https://developers.hubspot.com/docs/api-reference/error-handling
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -74,21 +74,30 @@ def failure(
     return kind(f"{text} Cure: {cure}", said.explained)
 
 
-def check_whole(
-    status: int, answer: Mapping[str, Any], wanted: str, redact: Callable[[str], str]
-) -> None:
+def check_whole(status: int, answer: Any, wanted: str, redact: Callable[[str], str]) -> None:
     """Raises Transient for an answer that says of itself that it is not whole, whatever it holds
-    under `wanted`, and Unusable for an empty list of event types: the list is exhaustive.
+    under `wanted`, and Unusable for one without a list there, or with an empty list of event types:
+    that list is exhaustive.
     """
-    said = {name: answer[name] for name in _SAID if name in answer}
+    fields = answer if isinstance(answer, dict) else {}
+    said = {name: fields[name] for name in _SAID if name in fields}
     number, named = (_number(said.get(name)) for name in ("numErrors", "status"))
     is_error = str(said.get("status")).strip().lower() == "error" or named >= 400
     if said.get("errors") or number > 0 or is_error:
-        # of those fields alone: the codes are looked for everywhere, and no record may be quoted
-        text = _what_hubspot_said(status, read_error_body(orjson.dumps(said), redact))
+        # of those fields alone: codes are looked for everywhere, and no record may be quoted
+        text = _what_hubspot_said(status, read_error_body(_json(said), redact))
         raise Transient(f"an answer that is not whole: {text}")
-    if wanted == TYPES and not answer[TYPES]:
+    if not isinstance(fields.get(wanted), list):
+        raise Unusable(f"a {status} response without a list of {wanted}.")
+    if wanted == TYPES and not fields[TYPES]:
         raise Unusable("a list of event types that is empty, which no account's is.", MAX_EMPTY)
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # nested too deep, or a number beyond 64 bits
+        return b"{}"
 
 
 _SAID = (

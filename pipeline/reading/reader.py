@@ -295,6 +295,7 @@ class Reader:
             task.window,
             task.density,
             task.expected_density,
+            known_events=None if held is None else task.findings.event_count,
             held_before=held,
             walks=task.walks + 1,
             limit=limit,

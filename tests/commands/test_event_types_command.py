@@ -147,3 +147,13 @@ def test_a_token_that_fivetran_has_encrypted_is_named_as_such(tmp_path, capsys):
     assert (
         "only `fivetran` commands can read this encrypted value" in said and "c2VjcmV0" not in said
     )
+
+
+@pytest.mark.parametrize("value", [0, [], ["2026-01-01"], 5, False], ids=str)
+@pytest.mark.parametrize(
+    "key", ["initial_sync_start_date", "event_types", "page_size", "api_token"]
+)
+def test_a_value_that_is_no_text_is_told_with_its_key(account, tmp_path, capsys, key, value):
+    sim = account(TYPES)
+    status, _, said = listing(sim, tmp_path, capsys, **{key: value})
+    assert status == 1 and f"- {key}:" in said and "is a string" in said and not sim.requests

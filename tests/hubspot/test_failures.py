@@ -350,7 +350,7 @@ EVENT = {"id": "a", "properties": {"hs_stage": "VERY_SECRET"}}
 NOT_WHOLE = [
     {"errors": [{"message": "A shard did not answer."}]}, {"errors": {"message": "no list"}}, {"numErrors": 1},
     {"numErrors": "2"}, {"status": "error"}, {"status": "ERROR"}, {"status": 400}, {"status": 503.0}, {"status": "500"},
-    {"status": "COMPLETE", "numErrors": 1, "errors": [None]},
+    {"errors": [2**70]}, {"status": "COMPLETE", "numErrors": 1, "errors": [None]},
 ]  # fmt: skip
 WHOLE = [
     {"errors": []},
@@ -368,6 +368,12 @@ def test_an_answer_that_is_not_whole_by_its_own_word_is_asked_for_again(status, 
     partial = http({"results": [EVENT], "correlationId": "c-1", **fields}, status)
     with Wire(partial, http({"results": [EVENT, EVENT]})) as wire, client_of(wire) as client:
         assert len(client.page(QUERY, clock).events) == 2 and client.counts()["retries"] == 1
+
+
+@pytest.mark.parametrize("fields", NOT_WHOLE, ids=str)
+def test_an_answer_that_has_nothing_but_its_errors_is_retried_like_an_outage(fields, clock):
+    with Wire(*[http(fields)] * 20, http({"results": [EVENT]})) as wire, client_of(wire) as client:
+        assert client.page(QUERY, clock).events == [EVENT]
 
 
 @pytest.mark.parametrize("status", [200, 207])

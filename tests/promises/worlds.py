@@ -133,6 +133,7 @@ class World:
         troubles = sum(name in self.behaviour for name in TROUBLES) + (
             self.behaviour.get("last_paging") in UNREADABLE
         )
+        troubles += sum(map(bool, self.lies[:3]))
         return (240 + 12 * pages) * max(1, troubles)
 
     def covered(self) -> int:
@@ -580,14 +581,14 @@ def lying_worlds():
     last = BASE + 29 * DAY_MS  # alone, since each sync reads on from it
     occurred = history.map(lambda parts: tuple(map(Occurrence, [*parts[0], *parts[1], last])))
     shard = st.tuples(st.integers(1, 40), st.integers(1, 12)).map(lambda at: (at[0], sum(at)))
-    never, few, no_shard = st.just(0.0), st.just(0.05), st.just((0, 0))
+    never, few, some, no_shard = st.just(0.0), st.just(0.05), st.just(0.1), st.just((0, 0))
 
     def lies_of(silent, partial, missing):
         return st.builds(Lies, silent, st.booleans(), partial, missing, st.integers(0, 99))
 
     lies = st.one_of(
-        lies_of(st.sampled_from((0.1, 0.3)), never, no_shard), lies_of(never, never, shard),
-        lies_of(never, st.sampled_from((0.1, 0.3)), no_shard), lies_of(few, few, shard),
+        lies_of(some, never, no_shard), lies_of(never, some, no_shard),
+        lies_of(never, never, shard), lies_of(few, few, shard),
     )  # fmt: skip
     syncs = st.sampled_from(((Sync(),), (Sync(), Sync(10 * MINUTE)), (Sync(fuse=30), Sync())))
     return st.builds(
