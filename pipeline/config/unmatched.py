@@ -3,9 +3,9 @@ nothing.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from itertools import filterfalse
 
 from pipeline.config.settings import Settings
+from pipeline.hubspot.properties import IDS
 from pipeline.hubspot.redact import one_line
 from pipeline.names.columns import is_fixed
 from pipeline.names.destination import destination_name
@@ -26,12 +26,16 @@ def collect_into(columns: set[str]) -> Callable[[Iterable[str]], None]:
 
 
 def named_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The names and patterns of columns in the configuration, by key."""
+    """The names and patterns of columns in the configuration, by key, without ids that are text
+    anyway: earlier versions had those in the default of string_columns.
+    """
     return {
         "drop_columns": settings.drop_columns,
         "hash_columns": settings.hash_columns,
         "rename_columns": tuple(old for old, _ in settings.rename_columns),
-        "string_columns": tuple(filterfalse(is_fixed, settings.string_columns)),
+        "string_columns": tuple(
+            name for name in settings.string_columns if name not in IDS and not is_fixed(name)
+        ),
         "properties": settings.properties,
     }
 

@@ -81,7 +81,7 @@ def test_no_column_is_suggested_if_none_is_near(keys, key, name):
 @pytest.mark.parametrize("keys", [
     {}, {"drop_columns": "hs_ip, hsUrl, geo_*, *rl, object_id"}, {"hash_columns": "geoCity", **SALT}, {"properties": "hs_url"},
     {"string_columns": "occurred, id, event_type, hs_ip"}, {"rename_columns": "hs_*=page_*", "drop_columns": "hs_ip"},
-    {"string_columns": "hs_ip"},
+    {"string_columns": "hs_page_id, hs_form_id"},
 ], ids=str)  # fmt: skip
 def test_columns_that_events_have_are_not_reported(keys):
     with served() as sim:
