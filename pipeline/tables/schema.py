@@ -119,18 +119,18 @@ def column_types(
 
 def declared(settings: Settings, types: Mapping[str, Any]) -> dict[str, Any]:
     """These columns under their new names, each once for the destination, without those that are
-    dropped. Of two names that become one, the first is declared.
+    dropped. Where it makes one name of two, the first is declared, as text if their types differ.
     """
     dropped = matcher(settings.drop_columns)
     once: dict[str, str] = {}  # the first spelling of each name
-    for column in types:
-        if not dropped(column):
-            once.setdefault(destination_name(column), column)
-    once.pop("", None)
-    columns = tuple(once.values())
-    return dict(
-        zip(new_names(settings.rename_columns, columns), map(types.get, columns), strict=True)
-    )
+    kinds: dict[str, Any] = {}
+    for column, kind in types.items():
+        name = destination_name(column)
+        if name and not dropped(column):
+            once.setdefault(name, column)
+            kinds[name] = kind if kinds.get(name, kind) == kind else TEXT
+    renamed = new_names(settings.rename_columns, tuple(once.values()))
+    return dict(zip(renamed, kinds.values(), strict=True))
 
 
 def declared_types(

@@ -251,6 +251,13 @@ def test_a_property_whose_name_is_taken_has_the_type_of_its_own_column(project):
     assert rows(project, columns, "pe_1_signup") == [("id-0", 7, "1.10")]
 
 
+def test_two_properties_of_one_column_are_text_if_their_types_differ(project):
+    definition = defined(OTHER, "Signed up", property_of("aB", "number"), property_of("a_b"))
+    with account(signup(0, aB="7"), signup(1, a_b="007"), definitions=[definition]) as sim:
+        run(project, configuration(sim, event_types=OTHER))
+    assert sorted(rows(project, "id, a_b", "pe_1_signup")) == [("id-0", "7"), ("id-1", "007")]
+
+
 # Patterns in string_columns, which earlier versions took
 
 
