@@ -8,13 +8,14 @@ from typing import Any
 
 from pipeline.config.connect import Definitions, definitions_of
 from pipeline.config.settings import Settings
-from pipeline.connection.refusals import DAILY
+from pipeline.connection.refusals import DAILY, MAX_NAMES
 from pipeline.connection.run import Run
 from pipeline.connection.warnings import About
 from pipeline.errors import Forbidden, HubSpotError
 from pipeline.hubspot.definitions_api import SCOPE
 from pipeline.hubspot.events_api import FIELDS
 from pipeline.hubspot.properties import OWN, Definition
+from pipeline.hubspot.redact import one_line
 from pipeline.names.columns import column_names
 from pipeline.names.patterns import matcher
 from pipeline.names.tables import EVENT_PROPERTY
@@ -72,7 +73,7 @@ def _unprotected(settings: Settings, definitions: Mapping[str, Definition]) -> l
     """What HubSpot calls sensitive and the configuration neither drops nor hashes."""
     is_protected = matcher((*settings.drop_columns, *settings.hash_columns))
     return [
-        f"{each.name} of {event_type}"
+        f"{one_line(each.name)} of {event_type}"
         for event_type, definition in definitions.items()
         for each in definition.properties
         if each.sensitivity not in NOT_SENSITIVE
@@ -94,8 +95,9 @@ def _not_read(error: HubSpotError) -> str:
 
 
 def _warning(sensitive: list[str]) -> str:
+    listed = ", ".join(sensitive[:MAX_NAMES]) + " and others" * (len(sensitive) > MAX_NAMES)
     return (
-        f"HubSpot calls these properties sensitive: {', '.join(sensitive)}. They are delivered as "
-        "they are. Cure: name them in drop_columns or hash_columns, or leave them so: this is said "
+        f"HubSpot calls these properties sensitive: {listed}. They are delivered as they are. "
+        "Cure: name them in drop_columns or hash_columns, or leave them so: this is said "
         "once."
     )

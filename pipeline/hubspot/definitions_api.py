@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.hubspot.events_api import EVENTS, LIMIT, PROPERTIES, Query
 from pipeline.hubspot.properties import Definition, Property
+from pipeline.hubspot.redact import one_line
 
 DEFINITIONS = EVENTS  # the list in an answer
 SCOPE = "behavioral_events.event_definitions.read_write"  # there is none to read alone
@@ -45,11 +46,11 @@ def read_definitions(answer: Mapping[str, Any]) -> Iterator[tuple[str, Definitio
     """
     for each in filter(_is_object, answer[DEFINITIONS]):
         name, labels, properties = map(each.get, ("fullyQualifiedName", "labels", PROPERTIES))
-        label = _text(labels, "singular") if _is_object(labels) else ""
+        label = one_line(_text(labels, "singular")) if _is_object(labels) else ""
         held = filter(_is_object, properties if isinstance(properties, list) else [])
         read = tuple(_property(one) for one in held if _text(one, "name"))
         if isinstance(name, str) and name:
-            yield name, Definition(label, read)
+            yield one_line(name), Definition(label, read)
 
 
 def _property(said: Mapping[str, Any]) -> Property:

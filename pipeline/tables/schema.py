@@ -100,20 +100,17 @@ def column_types(
     """
     yield from ((name, TEXT) for name in COLUMNS)
     yield from ((name, TEXT) for name in settings.string_columns if not is_pattern(name))
-    is_text = matcher((*settings.string_columns, *settings.hash_columns))
+    is_text = matcher((*settings.string_columns, *settings.hash_columns, *IDS))
+    defined = definition.properties if definition else ()
     listed = OWN[event_type].properties if event_type in OWN else ()
     known = {
-        **dict.fromkeys(() if definition else IDS, TEXT),
-        **{each.name: TYPES.get(each.type, TEXT) for each in listed},
-        **{
-            each.name: TYPES.get(each.type, TEXT)
-            for each in (definition.properties if definition else ())
-        },
+        **dict.fromkeys(() if defined else IDS, TEXT),
+        **{each.name: TYPES.get(each.type, TEXT) for each in (*listed, *defined)},
     }
     for name, kind in known.items():
         *_, column = column_names(FIELDS, (name,))
         kind = TEXT if is_text(column) else kind
-        if (kind == TEXT or (kind and definition)) and name in (settings.properties or known):
+        if (kind == TEXT or (kind and defined)) and name in (settings.properties or known):
             yield column, kind
 
 

@@ -63,7 +63,7 @@ def test_event_types_have_labels_those_of_custom_events_if_the_token_may_read_th
     _, printed, _ = listing(given, tmp_path, capsys)
     forms, visits, signup = printed.splitlines()[:3]
     assert forms.endswith(" (Form submission)") and visits.endswith(" (Page visit)")
-    assert signup == "pe123_signup          no events ('Signed up\\nfor a trial')"
+    assert signup == "pe123_signup          no events (Signed up for a trial)"
 
 
 def test_refused_types_are_grouped_by_the_cause_and_not_suggested(account, tmp_path, capsys):

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.hubspot.definitions_api import SCOPE
 from pipeline.hubspot.properties import OWN
+from pipeline.tables.schema import declare_tables
 from pipeline.timestamps import DAY, MINUTE, to_ms
 from simulator import Simulator, generated, listed
 from simulator.definitions import defined, property_of
@@ -256,6 +257,14 @@ def test_two_properties_of_one_column_are_text_if_their_types_differ(project):
     with account(signup(0, aB="7"), signup(1, a_b="007"), definitions=[definition]) as sim:
         run(project, configuration(sim, event_types=OTHER))
     assert sorted(rows(project, "id, a_b", "pe_1_signup")) == [("id-0", "7"), ("id-1", "007")]
+
+
+def test_an_id_is_text_whatever_its_definition_says():
+    definition = defined(OTHER, "Signed up", property_of("hs_company_id", "number"))
+    for definitions in ([definition], [definition | {"properties": []}]):
+        with account(signup(0, hs_company_id="0071"), definitions=definitions) as sim:
+            (table, *_) = declare_tables(configuration(sim, event_types=OTHER))
+        assert table["columns"]["hs_company_id"] == "STRING"
 
 
 # Patterns in string_columns, which earlier versions took
