@@ -17,6 +17,7 @@ from fivetran_connector_sdk import Logging as log
 from fivetran_connector_sdk import Operations as op
 
 from pipeline import ConnectorError, Sink, read_settings, sync
+from pipeline.config.connect import Definitions
 from pipeline.config.keys import KEYS, REQUIRED, SECRETS, Key
 from pipeline.config.settings import unknown_keys
 from pipeline.connection.setup_tests import SETUP_TESTS
@@ -29,11 +30,13 @@ if hasattr(sys, "set_int_max_str_digits"):  # from Python 3.10.7 on
 
 
 class Declared(NamedTuple):
-    """What schema() last saw and declared, and its warnings."""
+    """What schema() last saw, declared and read: the types of columns by table, and HubSpot's
+    definitions, if it gave any.
+    """
 
     configuration: dict[str, str]
-    tables: set[str]
-    warnings: list[str]
+    tables: dict[str, dict[str, Any]]
+    definitions: list[Definitions]
 
 
 # For update(), since a row for a table not declared would have no key. It has to be a global: the
@@ -46,9 +49,10 @@ def schema(configuration: dict) -> list:
     which can report them.
     """
     global _declared
-    warnings: list[str] = []
-    tables = declare_tables(configuration, warnings.append)
-    _declared = Declared(dict(configuration), {table["table"] for table in tables}, warnings)
+    definitions: list[Definitions] = []
+    tables = declare_tables(configuration, definitions.append)
+    columns = {table["table"]: table["columns"] for table in tables}
+    _declared = Declared(dict(configuration), columns, definitions)
     return tables
 
 
@@ -66,7 +70,7 @@ def update(configuration: dict, state: dict) -> None:
                 state,
                 sink,
                 declared=_declared.tables,
-                warnings=_declared.warnings,
+                definitions=next(iter(_declared.definitions), None),
             )
         else:
             sync(read_settings(configuration), state, sink)

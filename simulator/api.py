@@ -7,6 +7,8 @@ import orjson
 from simulator.account import Account
 from simulator.behaviour import Behaviour, Request
 from simulator.cursor import Position, encode
+from simulator.definitions import PATH as DEFINITIONS_PATH
+from simulator.definitions import definitions
 from simulator.errors import ALLOWED, Answer, Refused, error, invalid, rate_limited
 from simulator.faults import alter, replacement
 from simulator.pages import Page, cut, keep_properties, render, spell_occurred_at
@@ -66,12 +68,15 @@ def _unauthorized(request: Request, behaviour: Behaviour) -> Answer | None:
 
 
 def _route(account: Account, request: Request, faults: list[str]) -> Answer:
-    """The answer of the endpoint at the request's path: events, or event types."""
+    """The answer of the endpoint at the request's path: events, event types or definitions."""
     path = PATH.fullmatch(request.path)
-    if not path:
+    is_about_definitions = DEFINITIONS_PATH.fullmatch(request.path)
+    if not path and not is_about_definitions:
         return error(404)
     if request.method not in ALLOWED:
         return error(405)
+    if not path:
+        return definitions(account, request)
     if path["types"]:
         names = [*account.histories, *account.behaviour.extra_event_types]
         return Answer(200, orjson.dumps({"eventTypes": names}))

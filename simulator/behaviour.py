@@ -53,6 +53,10 @@ class Behaviour:
         "field of a 400 about storage locations that holds its code",
         tuple(CODE_FIELDS),
     )
+    # a list of them (see definitions.defined), or whether those of the custom events are listed
+    definitions: bool | Collection[dict[str, Any]] = option(
+        False, "the token may read event definitions (else they are answered with 403)"
+    )
     max_request_line: int = option(
         16_384, "bytes of a request line; a longer one is answered with 414"
     )

@@ -56,6 +56,13 @@ def rows(project, columns="id", table=TYPE):
         return database.table(f"tester.{table}").project(columns).fetchall()
 
 
+def kinds(project, table=TYPE):
+    """The types of a table's columns in the warehouse, by name."""
+    with duckdb.connect(str(project / "files" / "warehouse.db"), read_only=True) as database:
+        query = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?"
+        return dict(database.execute(query, [table]).fetchall())
+
+
 def served(events=300, **behaviour):
     return Simulator({TYPE: generated(events)}, Behaviour(**behaviour))
 

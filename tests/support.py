@@ -19,17 +19,21 @@ TYPE = "e_visited_page"
 
 @dataclass
 class Delivered:
-    """A sink that keeps what a sync delivers: rows by table and key (as a destination would),
-    upserts of events in order, states.
+    """A sink that keeps what a sync delivers: rows by table and id (as a destination would), those
+    of event_property by their key apart from them, upserts in order, states.
     """
 
     rows: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    dictionary: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     upserts: list[str] = field(default_factory=list)
     states: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     def upsert(self, table: str, row: dict[str, Any]) -> None:
+        if table == "event_property":
+            self.dictionary[row["event_type"], row["name"]] = row
+            return
         key = (
             row["id"] if "id" in row else tuple(row[name] for name in AUDITED_RANGE["primary_key"])
         )
@@ -97,7 +101,8 @@ class Destination(Delivered):
                 raise Killed
 
     def _upsert(self, table, row):
-        self._operate()
+        if table != "event_property":  # a fuse counts the operations of events
+            self._operate()
         self.waiting.append((table, row))
 
     def _checkpoint(self, state):

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 from toolz import groupby
 
-from pipeline.config.connect import connect, query_for
+from pipeline.config.connect import connect, definitions_of, query_for
 from pipeline.config.parsers import event_types
 from pipeline.config.settings import Settings
 from pipeline.connection.refusals import cause_of
 from pipeline.errors import HubSpotError, QuotaSpent, Unauthorized
 from pipeline.hubspot.client import Client
 from pipeline.hubspot.events_api import PROPERTIES, occurred_ms
+from pipeline.hubspot.properties import OWN
 from pipeline.names.patterns import is_pattern
 from pipeline.timestamps import SECOND, to_text
 
@@ -27,7 +28,7 @@ PATIENCE = 20 * SECOND  # a person waits for the answer
 class Found(NamedTuple):
     """What one answer says of an event type: its events lie between `first` and `last` (ms), or
     `refused` is why it cannot be read. If `more`, the answer did not hold them all, and the last is
-    later.
+    later. `label` is its name for people, if one is known.
     """
 
     event_type: str
@@ -37,6 +38,7 @@ class Found(NamedTuple):
     more: bool = False
     properties: tuple[str, ...] = ()
     refused: str = ""
+    label: str = ""
 
 
 _refused = attrgetter("refused")
@@ -48,9 +50,9 @@ def _name(found: Found) -> str:
 
 
 def find_event_types(settings: Settings, progress: Callable[[int, int], Any]) -> Iterator[Found]:
-    """What there is of each event type of the account, by name: one request for their list, and one
-    for each. `progress` gets the number asked for, and that of all. Raises ConnectorError if
-    HubSpot cannot be asked at all.
+    """What there is of each event type of the account, by name: one request for their list, one for
+    the labels of custom events, and one for each. `progress` gets the number asked for, and that of
+    all. Raises ConnectorError if HubSpot cannot be asked at all.
     """
     unfiltered = replace(settings, object_type="", object_id="", properties=(), property_filters=())
     stop = threading.Event()
@@ -61,11 +63,13 @@ def find_event_types(settings: Settings, progress: Callable[[int, int], Any]) ->
         try:
             names = sorted(set(client.event_types(stop)))
             progress(0, len(names))
+            known = {**OWN, **definitions_of(client, names).by_type}
             for number, found in enumerate(
                 workers.map(lambda name: _find(unfiltered, client, name, stop), names), start=1
             ):
                 progress(number, len(names))
-                yield found
+                label = known[found.event_type].label if found.event_type in known else ""
+                yield found._replace(label=label)
         finally:
             stop.set()  # or the workers would go on asking
 
@@ -108,7 +112,7 @@ def format_event_types(types: Iterable[Found]) -> Iterator[str]:
     ]
     width = max((len(_name(found)) for found in types), default=0)
     for found in sorted(types, key=lambda found: (bool(found.refused), not found.events)):
-        yield f"{_name(found):{width}}  {_summary(found)}"
+        yield f"{_name(found):{width}}  {_summary(found)}{_label(found)}"
     for same in groupby(
         lambda found: cause_of(found.event_type, found.refused), filter(_refused, types)
     ).values():
@@ -124,6 +128,12 @@ def _is_nameable(event_type: str) -> bool:
         return event_types(event_type) == (event_type,) and not is_pattern(event_type)
     except ValueError:
         return False
+
+
+def _label(found: Found) -> str:
+    if not found.label or found.refused:
+        return ""
+    return f" ({found.label if found.label.isprintable() else repr(found.label)})"
 
 
 def _summary(found: Found) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.connection.state import migrate, progress_by_type, state_dict
 from pipeline.errors import SettingsError
-from pipeline.names.tables import SYNC_RUN
+from pipeline.names.tables import EVENT_PROPERTY, SYNC_RUN
 from pipeline.timestamps import to_ms, to_text
 
 
@@ -53,7 +53,7 @@ def read_again(
         )
     marked = replace(progress, again_from=to_text(again_from), again_to=to_text(again_to))
     kept = {
-        name: current.get(name) for name in ("under_way", "api_base_url", SYNC_RUN)
+        name: current.get(name) for name in ("under_way", "api_base_url", EVENT_PROPERTY, SYNC_RUN)
     }  # not what HubSpot refused: it is asked
     return state_dict({**known, event_type: marked}, **kept)
 

@@ -1,12 +1,15 @@
-"""From the settings to HubSpot: the client and the query."""
+"""From the settings to HubSpot: the client, the query, and the definitions."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
 from pipeline.config.settings import Settings
+from pipeline.errors import Forbidden, HubSpotError
 from pipeline.hubspot import events_api
 from pipeline.hubspot.client import Client
+from pipeline.hubspot.definitions_api import is_custom
 from pipeline.hubspot.events_api import Query
+from pipeline.hubspot.properties import Definition
 
 
 def connect(
@@ -40,3 +43,26 @@ def query_for(settings: Settings, event_type: str) -> Query:
         properties=settings.properties,
         property_filters=settings.property_filters,
     )
+
+
+class Definitions(NamedTuple):
+    """HubSpot's answer to a request for event definitions: those of the selected event types, or
+    the error in their place. A sync does without them.
+    """
+
+    by_type: Mapping[str, Definition] = {}
+    error: HubSpotError | None = None
+
+    @property
+    def is_an_answer(self) -> bool:
+        """Whether HubSpot has given them, or does not let this token read them."""
+        return self.error is None or isinstance(self.error, Forbidden)
+
+
+def definitions_of(client: Client, event_types: Collection[str]) -> Definitions:
+    """The definitions of these event types, for which HubSpot is asked only if one is custom."""
+    try:
+        found = client.definitions() if any(map(is_custom, event_types)) else {}
+    except HubSpotError as error:
+        return Definitions(error=error)
+    return Definitions({name: found[name] for name in event_types if name in found})

@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from pipeline.config.nearest import nearest
-from pipeline.names.patterns import is_pattern
+from pipeline.names.patterns import is_pattern, nearest
 
 NONE_SELECTED = "event_types selects none of this account's event types."
 

@@ -90,16 +90,12 @@ KEYS = {
         "pair, as in hs_*=page_*."),
     ),
     "string_columns": Key(
-        "string_columns",
-        ("hs_campaign_id, hs_element_id, hs_form_id, hs_operating_version, hs_page_id, "
-        "hs_parent_module_id, hs_session_id"),
-        patterns, "Columns that stay text",
-        "Names and patterns, separated by commas: 1.10 stays 1.10 there. A pattern costs one "
-        "request per event type, and sees "
-        "only the columns of its first 100 events.",
+        "string_columns", "", patterns, "More columns that stay text",
+        "Names in full, separated by commas: 1.10 stays 1.10 there. HubSpot's ids, and what its "
+        "definitions call text, are text without it.",
     ),
     "object_type": Key("object_type", "", single_name, "Only events of this object type", ("Such as "
-        "CONTACT.")),
+        "contact.")),
     "object_id": Key("object_id", "", single_name, "Only events of this object", ("Its id; needs "
         "the object type.")),
     "property_filters": Key(

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.config.keys import KEYS, LAYOUTS, REQUIRED, SECRETS
-from pipeline.config.nearest import nearest
 from pipeline.errors import SettingsError
 from pipeline.names.destination import destination_name
-from pipeline.names.patterns import matcher, star_pattern
+from pipeline.names.patterns import matcher, nearest, star_pattern
 from pipeline.names.tables import EVENT_TABLE, table_name
 
 
@@ -111,7 +110,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     `values`.
     """
     if values.get("object_id") and values.get("object_type") == "":
-        yield "object_id: needs object_type; give the type of the object too, such as CONTACT"
+        yield "object_id: needs object_type; give the type of the object too, such as contact"
     if values.get("hash_columns") and values.get("hash_salt") == "":
         yield "hash_salt: missing; give any long secret text, which hash_columns needs"
     for key in ("drop_columns", "hash_columns", "rename_columns"):

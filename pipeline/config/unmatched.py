@@ -4,13 +4,12 @@ nothing.
 
 from collections.abc import Callable, Collection, Iterable
 
-from pipeline.config.keys import KEYS
-from pipeline.config.nearest import nearest
 from pipeline.config.settings import Settings
+from pipeline.hubspot.properties import IDS
 from pipeline.hubspot.redact import one_line
 from pipeline.names.columns import is_fixed
 from pipeline.names.destination import destination_name
-from pipeline.names.patterns import is_pattern, matcher
+from pipeline.names.patterns import is_pattern, matcher, nearest
 
 MAX_COLUMNS = 10_000  # remembered
 NEAR = 0.8  # likeness from which on a name is taken for a misspelling
@@ -27,16 +26,15 @@ def collect_into(columns: set[str]) -> Callable[[Iterable[str]], None]:
 
 
 def named_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The names and patterns of columns in the configuration, by key, without the defaults."""
-    by_default = KEYS["string_columns"].parse(KEYS["string_columns"].default)
+    """The names and patterns of columns in the configuration, by key, without ids that are text
+    anyway: earlier versions had those in the default of string_columns.
+    """
     return {
         "drop_columns": settings.drop_columns,
         "hash_columns": settings.hash_columns,
         "rename_columns": tuple(old for old, _ in settings.rename_columns),
         "string_columns": tuple(
-            name
-            for name in settings.string_columns
-            if name not in by_default and not is_fixed(name)
+            name for name in settings.string_columns if name not in IDS and not is_fixed(name)
         ),
         "properties": settings.properties,
     }

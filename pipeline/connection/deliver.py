@@ -29,6 +29,7 @@ from pipeline.stages import (
     dedupe_by_id,
     emit_upserts,
     fetch_pages,
+    fit_types,
     flatten,
     keep_type,
     properties_as_json,
@@ -57,6 +58,8 @@ def ignore(event: Any) -> None:
 def deliver(delivery: "Delivery") -> None:
     """Delivers one time range of one event type."""
     settings, name = delivery.run.settings, delivery.name
+    declared = delivery.run.declared.get(settings.table_of(name))
+    types = declared_types(settings, name, declared)
     stream = pipe(
         [delivery.span],
         fetch_pages(delivery.reader.pages),
@@ -70,8 +73,9 @@ def deliver(delivery: "Delivery") -> None:
         protect(delivery.run.protection),
         properties_as_json(settings.is_single_table),
         flatten,
-        partial(serialize_lists, spell=spell_number(declared_types(settings, name))),
         rename_columns(settings.rename_columns),
+        partial(serialize_lists, spell=spell_number(types)),
+        fit_types(types),
         dedupe_by_id(settings.dedupe_window),
         emit_upserts(delivery.upsert),
         checkpoint_every(settings.checkpoint_interval, delivery.save),

@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.connection.event_type import EventType
 from pipeline.connection.run import Run
 from pipeline.connection.state import Progress, progress_by_type, read_under_way
+from pipeline.names.tables import EVENT_PROPERTY
 from pipeline.tables.sync_run import Tally
 from pipeline.timestamps import to_ms
 
@@ -13,7 +14,8 @@ from pipeline.timestamps import to_ms
 class EventTypes:
     """The event types that earlier syncs have read (`known`), and those of this one.
 
-    `under_way` is the one that the next sync resumes with.
+    `under_way` is the one that the next sync resumes with, `event_property` what the state keeps of
+    that table.
     """
 
     def __init__(self, run: Run, state: Mapping[str, Any]):
@@ -22,6 +24,10 @@ class EventTypes:
         self._by_name = {name: EventType(run, name, progress) for name, progress in saved.items()}
         self.known = frozenset(self._by_name)
         self.under_way = read_under_way(state)
+        dictionary = state.get(EVENT_PROPERTY)
+        self.event_property: Mapping[str, Any] = (
+            dictionary if isinstance(dictionary, Mapping) else {}
+        )
 
     def __getitem__(self, name: str) -> EventType:
         """An event type; one that no sync has read yet has an empty progress."""

@@ -1,6 +1,6 @@
 """The parts that one sync works with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,8 @@ from pipeline.hubspot.client import Client
 @dataclass(frozen=True)
 class Run:
     """One sync: its settings, client and sink, and what all its event types share. `protection`
-    protects an event; `site` is what its looks work with; `pool` sends the requests of all readers.
+    protects an event; `declared` are the types of columns, by table; `site` is what its looks work
+    with; `pool` sends the requests of all readers.
     """
 
     settings: Settings
@@ -26,6 +27,7 @@ class Run:
     refusals: Refusals
     warnings: Warnings
     protection: Callable[[Any], Any] | None
+    declared: Mapping[str, Mapping[str, Any]]
     site: Site
     saving: Saving
     pool: Executor

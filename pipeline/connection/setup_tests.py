@@ -7,20 +7,24 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from pipeline.config.connect import connect, query_for
 from pipeline.config.event_types import NONE_SELECTED, select, unknown_event_type_message
 from pipeline.config.settings import Settings, read_settings, unknown_keys
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.refusals import Refusals
+from pipeline.connection.text_patterns import instead_of_patterns
 from pipeline.connection.warnings import future_start
 from pipeline.errors import HubSpotError, QuotaSpent, Refused, SettingsError, Unauthorized
 from pipeline.hubspot.client import Client
+from pipeline.hubspot.events_api import LIMIT, within
+from pipeline.reading.window import Window
 from pipeline.stages.protect import protection
-from pipeline.tables.schema import sample
 from pipeline.timestamps import DAY, SECOND, local_now
 
 Configuration = Mapping[str, str]
+SAMPLED = 100  # events
 PATIENCE = 20 * SECOND  # a person waits for the answer
 NOT_TRIED = "Not tried: the configuration has mistakes, which the first test names."
 
@@ -29,9 +33,10 @@ def configuration_is_right(configuration: Configuration) -> None:
     """Tells all mistakes and unknown keys at once. HubSpot is not asked."""
     wrong = []
     try:
-        start = read_settings(configuration).start
-        if start > local_now() + DAY:  # by this machine's clock, which may be wrong
-            wrong.append(future_start(start))
+        settings = read_settings(configuration)
+        if settings.start > local_now() + DAY:  # by this machine's clock, which may be wrong
+            wrong.append(future_start(settings.start))
+        wrong += filter(None, [instead_of_patterns(settings)])
     except SettingsError as mistakes:
         wrong.append(str(mistakes))
     wrong += unknown_keys(configuration)
@@ -116,14 +121,24 @@ def configured_columns_exist(configuration: Configuration) -> None:
     observe = protection(observe=collect_into(columns)) or (lambda event: event)
     with _client(settings) as client:
         for name in _selected(settings, client):
-            events, error = sample(replace(settings, properties=()), client, name)
-            unanswered += filter(None, [error])
-            for event in events:
-                observe(event)
+            try:
+                for event in _sample(settings, client, name):
+                    observe(event)
+            except Unauthorized:
+                raise
+            except HubSpotError as error:
+                unanswered.append(error)
     if unanswered and not columns:
         raise unanswered[0]
     if mistakes := unmatched(settings, columns, only_near=True):
         raise SettingsError("\n".join(mistakes))
+
+
+def _sample(settings: Settings, client: Client, event_type: str) -> list[Any]:
+    """The first events of a type, with all their properties."""
+    query = query_for(replace(settings, properties=()), event_type)
+    limit = {LIMIT: min(SAMPLED, settings.page_size)}
+    return client.page({**query, **limit, **within(Window(settings.start, None).bounds())}).events
 
 
 SETUP_TESTS: dict[str, Callable[[Configuration], None]] = {

@@ -10,14 +10,17 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from pipeline.errors import StateError
-from pipeline.names.tables import SYNC_RUN
+from pipeline.names.tables import EVENT_PROPERTY, SYNC_RUN
 from pipeline.timestamps import to_ms
 
 VERSION = 5
 REFUSED, LOOKS = "refused", "looks"
 # the one table of the published example, whose state was {"start_date": …}
 EXAMPLE_EVENT_TYPE = "e_visited_page"
-KEYS = ("version", "event_types", "api_base_url", "under_way", REFUSED, LOOKS, SYNC_RUN)
+KEYS = (
+    *("version", "event_types", "api_base_url", "under_way"),
+    *(REFUSED, LOOKS, EVENT_PROPERTY, SYNC_RUN),
+)
 
 Migrated = tuple[
     dict[str, Any], list[str]
@@ -85,10 +88,11 @@ def state_dict(
     refused: Mapping[str, Any] | None = None,
     sync_run: Mapping[str, Any] | None = None,
     looks: Mapping[str, Any] | None = None,
+    event_property: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The state to save, without unset fields. `api_base_url` is where the cursors were made,
     `refused` what Refusals keeps, `sync_run` the row of a sync that has not ended, `looks` what
-    Diary keeps.
+    Diary keeps, `event_property` when the definitions were last read, and a digest of that table.
 
     >>> state_dict({"e_visited_page": Progress(occurred="2026-05-21T01:36:04.329Z")})
     {'version': 5, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
@@ -103,6 +107,7 @@ def state_dict(
         **({} if under_way is None else {"under_way": under_way}),
         **({} if refused is None else {REFUSED: refused}),
         **({} if looks is None else {LOOKS: looks}),
+        **({EVENT_PROPERTY: event_property} if event_property else {}),
         **({} if sync_run is None else {SYNC_RUN: sync_run}),
     }
 

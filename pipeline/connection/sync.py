@@ -10,10 +10,11 @@ from itertools import islice
 from typing import Any, TypeGuard
 
 from pipeline.audits.budget import Diary
-from pipeline.config.connect import connect
+from pipeline.config.connect import Definitions, connect
 from pipeline.config.settings import Settings
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.account import other_origin, other_portals, unknown_origin
+from pipeline.connection.dictionary import deliver_dictionary
 from pipeline.connection.event_types import EventTypes
 from pipeline.connection.refusals import Refusals
 from pipeline.connection.reporting import format_duration, summary
@@ -30,6 +31,11 @@ from pipeline.connection.selection import (
 )
 from pipeline.connection.sink import Sink
 from pipeline.connection.state import LOOKS, REFUSED, migrate, state_dict
+from pipeline.connection.text_patterns import (
+    instead_of_patterns,
+    only_by_pattern,
+    stop_first_sync,
+)
 from pipeline.connection.warnings import About, Warnings, future_start
 from pipeline.errors import (
     ConnectorError,
@@ -57,11 +63,11 @@ def sync(
     state: Mapping[str, Any],
     sink: Sink,
     declared: Collection[str] | None = None,
-    warnings: Iterable[str] = (),
+    definitions: Definitions | None = None,
 ) -> None:
     """Delivers every event since the saved cursors, event type by event type, and saves the
-    cursors. `declared` are the tables that the destination knows; None: all. `warnings` are
-    sentences to show with its own.
+    cursors. `declared` are the tables that the destination knows, if they are a mapping with the
+    types of their columns; None: all tables. `definitions` are those that schema() has read.
 
     Raises ConnectorError; what was delivered until then is saved. Up to ten warnings go to
     `sink.warn`.
@@ -75,15 +81,14 @@ def sync(
         connect(settings, sink.log) as client,
         ThreadPoolExecutor(settings.concurrency, thread_name_prefix="hubspot") as pool,
     ):
-        types, own_row = assemble(settings, current, sink, client, pool, columns)
+        columns_of = declared if isinstance(declared, Mapping) else {}
+        types, own_row = assemble(settings, current, sink, client, pool, columns, columns_of)
         add = types.run.warnings.add
         if origin:
             add(About.ACCOUNT, origin)
-        for sentence in warnings:
-            add(About.CHANGED, sentence)
         own_row.begin()
         try:
-            sync_event_types(types, asked_once(client.event_types), declared)
+            sync_event_types(types, asked_once(client.event_types), declared, definitions)
         except ConnectorError as error:
             conclude(types, own_row, columns, said := with_what_is_saved(error, types))
             raise type(error)(said) from error
@@ -99,9 +104,11 @@ def assemble(
     client: Client,
     pool: Executor,
     columns: set[str],
+    declared: Mapping[str, Mapping[str, Any]],
 ) -> tuple[EventTypes, SyncRun]:
     """The event types of a sync with all that they work with, and its own row. `columns` gets those
-    of the events seen, if the configuration names any.
+    of the events seen, if the configuration names any; `declared` are the types of columns, by
+    table.
     """
     refusals, diary = Refusals(settings, state.get(REFUSED)), Diary.read(state.get(LOOKS))
     warnings = Warnings(sink.warn, sink.log)
@@ -115,6 +122,7 @@ def assemble(
                 refusals.as_state(),
                 own_row.so_far(),
                 diary.as_state(),
+                types.event_property,
             )
         )
 
@@ -130,11 +138,22 @@ def assemble(
         saving.save,
         lambda: types.ledger_sizes(),
     )
-    observe = collect_into(columns) if any(named_columns(settings).values()) else None
+    collect = collect_into(columns)
+
+    def observe(names: list[str]) -> None:
+        collect(names)
+        stop_first_sync(types, names)
+
     protect_event = protection(
-        settings.drop_columns, settings.hash_columns, settings.hash_salt, observe
+        settings.drop_columns,
+        settings.hash_columns,
+        settings.hash_salt,
+        observe if any(named_columns(settings).values()) else None,
     )
-    run = Run(settings, client, sink, refusals, warnings, protect_event, site, saving, pool)
+    run = Run(
+        *(settings, client, sink, refusals, warnings, protect_event),
+        *(declared, site, saving, pool),
+    )
     types = EventTypes(run, state)
     own_row = SyncRun(
         settings.sync_metrics,
@@ -153,7 +172,10 @@ def with_what_is_saved(error: ConnectorError, types: EventTypes) -> str:
 
 
 def sync_event_types(
-    types: EventTypes, list_event_types: ListEventTypes, declared: Collection[str] | None = None
+    types: EventTypes,
+    list_event_types: ListEventTypes,
+    declared: Collection[str] | None = None,
+    definitions: Definitions | None = None,
 ) -> None:
     """Syncs each event type in turn, then looks again at what was delivered. A type that
     fails (a scope, a name, a page that cannot be read) does not stop the others: it is a warning,
@@ -165,6 +187,7 @@ def sync_event_types(
     if warning := other_portals(types.known, names):
         run.warnings.add(About.ACCOUNT, warning)
     restart_changed(types, names)
+    deliver_dictionary(types, names, definitions)
     asked = run.refusals.to_ask(names, run.client.clock.now())
     for name in names:
         if name not in asked:
@@ -327,6 +350,8 @@ def add_final_warnings(types: EventTypes, columns: Collection[str]) -> None:
         )
     for sentence in unmatched(settings, columns):
         warnings.add(About.CONFIGURATION, sentence)
+    if names := instead_of_patterns(settings, only_by_pattern(run, columns, run.declared)):
+        warnings.add(About.CONFIGURATION, names)
     if settings.start > client.clock.now():
         warnings.add(About.CONFIGURATION, future_start(settings.start))
     if abs(difference := client.clock.difference()) > MAX_CLOCK_DIFFERENCE:

@@ -24,6 +24,7 @@ class About(IntEnum):
     ORDER = 9
     CLOCK = 10
     QUOTA = 11
+    SENSITIVE = 12
 
 
 class Warnings:

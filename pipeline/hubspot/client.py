@@ -20,7 +20,15 @@ from requests.packages.urllib3.exceptions import (
 from pipeline.errors import BadAnswer, HubSpotError, Stopped, Unavailable
 from pipeline.hubspot.address import host_and_port, is_loopback
 from pipeline.hubspot.clock import Clock
+from pipeline.hubspot.definitions_api import (
+    DEFINITIONS,
+    MAX_PAGES,
+    QUERY,
+    definitions_path,
+    read_definitions,
+)
 from pipeline.hubspot.events_api import (
+    CURSOR,
     EVENTS,
     LIMIT,
     TYPES,
@@ -31,6 +39,7 @@ from pipeline.hubspot.events_api import (
 )
 from pipeline.hubspot.failures import Transient, check_whole, failure
 from pipeline.hubspot.page_repair import may_be_rounded, repair
+from pipeline.hubspot.properties import Definition
 from pipeline.hubspot.rate_limit import RateLimit
 from pipeline.hubspot.redact import one_line, redactor
 from pipeline.hubspot.retry import Attempt, Outage, delays, wait_after
@@ -104,6 +113,7 @@ class Client:
         self._redact = redactor(token)
         self._events_url = base_url + events_path(version)
         self._event_types_url = base_url + event_types_path(version)
+        self._definitions_url = base_url + definitions_path(version)
         self.clock = Clock()
         self.rate_limit = RateLimit(reserve)
         self._outage = Outage(max_outage, self.clock, log, outage_cure)
@@ -166,6 +176,26 @@ class Client:
         answer, _ = self._ask(self._event_types_url, {}, TYPES, stop or self._never)
         return [one_line(name) for name in answer[TYPES] if isinstance(name, str) and name]
 
+    def definitions(self, stop: threading.Event | None = None) -> dict[str, Definition]:
+        """The definitions of the account's custom events, by event type. Raises as `page` does, and
+        sooner: nothing depends on them.
+        """
+        found: dict[str, Definition] = {}
+        cursors: list[str] = []
+        while len(cursors) < MAX_PAGES:
+            after = {CURSOR: cursors[-1]} if cursors else {}
+            answer, _ = self._ask(
+                self._definitions_url, {**QUERY, **after}, DEFINITIONS, stop or self._never, most=3
+            )
+            found.update(read_definitions(answer))
+            cursor, _ = next_cursor(answer)
+            if cursor is None:
+                return found
+            if cursor in cursors:
+                break
+            cursors.append(cursor)
+        raise BadAnswer("HubSpot's list of event definitions has no end.")
+
     def answers(self) -> bool:
         """Whether HubSpot answers at all. Asked after an outage has ended an event type."""
         try:
@@ -189,10 +219,10 @@ class Client:
                 self._counts[name] += number
 
     def _ask(
-        self, url: str, query: Query, wanted: str, stop: threading.Event
+        self, url: str, query: Query, wanted: str, stop: threading.Event, most: int | None = None
     ) -> tuple[dict[str, Any], int]:
         """The answer as JSON with a list under `wanted`, and its size in bytes. Retries while that
-        may help.
+        may help, in `most` attempts.
         """
         asked_at = time.monotonic()
         for number, delay in enumerate(delays(), start=1):
@@ -203,6 +233,8 @@ class Client:
                 answer, replaced = _parse(body)
                 check_whole(status, answer, wanted, self._redact)
             except Transient as transient:
+                if number == most:
+                    raise Unavailable(str(transient)) from None
                 self._pause(transient, Attempt(number, asked_at, delay), stop)
             else:
                 self._outage.end()

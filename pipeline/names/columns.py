@@ -8,7 +8,16 @@ from pipeline.names.destination import destination_name
 PREFIX = "properties_"
 # the column that every row gets (in stages/flatten.py): occurredAt as HubSpot wrote it
 OCCURRED = "occurred"
-ADDED = (OCCURRED, "_fivetran_id", "_fivetran_deleted", "_fivetran_synced", "_fivetran_file_path")
+# the column of values that are not of their columns' types (in stages/fit.py)
+MISFITS = "misfits"
+ADDED = (
+    OCCURRED,
+    MISFITS,
+    "_fivetran_id",
+    "_fivetran_deleted",
+    "_fivetran_synced",
+    "_fivetran_file_path",
+)
 RESERVED = frozenset(
     ("", *map(destination_name, (*FIELDS, *ADDED)))
 )  # "": the destination name of a name that is only accents

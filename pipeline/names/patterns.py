@@ -1,12 +1,17 @@
-"""Patterns for columns, in HubSpot's spelling or the destination's."""
+"""Patterns for columns, in HubSpot's spelling or the destination's; and the known name that a
+misspelled one was probably meant to be.
+"""
 
+import difflib
 import fnmatch
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from pipeline.names.columns import is_fixed
 from pipeline.names.destination import destination_name
+
+NEAR = 0.6  # likeness (0 to 1) from which on a name is taken for a misspelling
 
 
 def is_pattern(name: str) -> bool:
@@ -46,3 +51,13 @@ def star_pattern(name: str) -> re.Pattern[str]:
     '_source'
     """
     return re.compile("(.+)".join(re.escape(destination_name(piece)) for piece in name.split("*")))
+
+
+def nearest(name: str, known: Iterable[str], most: int = 1, likeness: float = NEAR) -> list[str]:
+    """The known names near to a name, the nearest first, up to `most`; `likeness` is how near they
+    must be.
+
+    >>> nearest("page_sise", ["page_size", "properties"]), nearest("page_sise", ["properties"])
+    (['page_size'], [])
+    """
+    return difflib.get_close_matches(name, list(known), n=most, cutoff=likeness)

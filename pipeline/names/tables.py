@@ -5,9 +5,10 @@ import re
 
 from pipeline.names.destination import destination_name
 
-EVENT_TABLE, REJECTED_EVENT, SYNC_RUN = "event", "rejected_event", "sync_run"
-AUDITED_RANGE = "audited_range"
-OWN_TABLES = (EVENT_TABLE, REJECTED_EVENT, SYNC_RUN, AUDITED_RANGE)  # the connector's
+EVENT_TABLE, EVENT_PROPERTY = "event", "event_property"
+REJECTED_EVENT, SYNC_RUN, AUDITED_RANGE = "rejected_event", "sync_run", "audited_range"
+# the connector's
+OWN_TABLES = (EVENT_TABLE, EVENT_PROPERTY, REJECTED_EVENT, SYNC_RUN, AUDITED_RANGE)
 MAX_TABLE_NAME = 100  # characters, without the suffix
 
 

@@ -15,6 +15,7 @@ from pipeline.stages.events import (
     reject_malformed,
     unwrap_results,
 )
+from pipeline.stages.fit import fit_types
 from pipeline.stages.flatten import flatten
 from pipeline.stages.protect import protect, protection
 from pipeline.stages.rename import rename_columns
@@ -28,6 +29,7 @@ __all__ = [
     "emit_upserts",
     "fetch_pages",
     "first_by_id",
+    "fit_types",
     "flatten",
     "keep_span",
     "keep_type",

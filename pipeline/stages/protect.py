@@ -39,7 +39,7 @@ def protection(
     drop: tuple[str, ...] = (),
     hashed: tuple[str, ...] = (),
     salt: str = "",
-    observe: Callable[[Iterable[str]], None] | None = None,
+    observe: Callable[[list[str]], None] | None = None,
 ) -> Callable[[Any], Any] | None:
     """A function that returns an event without the columns `drop`, and with the columns `hashed` as
     salted SHA-256 (hexadecimal); both are names and patterns. None if there is nothing to do.
@@ -95,24 +95,26 @@ def _changes(
     is_dropped: Callable[[str], bool],
     is_hashed: Callable[[str], bool],
     digest: Change,
-    observe: Callable[[Iterable[str]], None] | None,
+    observe: Callable[[list[str]], None] | None,
     own: Names,
     properties: Names,
 ) -> tuple[Changes, Changes]:
     """What to change among the own fields and among the properties of an event with these paths."""
     changes: tuple[Changes, Changes] = [], []
+    seen: list[str] = []
     whose = [*((0, path) for path in own), *((1, path) for path in properties)]
     for (part, path), column in zip(whose, column_names(own, properties), strict=True):
         names = (
             column,
             path if isinstance(path, str) else "_".join(path),
         )  # of two that share a name, either might keep it
-        if observe is not None:
-            observe(names)
+        seen += names
         if any(map(is_dropped, names)):
             changes[part].append((path, None))
         elif any(map(is_hashed, names)):
             changes[part].append((path, digest))
+    if observe is not None:
+        observe(seen)
     return changes
 
 

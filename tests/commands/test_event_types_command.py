@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.__main__ import main
 from simulator import generated, listed
+from simulator.definitions import defined
 from tests.support import BASE, END, configuration, event
 
 TYPES = {
@@ -42,7 +43,7 @@ def test_each_event_type_has_a_line_with_its_times_and_columns(account, tmp_path
     assert lines[-1] == '  "event_types": "e_form_submission_v2, e_visited_page"'
 
 
-def test_an_account_of_200_types_takes_201_requests_and_shows_progress(account, tmp_path, capsys):
+def test_an_account_of_200_types_takes_202_requests_and_shows_progress(account, tmp_path, capsys):
     sim = account(
         {
             f"pe1_type_{number:03}": generated(3, event_type=f"pe1_type_{number:03}")
@@ -50,9 +51,19 @@ def test_an_account_of_200_types_takes_201_requests_and_shows_progress(account, 
         }
     )
     status, printed, progress = listing(sim, tmp_path, capsys)
-    assert status == 0 and len(sim.requests) == 201
+    assert status == 0 and len(sim.requests) == 202
     assert sum(line.startswith("pe1_type_") for line in printed.splitlines()) == 200
     assert "Asked HubSpot for 100 of 200 event types." in progress
+
+
+def test_event_types_have_labels_those_of_custom_events_if_the_token_may_read_them(
+    account, tmp_path, capsys
+):
+    given = account(TYPES, definitions=[defined("pe123_signup", "Signed up\nfor a trial")])
+    _, printed, _ = listing(given, tmp_path, capsys)
+    forms, visits, signup = printed.splitlines()[:3]
+    assert forms.endswith(" (Form submission)") and visits.endswith(" (Page visit)")
+    assert signup == "pe123_signup          no events (Signed up for a trial)"
 
 
 def test_refused_types_are_grouped_by_the_cause_and_not_suggested(account, tmp_path, capsys):

@@ -54,7 +54,8 @@ def test_a_type_has_a_line_at_its_start_and_one_at_its_end_and_a_record_none():
         mine = [line for line in delivered.log if line.startswith(f"{name}: ")]
         assert len(mine) == 2 and "reading from" in mine[0] and START[:10] in mine[0]
         assert "complete" in mine[1] and delivered.state["event_types"][name]["occurred"] in mine[1]
-    assert len(delivered.log) == 5 and "3,000 rows" in "\n".join(delivered.log)
+    # a line more says that the definitions of OTHER are refused
+    assert len(delivered.log) == 6 and "3,000 rows" in "\n".join(delivered.log)
 
 
 def test_a_start_date_moved_earlier_is_a_time_range_with_its_own_line():

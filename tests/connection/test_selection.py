@@ -50,7 +50,7 @@ def test_patterns_and_exclusions_select_among_the_types_of_the_account(text, typ
         declared = {
             table["table"] for table in declare_tables(configuration(sim, event_types=text))
         }
-        assert declared == {*types, "rejected_event", "sync_run", "audited_range"}
+        assert declared == {*types, "rejected_event", "sync_run", "audited_range", "event_property"}
         assert (
             set(delivered.rows) == {*types, "sync_run"}
             and set(delivered.state["event_types"]) == types
@@ -300,10 +300,14 @@ def test_two_hundred_types_mostly_empty_cost_a_request_each(text):
         assert len(sim.requests) - begin <= 215
 
 
-def test_the_tables_of_two_hundred_types_cost_one_request():
+@pytest.mark.parametrize("definitions, requests", [(False, 2), (True, 3)])
+def test_the_tables_of_two_hundred_types_cost_a_request_and_their_definitions_one_a_hundred(
+    definitions, requests
+):
     with account(**{f"pe1_type_{n}": 0 for n in range(200)}) as sim:
-        assert len(declare_tables(configuration(sim, event_types="*"))) == 203
-        assert len(sim.requests) == 1
+        sim.behaviour.definitions = definitions
+        assert len(declare_tables(configuration(sim, event_types="*"))) == 204
+        assert len(sim.requests) == requests
 
 
 def test_a_type_without_events_is_read_from_the_start_date_next_time():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.names.tables import (
     AUDITED_RANGE,
+    EVENT_PROPERTY,
     EVENT_TABLE,
     OWN_TABLES,
     REJECTED_EVENT,
@@ -40,11 +41,8 @@ def test_an_odd_event_type_has_a_safe_table_name_that_is_not_the_connectors(name
 
 
 def test_the_connectors_own_table_names_are_destination_names():
-    assert (
-        {SYNC_RUN, REJECTED_EVENT, EVENT_TABLE, AUDITED_RANGE}
-        == set(OWN_TABLES)
-        == set(map(RULE, OWN_TABLES))
-    )
+    own = {SYNC_RUN, REJECTED_EVENT, EVENT_PROPERTY, EVENT_TABLE, AUDITED_RANGE}
+    assert own == set(OWN_TABLES) == set(map(RULE, OWN_TABLES))
 
 
 @settings(deadline=None, max_examples=300)

@@ -269,7 +269,7 @@ import json, sys
 import connector
 from pipeline import Sink, read_settings, sync
 print(connector.__file__, connector.schema(json.loads(sys.argv[1]))[0]["table"])
-sync(read_settings(json.loads(sys.argv[1])), {}, Sink(lambda table, row: print(row["id"]), print, print, print))
+sync(read_settings(json.loads(sys.argv[1])), {}, Sink(lambda table, row: print(row.get("id")), print, print, print))
 """
 
 

@@ -163,6 +163,8 @@ def test_a_destination_that_fails_ends_every_kind_of_wait(served, kind):
         )
 
     def upsert(table, row):
+        if table == "event_property":  # before the first request
+            return
         deadline = time.monotonic() + 5
         while not any(asked.fault for asked in served.requests) and time.monotonic() < deadline:
             time.sleep(0.001)

@@ -15,6 +15,7 @@ from pipeline.stages import (
     emit_upserts,
     fetch_pages,
     first_by_id,
+    fit_types,
     flatten,
     keep_span,
     keep_type,
@@ -27,6 +28,7 @@ from pipeline.stages import (
     tap,
     unwrap_results,
 )
+from pipeline.stages.fit import NUMBER
 from tests.sdk import ROOT
 from tests.stages.rows import ignore
 
@@ -50,6 +52,7 @@ STAGES = {
     "flatten": (flatten, event, 1),
     "serialize_lists": (serialize_lists, event, 1),
     "rename_columns": (rename_columns((("n", "number"),)), event, 1),
+    "fit_types": (fit_types({"n": NUMBER}), event, 1),
     "dedupe_by_id": (dedupe_by_id(5), event, 1),
     "first_by_id": (first_by_id(5), event, 1),
     "emit_upserts": (emit_upserts(ignore), event, 1),

@@ -6,10 +6,10 @@ import pytest
 
 import connector
 from pipeline import ConnectorError, read_settings, sync
-from pipeline.config.keys import KEYS
+from pipeline.hubspot.properties import IDS
 from pipeline.names.destination import destination_name
 from pipeline.tables.schema import declare_tables
-from simulator import Simulator, generated, listed
+from simulator import Simulator, generated
 from simulator.bodies import OWN
 from tests.accounts import OTHER, both, event, served
 from tests.sdk import rows, run
@@ -18,19 +18,27 @@ from tests.support import TYPE, Delivered, configuration
 
 def tables_of(**given):
     """The tables that schema() declares if nobody answers, by name."""
-    nowhere = configuration(Simulator({}), max_outage_minutes="0.0001", string_columns="hs_form_id")
+    nowhere = configuration(Simulator({}), max_outage_minutes="0.0001")
     return {table["table"]: table for table in connector.schema(nowhere | given)}
 
 
 def test_every_table_is_declared_with_its_key_and_no_column_needlessly():
     declared = tables_of(event_types=f"{TYPE}, {OTHER}")
-    assert set(declared) == {TYPE, OTHER, "rejected_event", "audited_range", "sync_run"}
+    assert set(declared) == {
+        TYPE,
+        OTHER,
+        "event_property",
+        "rejected_event",
+        "audited_range",
+        "sync_run",
+    }
     of_ranges = declared.pop("audited_range")
     assert of_ranges["primary_key"] == ["event_type", "range_start", "range_end", "audited_at"]
-    assert all(table["primary_key"] == ["id"] for table in declared.values())
-    columns = ["id", "eventType", "occurred", "objectId", "objectType", "hs_form_id"]
-    assert declared[TYPE]["columns"] == dict.fromkeys(columns, "STRING")
-    assert set(tables_of(sync_metrics="false")) == {TYPE, "rejected_event", "audited_range"}
+    assert declared["event_property"].pop("primary_key") == ["event_type", "name"]
+    assert all(table.get("primary_key", ["id"]) == ["id"] for table in declared.values())
+    columns = ["id", "eventType", "occurred", "objectId", "objectType", *IDS]
+    assert declared[OTHER]["columns"] == dict.fromkeys(columns, "STRING")
+    assert "sync_run" not in tables_of(sync_metrics="false")
 
 
 def test_ids_that_look_like_numbers_are_text_by_default():
@@ -60,10 +68,14 @@ def test_what_holds_long_digits_in_an_event_of_hubspots_own_is_text_unless_it_is
     assert {name for name in held if not name.endswith("_timestamp")} <= set(declared)
 
 
-def test_a_name_added_to_the_default_takes_nothing_away():
-    default = KEYS["string_columns"].default
-    declared = tables_of(string_columns=f"{default}, my_code")[TYPE]["columns"]
+def test_a_name_in_string_columns_takes_nothing_away():
+    declared = tables_of(string_columns="my_code")[TYPE]["columns"]
     assert {"my_code", "hs_hash_id", "hs_page_id"} <= set(declared)
+
+
+def test_only_properties_that_are_asked_for_are_declared():
+    declared = tables_of(properties="hs_url, hs_page_id")[TYPE]["columns"]
+    assert list(declared)[5:] == ["hs_page_id", "hs_url"]
 
 
 def test_they_are_text_in_the_warehouse(project):
@@ -79,7 +91,13 @@ def test_they_are_text_in_the_warehouse(project):
 
 def test_the_single_layout_is_one_table_with_properties_as_one_json_column():
     declared = tables_of(table_layout="single", event_types="*")
-    assert set(declared) == {"event", "rejected_event", "audited_range", "sync_run"}
+    assert set(declared) == {
+        "event",
+        "event_property",
+        "rejected_event",
+        "audited_range",
+        "sync_run",
+    }
     assert (
         declared["event"]["primary_key"] == ["id", "eventType"]
         and declared["event"]["columns"]["properties"] == "JSON"
@@ -103,24 +121,10 @@ def test_schema_never_fails_and_leaves_errors_to_update(broken):
 def test_if_hubspot_does_not_answer_schema_declares_what_needs_no_answer(behaviour):
     with served(event(), **behaviour) as sim:
         soon = configuration(sim, event_types=f"{TYPE}, pe*", max_outage_minutes="0.001")
-        declared = declare_tables(soon | {"string_columns": "hs_*, hs_x"})
-    assert [table["table"] for table in declared] == [
-        TYPE,
-        "rejected_event",
-        "audited_range",
-        "sync_run",
-    ]
+        declared = declare_tables(soon | {"string_columns": "hs_x"})
+    tables = [table["table"] for table in declared]
+    assert tables == [TYPE, "event_property", "rejected_event", "audited_range", "sync_run"]
     assert "hs_x" in declared[0]["columns"]
-
-
-def test_a_forbidden_type_costs_the_others_no_string_column():
-    with both((5, 5)) as sim:
-        sim.behaviour.forbidden = [OTHER]
-        tables = declare_tables(configuration(sim, event_types="*", string_columns="hs_*"))
-    declared = {table["table"]: table["columns"] for table in tables}
-    assert (
-        "hs_page_id" in declared[TYPE] and OTHER in declared and "hs_page_id" not in declared[OTHER]
-    )
 
 
 def outcome(sim, declared, **given):
@@ -138,17 +142,6 @@ def outcome(sim, declared, **given):
     return delivered, None
 
 
-def test_a_type_that_cannot_be_sampled_costs_the_others_neither_table_nor_sync():
-    given = {"event_types": "*", "string_columns": "hs_*", "max_outage_minutes": "0.001"}
-    with both((20, 5)) as sim:
-        sim.behaviour.fault = lambda request: (
-            "500" if request.query.get("eventType") == [OTHER] else None
-        )
-        declared = connector.schema(configuration(sim, **given))
-        delivered, _ = outcome(sim, declared, **given)
-    assert len(delivered.ids(TYPE)) == 20
-
-
 def test_a_sync_after_a_schema_that_had_no_answer_does_not_succeed_in_silence():
     given = {"event_types": "*", "max_outage_minutes": "0.001"}
     with both((20, 5)) as sim:
@@ -159,71 +152,9 @@ def test_a_sync_after_a_schema_that_had_no_answer_does_not_succeed_in_silence():
     assert error or len(delivered.ids(TYPE)) == 20
 
 
-PATTERNS = {"string_columns": "z?p*, hs_version", "max_outage_minutes": "0.001"}
-ODD_TEXT = {"zip": "00420", "zip_4": "1.10", "hs_version": "1.10"}
-
-
-def run_whose_sample_fails(project, sim, capsys, **given):
-    """What a run prints if its schema() gets no events to sample, though its update() then does."""
-    failing = iter((True,))
-    sim.behaviour.fault = lambda request: (
-        "500" if "eventType" in request.query and next(failing, False) else None
-    )
-    run(
-        project, configuration(sim, **PATTERNS | {"max_outage_minutes": "0.00002"} | given)
-    )  # no second attempt
-    assert any(request.fault == "500" for request in sim.requests)
-    return capsys.readouterr().out
-
-
-def test_patterns_that_could_not_be_compared_with_events_are_a_warning(project, capsys):
-    with served(event(**ODD_TEXT)) as sim:
-        printed = run_whose_sample_fails(project, sim, capsys)
-        assert (
-            "WARNING" in printed
-            and f"string_columns: z?p* could not be compared with the events of {TYPE}" in printed
-        )
-        assert "500" in printed and "hs_version could" not in printed
-        run(project, configuration(sim, **PATTERNS))
-        assert "could not be compared" not in capsys.readouterr().out
-
-
-def test_text_columns_stay_text_if_patterns_could_not_be_compared_with_events(project, capsys):
-    with served(event(**ODD_TEXT)) as sim:
-        run(project, configuration(sim, **PATTERNS))
-        sim.histories[TYPE] = listed([event(n, **ODD_TEXT) for n in range(2)])
-        assert "could not be compared" in run_whose_sample_fails(project, sim, capsys)
-    assert rows(project, "zip, zip_4, hs_version") == [("00420", "1.10", "1.10")] * 2
-
-
-@pytest.mark.parametrize("given", [{}, {"string_columns": "zip, zip_4"}], ids=str)
-def test_without_patterns_there_is_nothing_to_compare_or_warn_of(given):
-    sentences = []
-    with served(event(**ODD_TEXT), fault=lambda request: "500") as sim:
-        declare_tables(configuration(sim, max_outage_minutes="0.001", **given), sentences.append)
-    assert sentences == []
-
-
-def test_the_warning_names_every_type_that_could_not_be_sampled_but_not_those_refused():
-    sentences = []
-    with both((5, 5)) as sim:
-        sim.histories["pe2_x"] = listed([event(0, "pe2_x")])
-        sim.behaviour.fault = lambda request: {TYPE: "500", OTHER: "403"}.get(
-            *request.query.get("eventType", [""])
-        )
-        declare_tables(configuration(sim, event_types="*", **PATTERNS), sentences.append)
-        (sentence,) = sentences
-        assert TYPE in sentence and OTHER not in sentence and "pe2_x" not in sentence
-        sim.behaviour.fault = lambda request: "500"
-        declare_tables(
-            configuration(sim, event_types=f"{TYPE}, {OTHER}", **PATTERNS), sentences.append
-        )
-    assert TYPE in sentences[1] and OTHER in sentences[1]
-
-
 @pytest.mark.parametrize("given", [
     {"string_columns": "hs_ip, hsIp, HS_IP"}, {"string_columns": "object_id, eventType, occurred"},
-    {"string_columns": "hs_url, *url", "rename_columns": "hs_url=link"},
+    {"string_columns": "hs_url", "rename_columns": "hs_url=link"},
 ], ids=str)  # fmt: skip
 def test_no_column_is_declared_twice(given):
     with served(event(hs_url="/", hsIp="1")) as sim:
@@ -233,5 +164,5 @@ def test_no_column_is_declared_twice(given):
 
 
 def test_a_dropped_column_is_not_declared():
-    columns = tables_of(drop_columns="objectId, hs_form_id")[TYPE]["columns"]
+    columns = tables_of(drop_columns="objectId, hs_*")[TYPE]["columns"]
     assert set(columns) == {"id", "eventType", "occurred", "objectType"}

@@ -1,0 +1,88 @@
+"""Event definitions as the simulated API serves them, and as the client reads them."""
+
+import pytest
+import requests
+
+from pipeline.config.keys import API_VERSIONS
+from pipeline.errors import BadAnswer, Forbidden
+from pipeline.hubspot import client as module
+from pipeline.hubspot.client import Client
+from pipeline.hubspot.definitions_api import SCOPE
+from simulator import Behaviour, Simulator, generated
+from simulator.definitions import defined, property_of
+
+TYPE = "pe1_signup"
+# as HubSpot's specifications spell them
+PATHS = {
+    "v3": "/events/v3/event-definitions",
+    "2025-09": "/events/custom/2025-09/event-definitions",
+    "2026-03": "/events/2026-03/event-definitions",
+    "2026-09": "/events/custom/2026-09/event-definitions",
+}
+
+
+def account(definitions=True, count=0):
+    listed = [defined(f"pe1_{n}", f"Type {n}", property_of("plan")) for n in range(count)]
+    histories = {"e_visited_page": generated(3), TYPE: generated(5, event_type=TYPE)}
+    return Simulator(histories, Behaviour(definitions=listed or definitions))
+
+
+def client_of(sim, version="2026-03"):
+    return Client("token", sim.url, version, max_outage=1)
+
+
+@pytest.mark.parametrize("version", API_VERSIONS)
+def test_every_version_serves_them_at_the_path_that_its_specification_names(version):
+    with account() as sim, client_of(sim, version) as client:
+        found = client.definitions()
+        assert [request.path for request in sim.requests] == [PATHS[version]]
+    assert found.keys() == {TYPE} and found[TYPE].label == "Signup"
+    types = {each.name: each.type for each in found[TYPE].properties}
+    assert (types["plan"], types["seats"], types["order_number"]) == (
+        "enumeration",
+        "number",
+        "string",
+    )
+
+
+@pytest.mark.parametrize("version", API_VERSIONS)
+def test_without_the_scope_they_are_forbidden_and_the_scope_is_named(version):
+    with account(definitions=False) as sim, client_of(sim, version) as client:
+        with pytest.raises(Forbidden, match=SCOPE):
+            client.definitions()
+        assert len(sim.requests) == 1
+
+
+@pytest.mark.parametrize("count, requests", [(1, 1), (100, 1), (101, 2), (250, 3)])
+def test_all_pages_are_read(count, requests):
+    with account(count=count) as sim, client_of(sim) as client:
+        assert list(client.definitions()) == [f"pe1_{n}" for n in range(count)]
+        assert len(sim.requests) == requests
+
+
+def test_pages_without_an_end_are_an_error(monkeypatch):
+    monkeypatch.setattr(module, "MAX_PAGES", 2)
+    with account(count=201) as sim, client_of(sim) as client:
+        with pytest.raises(BadAnswer, match="no end"):
+            client.definitions()
+        assert len(sim.requests) == 2
+
+
+def get(sim, **query):
+    answer = requests.get(
+        sim.url + PATHS["v3"], query, headers={"Authorization": "Bearer x"}, timeout=5
+    )
+    return answer.status_code, answer.json()
+
+
+def test_properties_are_included_only_if_they_are_asked_for():
+    with account() as sim:
+        (_, without), (_, included) = get(sim), get(sim, includeProperties="true")
+    assert without["results"][0]["properties"] == [] and included["results"][0]["properties"]
+
+
+@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"after": "x"}])
+def test_a_wrong_parameter_is_refused(query):
+    with account() as sim:
+        status, body = get(sim, **query)
+    assert status == 400 and body["category"] == "VALIDATION_ERROR"

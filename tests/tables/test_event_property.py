@@ -1,0 +1,298 @@
+"""The dictionary of events: the table event_property, the types that HubSpot's definitions give to
+columns, and what either costs.
+"""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from pipeline.hubspot.definitions_api import SCOPE
+from pipeline.hubspot.properties import OWN
+from pipeline.tables.schema import declare_tables
+from pipeline.timestamps import DAY, MINUTE, to_ms
+from simulator import Simulator, generated, listed
+from simulator.definitions import defined, property_of
+from tests.accounts import OTHER, event
+from tests.sdk import kinds, rows, run
+from tests.support import END, TYPE, Delivered, configuration, sync_into
+
+PLANS = [
+    {"label": "Free", "value": "free", "hidden": False},
+    {"label": "Team", "value": "team", "hidden": True},
+]
+SIGNUP = defined(
+    OTHER, "Signed up",
+    property_of("plan", "enumeration", options=PLANS, description="What was chosen"),
+    property_of("version"), property_of("seats", "number"), property_of("due", "datetime"),
+    property_of("ssn", dataSensitivity="highly_sensitive", archived=True),
+)  # fmt: skip
+NOW = to_ms(END)
+
+
+def account(*events, definitions=(SIGNUP,), **behaviour):
+    histories = {TYPE: generated(20), OTHER: listed(events or [signup(0)])}
+    sim = Simulator(histories)
+    sim.behaviour.definitions = definitions
+    for name, value in behaviour.items():
+        setattr(sim.behaviour, name, value)
+    return sim
+
+
+def signup(n, **properties):
+    return event(n, OTHER, **properties)
+
+
+def asked(sim):
+    """The requests for definitions."""
+    return [request for request in sim.requests if "event-definitions" in request.path]
+
+
+# The table
+
+
+def test_the_dictionary_has_what_hubspot_says_of_custom_events(project):
+    with account() as sim:
+        run(project, configuration(sim, event_types=OTHER))
+    columns = "label, description, type, options::VARCHAR, sensitivity, archived"
+    found = {
+        name: rest
+        for event_type, name, *rest in rows(
+            project, f"event_type, name, {columns}", "event_property"
+        )
+        if event_type == OTHER
+    }
+    assert found.keys() == {"plan", "version", "seats", "due", "ssn"}
+    label, description, kind, options, sensitivity, archived = found["plan"]
+    assert (label, description, kind) == ("Plan", "What was chosen", "enumeration")
+    assert json.loads(options) == PLANS and sensitivity == "non_sensitive" and archived is False
+    assert found["version"][3] is None and found["ssn"][4:] == ["highly_sensitive", True]
+
+
+@pytest.mark.parametrize("layout", ["per_event_type", "single"])
+def test_it_has_hubspots_own_events_whatever_the_token_may_read(layout):
+    with account(definitions=False) as sim:
+        delivered = sync_into(Delivered(), sim, event_types="*", table_layout=layout)
+    held = {event_type: [] for event_type, _ in delivered.dictionary}
+    for event_type, name in delivered.dictionary:
+        held[event_type].append(name)
+    assert held.keys() == OWN.keys() and len(held[TYPE]) > 45
+    assert {"hs_referrer", "hs_city", "hs_vendor", "hs_company_id"} <= set(held[TYPE])
+    assert all(row["label"] and row["description"] for row in delivered.dictionary.values())
+
+
+def test_the_list_names_every_property_that_hubspots_own_events_are_known_to_have():
+    for event_type, definition in OWN.items():
+        sent = generated(50, event_type=event_type).event(3)["properties"]
+        assert set(sent) <= {each.name for each in definition.properties}
+
+
+def test_a_refusal_is_one_line_with_the_scope_and_no_warning():
+    with account(definitions=False) as sim:
+        delivered = sync_into(Delivered(), sim, event_types="*")
+        sync_into(delivered, sim, event_types="*")
+    (line,) = [line for line in delivered.log if "event_property" in line]
+    assert SCOPE in line and "403" in line and "correlationId" in line and not delivered.warnings
+
+
+def test_it_is_read_once_a_day_and_written_only_if_it_has_changed():
+    clock = [NOW]
+    with account(clock=lambda: clock[0]) as sim:
+        delivered = sync_into(Delivered(), sim, event_types="*")
+        assert len(asked(sim)) == 1 and delivered.dictionary
+        delivered.dictionary.clear()
+        for later, requests in ((MINUTE, 1), (DAY, 2), (2 * DAY, 3)):
+            clock[0] = NOW + later
+            sync_into(delivered, sim, event_types="*")
+            assert len(asked(sim)) == requests and not delivered.dictionary
+        clock[0] = NOW + 3 * DAY
+        sim.behaviour.definitions = [SIGNUP | {"properties": [property_of("plan")]}]
+        sync_into(delivered, sim, event_types="*")
+    assert delivered.dictionary[OTHER, "plan"]["type"] == "string"
+
+
+@pytest.mark.parametrize("failing", ["500", "reset", "html", "404", "429:daily"])
+def test_an_answer_that_does_not_come_costs_a_sync_nothing(failing):
+    with account() as sim:
+        sim.behaviour.fault = lambda request: (
+            failing if "event-definitions" in request.path else None
+        )
+        delivered = sync_into(Delivered(), sim, event_types="*")
+        assert len(delivered.ids(TYPE)) == 20 and len(delivered.ids(OTHER)) == 1
+        assert any("definitions of custom events are not read" in line for line in delivered.log)
+        assert (
+            len(asked(sim)) <= 3
+            and not delivered.warnings
+            and (TYPE, "hs_url") in delivered.dictionary
+        )
+        sim.behaviour.fault = None
+        sync_into(delivered, sim, event_types="*")
+    assert (OTHER, "plan") in delivered.dictionary
+
+
+@pytest.mark.parametrize("keys, named", [
+    ({}, True), ({"drop_columns": "ss?"}, False), ({"hash_columns": "ssn", "hash_salt": "x"}, False),
+    ({"drop_columns": "plan"}, True),
+], ids=str)  # fmt: skip
+def test_what_is_sensitive_and_not_protected_is_named_once(keys, named):
+    with account(signup(0, ssn="1", plan="free")) as sim:
+        delivered = sync_into(Delivered(), sim, event_types=OTHER, **keys)
+        found = [warning for warning in delivered.warnings if "sensitive" in warning]
+        assert len(found) == named and all(f"ssn of {OTHER}" in warning for warning in found)
+        said = len(delivered.warnings)
+        sync_into(delivered, sim, event_types=OTHER, **keys)
+    assert not [warning for warning in delivered.warnings[said:] if "sensitive" in warning]
+
+
+@pytest.mark.parametrize("definitions", [
+    [7, {}, {"fullyQualifiedName": 7}, SIGNUP | {"properties": None}, SIGNUP | {"labels": "x"}],
+    [SIGNUP | {"properties": [None, {}, {"name": "a", "type": 7, "options": {}, "archived": "no"}]}],
+], ids=str)  # fmt: skip
+def test_definitions_of_another_shape_are_read_as_far_as_they_can_be(definitions):
+    with account(definitions=False) as sim:
+        sim.behaviour.definitions = [
+            each if isinstance(each, dict) else {"properties": [each]} for each in definitions
+        ]
+        delivered = sync_into(Delivered(), sim, event_types=OTHER)
+    assert (TYPE, "hs_url") in delivered.dictionary
+
+
+# What it costs
+
+
+@pytest.mark.parametrize("definitions, most", [(True, 2), (False, 1)])
+def test_a_first_sync_of_20_custom_types_takes_as_many_requests_more(project, definitions, most):
+    names = [f"pe1_type_{n}" for n in range(20)]
+    with Simulator({name: generated(3, event_type=name) for name in names}) as sim:
+        sim.behaviour.definitions = definitions
+        run(project, configuration(sim, event_types=", ".join(names)))
+        assert len(asked(sim)) <= most
+        assert len(sim.requests) - len(asked(sim)) == 20
+
+
+def test_hubspots_own_events_take_no_request_more(project):
+    with account() as sim:
+        run(project, configuration(sim, event_types="e_*"))
+    assert not asked(sim)
+
+
+# Types
+
+
+def typed(*events):
+    return account(*(signup(n, **properties) for n, properties in enumerate(events)))
+
+
+def test_what_hubspot_calls_text_stays_text_and_numbers_and_moments_become_such(project):
+    values = {"plan": "T", "version": "1.10", "seats": "1.10", "due": "2026-05-21T01:36:04.329Z"}
+    with typed(values, {"seats": "9007199254740993", "due": "1779327364329"}) as sim:
+        run(project, configuration(sim, event_types=OTHER))
+    found = kinds(project, "pe_1_signup")
+    assert (found["plan"], found["version"]) == ("VARCHAR", "VARCHAR")
+    assert found["seats"].startswith("DECIMAL") and found["due"] == "TIMESTAMP WITH TIME ZONE"
+    (first, second) = sorted(
+        rows(project, "id, plan, version, seats, epoch_ms(due)", "pe_1_signup")
+    )
+    assert first[1:] == ("T", "1.10", Decimal("1.10"), 1779327364329)
+    assert second[3:] == (9007199254740993, 1779327364329)
+
+
+ODD = ["", "n/a", "1e3", "-7", "0012", "3.14159265358979323846", "9" * 25, 12, 1.5, True, None]
+
+
+def test_a_value_that_does_not_fit_its_type_ends_no_sync_and_is_not_lost(project):
+    odd = [{"seats": value, "due": value, "version": value} for value in ODD]
+    with typed(*odd, {"seats": ["a"], "due": {"at": 1}}) as sim:
+        run(project, configuration(sim, event_types=OTHER))
+    found = rows(project, "occurred, seats, due, misfits::VARCHAR", "pe_1_signup")
+    assert len(found) == len(ODD) + 1
+    for (_, seats, due, misfits), value in zip(sorted(found), ODD, strict=False):
+        kept = json.loads(misfits or "{}")
+        assert due is None and (value in ("", None) or str(kept["due"]) == str(value))
+        if seats is None:
+            assert value in ("", None) or str(kept["seats"]) == str(value)
+        else:
+            assert seats == Decimal(str(value)) and "seats" not in kept
+
+
+def test_a_column_that_is_text_or_number_already_keeps_every_value(project):
+    """Earlier versions inferred its type."""
+    before = {"version": "7", "seats": "9007199254740993", "due": "1779327364329"}
+    with typed(before) as sim:
+        sim.behaviour.definitions = False
+        run(project, configuration(sim, event_types=OTHER))
+        assert kinds(project, "pe_1_signup")["seats"] == "BIGINT"
+        sim.behaviour.definitions = [SIGNUP]
+        late = [signup(0, **before), signup(1, version="1.10", seats="0.5", due="1779327364330")]
+        sim.histories[OTHER] = listed(late)
+        run(project, configuration(sim, event_types=OTHER))
+    columns = "id, version, seats::DECIMAL(38,18), due::VARCHAR"
+    first, second = sorted(rows(project, columns, "pe_1_signup"))
+    assert first[1:3] == ("7", 9007199254740993) and second[1:3] == ("1.10", Decimal("0.5"))
+    assert "1779327364329" in first[3] or first[3].startswith("2026-05-21")
+
+
+def test_the_columns_of_the_configuration_come_before_the_types(project):
+    given = {
+        "rename_columns": "seats=places", "hash_columns": "due", "hash_salt": "x", "drop_columns": "plan",
+        "string_columns": "version",
+    }  # fmt: skip
+    with typed({"seats": "2", "due": "2026-05-21", "plan": "free", "version": "2"}) as sim:
+        run(project, configuration(sim, event_types=OTHER, **given))
+    found = kinds(project, "pe_1_signup")
+    assert found["places"].startswith("DECIMAL") and found["due"] == "VARCHAR"
+    assert "plan" not in found and found["version"] == "VARCHAR"
+
+
+def test_a_property_whose_name_is_taken_has_the_type_of_its_own_column(project):
+    definition = defined(OTHER, "Signed up", property_of("id", "number"), property_of("occurred"))
+    with account(signup(0, id="7", occurred="1.10"), definitions=[definition]) as sim:
+        run(project, configuration(sim, event_types=OTHER))
+    columns = "id, properties_id, properties_occurred"
+    assert rows(project, columns, "pe_1_signup") == [("id-0", 7, "1.10")]
+
+
+def test_two_properties_of_one_column_are_text_if_their_types_differ(project):
+    definition = defined(OTHER, "Signed up", property_of("aB", "number"), property_of("a_b"))
+    with account(signup(0, aB="7"), signup(1, a_b="007"), definitions=[definition]) as sim:
+        run(project, configuration(sim, event_types=OTHER))
+    assert sorted(rows(project, "id, a_b", "pe_1_signup")) == [("id-0", "7"), ("id-1", "007")]
+
+
+def test_an_id_is_text_whatever_its_definition_says():
+    definition = defined(OTHER, "Signed up", property_of("hs_company_id", "number"))
+    for definitions in ([definition], [definition | {"properties": []}]):
+        with account(signup(0, hs_company_id="0071"), definitions=definitions) as sim:
+            (table, *_) = declare_tables(configuration(sim, event_types=OTHER))
+        assert table["columns"]["hs_company_id"] == "STRING"
+
+
+# Patterns in string_columns, which earlier versions took
+
+
+def test_a_pattern_ends_the_first_sync_before_a_text_becomes_a_number(project, capsys):
+    odd = event(0, zip="1.10", zip_4="T", hs_page_id="7")
+    with Simulator({TYPE: listed([odd])}) as sim:
+        with pytest.raises(BaseException, match="Cure: write zip, zip_4 instead"):
+            run(project, configuration(sim, string_columns="z?p*, hs_*"))
+        run(project, configuration(sim, string_columns="zip, zip_4"))
+    assert rows(project, "zip, zip_4, hs_page_id") == [("1.10", "T", "7")]
+
+
+def test_a_pattern_that_an_older_connection_has_is_a_warning_and_its_columns_stay_text(
+    project, capsys
+):
+    with Simulator({TYPE: listed([event(0, zip="1.10")])}) as sim:
+        run(project, configuration(sim, string_columns="zip"))
+        sim.histories[TYPE] = listed([event(0, zip="1.10"), event(1, zip="2.20")])
+        capsys.readouterr()
+        run(project, configuration(sim, string_columns="z?p"))
+    assert "Cure: write zip instead" in capsys.readouterr().out
+    assert sorted(rows(project, "zip")) == [("1.10",), ("2.20",)]
+
+
+def test_a_pattern_that_stands_for_known_columns_alone_can_be_removed(project, capsys):
+    with Simulator({TYPE: listed([event(0, hs_is_amp="T", hs_page_id="7")])}) as sim:
+        run(project, configuration(sim, string_columns="hs_*"))
+    assert "Cure: remove it" in capsys.readouterr().out
+    assert rows(project, "hs_is_amp, hs_page_id") == [("T", "7")]
