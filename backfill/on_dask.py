@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from dask.distributed import Client as Dask
 from dask.distributed import as_completed
 
+from backfill.storage import folder_of
 from backfill.windows import HOUR, check, plan
 from backfill.worker import UNFINISHED, hubspot_client, read_window
 from pipeline import Settings
@@ -41,7 +42,7 @@ class Backfilled(NamedTuple):
 def backfill(
     dask: Dask,
     settings: Settings,
-    folder: Path,
+    address: str | Path,
     hours: int = 24,
     tell: Callable[[str], Any] = lambda sentence: None,
 ) -> Backfilled:
@@ -52,10 +53,11 @@ def backfill(
 
     A window whose file exists is done: start an interrupted backfill again to resume it, or a
     finished one later to add what has happened since. The windows of a lost worker go to another;
-    Dask gives a window up after it has lost four workers. Raises ConnectorError as a sync does, and
-    ValueError if the folder has files of other windows.
+    Dask gives a window up after it has lost four workers. Raises ConnectorError as a sync does,
+    SettingsError for an address that is no folder, and ValueError if the folder has files of other
+    windows.
     """
-    folder = Path(folder).absolute()
+    folder = folder_of(address)
     with hubspot_client(dask, settings) as hubspot:
         event_types = select_asking(settings.event_types, hubspot.event_types).names
         if not event_types:

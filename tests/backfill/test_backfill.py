@@ -44,7 +44,7 @@ FROM, NOW = (
 )  # the configured start, and when the backfill runs
 END = "2026-03-20T00:00:00.000Z"  # where it ends
 WORKERS = 3
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_a_window_has_its_own_file_below_the_folder_whatever_its_event_type_is_c
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert (
-        file.parents[1].name not in (REJECTED, UNFINISHED) and rejects.parents[1].name == REJECTED
+        file.parents[2].name not in (REJECTED, UNFINISHED) and rejects.parents[1].name == REJECTED
     )
 
 
