@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from dask.distributed import Client as Dask
 from dask.distributed import as_completed
 
-from backfill.storage import folder_of
+from backfill.storage import folder_of, prove_shared, prove_written
 from backfill.windows import HOUR, check, plan
-from backfill.worker import UNFINISHED, hubspot_client, read_window
+from backfill.worker import UNFINISHED, Report, hubspot_client, read_window
 from pipeline import Settings
 from pipeline.config.event_types import NONE_SELECTED, select_asking
 from pipeline.connection.reporting import throttle
@@ -58,6 +58,7 @@ def backfill(
     windows.
     """
     folder = folder_of(address)
+    prove_shared(dask, folder)
     with hubspot_client(dask, settings) as hubspot:
         event_types = select_asking(settings.event_types, hubspot.event_types).names
         if not event_types:
@@ -71,31 +72,40 @@ def backfill(
     check(folder, windows)
     tasks = dask.map(read_window, windows, settings=settings, folder=folder, pure=False)
     try:
-        rows = gather(tasks, tell)
+        reports = gather(tasks, tell)
     finally:
         dask.cancel(tasks)
+    prove_written({report.path: report.rows for report in reports})
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)  # left by lost workers
     cursor, start = to_text(max(end, settings.start)), to_text(settings.start)
     delivered = Progress(cursor, read_at=to_text(began), start_date=start)
     progress = {
         name: replace(delivered, fingerprint=settings.fingerprint(name)) for name in event_types
     }
-    return Backfilled(state_dict(progress, api_base_url=settings.api_base_url), rows)
+    return Backfilled(state_dict(progress, api_base_url=settings.api_base_url), count(reports))
 
 
-def gather(tasks: list[Any], tell: Callable[[str], Any]) -> Counter[str]:
-    """The number of rows by table of all windows. Raises the first error of a window."""
-    rows: Counter[str] = Counter()
+def gather(tasks: list[Any], tell: Callable[[str], Any]) -> list[Report]:
+    """What the workers report of all windows. Raises the first error of a window."""
+    reports: list[Report] = []
     done = 0
 
     def report() -> None:
-        tell(f"{done:,} of {len(tasks):,} windows, {sum(rows.values()):,} rows.")
+        tell(f"{done:,} of {len(tasks):,} windows, {count(reports).total():,} rows.")
 
     report()
     report_sometimes = throttle(PROGRESS_SECONDS, report)
     for task in as_completed(tasks):
-        rows += task.result()
+        reports += task.result()
         done += 1
         report_sometimes()
     report()
+    return reports
+
+
+def count(reports: list[Report]) -> Counter[str]:
+    """The number of rows by table."""
+    rows: Counter[str] = Counter()
+    for report in reports:
+        rows[report.table] += report.rows
     return rows

@@ -1,9 +1,8 @@
 """One window on a worker: the connector's stages, from HubSpot to a Parquet file."""
 
-from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 from dask.distributed import Client as Dask
@@ -24,10 +23,16 @@ from pipeline.timestamps import to_text
 UNFINISHED = ".unfinished"  # below the folder of the files, so that a rename moves them there
 
 
-def read_window(window: Window, settings: Settings, folder: Path) -> Counter[str]:
-    """Reads one window into its file, unless the file exists. Returns the number of rows by
-    table.
-    """
+class Report(NamedTuple):
+    """A file that a worker has written, or found."""
+
+    table: str
+    path: Path
+    rows: int
+
+
+def read_window(window: Window, settings: Settings, folder: Path) -> list[Report]:
+    """Reads one window into its file, unless the file exists."""
     file, rejects = file_of(window, folder), rejects_of(window, folder)
     if not file.exists():
         with (
@@ -39,9 +44,11 @@ def read_window(window: Window, settings: Settings, folder: Path) -> Counter[str
         ):
             write_rows(window, settings, hubspot, written, rejected)
     files = ((window.event_type, file), (REJECTED_EVENT, rejects))
-    return Counter(
-        {table: pq.read_metadata(path).num_rows for table, path in files if path.exists()}
-    )
+    return [
+        Report(table, path, pq.read_metadata(path).num_rows)
+        for table, path in files
+        if path.exists()
+    ]
 
 
 def write_rows(
