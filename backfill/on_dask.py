@@ -6,7 +6,7 @@ everything from `end` on. `end` is fixed before the first window is read, at lea
 earlier: what happened before it is visible by then.
 """
 
-import shutil
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dask.distributed import Client as Dask
-from dask.distributed import as_completed
+from dask.distributed import KilledWorker, as_completed
 
-from backfill.storage import folder_of, prove_shared, prove_written
-from backfill.windows import HOUR, check, plan
-from backfill.worker import UNFINISHED, Report, hubspot_client, read_window
-from pipeline import Settings
+from backfill.storage import Footer, StorageError, address_of, clean, files, footers, prove_shared
+from backfill.windows import HOUR, Window, file_of, names_of, plan, rejects_of
+from backfill.worker import hubspot_client, read_window
+from pipeline import ConnectorError, Settings
 from pipeline.config.event_types import NONE_SELECTED, select_asking
-from pipeline.connection.reporting import throttle
+from pipeline.connection.reporting import format_duration, throttle
 from pipeline.connection.state import Progress, state_dict
 from pipeline.errors import SettingsError
 from pipeline.hubspot import events_api
+from pipeline.names.tables import REJECTED_EVENT
 from pipeline.timestamps import to_text
 
 PROGRESS_SECONDS = 5.0  # between two progress messages, at least
@@ -46,66 +47,112 @@ def backfill(
     hours: int = 24,
     tell: Callable[[str], Any] = lambda sentence: None,
 ) -> Backfilled:
-    """Writes the history of every event type from `settings.start` on to a folder that all workers
-    reach, as <table>/day=<date>/<window>.parquet. A window is `hours` long: a divisor of 24, or for
-    few events a multiple, which makes it from=<date>, since it spans several days. `tell` gets a
-    progress message every few seconds.
+    """Writes the history of every event type from `settings.start` on to a storage that this
+    machine and all workers reach (a folder, s3://…, whatever fsspec knows), as
+    <table>/day=<date>/<window>.parquet. A window is `hours` long: a divisor of 24, or for few events
+    a multiple, which makes it from=<date>, since it spans several days. `tell` gets a progress
+    message every few seconds.
 
     A window whose file exists is done: start an interrupted backfill again to resume it, or a
     finished one later to add what has happened since. The windows of a lost worker go to another;
-    Dask gives a window up after it has lost four workers. Raises ConnectorError as a sync does,
-    SettingsError for an address that is no folder, and ValueError if the folder has files of other
-    windows.
+    Dask gives a window up after it has lost four workers. Raises ConnectorError as a sync does, if
+    the storage cannot be used or lacks rows, and for windows that were given up; ValueError if the
+    storage has files of other windows.
     """
-    folder = folder_of(address)
-    prove_shared(dask, folder)
-    with hubspot_client(dask, settings) as hubspot:
-        event_types = select_asking(settings.event_types, hubspot.event_types).names
-        if not event_types:
-            raise SettingsError(NONE_SELECTED)
-        hubspot.page(
-            events_api.query(event_types[0], limit=1)
-        )  # sets HubSpot's clock and the rate limit
-        began = hubspot.clock.earlier()
-    end = (began - settings.lookback) // (hours * HOUR) * hours * HOUR
-    windows = plan(event_types, settings.start, end, hours)
-    check(folder, windows)
-    tasks = dask.map(read_window, windows, settings=settings, folder=folder, pure=False)
+    address = address_of(address)
     try:
-        reports = gather(tasks, tell)
+        mark = prove_shared(dask, address)
+        with hubspot_client(dask, settings) as hubspot:
+            event_types = select_asking(settings.event_types, hubspot.event_types).names
+            if not event_types:
+                raise SettingsError(NONE_SELECTED)
+            hubspot.page(  # sets HubSpot's clock and the rate limit
+                events_api.query(event_types[0], limit=1)
+            )
+            began = hubspot.clock.earlier()
+        end = (began - settings.lookback) // (hours * HOUR) * hours * HOUR
+        windows = plan(event_types, settings.start, end, hours)
+        there = footers(address, names_of(windows, files(address)))
+        missing = [window for window in windows if file_of(window) not in there]
+        arguments = {"settings": settings, "address": address, "mark": mark}
+        reported = read(dask, missing, len(windows) - len(missing), tell, **arguments)
+        there |= footers(address, files(address) & reported.keys())
+        prove(address, reported, there)
     finally:
-        dask.cancel(tasks)
-    prove_written({report.path: report.rows for report in reports})
-    shutil.rmtree(folder / UNFINISHED, ignore_errors=True)  # left by lost workers
+        clean(address)
     cursor, start = to_text(max(end, settings.start)), to_text(settings.start)
     delivered = Progress(cursor, read_at=to_text(began), start_date=start)
     progress = {
         name: replace(delivered, fingerprint=settings.fingerprint(name)) for name in event_types
     }
-    return Backfilled(state_dict(progress, api_base_url=settings.api_base_url), count(reports))
+    rows: Counter[str] = Counter()
+    for window in windows:
+        rows[window.event_type] += there[file_of(window)].rows
+        if rejects := there.get(rejects_of(window)):
+            rows[REJECTED_EVENT] += rejects.rows
+    return Backfilled(state_dict(progress, api_base_url=settings.api_base_url), rows)
 
 
-def gather(tasks: list[Any], tell: Callable[[str], Any]) -> list[Report]:
-    """What the workers report of all windows. Raises the first error of a window."""
-    reports: list[Report] = []
-    done = 0
+def read(
+    dask: Dask, windows: list[Window], done: int, tell: Callable[[str], Any], **arguments: Any
+) -> dict[str, int]:
+    """Reads windows, of which `done` more are there. Returns the number of rows of each file, by
+    name. Raises the first error of a window, and after all the others, if workers died of some.
+    """
+    reported: dict[str, int] = {}
+    began, earlier, of = time.monotonic(), done, done + len(windows)
 
     def report() -> None:
-        tell(f"{done:,} of {len(tasks):,} windows, {count(reports).total():,} rows.")
+        seconds, rows = max(0.001, time.monotonic() - began), sum(reported.values())
+        left = seconds / (done - earlier) * (of - done) if done > earlier else 0
+        tell(
+            f"{done:,} of {of:,} windows, {rows:,} rows, {rows / seconds:,.0f} rows/s, "
+            f"{done / max(1, of):.0%}, {format_duration(left) if left else 'time'} left"
+        )
+
+    def run(windows: list[Window]) -> list[Window]:
+        """Returns those of the windows that were given up."""
+        nonlocal done
+        given_up, tasks = [], dask.map(read_window, windows, pure=False, **arguments)
+        window_of = dict(zip(tasks, windows, strict=True))
+        try:
+            for task in as_completed(tasks):
+                try:
+                    reported.update(task.result())
+                    done += 1
+                except KilledWorker:
+                    given_up.append(window_of[task])
+                report_sometimes()
+        finally:
+            dask.cancel(tasks)
+        return given_up
 
     report()
     report_sometimes = throttle(PROGRESS_SECONDS, report)
-    for task in as_completed(tasks):
-        reports += task.result()
-        done += 1
-        report_sometimes()
+    given_up = run(windows)
+    if len(given_up) > 1:  # one may have waited on each of the workers that died of another
+        given_up = [window for each in given_up for window in run([each])]
     report()
-    return reports
+    if given_up:
+        named = [
+            f"{name} from {to_text(start)} to {to_text(end)}" for name, start, end, _ in given_up
+        ]
+        raise ConnectorError(
+            f"Four workers died while they read {', '.join(named)}. All other windows are written. "
+            "Cure: look into the log of a worker (does it lack memory?), and start again: only what "
+            "is missing is read."
+        )
+    return reported
 
 
-def count(reports: list[Report]) -> Counter[str]:
-    """The number of rows by table."""
-    rows: Counter[str] = Counter()
-    for report in reports:
-        rows[report.table] += report.rows
-    return rows
+def prove(address: str, reported: dict[str, int], there: dict[str, Footer]) -> None:
+    """Raises StorageError, with a name, if files are not there, or not with the rows reported."""
+    wrong = [name for name in reported if name not in there or there[name].rows != reported[name]]
+    if wrong:
+        found = f"it has {there[wrong[0]].rows:,}" if wrong[0] in there else "it is not there"
+        raise StorageError(
+            f"Of {len(reported):,} files that workers have written, {len(wrong):,} are not at "
+            f"{address} as they were reported, such as {wrong[0]}: {reported[wrong[0]]:,} rows, and "
+            f"{found}. Cure: see that every worker reaches this address, and start again: what is "
+            "missing is read."
+        )

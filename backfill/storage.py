@@ -1,79 +1,137 @@
-"""Where the files of a backfill go: a folder that the client and all workers share. That they do is
-proved before the first window and counted after the last.
+"""Where the files of a backfill go: a folder or an object store, whatever fsspec knows, that the
+client and all workers reach under one address. That they do is proved before the first window.
 """
 
 import re
-import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from dask.distributed import Client as Dask
+from fsspec.core import url_to_fs
 
-from pipeline.errors import ConnectorError, SettingsError
+from pipeline import ConnectorError
 
-CURE = "Cure: name a folder that this machine and every worker reach under one path."
-
-
-class NotShared(ConnectorError):
-    """The workers' files are not where this machine looks for them."""
+HIDDEN = ".backfill"  # below the address: marks, and files on their way
+OBJECT_STORES = {"s3", "gs", "abfs"}  # an object appears whole, and needs no folder
+READERS = 32  # footers read at once
 
 
-def folder_of(address: str | Path) -> Path:
-    """The folder that an address means. Raises SettingsError for one with a scheme (`Path` leaves
-    one slash of two): it would be a folder of that name on each machine.
+class StorageError(ConnectorError):
+    """The storage cannot be used, or does not hold what was written."""
 
-    >>> folder_of("/mnt/lake")
-    PosixPath('/mnt/lake')
+
+class Footer(NamedTuple):
+    """What the footer of a Parquet file says of it."""
+
+    rows: int
+
+
+def address_of(given: str | Path) -> str:
+    """An address as every machine understands it. Raises StorageError if no storage has it.
+
+    >>> address_of("/mnt/lake/")
+    'file:///mnt/lake'
     """
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", str(address)):
-        raise SettingsError(
-            f"A backfill writes to a folder, and {address} is none. Cure: mount that storage under "
-            "one path on this machine and on every worker, and name the path."
-        )
-    return Path(address).absolute()
-
-
-def prove_shared(dask: Dask, folder: Path) -> None:
-    """Leaves a mark that each worker must find, and looks for the mark that each leaves. Raises
-    NotShared, which names the workers for which that fails.
-    """
-    marks = folder / f".marks-{uuid.uuid4().hex}"
-    marks.mkdir(parents=True)
     try:
-        answers = dask.run(_leave_mark, marks, on_error="return")
-        found = {path.name for path in marks.iterdir()}
-    finally:
-        shutil.rmtree(marks, ignore_errors=True)
-    apart = {worker: mark for worker, mark in answers.items() if mark not in found}
-    if apart:
-        said = [
-            f"{worker} ({mark if isinstance(mark, Exception) else 'its mark is not there'})"
-            for worker, mark in apart.items()
-        ]
-        raise NotShared(
-            f"{folder} is not the same folder on this machine and on {', '.join(said)}. {CURE}"
-        )
+        if re.match(r"\w[\w+.-]*:/(?!/)", str(given)):
+            raise ValueError("a Path cannot hold it, write it as text")
+        fs, path = url_to_fs(str(given))
+    except (ImportError, ValueError) as error:
+        raise StorageError(
+            f"{given} cannot be written to: {error}. Cure: name a folder that all workers share, or "
+            "an address such as s3://bucket/folder, and install its package here and on every "
+            "worker: s3fs for s3://, gcsfs for gs://, adlfs for abfs://."
+        ) from None
+    return str(fs.unstrip_protocol(path.rstrip("/")))
 
 
-def _leave_mark(marks: Path) -> str:
-    mark = marks / uuid.uuid4().hex
-    mark.touch()  # fails where the client's folder is not
-    return mark.name
+def put(local: Path, address: str, name: str) -> None:
+    """Copies a local file into the storage, where it appears whole or not at all."""
+    fs, root = url_to_fs(address)
+    if OBJECT_STORES.intersection([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol):
+        fs.put_file(str(local), f"{root}/{name}", max_concurrency=1)
+        return
+    path, on_its_way = f"{root}/{name}", f"{root}/{HIDDEN}/{uuid.uuid4().hex}"
+    for each in (path, on_its_way):
+        fs.makedirs(each.rpartition("/")[0], exist_ok=True)
+    fs.put_file(str(local), on_its_way)
+    fs.mv(on_its_way, path)
 
 
-def prove_written(reports: Mapping[Path, int]) -> None:
-    """Compares the rows reported for each file with its footer. Raises NotShared, which names the
-    files that differ.
+def files(address: str) -> set[str]:
+    """The names of all files below an address."""
+    fs, root = url_to_fs(address)
+    fs.invalidate_cache()
+    return {path[len(root) + 1 :] for path in fs.find(root)}
+
+
+def footers(address: str, names: Collection[str]) -> dict[str, Footer]:
+    """The footers of these Parquet files, without those of files that are broken."""
+    fs, root = url_to_fs(address)
+
+    def footer(name: str) -> Footer | None:
+        with suppress(pa.ArrowInvalid), fs.open(f"{root}/{name}", block_size=2**16) as file:
+            return Footer(pq.read_metadata(file).num_rows)
+        return None
+
+    with ThreadPoolExecutor(READERS) as readers:
+        read = zip(names, readers.map(footer, names), strict=True)
+        return {name: footer for name, footer in read if footer is not None}
+
+
+def prove_shared(dask: Dask, address: str) -> str:
+    """Leaves a mark that each worker must find, and looks for the mark that each leaves. Returns
+    the mark, for workers that join later. Raises StorageError if nothing can be written, and
+    StorageError, which names the workers that fail.
     """
-    there = {path: pq.read_metadata(path).num_rows if path.exists() else None for path in reports}
-    differ = [path for path, rows in reports.items() if there[path] != rows]
-    if differ:
-        path = differ[0]
-        found = "is not there" if there[path] is None else f"holds {there[path]:,}"
-        raise NotShared(
-            f"Of {len(reports):,} files, {len(differ):,} are not what the workers reported: "
-            f"{path}, {reports[path]:,} rows, {found}. {CURE} Then start again: what is missing is "
-            "read."
+    try:
+        mark = leave_mark(address)
+    except Exception as error:  # each storage has its own
+        raise StorageError(
+            f"{address} cannot be written to: {error!r}. Cure: see that it exists, and that this "
+            "machine and every worker have credentials that may write there."
+        ) from error
+    answers = dask.run(exchange_marks, address, mark, on_error="return")
+    there = files(address)
+    apart = [
+        f"{worker} ({answer if isinstance(answer, Exception) else 'its mark is not there'})"
+        for worker, answer in answers.items()
+        if answer not in there
+    ]
+    if apart:
+        raise StorageError(
+            f"{address} is not the same for this machine and for {', '.join(apart)}. Cure: name "
+            "one that this machine and every worker reach."
         )
+    return mark
+
+
+@cache
+def exchange_marks(address: str, mark: str) -> str:
+    """On a worker, once: finds the client's mark, and leaves one. Returns its name."""
+    fs, root = url_to_fs(address)
+    fs.invalidate_cache()
+    if not fs.exists(f"{root}/{mark}"):
+        raise StorageError("it does not find this machine's mark")
+    return leave_mark(address)
+
+
+def leave_mark(address: str) -> str:
+    """Puts a small file into the storage, in the way of any other. Returns its name."""
+    name = f"{HIDDEN}/{uuid.uuid4().hex}.mark"
+    put(Path(__file__), address, name)
+    return name
+
+
+def clean(address: str) -> None:
+    """Removes the marks, and what lost workers had on its way."""
+    fs, root = url_to_fs(address)
+    with suppress(Exception):  # who may write may still not delete, and nobody reads what stays
+        fs.rm(f"{root}/{HIDDEN}", recursive=True)

@@ -2,53 +2,40 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import TemporaryDirectory
+from typing import Any
 
-import pyarrow.parquet as pq
 from dask.distributed import Client as Dask
-from dask.distributed import get_client
+from dask.distributed import get_client, get_worker
 
-from backfill.parquet import RowFile
+from frames.parquet import RowFile
 from backfill.quota import SharedRateLimit
+from backfill.storage import exchange_marks, put
 from backfill.windows import Window, file_of, rejects_of
 from frames.text import COLUMNS
 from pipeline import Client, Reader, Settings, protect, protection
 from pipeline.config.connect import query_for
-from pipeline.names.tables import REJECTED_EVENT
 from pipeline.reading.fetch import fetch_page
 from pipeline.rows import rows
 from pipeline.tables.rejected_event import rejected_row
 from pipeline.timestamps import to_text
 
-UNFINISHED = ".unfinished"  # below the folder of the files, so that a rename moves them there
 
-
-class Report(NamedTuple):
-    """A file that a worker has written, or found."""
-
-    table: str
-    path: Path
-    rows: int
-
-
-def read_window(window: Window, settings: Settings, folder: Path) -> list[Report]:
-    """Reads one window into its file, unless the file exists."""
-    file, rejects = file_of(window, folder), rejects_of(window, folder)
-    if not file.exists():
-        with (
-            RowFile(
-                file, folder / UNFINISHED, COLUMNS
-            ) as written,  # first, so that it is the last to be put in place
-            RowFile(rejects, folder / UNFINISHED) as rejected,
-            hubspot_client(get_client(), settings) as hubspot,
-        ):
-            write_rows(window, settings, hubspot, written, rejected)
-    files = ((window.event_type, file), (REJECTED_EVENT, rejects))
-    return [
-        Report(table, path, pq.read_metadata(path).num_rows)
-        for table, path in files
-        if path.exists()
-    ]
+def read_window(window: Window, settings: Settings, address: str, mark: str) -> dict[str, int]:
+    """Reads one window into its files. Returns the number of rows in each, by name."""
+    exchange_marks(address, mark)
+    with (
+        TemporaryDirectory(dir=get_worker().local_directory) as folder,
+        hubspot_client(get_client(), settings) as hubspot,
+    ):
+        file = RowFile(Path(folder, "rows"), COLUMNS)
+        rejected = RowFile(Path(folder, "rejects"))
+        write_rows(window, settings, hubspot, file, rejected)
+        written = {rejects_of(window): rejected} if rejected.rows else {}
+        written[file_of(window)] = file  # the last: where it is, the window is done
+        for name, each in written.items():
+            put(each.finish(), address, name)
+    return {name: each.rows for name, each in written.items()}
 
 
 def write_rows(

@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -21,9 +20,10 @@ import pytest
 from dask.distributed import Client as Dask
 from dask.distributed import LocalCluster
 
-from backfill import backfill, parquet, windows, worker
+from backfill import backfill, windows
+from backfill.storage import HIDDEN, address_of, leave_mark
 from backfill.windows import HOUR, Window, file_of, rejects_of
-from backfill.worker import UNFINISHED, read_window
+from backfill.worker import read_window
 from frames.text import as_text
 from pipeline import read_settings
 from pipeline.connection.spans import main_span
@@ -106,9 +106,8 @@ def by_id(rows):
     return sorted(rows, key=lambda row: row["id"])
 
 
-@pytest.mark.parametrize("module", [parquet, windows, worker])
-def test_the_examples_in_the_code_hold(module):
-    assert doctest.testmod(module).failed == 0
+def test_the_examples_in_the_code_hold():
+    assert doctest.testmod(windows).failed == 0
 
 
 def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_killed(
@@ -162,7 +161,7 @@ def test_a_day_of_an_event_type_is_a_folder(dask, tmp_path):
         assert dates in ([], [(day.name.removeprefix("day="),)])
 
 
-ODD = ["..", "../..", "/elsewhere", "a/b", "a\x00b", ".unfinished", REJECTED, "", "x" * 300, "E_A"]
+ODD = ["..", "../..", "/elsewhere", "a/b", "a\x00b", HIDDEN, REJECTED, "", "x" * 300, "E_A"]
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -170,7 +169,7 @@ def test_a_window_has_its_own_file_below_the_folder_whatever_its_event_type_is_c
     name, tmp_path
 ):
     window = Window(name, to_ms("2026-03-02"), to_ms("2026-03-03"))
-    file, rejects = file_of(window, tmp_path), rejects_of(window, tmp_path)
+    file, rejects = tmp_path / file_of(window), tmp_path / rejects_of(window)
     for path in (file, rejects):
         assert (
             path.resolve().parents[2] == path.parents[2] == tmp_path
@@ -178,9 +177,7 @@ def test_a_window_has_its_own_file_below_the_folder_whatever_its_event_type_is_c
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert (
-        file.parents[2].name not in (REJECTED, UNFINISHED) and rejects.parents[1].name == REJECTED
-    )
+    assert file.parents[2].name not in (REJECTED, HIDDEN) and rejects.parents[1].name == REJECTED
 
 
 def test_a_type_with_a_name_that_leads_elsewhere_is_written_below_the_folder(dask, tmp_path):
@@ -196,13 +193,12 @@ def test_a_type_with_a_name_that_leads_elsewhere_is_written_below_the_folder(das
 
 def test_a_window_done_several_times_at_once_is_there_once(dask, tmp_path):
     window = Window(TYPE, to_ms("2026-03-02"), to_ms("2026-03-03"))
+    address = address_of(tmp_path)
     with hubspot() as sim:
-        tasks = [
-            dask.submit(read_window, window, settings_of(sim), tmp_path, pure=False)
-            for _ in range(6)
-        ]
-        assert len(set(map(tuple, dask.gather(tasks)))) == 1
-    assert list(tmp_path.glob(f"{TYPE}/*/*")) == [file_of(window, tmp_path)]
+        given = window, settings_of(sim), address, leave_mark(address)
+        tasks = [dask.submit(read_window, *given, pure=False) for _ in range(6)]
+        assert len({report[file_of(window)] for report in dask.gather(tasks)}) == 1
+    assert list(tmp_path.glob(f"{TYPE}/*/*")) == [tmp_path / file_of(window)]
 
 
 def test_a_second_run_reads_only_what_is_missing(dask, tmp_path):
@@ -242,30 +238,6 @@ def test_an_error_in_a_window_stops_the_backfill_and_leaves_only_complete_files(
         sim.behaviour.fault = None
         left = backfill(dask, settings_of(sim), tmp_path)
         assert left.rows[TYPE] == len({row["id"] for row in rows_of(tmp_path)})
-
-
-def test_a_file_has_the_columns_of_all_its_rows_with_their_values_as_text(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet, "ROWS", 2)
-    with parquet.RowFile(
-        tmp_path / TYPE / "day=x" / "a.parquet", tmp_path / "unfinished", ("id", "objectType")
-    ) as file:
-        for number, value in enumerate(["007", 7, None, 1.5, True, "", "é\n\u0000"]):
-            file.add({"id": str(number), f"hs_{number % 3}": value})
-    assert rows_of(tmp_path) == [
-        {"id": "0", "hs_0": "007"}, {"id": "1", "hs_1": "7"}, {"id": "2"}, {"id": "3", "hs_0": "1.5"},
-        {"id": "4", "hs_1": "true"}, {"id": "5", "hs_2": ""}, {"id": "6", "hs_0": "é\n\u0000"},
-    ]  # fmt: skip
-
-
-def test_a_file_that_fails_leaves_the_one_before(tmp_path):
-    path = tmp_path / TYPE / "day=x" / "a.parquet"
-    for error in (None, RuntimeError):
-        with suppress(RuntimeError), parquet.RowFile(path, tmp_path / "unfinished") as file:
-            file.add({"id": str(error)})
-            if error:
-                raise error
-    assert rows_of(tmp_path) == [{"id": "None"}]
-    assert not list((tmp_path / "unfinished").iterdir())
 
 
 def test_patterns_that_match_nothing_are_an_error(dask, tmp_path):
