@@ -104,27 +104,30 @@ def read(
 
     def report() -> None:
         seconds, rows = max(0.001, time.monotonic() - began), sum(reported.values())
-        left = seconds / (done - earlier) * (of - done) if done > earlier else 0
+        left = format_duration(seconds / max(1, done - earlier) * (of - done))
         tell(
             f"{done:,} of {of:,} windows, {rows:,} rows, {rows / seconds:,.0f} rows/s, "
-            f"{done / max(1, of):.0%}, {format_duration(left) if left else 'time'} left"
+            f"{done / max(1, of):.0%}, {f'about {left}' if done > earlier else 'unknown time'} left"
         )
 
     def run(windows: list[Window]) -> list[Window]:
         """Returns those of the windows that were given up."""
         nonlocal done
-        given_up, tasks = [], dask.map(read_window, windows, pure=False, **arguments)
-        window_of = dict(zip(tasks, windows, strict=True))
+        tasks = dask.map(read_window, windows, pure=False, **arguments)
+        # a result that is still held when its worker dies would be read again
+        held, given_up = dict(zip(tasks, windows, strict=True)), []
+        del tasks
         try:
-            for task in as_completed(tasks):
+            for task in as_completed(list(held)):
+                window = held.pop(task)
                 try:
                     reported.update(task.result())
                     done += 1
                 except KilledWorker:
-                    given_up.append(window_of[task])
+                    given_up.append(window)
                 report_sometimes()
         finally:
-            dask.cancel(tasks)
+            dask.cancel(list(held))
         return given_up
 
     report()

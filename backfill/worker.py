@@ -8,10 +8,10 @@ from typing import Any
 from dask.distributed import Client as Dask
 from dask.distributed import get_client, get_worker
 
-from frames.parquet import RowFile
 from backfill.quota import SharedRateLimit
 from backfill.storage import exchange_marks, put
 from backfill.windows import Window, file_of, rejects_of
+from frames.parquet import RowFile
 from frames.text import COLUMNS
 from pipeline import Client, Reader, Settings, protect, protection
 from pipeline.config.connect import query_for

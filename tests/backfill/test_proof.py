@@ -2,11 +2,9 @@
 with a disk of their own.
 """
 
-import os
 import subprocess
-import sys
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 from dask.distributed import Client as Dask
@@ -15,7 +13,7 @@ from dask.distributed import LocalCluster
 from backfill import backfill
 from pipeline import ConnectorError, read_settings
 from simulator import Simulator, generated
-from tests.sdk import ROOT
+from tests.backfill.processes import worker
 from tests.support import TYPE, configuration
 
 pytestmark = pytest.mark.long
@@ -29,20 +27,9 @@ ABOVE = (
 )
 
 
-@contextmanager
-def worker(scheduler, folder=None, mount=""):
-    """A worker in a process of its own, in a mount namespace of its own if it mounts something."""
-    apart = ["unshare", "--mount", "sh", "-c", mount, str(folder)] if mount else []
-    command = [*apart, sys.executable, "-m", "distributed.cli.dask_worker", scheduler,
-               "--nthreads", "1", "--no-nanny", "--no-dashboard"]  # fmt: skip
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+def apart(folder, mount):
+    """Comes before a command that is to see the folder so."""
+    return "unshare", "--mount", "sh", "-c", mount, folder
 
 
 @pytest.fixture
@@ -70,7 +57,7 @@ def test_a_worker_with_a_disk_of_its_own_is_told_before_the_first_window(dask, f
     with (
         Simulator({TYPE: generated(3_000)}) as sim,
         worker(dask.scheduler.address),
-        worker(dask.scheduler.address, folder, mount),
+        worker(dask.scheduler.address, *apart(folder, mount)),
     ):
         dask.wait_for_workers(2)
         with pytest.raises(
@@ -95,7 +82,7 @@ def test_a_worker_that_joins_late_with_a_disk_of_its_own_leaves_no_state(dask, f
 
         def join(_):
             if not joined.is_set():
-                later.enter_context(worker(dask.scheduler.address, folder, ABOVE))
+                later.enter_context(worker(dask.scheduler.address, *apart(folder, ABOVE)))
                 dask.wait_for_workers(2)
                 joined.set()
 
