@@ -4,12 +4,9 @@ it leaves.
 
 import doctest
 import itertools
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -245,40 +242,25 @@ def test_patterns_that_match_nothing_are_an_error(dask, tmp_path):
         backfill(dask, settings_of(sim, event_types="nothing_like_*"), tmp_path)
 
 
-def pasted_into_a_file(sim, folder):
-    """The output of the documented backfill as a script, and the files it leaves."""
-    (code,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(), re.DOTALL
-    )
-    (folder / "history.py").write_text(code)
-    (folder / "configuration.json").write_text(
-        json.dumps(configuration(sim, initial_sync_start_date=FROM))
-    )
-    command = [sys.executable, "history.py"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, sorted(folder.glob(f"*/{TYPE}/**/*.parquet"))
-
-
-def test_the_documented_backfill_runs_as_a_script_and_reports_its_progress(tmp_path):
-    offset = to_ms("2026-07-20T00:00:00Z") - time.time_ns() // 1_000_000
-    history = generated(1_271, "2026-03-01T00:00:00Z", "2026-06-28T00:00:00Z")
-    with Simulator(
-        {TYPE: history}, Behaviour(clock=lambda: time.time_ns() // 1_000_000 + offset)
-    ) as sim:
-        printed, files = pasted_into_a_file(sim, tmp_path)
-        state = json.loads((tmp_path / "state.json").read_text())
-        sync_into(Delivered(), sim, state, initial_sync_start_date=FROM)
-    assert 1 <= len(files) <= 10
-    lines = printed.splitlines()
-    assert (
-        f"0 of {len(files)} windows" in lines[0]
-        and f"{len(files)} of {len(files)} windows" in lines[-1]
-    )
-    assert progress_by_type(state)[TYPE].occurred is not None
+def test_the_documented_iceberg_table_has_every_row_once_and_grows_with_the_next_backfill(
+    dask, tmp_path, monkeypatch
+):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(), re.DOTALL)
+    (code,) = [block for block in blocks if "pyiceberg" in block]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "warehouse").mkdir()
+    rows = []
+    with hubspot() as sim:
+        for later in (0, 2 * DAY):
+            now = to_ms(NOW) + later - time.time_ns() // 1_000_000
+            sim.behaviour.clock = lambda now=now: time.time_ns() // 1_000_000 + now
+            left = backfill(dask, settings_of(sim), tmp_path / "history")
+            given = {}
+            exec(code, given)  # noqa: S102  # as a reader would paste it
+            read = given["table"].scan().to_arrow()["id"].to_pylist()
+            assert sorted(read) == sorted(row["id"] for row in rows_of(tmp_path / "history"))
+            rows.append(left.rows[TYPE])
+    assert 0 < rows[0] < rows[1] == len(read)
 
 
 @pytest.mark.parametrize("hours", [24 * 7, 24 * 5])
@@ -309,9 +291,7 @@ def test_longer_windows_are_fewer_files_with_the_same_rows(dask, tmp_path, hours
     )
     files = list((tmp_path / "longer" / TYPE).rglob("*.parquet"))
     assert len(files) <= 4 and {path.parent.name.partition("=")[0] for path in files} == {"from"}
-    assert lines and lines[-1].startswith(
-        f"{len(files)} of {len(files)} windows, {len(rows):,} rows"
-    )
+    assert lines[-1].startswith(f"{len(files)} of {len(files)} windows, {len(rows):,} rows")
 
 
 @pytest.mark.parametrize("hours", [0, 5, 36, -24, 25])
