@@ -66,9 +66,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _event_types(options: argparse.Namespace) -> None:
     given = read_json(options.configuration)
-    # neither this nor event_types matters here
-    start = given.get("initial_sync_start_date") or "1970-01-01"
-    settings = read_settings({**given, "initial_sync_start_date": start, "event_types": ""})
+    # neither matters here, but what is no text is a mistake all the same
+    unused = {"initial_sync_start_date": "1970-01-01", "event_types": ""}
+    texts = {name for name in unused if given.get(name) is None or isinstance(given[name], str)}
+    settings = read_settings(given | {name: unused[name] for name in texts})
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name may not fit the terminal
     for line in format_event_types(find_event_types(settings, _progress)):
         sys.stdout.write(f"{line}\n")

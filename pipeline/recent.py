@@ -11,9 +11,9 @@ class Recent:
     is seen once.
 
     >>> recent = Recent(2)
-    >>> [recent.is_new(key) for key in "abaca"]
+    >>> [recent.add(key) for key in "abaca"]
     [True, True, False, True, True]
-    >>> [recent.is_new("a", content) for content in (1, 1, 2)]
+    >>> [recent.add("a", content) for content in (1, 1, 2)]
     [True, False, True]
     """
 
@@ -22,9 +22,9 @@ class Recent:
         self._seen: dict[Hashable, Hashable] = {}
         self._order: deque[Hashable] = deque()
 
-    def is_new(self, key: Hashable, content: Hashable = None) -> bool:
-        """Whether a key is not among the last ones, or was last seen with other content; remembers
-        it if so.
+    def add(self, key: Hashable, content: Hashable = None) -> bool:
+        """Remembers a key. Returns whether it is new: not among the last ones, or last seen with
+        other content.
         """
         before = self._seen.get(key, _NEVER)
         if before == content:

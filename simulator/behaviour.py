@@ -22,6 +22,7 @@ class Request:
     query: dict[str, list[str]]
     headers: dict[str, str]  # names in lower case
     length: int = 0  # bytes of the request line
+    connection: int = 0  # the number of its TCP connection, from 1
     status: int | None = None  # None: not answered
     fault: str | None = None  # several are joined with "+"
 

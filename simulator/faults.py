@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
+from zlib import crc32
 
 import orjson
 
@@ -186,6 +187,13 @@ def _with_property(page: Page, value: bytes) -> Page:
     return page._replace(bodies=bodies)
 
 
+def _without_a_shard(page: Page) -> Page:
+    """The page without a third of its events, always the same ones."""
+    return page._replace(bodies=[body for body in page.bodies if crc32(body) % 3])
+
+
+# as in HubSpot's answers to batches; not documented for events
+PARTIAL = b'"numErrors":1,"errors":[{"status":"error","message":"A shard did not answer."}]'
 DEEP = b'{"a":' * 2000 + b"1" + b"}" * 2000
 CONTENT: dict[str, Callable[[Page], Page]] = {
     "repeat_cursor": _repeat_cursor,
@@ -196,10 +204,12 @@ CONTENT: dict[str, Callable[[Page], Page]] = {
     "no_results": lambda page: page._replace(results=b""),
     "results_null": lambda page: page._replace(results=b"null"),
     "results_string": lambda page: page._replace(results=b'"none"'),
+    "partial": lambda page: page._replace(bodies=page.bodies[::2], also=PARTIAL),
     "lone_surrogate": lambda page: _with_property(page, b'"\\ud83d"'),
     "deep": lambda page: _with_property(page, DEEP),
     "huge_int": lambda page: _with_property(page, b"1234567890" * 4),
     "duplicate": _duplicate,
     "ends": lambda page: page._replace(bodies=[], after=None),
     "last": lambda page: page._replace(after=None),
+    "shard": _without_a_shard,
 }

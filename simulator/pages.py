@@ -24,6 +24,7 @@ class Page(NamedTuple):
     query: dict[str, list[str]]
     results: bytes | None = None  # JSON in place of the list of bodies; b"": leave the field out
     paging: str | None = None  # shape of `paging`
+    also: bytes = b""  # more fields, as JSON
 
 
 def select(history: History, after: int | None, before: int | None, grain: int) -> range:
@@ -49,6 +50,7 @@ def render(page: Page) -> bytes:
     fields = [b'"results":' + results] if results else []
     paging = paging_fields(page.paging, _next_page(page))
     fields += [orjson.dumps(paging)[1:-1]] if paging else []
+    fields += [page.also] if page.also else []
     return b"{" + b",".join(fields) + b"}"
 
 

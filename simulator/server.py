@@ -49,6 +49,7 @@ class Simulator(Account):
         self._stopping = Event()
         self._arrival = Lock()
         self._numbers = itertools.count(1)
+        self._connections = itertools.count(1)
         self._open: dict[socket.socket, Thread] = {}
 
     @property
@@ -98,10 +99,13 @@ class Simulator(Account):
         with suppress(OSError, ValueError), connection, connection.makefile("rb") as reader:
             # OSError: the client may disconnect at any time; ValueError: it does not speak HTTP
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            while (request := self._read(reader)) and self._serve(request, connection, reader):
+            number = next(self._connections)
+            while (request := self._read(reader, number)) and self._serve(
+                request, connection, reader
+            ):
                 pass
 
-    def _read(self, reader: BinaryIO) -> Request | None:
+    def _read(self, reader: BinaryIO, connection: int) -> Request | None:
         """The next request; None if there is none, or it is not HTTP."""
         line = reader.readline(MOST_BYTES).decode("latin-1").rstrip("\r\n")
         words = line.split()
@@ -119,7 +123,13 @@ class Simulator(Account):
         query = parse_qs(parts.query, keep_blank_values=True)
         with self._arrival:
             request = Request(
-                next(self._numbers), method, unquote(parts.path), query, headers, len(line)
+                next(self._numbers),
+                method,
+                unquote(parts.path),
+                query,
+                headers,
+                len(line),
+                connection,
             )
             self.requests.append(request)
         return request
@@ -145,8 +155,7 @@ class Simulator(Account):
         if transport in ("cut", "cut_clean"):
             body = body[: length // 2]
         message = (
-            self._head(reply, len(body) if transport == "cut_clean" else length, request.number)
-            + body
+            self._head(reply, len(body) if transport == "cut_clean" else length, request) + body
         )
         if transport == "drip":
             return self._drip(connection, message)
@@ -164,12 +173,14 @@ class Simulator(Account):
             traceback.print_exc(file=sys.stderr)
             return [], error(501, message=f"The simulator failed: {bug!r}")
 
-    def _head(self, reply: Answer, length: int, number: int) -> bytes:
-        """The status line and headers of the answer to a request, by its number."""
+    def _head(self, reply: Answer, length: int, request: Request) -> bytes:
+        """The status line and headers of the answer to a request."""
         headers: dict[str, str] = reply.headers | {"Content-Length": str(length)}
+        if not _stays_open(request.headers):
+            headers["Connection"] = "close"
         if self.behaviour.date_header:
             garbage = self.behaviour.date_header == "garbage"
-            headers["Date"] = "garbage" if garbage else self._date(number)
+            headers["Date"] = "garbage" if garbage else self._date(request.number)
         headers |= self.behaviour.extra_headers
         lines = [f"HTTP/1.1 {reply.status} {_phrase(reply.status)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]

@@ -29,8 +29,9 @@ class Delivered:
     log: list[str] = field(default_factory=list)
 
     def upsert(self, table: str, row: dict[str, Any]) -> None:
-        self.rows.setdefault(table, {})[row["id"]] = row
-        if table != "sync_run":
+        key = row.get("id") or str(row)  # a table without an id has a key of several columns
+        self.rows.setdefault(table, {})[key] = row
+        if "id" in row and table != "sync_run":
             self.upserts.append(row["id"])
 
     def sink(self) -> Sink:

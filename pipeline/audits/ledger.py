@@ -67,7 +67,7 @@ class Ledger:
         if ms is None or not self.end <= ms < self._before:
             return
         number = fingerprint(event)
-        if not self._recent.is_new(number):
+        if not self._recent.add(number):
             return
         count, total = self._pending.get(ms, (0, 0))
         self._pending[ms] = count + 1, (total + number) % MODULUS

@@ -33,7 +33,7 @@ class Recount:
         if ms is None or not self._begins[0] <= ms < self._end:
             return None
         number, place = fingerprint(event), bisect_right(self._begins, ms) - 1
-        if self._recent.is_new(number):
+        if self._recent.add(number):
             self._events[place] += 1
             self._totals[place] = (self._totals[place] + number) % MODULUS
         return place

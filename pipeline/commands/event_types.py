@@ -103,8 +103,6 @@ def format_event_types(types: Iterable[Found]) -> Iterator[str]:
     to write in the configuration.
     """
     types = list(types)
-    if not types:
-        yield "This account has no event types."
     readable = [
         found.event_type for found in types if found.events and _is_nameable(found.event_type)
     ]

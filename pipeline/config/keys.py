@@ -157,8 +157,8 @@ KEYS = {
             "Events API."), API_VERSIONS
     ),
     "api_base_url": Key(
-        "api_base_url", HUBSPOT, base_url, "API address", ("Change it only for trials: https, or "
-            "http on this machine.")
+        "api_base_url", HUBSPOT, base_url, "API address", ("Change it only for trials: a host of "
+            "hubapi.com, or this machine.")
     ),
 }  # fmt: skip
 REQUIRED = {

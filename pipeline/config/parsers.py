@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import combinations
 from urllib.parse import urlsplit
 
-from pipeline.hubspot.address import HUBSPOT, is_loopback
+from pipeline.hubspot.address import DOMAIN, HUBSPOT, is_loopback, takes_tokens
 from pipeline.names.columns import RESERVED, is_fixed
 from pipeline.names.destination import destination_name
 from pipeline.names.patterns import star_pattern
@@ -18,6 +18,9 @@ SWITCH = ("true", "false")
 
 # how `fivetran configuration` saves a secret; `fivetran` commands pass on the secret itself
 ENCRYPTED = "fivetran_encrypted:"
+
+
+PLACEHOLDER = "your-access-token"  # in configuration.json.example
 
 
 def secret(text: str) -> str:
@@ -32,6 +35,8 @@ def secret(text: str) -> str:
 
 def token(text: str) -> str:
     secret(text)
+    if text == PLACEHOLDER:
+        raise ValueError("put your own access token in the place of the example's")
     if not re.fullmatch(r"[!-~]+", text):  # anything else cannot stand in an HTTP header
         raise ValueError("give the token without spaces, line breaks or the word 'Bearer'")
     return text
@@ -206,8 +211,8 @@ def minutes_to_ms(text: str) -> int:
 
 def base_url(text: str) -> str:
     expected = (
-        f"give https://host without a path, such as {HUBSPOT} (http only for this machine, "
-        "as http://127.0.0.1:8000)"
+        f"give {HUBSPOT}, or another host of {DOMAIN}, without a path; the token is sent nowhere "
+        "else, except to this machine (http is allowed there: http://127.0.0.1:8000)"
     )
     try:
         url = urlsplit(text)
@@ -216,6 +221,6 @@ def base_url(text: str) -> str:
         raise ValueError(expected) from None
     safe = url.scheme == "https" or (url.scheme == "http" and is_loopback(host))
     plain = "@" not in url.netloc and url.path in ("", "/") and not url.query and not url.fragment
-    if not (safe and plain and re.fullmatch(r"[A-Za-z0-9.:-]+", host)):
+    if not (safe and plain and takes_tokens(host) and re.fullmatch(r"[A-Za-z0-9.:-]+", host)):
         raise ValueError(expected)
     return f"{url.scheme}://{url.netloc}"

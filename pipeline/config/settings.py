@@ -84,6 +84,7 @@ def read_settings(configuration: Mapping[str, Any]) -> Settings:
         except SettingsError as mistake:
             mistakes.append(str(mistake))
     mistakes += _contradictions(values)
+    mistakes += _misspelled_keys(configuration)
     if mistakes:
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         raise SettingsError(
@@ -145,19 +146,33 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
-    """A sentence for each unknown key, with the known key nearest to it if one is near.
+    """A sentence for each unknown key that is near no known one; the others are mistakes.
 
-    >>> unknown_keys({"page_sise": "10"})
-    ["configuration key 'page_sise' is unknown and ignored; did you mean 'page_size'?"]
+    >>> unknown_keys({"zzz": "10", "page_sise": "10"})
+    ["configuration key 'zzz' is unknown and ignored."]
     """
-    sentences = []
+    return [
+        f"configuration key {shown} is unknown and ignored."
+        for shown, near in _unknown(configuration)
+        if near is None
+    ]
+
+
+def _misspelled_keys(configuration: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a mistake for each unknown key with a near name: the default in its place would sync
+    what nobody asked for.
+    """
+    for shown, near in _unknown(configuration):
+        if near:
+            yield f"{shown}: there is no such key; did you mean '{near}'?"
+
+
+def _unknown(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Yields each unknown key as it may be shown, and the known key nearest to it."""
     for name in map(str, configuration):
         if name not in KEYS:
-            near = nearest(name.lower()[:60], KEYS)
-            hint = f"; did you mean '{near[0]}'?" if near else "."
             shown = "(not shown)" if _holds_token(configuration, name) else _shortened(name, 60)
-            sentences.append(f"configuration key {shown} is unknown and ignored{hint}")
-    return sentences
+            yield shown, next(iter(nearest(name.lower()[:60], KEYS)), None)
 
 
 def _shortened(text: str, length: int) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Iterable
 from pipeline.config.keys import KEYS
 from pipeline.config.nearest import nearest
 from pipeline.config.settings import Settings
+from pipeline.hubspot.redact import one_line
 from pipeline.names.columns import is_fixed
 from pipeline.names.destination import destination_name
-from pipeline.names.patterns import matcher
+from pipeline.names.patterns import is_pattern, matcher
 
 MAX_COLUMNS = 10_000  # remembered
 NEAR = 0.8  # likeness from which on a name is taken for a misspelling
@@ -73,6 +74,29 @@ def unmatched(settings: Settings, columns: Collection[str], only_near: bool = Fa
     return sentences
 
 
+def misspelled(settings: Settings, columns: Collection[str]) -> list[str]:
+    """A sentence for each column that drop_columns or hash_columns names exactly and that is not
+    among `columns`, those of an event type, if one that is near to it would be delivered as it is.
+
+    >>> from pipeline import read_settings
+    >>> given = {"api_token": "x", "initial_sync_start_date": "2026-01-01", "drop_columns": "hs_ipp, mail"}
+    >>> misspelled(read_settings(given), ["id", "hs_ip"])[0][:66]
+    'drop_columns: no event has hs_ipp, but hs_ip would be delivered as'
+    """
+    if not columns or len(columns) >= MAX_COLUMNS:
+        return []
+    is_protected = matcher((*settings.drop_columns, *settings.hash_columns))
+    delivered = [column for column in columns if not is_protected(column)]
+    return [
+        f"{key}: no event has {name}, but {near} would be delivered as it is. Cure: correct "
+        f"{key}, or, if such events have not occurred yet, write {name}*."
+        for key in ("drop_columns", "hash_columns")
+        for name in named_columns(settings)[key]
+        if not is_pattern(name) and not any(map(matcher((name,)), columns))
+        if (near := _meant(name, delivered))
+    ]
+
+
 def _matches(key: str, name: str) -> Callable[[str], bool]:
     return name.__eq__ if key == "properties" else matcher((name,))
 
@@ -81,4 +105,4 @@ def _meant(name: str, columns: Collection[str]) -> str | None:
     """The column that a name or pattern probably misspells; None if there is none."""
     spelled = {destination_name(column): column for column in columns}
     bare = destination_name(name.replace("*", "").replace("?", ""))
-    return next((spelled[near] for near in nearest(bare, spelled, likeness=NEAR)), None)
+    return next((one_line(spelled[near]) for near in nearest(bare, spelled, likeness=NEAR)), None)

@@ -1,13 +1,14 @@
 """One time range of one event type: the stages composed."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from toolz import pipe
 
 from pipeline.config.connect import query_for
+from pipeline.config.unmatched import collect_into, misspelled
 from pipeline.connection.reporting import (
     PROGRESS_SECONDS,
     format_progress,
@@ -17,6 +18,8 @@ from pipeline.connection.reporting import (
 )
 from pipeline.connection.run import Run
 from pipeline.connection.warnings import About
+from pipeline.errors import SettingsError
+from pipeline.hubspot.events_api import EVENTS
 from pipeline.names.tables import REJECTED_EVENT
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
@@ -29,14 +32,17 @@ from pipeline.stages import (
     keep_type,
     properties_as_json,
     protect,
+    protection,
     reject_malformed,
     rename_columns,
     serialize_lists,
     tap,
     unwrap_results,
 )
+from pipeline.stages.serialize import spell_number
 from pipeline.tables.rejected_event import rejected_row
-from pipeline.timestamps import Span, to_text
+from pipeline.tables.schema import declared_types
+from pipeline.timestamps import MINUTE, Span, to_text
 
 
 def ignore(event: Any) -> None:
@@ -61,9 +67,15 @@ def deliver(
         run.settings,
         partial(fetch_page, run.client, query_for(run.settings, event_type)),
     )
-    warn = partial(run.warnings.add, About.ORDER)
+    clock, began = run.client.clock, time.monotonic()
+    lookback = max(settings.lookback, MINUTE)
     with Reader(
-        fetch, run.client.clock.later, settings.concurrency, settings.start, warn
+        fetch,
+        clock.later,
+        settings.concurrency,
+        settings.start,
+        warn=partial(run.warnings.add, About.ORDER),
+        settled=lambda: clock.earlier(began) - lookback,
     ) as source:
         delivery = Delivery(run, event_type, span, advance, save or run.cursors.save, source, since)
         stream = pipe(
@@ -78,7 +90,7 @@ def deliver(
             protect(run.protection),
             properties_as_json(settings.is_single_table),
             flatten,
-            serialize_lists,
+            partial(serialize_lists, spell=spell_number(declared_types(settings, event_type))),
             rename_columns(settings.rename_columns),
             dedupe_by_id(settings.dedupe_window),
             emit_upserts(delivery.upsert),
@@ -87,6 +99,18 @@ def deliver(
         with delivery:
             for _ in stream:
                 pass
+
+
+def check_spelling(run: Run, event_type: str, events: Iterable[Any]) -> None:
+    """Raises SettingsError if columns are misspelled that must not be readable at the destination,
+    judged by the first events of a type.
+    """
+    columns: set[str] = set()
+    if run.settings.drop_columns or run.settings.hash_columns:
+        list(protect(protection(observe=collect_into(columns)), events))
+    if mistakes := misspelled(run.settings, columns):
+        told = "\n".join(mistakes)
+        raise SettingsError(f"{event_type}: nothing is delivered before this is clear. {told}")
 
 
 class Delivery:
@@ -114,6 +138,8 @@ class Delivery:
         # progress counts from there
         self._since = span[0] if since is None else min(since, span[0])
         self._is_resumed = since is not None
+        # no sync has read the event type before: nothing of it is at the destination
+        self._is_first = event_type not in run.cursors.known
         self._began, self._rows_before = time.monotonic(), self._tally.events
         self._writing = 0.0  # seconds spent in the sink
 
@@ -142,6 +168,9 @@ class Delivery:
             self._run.warnings.add(About.ORDER, sentence)
 
     def count_page(self, page: dict[str, Any]) -> None:
+        if self._is_first and page[EVENTS]:
+            self._is_first = False
+            check_spelling(self._run, self._event_type, page[EVENTS])
         self._tally.pages += 1
         self._advance_to_position()
         self._report()

@@ -12,7 +12,7 @@ from pipeline.connection.deliver import deliver, ignore
 from pipeline.connection.reporting import format_duration, format_rows
 from pipeline.connection.run import Run
 from pipeline.connection.state import Progress
-from pipeline.errors import HubSpotError, Refused
+from pipeline.errors import HubSpotError, Refused, SettingsError
 from pipeline.tables.sync_run import Tally
 
 
@@ -27,7 +27,7 @@ def sync_event_type(run: Run, event_type: str) -> None:
         sync_main(run, event_type)
         sync_again(run, event_type)
         outcome = "complete"
-    except HubSpotError as error:
+    except (HubSpotError, SettingsError) as error:
         outcome = "refused" if isinstance(error, Refused) else "failed"
         tally.error = str(error)
         raise

@@ -133,7 +133,9 @@ def sync_event_types(
     while waiting:
         event_type = waiting.popleft()
         error = sync_or_failure(run, event_type)
-        if (
+        if isinstance(error, SettingsError):
+            mistakes.append(str(error))
+        elif (
             event_type in run.cursors.known
             and event_type not in asked_twice
             and is_refusal(error, run, event_type)
@@ -206,7 +208,7 @@ def is_refusal(error: HubSpotError | None, run: Run, event_type: str) -> TypeGua
     )
 
 
-def sync_or_failure(run: Run, event_type: str) -> HubSpotError | None:
+def sync_or_failure(run: Run, event_type: str) -> HubSpotError | SettingsError | None:
     """Syncs one event type. Returns its error if the other types can be synced all the same; raises
     it otherwise: the next sync then resumes with this type.
     """
@@ -215,7 +217,7 @@ def sync_or_failure(run: Run, event_type: str) -> HubSpotError | None:
         sync_event_type(run, event_type)
     except (Unauthorized, QuotaSpent):
         raise
-    except HubSpotError as error:
+    except (HubSpotError, SettingsError) as error:
         if isinstance(error, Unavailable) and not run.client.answers():
             raise
         run.cursors.under_way = None

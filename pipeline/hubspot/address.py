@@ -4,6 +4,7 @@ import ipaddress
 from urllib.parse import urlsplit
 
 HUBSPOT = "https://api.hubapi.com"
+DOMAIN = "hubapi.com"  # of every host that HubSpot serves its API from
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -17,6 +18,16 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def takes_tokens(host: str) -> bool:
+    """Whether the token may be sent to a host: HubSpot's, or this machine. Whoever may change the
+    address must not be able to have the token sent to them.
+
+    >>> takes_tokens("api-eu1.hubapi.com"), takes_tokens("localhost"), takes_tokens("nothubapi.com")
+    (True, True, False)
+    """
+    return f".{host.lower()}".endswith(f".{DOMAIN}") or is_loopback(host)
 
 
 def host_and_port(url: str) -> tuple[str, int | None]:

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple
@@ -28,10 +29,10 @@ from pipeline.hubspot.events_api import (
     events_path,
     next_cursor,
 )
-from pipeline.hubspot.failures import Transient, Unusable, failure
-from pipeline.hubspot.page_repair import repair
+from pipeline.hubspot.failures import Transient, check_whole, failure
+from pipeline.hubspot.page_repair import may_be_rounded, repair
 from pipeline.hubspot.rate_limit import RateLimit
-from pipeline.hubspot.redact import redactor
+from pipeline.hubspot.redact import one_line, redactor
 from pipeline.hubspot.retry import Attempt, Outage, delays, wait_after
 from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
 
@@ -152,11 +153,11 @@ class Client:
         )
 
     def event_types(self, stop: threading.Event | None = None) -> list[str]:
-        """The name of every event type the account knows, unless it is empty. Raises as `page`
-        does.
+        """The name of every event type the account knows, unless it is empty; without control
+        characters, which no name has. Raises as `page` does.
         """
         answer, _ = self._ask(self._event_types_url, {}, TYPES, stop or self._never)
-        return [name for name in answer[TYPES] if isinstance(name, str) and name]
+        return [one_line(name) for name in answer[TYPES] if isinstance(name, str) and name]
 
     def answers(self) -> bool:
         """Whether HubSpot answers at all. Asked after an outage has ended an event type."""
@@ -191,8 +192,9 @@ class Client:
             if stop.is_set():
                 break
             try:
-                body = self._attempt(url, query, stop)
-                answer, replaced = _parse(body, wanted)
+                status, body = self._attempt(url, query, stop, is_retry=number > 1)
+                answer, replaced = _parse(body)
+                check_whole(status, answer, wanted, self._redact)
             except Transient as transient:
                 self._pause(transient, Attempt(number, asked_at, delay), stop)
             else:
@@ -215,8 +217,13 @@ class Client:
         else:
             stop.wait(wait)
 
-    def _attempt(self, url: str, query: Query, stop: threading.Event) -> bytearray:
-        """The body of a 200 response. Raises the error for any other."""
+    def _attempt(
+        self, url: str, query: Query, stop: threading.Event, is_retry: bool
+    ) -> tuple[int, bytearray]:
+        """The status and the body of a response with data. Raises the error for any other. A retry
+        ends its connection, since behind a load balancer that leads to one node, and it may be the
+        node that fails.
+        """
         self.rate_limit.acquire(stop)
         if stop.is_set():
             raise Stopped(_STOPPED)
@@ -228,6 +235,7 @@ class Client:
                     url,
                     params=dict(query),
                     auth=self._auth,
+                    headers={"Connection": "close"} if is_retry else None,
                     timeout=TIMEOUTS,
                     allow_redirects=False,
                     stream=True,
@@ -243,8 +251,8 @@ class Client:
             ) from None
         finally:
             self._count(requests=1, seconds_waiting_for_http=time.monotonic() - sent)
-        if response.status_code == 200:
-            return body
+        if response.status_code in (200, 207):
+            return response.status_code, body
         failed = failure(response, body, self.clock.now(), self._redact)
         if not isinstance(failed, Transient):
             self._outage.end()
@@ -289,21 +297,19 @@ def _check_time(sent: float, stop: threading.Event) -> None:
         raise Transient(f"the answer was still arriving after {ANSWER_SECONDS:.0f} s.")
 
 
-def _parse(body: bytes | bytearray, wanted: str) -> tuple[dict[str, Any], int]:
-    """The answer's JSON, and how many values had to be replaced to read it.
-
-    A body that is not JSON is transient: a proxy's page, for example. JSON without a list under
-    `wanted` is Unusable.
+def _parse(body: bytes | bytearray) -> tuple[Any, int]:
+    """The JSON of a body, and how many values had to be replaced to read it. A body that is not
+    JSON is transient: a proxy's page, for example.
     """
     try:
-        answer, replaced = orjson.loads(body), 0
-    except orjson.JSONDecodeError as error:
-        try:
-            answer, replaced = repair(body)
-        except (ValueError, RecursionError):
-            raise Transient(
-                f"a 200 response that is not JSON ({len(body)} bytes: {error})."
-            ) from None
-    if not isinstance(answer, dict) or not isinstance(answer.get(wanted), list):
-        raise Unusable(f"a 200 response without a list of {wanted} ({len(body)} bytes).")
-    return answer, replaced
+        return _read_json(body)
+    except (ValueError, RecursionError) as error:
+        raise Transient(f"a 200 response that is not JSON ({len(body)} bytes: {error}).") from None
+
+
+def _read_json(body: bytes | bytearray) -> tuple[Any, int]:
+    """The JSON of a body as orjson reads it; repaired, if orjson refuses it or may round it."""
+    if not may_be_rounded(body):
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(body), 0
+    return repair(body)

@@ -8,14 +8,19 @@ import math
 import re
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from typing import Any
 
+import orjson
 import requests
 
 from pipeline.errors import Forbidden, QuotaSpent, Refused, Unauthorized
 from pipeline.hubspot.error_body import ErrorBody, read_error_body
+from pipeline.hubspot.events_api import TYPES
 from pipeline.hubspot.scopes import Scopes
 
 MAX_WAIT = 1e9  # seconds; longer waits are cut to this
+MAX_UNUSABLE = 8  # attempts at a request whose answers cannot be used
+MAX_EMPTY = 3  # at the list of event types, if it is empty
 
 
 class Transient(Exception):
@@ -32,7 +37,11 @@ class Transient(Exception):
 
 
 class Unusable(Transient):
-    """A 200 response that HubSpot cannot have meant: retried, but fewer times than an outage is."""
+    """A 200 response that HubSpot cannot have meant: retried, but `attempts` times at most."""
+
+    def __init__(self, what: str, attempts: int | None = None):
+        super().__init__(what)
+        self.attempts = attempts or MAX_UNUSABLE
 
 
 def failure(
@@ -63,6 +72,45 @@ def failure(
     cure = _cure(status, said, redact(response.headers.get("Location") or "").partition("?")[0])
     kind = Forbidden if status == 403 else Refused
     return kind(f"{text} Cure: {cure}", said.explained)
+
+
+def check_whole(status: int, answer: Any, wanted: str, redact: Callable[[str], str]) -> None:
+    """Raises Transient for an answer that says of itself that it is not whole, whatever it holds
+    under `wanted`, and Unusable for one without a list there, or with an empty list of event types:
+    that list is exhaustive.
+    """
+    fields = answer if isinstance(answer, dict) else {}
+    said = {name: fields[name] for name in _SAID if name in fields}
+    number, named = (_number(said.get(name)) for name in ("numErrors", "status"))
+    is_error = str(said.get("status")).strip().lower() == "error" or named >= 400
+    if said.get("errors") or number > 0 or is_error:
+        # of those fields alone: codes are looked for everywhere, and no record may be quoted
+        text = _what_hubspot_said(status, read_error_body(_json(said), redact))
+        raise Transient(f"an answer that is not whole: {text}")
+    if not isinstance(fields.get(wanted), list):
+        raise Unusable(f"a {status} response without a list of {wanted}.")
+    if wanted == TYPES and not fields[TYPES]:
+        raise Unusable("a list of event types that is empty, which no account's is.", MAX_EMPTY)
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # nested too deep, or a number beyond 64 bits
+        return b"{}"
+
+
+_SAID = (
+    "status", "message", "category", "subCategory", "correlationId", "numErrors", "errors", "context",
+)  # fmt: skip
+
+
+def _number(value: Any) -> float:
+    """A number, or one in a text; 0 for anything else."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
 
 
 def retry_after(text: str | None, now: int) -> float | None:

@@ -1,9 +1,9 @@
-"""Repair of a page that is complete but that orjson refuses: replaces what cannot be represented,
-and changes nothing else.
+"""Repair of a page that is complete but that orjson refuses, or would round: replaces what cannot
+be represented, and changes nothing else.
 
 Half an emoji (a lone surrogate, from text cut by UTF-16 units), text that is not UTF-8, objects
 nested beyond any use, numbers beyond any type: without this, one bad property would block a sync at
-that page forever.
+that page forever. Integers beyond 64 bits, of which orjson makes floats without a word, are kept.
 """
 
 import json
@@ -11,9 +11,15 @@ import math
 import re
 from typing import Any
 
-import orjson
-
 MAX_JSON_DEPTH = 254  # what orjson writes; it reads 1,024, and json as much as the stack holds
+MAX_DIGITS = 4_000  # of a number; Python makes integers of 4,300 at most
+
+# Integers beyond 64 bits have 20 digits or more, of which each fifth byte of the page holds four and
+# each second byte ten. Those are looked for first: a search of every byte would cost more than to
+# parse the page.
+_SAMPLES = ((5, b"0000"), (2, b"0000000000"))
+_DIGITS_AS_0 = bytes(b"0"[0] if byte in b"0123456789" else 0 for byte in range(256))
+_LARGE = re.compile(rb"[\s:,\[]-?[0-9]{20}")
 
 # No pattern here repeats a group: on a page of garbage, that would take 65 bytes of memory per
 # repeat.
@@ -25,16 +31,36 @@ _HALF = re.compile(
 _TOKEN = re.compile(r'"[^"]*"|(?P<open>[\[{]+)|(?P<close>[\]}]+)')
 
 
+def may_be_rounded(body: bytes | bytearray) -> bool:
+    """Whether a body may hold an integer beyond 64 bits: true for each that does, and for few
+    others.
+
+    >>> may_be_rounded(b'{"n": 18446744073709551617}'), may_be_rounded(b'{"n": "18446744073709551617"}')
+    (True, False)
+    """
+    for step, run in _SAMPLES:
+        digits = body[::step].translate(_DIGITS_AS_0)
+        found = digits.find(run)
+        if found < 0:
+            return False
+    while found >= 0:
+        at = found * step
+        if _LARGE.search(body, max(0, at - step - 1), at + 30):
+            return True
+        found = digits.find(run, found + len(run))
+    return False
+
+
 def repair(body: bytes | bytearray) -> tuple[Any, int]:
     r"""The JSON of a body with what cannot be represented replaced, and the number of replacements:
-    half a character by U+FFFD, a number beyond 64 bits by its text, NaN by null, what is nested too
-    deep by a text that says so.
+    half a character by U+FFFD, a number beyond any type by its text, NaN by null, what is nested
+    too deep by a text that says so.
 
     Raises ValueError for a body that is not JSON, and RecursionError for one that never ends its
     nesting.
 
     >>> repair(b'{"a": "\\ud83d!", "b": "\\ud83d\\ude00", "c": 123456789012345678901}')
-    ({'a': '\ufffd!', 'b': '\U0001f600', 'c': '123456789012345678901'}, 2)
+    ({'a': '\ufffd!', 'b': '\U0001f600', 'c': 123456789012345678901}, 1)
     """
     body = body.replace(
         rb"\\", rb"\u005c"
@@ -42,19 +68,13 @@ def repair(body: bytes | bytearray) -> tuple[Any, int]:
     whole, halves = _HALF.subn(rb"\\ufffd", body)
     text = whole.decode("utf-8", "replace")
     replaced = halves + text.count("\ufffd") - body.count("\ufffd".encode())
-    try:
-        answer, numbers = _read(text)
-    except RecursionError:
-        text, cuts = _without_depth(text)
-        answer, numbers = _read(text)
-        replaced += cuts
-    return answer, replaced + numbers
+    text, cuts = _without_depth(text)
+    answer, numbers = _read(text)
+    return answer, replaced + cuts + numbers
 
 
 def _read(text: str) -> tuple[Any, int]:
-    """The JSON of a text, and how many of its numbers had to be replaced. Raises RecursionError if
-    it is nested too deep.
-    """
+    """The JSON of a text, and how many of its numbers had to be replaced."""
     replaced = 0
 
     def instead(value: str | None) -> str | None:
@@ -63,8 +83,7 @@ def _read(text: str) -> tuple[Any, int]:
         return value
 
     def whole(digits: str) -> int | str | None:
-        fits = len(digits) <= 20 and -(2**63) <= int(digits) < 2**63
-        return int(digits) if fits else instead(digits)
+        return int(digits) if len(digits) <= MAX_DIGITS else instead(digits)
 
     def fraction(digits: str) -> float | str | None:
         return float(digits) if math.isfinite(float(digits)) else instead(digits)
@@ -72,10 +91,6 @@ def _read(text: str) -> tuple[Any, int]:
     answer = json.loads(
         text, parse_int=whole, parse_float=fraction, parse_constant=lambda name: instead(None)
     )
-    try:
-        orjson.dumps(answer)
-    except orjson.JSONEncodeError:
-        raise RecursionError from None
     return answer, replaced
 
 

@@ -13,7 +13,6 @@ from pipeline.hubspot.failures import Transient, Unusable
 from pipeline.timestamps import to_text
 
 MAX_DELAY = 30.0  # seconds between two attempts, unless HubSpot asks for more
-MAX_UNUSABLE = 8  # attempts at a request whose answers cannot be used
 LOG_AT_ATTEMPT = 5
 
 
@@ -76,7 +75,7 @@ class Outage:
         with self._lock:
             failures = max(attempt.number, self._failures)
             elapsed = now - min(self._since or now, attempt.asked_at)
-        if isinstance(transient, Unusable) and attempt.number >= MAX_UNUSABLE:
+        if isinstance(transient, Unusable) and attempt.number >= transient.attempts:
             raise BadAnswer(
                 f"HubSpot's answers cannot be used (attempts: {attempt.number}). Last error: "
                 f"{transient} "

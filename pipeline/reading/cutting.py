@@ -14,9 +14,8 @@ from pipeline.reading.task import Task
 from pipeline.reading.window import Window, WindowPage, floor_to_second, next_second
 from pipeline.timestamps import SECOND
 
-# of the whole range, before anything is decided: a sync of two pages costs two requests
-FIRST_PAGES = 2
 UNCUT = 6  # a range of this many pages or fewer is read uncut
+CERTAIN = 24  # the same while only its first page is known
 MAX_PAGES = 4  # of a window, as planned: what a worker takes
 MAX_PAGES_ALONE = 6  # the same with one worker
 # pages of a window that turns out fuller: walking on costs no page twice, but a kill repeats them
@@ -38,10 +37,9 @@ class Plan:
     now: Callable[[], int]
     concurrency: int
     ascending: bool = True  # whether every answer was in order, so far
-    max_page_events: int = 1  # the largest page, in events
-    max_page_bytes: int = 1  # the same in bytes
-    # ms: now, or the latest moment of any page; it never moves back, whatever the clocks do
-    horizon: int = 0
+    largest_page: int = 0  # in events; 0: none was read yet
+    largest_bytes: int = 1
+    horizon: int = 0  # ms: now, or the latest moment of any page; it never moves back
     densities: deque[float] = field(
         default_factory=lambda: deque(maxlen=3)
     )  # of the windows last released
@@ -54,19 +52,25 @@ class Plan:
         self.max_pages = MAX_PAGES if self.concurrency > 1 else MAX_PAGES_ALONE
 
     @property
-    def largest_page(self) -> int:
-        """The largest page so far, in events; 0 if none was read yet."""
-        return self.max_page_events if self.max_page_bytes > 1 else 0
+    def page_events(self) -> int:
+        """What a full page holds, as far as is known."""
+        return max(1, self.largest_page)
 
     def tick(self) -> None:
         """Moves the horizon with the clock."""
         self.horizon = max(self.horizon, self.now())
 
-    def add(self, page: WindowPage) -> None:
-        """Learns from one more page."""
-        self.max_page_events = max(self.max_page_events, page.event_count)
-        self.max_page_bytes = max(self.max_page_bytes, page.byte_count)
-        self.horizon = max(self.horizon, (page.latest or 0) + 1)
+    def add(self, task: Task, pages: Sequence[WindowPage]) -> None:
+        """Learns from more pages of a window."""
+        for page in pages:
+            self.largest_page = max(self.largest_page, len(page.places))
+            self.largest_bytes = max(self.largest_bytes, page.byte_count)
+            self.horizon = max(self.horizon, (page.latest or 0) + 1)
+        self.ascending &= task.findings.ascending
+
+    def distrust(self) -> None:
+        """Plans shorter walks: page cursors have failed."""
+        self.max_pages = max(1, self.max_pages // 2)
 
     def known_end(self, window: Window) -> int:
         """The end of a window's events, as far as is known: the horizon, unless the window ends
@@ -97,7 +101,7 @@ class Plan:
         """The number of pages that a walk has still to bring, estimated."""
         found = task.findings
         if task.known_events is not None:
-            return max(1.0, (task.known_events - found.event_count) / self.max_page_events)
+            return max(1.0, (task.known_events - found.event_count) / self.page_events)
         if found.earliest is None or found.latest is None:
             return 1
         start, end = task.window.start, self.known_end(task.window)
@@ -110,16 +114,21 @@ class Plan:
             return (
                 2 * found.new_pages
             )  # what was read lies all over the window: it may hold any number more
-        return max(1.0, unread * found.density_ahead(task.expected_density) / self.max_page_events)
+        return max(1.0, unread * found.density_ahead(task.expected_density) / self.page_events)
 
     def is_too_full(self, task: Task) -> bool:
         """Whether it costs less to cut a window anew than to walk on through it. Not while its
         pages hold only events of its neighbors: its pieces would have the same pages.
         """
-        limit = MAX_WALK_PAGES if task.expected_density or task.failed_walks else UNCUT
-        if task.findings.earliest is None or not self.is_divisible(task.window):
+        found = task.findings
+        if found.earliest is None or found.latest is None or not self.is_divisible(task.window):
             return False
-        return task.findings.new_pages + self.pages_to_come(task) > limit
+        limit = MAX_WALK_PAGES if task.expected_density or task.walks else UNCUT
+        if found.pages == 1 and limit == UNCUT:
+            if found.latest - found.earliest < SECOND:  # a burst, and perhaps all of it
+                return False
+            limit = CERTAIN
+        return found.new_pages + self.pages_to_come(task) > limit
 
     def recut(self, task: Task, smaller: bool = False) -> tuple[Task, Task]:
         """Splits a window in two. Cuts, in this order of preference: after what was read, if
@@ -150,35 +159,31 @@ class Plan:
             at = found.median
         else:
             piece = max(
-                GROWTH * pages * self.max_page_events / (end - start),
+                GROWTH * pages * self.page_events / (end - start),
                 max(self.densities, default=0),
             )
-            at = start + int(self.max_page_events / piece)
+            at = start + int(self.page_events / piece)
         cut = min(max(floor_to_second(at), next_second(start)), floor_to_second(end - 1))
         return Task(Window(start, cut), piece), Task(Window(cut, task.window.end), rest)
 
-    def cut(self, queue: Sequence[Task], position: int) -> Task | None:
-        """Narrows the window at a position in the queue to what one walk will probably read whole;
-        returns the rest, None if there is none. Where no events are known, it stays whole: its
-        first page shows where they continue, and how densely.
+    def cut(self, queue: Sequence[Task], position: int, density: float) -> Window:
+        """The part of the window at a position in the queue that one walk will probably read whole,
+        at this density. Where no events are known, all of it: its first page shows where they
+        continue, and how densely.
         """
         task = queue[position]
-        window, density = task.window, self.density_at(queue, position)
-        task.expected_density = density
+        window = task.window
         start, end = window.start, self.known_end(window)
         range_end = self.known_end(queue[-1].window)
-        pages = density * (range_end - start) / self.max_page_events
+        pages = density * (range_end - start) / self.page_events
         share = int(pages / (2 * self.concurrency))  # so that all workers have some
         most = min(self.max_pages, max(2, share))
-        if task.failed_walks is not None or density * (end - start) / self.max_page_events <= most:
-            return None
+        if task.walks or density * (end - start) / self.page_events <= most:
+            return window
         # A little less: a page that holds a few events costs as much as a full one.
-        aim = most - 0.1 - math.sqrt(most / self.max_page_events) / 2
-        at = next_second(start + max(0, int(aim * self.max_page_events / density) - SECOND // 2))
-        if at >= end:
-            return None
-        task.window = Window(start, at)
-        return Task(Window(at, window.end))
+        aim = most - 0.1 - math.sqrt(most / self.page_events) / 2
+        at = next_second(start + max(0, int(aim * self.page_events / density) - SECOND // 2))
+        return Window(start, at) if at < end else window
 
     def density_at(self, queue: Sequence[Task], position: int) -> float:
         """The density of events at a position in the queue, as far as that window or those before
@@ -209,10 +214,8 @@ class Plan:
         consumer waits for it, and one at first, since that shows whether the window is as full as
         planned.
         """
-        if not self.largest_page:  # nothing was read yet
-            return FIRST_PAGES
         if is_head or not task.findings.pages:
             return 1
         # the last third waits to be released
-        allowed = READ_AHEAD * 2 // 3 // (self.max_page_bytes * (self.concurrency + 1))
+        allowed = READ_AHEAD * 2 // 3 // (self.largest_bytes * (self.concurrency + 1))
         return max(1, min(math.ceil(self.pages_to_come(task)), MAX_WALK_PAGES, allowed))

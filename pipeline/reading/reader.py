@@ -2,42 +2,51 @@
 watermark.
 
 The law: **the order of HubSpot's answers decides what a sync costs, never what it delivers.** A
-range is cut into windows, and the watermark moves only over windows that were walked to a confirmed
-end. All planning is in the consumer's thread: workers walk and plan nothing, so there are no locks.
+range is cut into windows, and the watermark moves only over whole ones (whole.py). All planning is
+in the consumer's thread: workers walk and plan nothing, so there are no locks.
 """
 
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from functools import cache
 from itertools import islice
 from typing import Any
 
 from pipeline.errors import BadAnswer, ConnectorError
-from pipeline.hubspot.events_api import EVENTS, occurred_ms
+from pipeline.hubspot.events_api import occurred_ms
 from pipeline.reading.cutting import READ_AHEAD, Plan
-from pipeline.reading.ends import Inconclusive, another_size
-from pipeline.reading.silence import confirming, may_pass, unconfirmed
-from pipeline.reading.task import Batch, FailedWalks, Task
-from pipeline.reading.walk import walk
-from pipeline.reading.window import Fetch, Window, WindowPage, crowd, floor_to_second, next_second
-from pipeline.timestamps import Span, to_text
+from pipeline.reading.task import Batch, Task
+from pipeline.reading.walk import Walk
+from pipeline.reading.whole import Inconclusive, another_size
+from pipeline.reading.window import (
+    Fetch,
+    Window,
+    WindowPage,
+    answer_of,
+    floor_to_second,
+    next_second,
+    out_of_turn,
+)
+from pipeline.timestamps import MINUTE, Span, to_text
 
 MAX_WALKS = 5  # beyond the first, through one second, which cannot be cut
-# requests of inconclusive walks allowed: this, plus 8 per worker, plus 4 per page of whole windows
-MAX_WASTED = 32
+MAX_ANEW = 32  # walks begun anew allowed: this, plus 8 per worker, plus 4 per whole window
+UNCLEAR = Inconclusive("HubSpot's pages ended without saying so clearly.")
 
 
-def fetch_batch(walking: Iterator[WindowPage], most: int) -> Batch:
+def fetch_batch(pages: Iterator[WindowPage], most: int) -> Batch:
     """Up to `most` pages of a walk. Runs in a worker."""
-    pages: list[WindowPage] = []
+    batch: list[WindowPage] = []
     try:
-        for page in islice(walking, most):
-            pages.append(page)  # one by one, so that the pages before an error are kept
+        for page in islice(pages, most):
+            batch.append(page)  # one by one, so that the pages before an error are kept
     except (ConnectorError, Inconclusive) as error:
-        return Batch(pages, error)
-    return Batch(pages)
+        return Batch(batch, error)
+    return Batch(batch)
 
 
 class Reader:
@@ -45,8 +54,9 @@ class Reader:
     way, ends the workers. Used from one thread, for one range.
 
     `fetch(request, stop)` returns one page and raises when `stop` is set; `now` is the later of the
-    clocks (ms): what is dated after it does not move the watermark; out-of-range events before
-    `floor` (ms) are dropped; `warn` gets a sentence for a person.
+    clocks (ms): what is dated after it does not move the watermark. `settled` returns the moment
+    (ms) before which two walks are compared, since at the live end they never agree. Events outside
+    the range and before `floor` (ms) are dropped; `warn` receives a message for the operator.
     """
 
     def __init__(
@@ -56,35 +66,28 @@ class Reader:
         concurrency: int = 1,
         floor: int = 0,
         warn: Callable[[str], None] = lambda sentence: None,
+        settled: Callable[[], int] | None = None,
     ):
-        self.fetch, self.now, self.concurrency, self.floor, self.warn = (
-            fetch,
-            now,
-            concurrency,
-            floor,
-            warn,
+        self.fetch, self.now, self.concurrency, self.floor = fetch, now, concurrency, floor
+        self._warn = cache(warn)  # each sentence once
+        self._settled = cache(settled or (lambda: now() - MINUTE))
+        self.position = (
+            0  # the watermark, ms: everything before it is delivered; a resume starts here
         )
-        # the watermark, ms: everything before it is delivered; a resume starts here
-        self.position = 0
         self.out_of_range = 0  # events that were released although nobody asked for their time
         self.waited = 0.0  # seconds the consumer waited for a page
 
         self._queue: list[Task] = []  # the rest of the range as windows, in order
+        self._out_of_turn: deque[WindowPage] = deque()  # what there is no room to hold
         self._plan = Plan(now, concurrency)
         self._frontier: float = 0  # ms: every window before it is whole, and released
         self._latest = 0  # the latest moment released that is not in the future, ms
         self._crowd = 0  # events in its second
-        self._empty_page = False  # whether one was warned of
-        self._expects_silence = False  # whether empty windows are believed at once
-        self._false_silence = False  # whether one was warned of
-        # requests of inconclusive walks, through windows that are not whole yet, and of false
-        # silences
-        self._wasted = 0
-        self._kept = 0  # pages of whole windows
+        self._anew = 0  # walks begun anew
+        self._whole = 0  # windows
         self._workers = concurrency
-        self._pool = ThreadPoolExecutor(
-            concurrency, thread_name_prefix="hubspot"
-        )  # starts no thread before the first job
+        # starts no thread before the first job
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="hubspot")
         self._started = 0.0  # monotonic seconds
         self._stop = threading.Event()
 
@@ -98,28 +101,27 @@ class Reader:
 
     def pages(self, span: Span, known_events: int | None = None) -> Iterator[dict[str, Any]]:
         """The pages of a time range, as HubSpot sent them: window by window in order, within one as
-        HubSpot lists them.
+        HubSpot lists them. A page with `counted` False is out of turn: a walk that does not count
+        has read it.
 
         `known_events` is how many the range held when it was last read: if they fill few pages, it
         is read uncut. Raises what `fetch` raises, where the page would have come, and BadAnswer if
         no walk comes to an end.
         """
         self._queue = [Task(Window(*span), known_events=known_events)]
-        self._expects_silence = known_events == 0
         self.position = self._latest = span[0]
         self._frontier = span[0]
         while self._queue:
             self._schedule()
             head = self._queue[0]
-            if head.pending_pages and self._is_releasable(head):
-                page = head.pending_pages.popleft()
+            if page := self._next_page(head):
                 self._schedule()  # so that workers read on while this page is emitted
                 yield self._release(page)
                 # Only now: the consumer has come back, so every row of this page has been emitted.
                 self._note_latest(page)
             elif head.error is not None:
                 raise head.error
-            elif head.whole and self._is_settled(head):
+            elif head.whole:
                 self._queue.pop(0)
                 self._plan.release(head)
                 self._frontier = math.inf if head.window.end is None else head.window.end
@@ -127,53 +129,49 @@ class Reader:
                 self._wait()
             self._advance()
 
-    def _is_releasable(self, task: Task) -> bool:
-        """Whether pages are released as they come. If answers are out of order, a window that is
-        not whole may still be cut anew, and its rows would be emitted twice for nothing.
+    def _next_page(self, head: Task) -> WindowPage | None:
+        """The next page to release. If answers are out of order, a window that is not whole may
+        still be cut anew, and its rows would be emitted twice for nothing.
         """
+        if self._out_of_turn:
+            return self._out_of_turn.popleft()
+        is_final = head.whole or head.error is not None or not self._plan.is_divisible(head.window)
         return (
-            self._plan.ascending
-            or task.whole
-            or task.error is not None
-            or not self._plan.is_divisible(task.window)
+            head.pending.popleft() if head.pending and (self._plan.ascending or is_final) else None
         )
 
-    def _is_settled(self, task: Task) -> bool:
-        """Whether the whole window at the head of the queue is believed to hold what its walk
-        brought.
-        """
-        return self._expects_silence or not task.is_empty() or may_pass(self._queue)
-
     def _release(self, page: WindowPage) -> dict[str, Any]:
-        extra = [event for event in page.out_of_range if (occurred_ms(event) or 0) >= self.floor]
-        self.out_of_range += len(extra)
-        return page.answer | {EVENTS: page.events + extra} if extra else page.answer
+        if not page.is_counted:
+            page.events = [each for each in page.events if self._is_wanted(each)]
+        others = [each for each in page.outside if self._is_wanted(each)]
+        self.out_of_range += len(others)
+        return answer_of(page, others)
 
-    # -- the watermark
+    def _is_wanted(self, event: Any) -> bool:
+        moment = occurred_ms(event)
+        return moment is None or moment >= self.floor
 
     def _note_latest(self, page: WindowPage) -> None:
-        """Notes the latest moment that has been released, the future excepted."""
-        last, crowded, now = page.latest, page.crowd, self.now()
+        """Notes the latest moment that has been released, the future excepted, and how many events
+        share its second.
+        """
+        last, now = page.latest, self.now()
         if last is not None and last > now:
-            past = sorted(
-                moment
-                for moment in map(occurred_ms, page.events)
-                if moment is not None and moment <= now
-            )
-            last, crowded = (past[-1] if past else None), crowd(past)
-        if last is not None and floor_to_second(last) >= floor_to_second(self._latest):
-            self._crowd = crowded + (
-                self._crowd if floor_to_second(last) == floor_to_second(self._latest) else 0
-            )
+            moments = (ms for ms in map(occurred_ms, page.events) if ms is not None)
+            last = max((ms for ms in moments if ms <= now), default=None)
+        if last is not None and last >= floor_to_second(self._latest):
+            begin = floor_to_second(last)
+            crowd = sum(ms is not None and begin <= ms <= last for ms in page.places.values())
+            self._crowd = crowd + (self._crowd if begin <= self._latest else 0)
             self._latest = max(self._latest, last)
 
     def _advance(self) -> None:
-        """Advances the watermark to the end of the whole windows, but no further than events are
-        known: what becomes visible beyond is still to come. A second that fills pages is passed, or
-        each sync would read them again until something follows.
+        """Advances the watermark over whole windows, but no further than events are known: what
+        becomes visible beyond is still to come. A second that fills pages is passed, or each sync
+        would read and write them again until something follows.
         """
         latest = self._latest
-        if self._crowd > self._plan.max_page_events:
+        if self._crowd > self._plan.page_events:
             latest = max(latest, min(next_second(latest), self.now()))
         self.position = max(self.position, int(min(self._frontier, latest)))
 
@@ -192,8 +190,6 @@ class Reader:
         for task in list(self._queue):
             if task.job is not None and task.job.done():
                 self._collect(task)
-        while not self._expects_silence and (run := unconfirmed(self._queue)):
-            self._queue[run] = [confirming(self._queue[run])]
         running, position = sum(task.job is not None for task in self._queue), 0
         while (
             position < len(self._queue)
@@ -209,21 +205,20 @@ class Reader:
         """Whether the consumer waits for a window in the queue: all before it are whole, and hold
         nothing to release.
         """
-        before = self._queue[:position]
-        return all(task.whole and (task.is_empty() or not task.pending_pages) for task in before)
+        return all(task.whole and not task.pending for task in self._queue[:position])
 
     def _has_room(self) -> bool:
         """Whether memory allows one more job besides those under way and done: a third of it for a
         consumer that never waits, all of it for one that has waited a quarter of its time.
         """
-        waiting = sum(page.byte_count for task in self._queue for page in task.pending_pages)
-        to_come = (
-            sum(task.job_pages for task in self._queue if task.job) * self._plan.max_page_bytes
-        )
-        # so that the first answer, which all wait for, does not decide it
+        to_come = sum(task.job_pages for task in self._queue if task.job)
+        used = self._waiting_bytes() + to_come * self._plan.largest_bytes
+        # three seconds more, so that the first answer, which all wait for, does not decide it
         elapsed = time.monotonic() - self._started + 3
-        share = 1 / 3 + 3 * self.waited / elapsed
-        return waiting + to_come < READ_AHEAD * min(1.0, share)
+        return used < READ_AHEAD * min(1.0, 1 / 3 + 3 * self.waited / elapsed)
+
+    def _waiting_bytes(self) -> int:
+        return sum(task.waiting_bytes() for task in self._queue)
 
     def _start(self, position: int) -> None:
         """Starts a job on a window in the queue. Its walk begins if it has not, through as much as
@@ -231,131 +226,111 @@ class Reader:
         """
         task = self._queue[position]
         if task.walk is None:
-            rest = self._plan.cut(self._queue, position)
-            if rest is not None:
-                self._queue.insert(position + 1, rest)
-            failed = task.failed_walks
-            earlier, limit = (failed.last, failed.limit) if failed else (None, None)
-            task.walk = walk(
-                self.fetch, task.window, self._stop, earlier, limit, self._plan.largest_page
-            )
+            task = self._narrow(position)
+            largest = self._plan.largest_page
+            task.walk = Walk(task.window, task.limit, largest, task.known, self._settled)
+            task.pages = task.walk.pages(self.fetch, self._stop)
         task.job_pages = self._plan.job_pages(task, is_head=self._is_next(position))
-        task.job = self._pool.submit(fetch_batch, task.walk, task.job_pages)
+        task.job = self._pool.submit(fetch_batch, task.pages, task.job_pages)
+
+    def _narrow(self, position: int) -> Task:
+        """Cuts a window in the queue down to what one walk will probably read whole; returns it."""
+        task = self._queue[position]
+        density = self._plan.density_at(self._queue, position)
+        window = self._plan.cut(self._queue, position, density)
+        if window != task.window:
+            rest = Task(Window(window.end or window.start, task.window.end))
+            self._replace(task, Task(window, task.density), rest)
+        self._queue[position].expected_density = density
+        return self._queue[position]
 
     def _collect(self, task: Task) -> None:
-        """Takes what a job brought: the window is whole, its walk continues, or it is cut anew."""
+        """Takes what a job brought: the window is whole, its walk continues, it is cut anew, or
+        walked again.
+        """
         pages, error = task.finish_job()
         for page in pages:
-            self._plan.add(page)
             task.add(page)
-        self._warn_of(task, pages)
-        if task.confirms and task.findings.event_count:
-            error = self._contradict(task) or error
+        self._plan.add(task, pages)
+        self._warn_of(pages)
         if isinstance(error, Inconclusive):
-            self._try_again(task, error)
+            self._walk_again(task, error)
         elif error is not None:
             task.fail(error)
-        elif not pages[-1].more:
-            self._complete(task)
+        elif pages[-1].is_end:
+            if pages[-1].is_plain or task.holds_the_same():
+                self._complete(task)
+            else:
+                self._walk_again(task, UNCLEAR)
         elif self._plan.is_too_full(task):
             self._replace(task, *self._plan.recut(task))
 
-    def _contradict(self, task: Task) -> BadAnswer | None:
-        """Notes that a window holds events although its first walk found none. An error if that
-        happens again and again.
-        """
-        task.confirms = False
-        self._wasted += 2
-        if not self._false_silence:
-            self._false_silence = True
-            self.warn(
-                "HubSpot said that there were no events in a time range, and then that there "
-                "were. "
-                "They are delivered."
-            )
-        said = Inconclusive(
-            "HubSpot said that there were no events, and then that there were.",
-            task.findings.event_count,
-        )
-        return _no_end(task.window, said) if self._is_hopeless() else None
-
-    def _is_hopeless(self) -> bool:
-        """Whether so many requests were wasted that no walk is begun anew any more."""
-        return self._wasted > MAX_WASTED + 8 * self.concurrency + 4 * self._kept
-
     def _complete(self, task: Task) -> None:
-        found, failed = task.findings, task.failed_walks
-        task.whole = True
-        self._kept += min(
-            found.new_pages, found.event_count
-        )  # a page without an event allows no more requests
-        # confirming walks are no waste; for empty windows a third still counts, so that endless
-        # ones end the sync
-        if failed:
-            self._wasted -= failed.requests if found.event_count else failed.requests * 2 // 3
-            task.confirms = True
+        task.complete()
+        self._whole += 1
         self._plan.note_density(task)
 
-    def _warn_of(self, task: Task, pages: list[WindowPage]) -> None:
-        """Warns, once, of answers that cost more requests, or that are hard to believe."""
-        if self._plan.ascending and not task.findings.ascending:
-            self._plan.ascending = False
-            self.warn(
+    def _warn_of(self, pages: list[WindowPage]) -> None:
+        """Warns of answers that cost more requests, or that are hard to believe."""
+        if not self._plan.ascending:
+            self._warn(
                 "HubSpot's answers are out of order: nothing is lost, but the sync takes more "
                 "requests."
             )
-        if not self._empty_page and any(page.more and not page.event_count for page in pages):
-            self._empty_page = True
-            self.warn(
-                "HubSpot answered with an empty page, twice, although another page named it or "
-                "it "
+        if any(not page.is_end and not page.places for page in pages):
+            self._warn(
+                "HubSpot answered with an empty page, twice, although another page named it or it "
                 "names a next one."
             )
 
-    def _try_again(self, task: Task, inconclusive: Inconclusive) -> None:
-        """Replaces a window after an inconclusive walk. An unclear end is checked by walking again
-        with another page size; a divisible window is cut smaller; a one-second window is walked
-        again with nothing else running, since cursors may expire after a few requests.
+    def _walk_again(self, task: Task, why: Inconclusive) -> None:
+        """Replaces a window after a walk that proves nothing. An unclear end is checked by walking
+        again with another page size; a divisible window is cut smaller; a one-second window is
+        walked again with nothing else running, since cursors may expire after a few requests.
         """
-        requests = task.findings.pages + 2  # what is doubtful was asked for twice
-        self._wasted += requests
-        before, events_per_page = task.failed_walks, self._plan.max_page_events
-        limit = another_size(before.limit if before else events_per_page, events_per_page)
-        walks, spent = (before.walks + 1, before.requests + requests) if before else (1, requests)
+        self._anew += 1
+        held = task.findings.held if why is UNCLEAR else None
+        limit = another_size(task.limit or self._plan.page_events, self._plan.page_events)
         again = Task(
             task.window,
             task.density,
             task.expected_density,
-            FailedWalks(inconclusive, walks, spent, limit),
+            held_before=held,
+            walks=task.walks + 1,
+            limit=limit,
         )
-        if self._is_hopeless():
-            task.fail(_no_end(task.window, inconclusive))
-        elif inconclusive.ended and not (before and before.last.ended):
+        if self._anew > MAX_ANEW + 8 * self.concurrency + 4 * self._whole:
+            task.fail(_no_end(task.window, why))
+        elif held is not None and task.held_before is None:
             self._replace(task, again)
         elif self._plan.is_divisible(task.window):
-            self._plan.max_pages = max(1, self._plan.max_pages // 2)
+            self._plan.distrust()
             self._replace(task, *self._plan.recut(task, smaller=True))
-        elif walks <= MAX_WALKS:
+        elif task.walks < MAX_WALKS:
             self._workers = 1
             self._replace(task, again)
         else:
-            task.fail(_no_end(task.window, inconclusive))
+            task.fail(_no_end(task.window, why))
 
-    def _replace(self, task: Task, *others: Task) -> None:
-        others[0].inherited_pages = task.pending_pages
+    def _replace(self, task: Task, *heirs: Task) -> None:
+        """Puts others in the place of a window; they inherit what was read of it, as far as there
+        is room. The rest is released at once.
+        """
+        task.hand_down(heirs)
         position = self._queue.index(task)
-        self._queue[position : position + 1] = others
+        self._queue[position : position + 1] = heirs
+        for heir in heirs:
+            if heir.unreleased and self._waiting_bytes() > READ_AHEAD:
+                self._out_of_turn.append(out_of_turn(heir.unreleased))
+                heir.unreleased, heir.unreleased_bytes = [], 0
 
 
-def _no_end(window: Window, inconclusive: Inconclusive) -> BadAnswer:
-    """The error if no walk through a window comes to a confirmed end."""
+def _no_end(window: Window, why: Inconclusive) -> BadAnswer:
+    """The error if no walk through a window proves it whole."""
     end = "on" if window.end is None else f"to {to_text(window.end)}"
-    said = (
-        f" It said: {str(inconclusive.cause).partition(' Cure: ')[0]}" if inconclusive.cause else ""
-    )
+    said = f" It said: {str(why.cause).partition(' Cure: ')[0]}" if why.cause else ""
     return BadAnswer(
-        f"HubSpot's pages from {to_text(window.start)} {end} never came to a confirmed end: "
-        f"{inconclusive}{said} "
-        "Cure: start the sync again; if it fails here again, try another page_size, and send this "
-        "message to HubSpot Support."
+        f"HubSpot's pages from {to_text(window.start)} {end} never came to a confirmed end: {why}"
+        f"{said} Cure: start the sync again; if it fails here again, try another page_size, and "
+        "send this message to HubSpot Support."
     )

@@ -3,13 +3,16 @@ they have shown.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
-from pipeline.reading.ends import Inconclusive
-from pipeline.reading.window import Window, WindowPage
+from pipeline.fingerprints import EMPTY, MODULUS, Sum
+from pipeline.hubspot.events_api import occurred_ms
+from pipeline.reading.walk import RECENT_IDS, Walk
+from pipeline.reading.window import Places, Window, WindowPage, id_of, out_of_turn
 
 BURST = 4  # times as dense as usual
 
@@ -21,24 +24,14 @@ class Batch(NamedTuple):
     error: Exception | None = None
 
 
-class FailedWalks(NamedTuple):
-    """The inconclusive walks through a window: the last of them, how many there were, and their
-    requests; `limit` is the number of events per page for the next.
-    """
-
-    last: Inconclusive
-    walks: int
-    requests: int
-    limit: int
-
-
 @dataclass
 class Findings:
-    """What the pages of a window have shown so far. Moments are ms, densities events per ms."""
+    """What the pages of a walk have shown so far. Moments are ms, densities events per ms."""
 
     pages: int = 0
     new_pages: int = 0  # those that brought something new
     event_count: int = 0
+    held: Sum = EMPTY  # what another walk is compared with
     earliest: int | None = None
     median: int | None = None  # of the last page
     latest: int | None = None
@@ -47,9 +40,11 @@ class Findings:
     ascending: bool = True
 
     def add(self, page: WindowPage) -> None:
-        self.pages, self.new_pages = self.pages + 1, self.new_pages + page.new
+        self.pages, self.new_pages = self.pages + 1, self.new_pages + page.is_new
         self.event_count += len(page.events)
-        self.fullest = max(self.fullest, page.event_count)
+        events, total = page.held
+        self.held = Sum(self.held.events + events, (self.held.total + total) % MODULUS)
+        self.fullest = max(self.fullest, len(page.places))
         if page.earliest is not None and page.latest is not None:
             self.ascending &= page.ascending and (
                 self.latest is None or page.earliest >= self.latest
@@ -80,22 +75,28 @@ class Task:
     """A window to read, by one walk at a time.
 
     `density`: events per ms. Counted once the window is whole; until then estimated from its parent
-    window, or None. `expected_density` is what its walk was planned with. `confirms`: its window
-    was walked before. `known_events`: how many it held when it was last read, by an earlier sync.
+    window, or None. `expected_density` is what its walk was planned with. `known_events`: how many
+    it held when it was last read, by an earlier sync.
+
+    Of earlier walks of this sync: `known` are events that they read of the window, `unreleased`
+    those of them that wait to be released, `held_before` is what the last one held (None: it came
+    to no end), `walks` how many there were, `limit` the number of events per page for the next.
     """
 
     window: Window
     density: float | None = None
     expected_density: float = 0.0
-    failed_walks: FailedWalks | None = None  # through the same window
-    confirms: bool = False
     known_events: int | None = None
+    known: Places = field(default_factory=dict)
+    unreleased: list[Any] = field(default_factory=list)
+    unreleased_bytes: int = 0
+    held_before: Sum | None = None
+    walks: int = 0
+    limit: int | None = None
     findings: Findings = field(default_factory=Findings)
-    pending_pages: deque[WindowPage] = field(default_factory=deque)  # to be released
-    inherited_pages: deque[WindowPage] = field(
-        default_factory=deque
-    )  # its parent's, if it fails before it has its own
-    walk: Iterator[WindowPage] | None = None
+    pending: deque[WindowPage] = field(default_factory=deque)  # to be released
+    walk: Walk | None = None
+    pages: Iterator[WindowPage] = iter(())  # the rest of its walk
     job: "Future[Batch] | None" = None
     job_pages: int = 0
     whole: bool = False
@@ -106,8 +107,12 @@ class Task:
         return self.job is None and not self.whole and self.error is None
 
     def is_empty(self) -> bool:
-        """Whether the window holds no event, as far as is known."""
-        return (self.whole or self.confirms) and not self.findings.event_count
+        """Whether the window is whole and holds no event."""
+        return self.whole and not self.findings.event_count
+
+    def waiting_bytes(self) -> int:
+        """The bytes of JSON that wait to be released."""
+        return self.unreleased_bytes + sum(page.byte_count for page in self.pending)
 
     def finish_job(self) -> Batch:
         """Takes what its job brought; it has none any more."""
@@ -115,11 +120,50 @@ class Task:
         return job.result() if job else Batch([])
 
     def add(self, page: WindowPage) -> None:
-        self.pending_pages.append(page)
-        self.inherited_pages.clear()
+        self.pending.append(page)
         self.findings.add(page)
 
+    def holds_the_same(self) -> bool:
+        """Whether this walk, and the one before it, hold the same."""
+        return self.findings.held == self.held_before
+
+    def complete(self) -> None:
+        """The window is whole. What earlier walks read and this one did not is released too."""
+        self.whole = True
+        seen = self.walk.seen() if self.unreleased and self.walk else {}
+        self._release([event for event in self.unreleased if id_of(event) not in seen])
+
     def fail(self, error: Exception) -> None:
-        """Ends this window in an error; what came of it before is released."""
+        """Ends this window in an error; what was read of it is released."""
         self.error = error
-        self.pending_pages.extendleft(reversed(self.inherited_pages))
+        self._release(self.unreleased)
+
+    def _release(self, events: list[Any]) -> None:
+        self.unreleased, self.unreleased_bytes = [], 0
+        if events:
+            self.pending.append(out_of_turn(events))
+
+    def hand_down(self, heirs: "Sequence[Task]") -> None:
+        """Gives what was read of a window to those that take its place: nothing of it is lost, and
+        none of them is whole by a plain end that lacks it.
+        """
+        seen = self.known | (self.walk.seen() if self.walk else {})
+        waiting = [(event, occurred_ms(event)) for event in self._waiting()]
+        size = self.waiting_bytes() / max(1, len(waiting))
+        for heir in heirs:
+            own = ((key, ms) for key, ms in seen.items() if ms is not None)
+            own = (each for each in own if heir.window.contains(each[1]))
+            heir.known = dict(islice(own, RECENT_IDS))
+            heir.unreleased = [event for event, ms in waiting if heir is _owner(heirs, ms)]
+            heir.unreleased_bytes = int(size * len(heir.unreleased))
+
+    def _waiting(self) -> list[Any]:
+        """What was read and waits to be released."""
+        pages = [event for page in self.pending for event in [*page.events, *page.outside]]
+        return [*self.unreleased, *pages]
+
+
+def _owner(heirs: Sequence[Task], ms: int | None) -> Task:
+    """The one whose window a moment lies in; the first for what has no place."""
+    owners = (heir for heir in heirs if ms is not None and heir.window.contains(ms))
+    return next(owners, heirs[0])

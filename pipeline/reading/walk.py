@@ -1,107 +1,131 @@
-"""A walk through the pages of a window, to a confirmed end."""
+"""A walk through the pages of a window, which always ends."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from pipeline.errors import Forbidden, Refused
-from pipeline.reading.ends import Inconclusive, ask, is_doubtful, is_proved, is_strange_end, misses
-from pipeline.reading.window import Fetch, PageRequest, Window, WindowPage, ids_of, part_of
+from pipeline.fingerprints import MODULUS, Sum
+from pipeline.hubspot.client import Page
+from pipeline.reading.whole import Inconclusive, is_doubtful, is_plain
+from pipeline.reading.window import Fetch, PageRequest, Places, Window, WindowPage, part_of
 
-MAX_OUT_OF_RANGE = 2  # pages of events out of range, with none of the window's own between them
+MAX_OUTSIDE = 2  # pages of events outside the bounds, with none of the window's own between them
 # pages in a row without a new event; one that holds events, all of them known, counts twice
 MAX_STALE = 6
 RECENT_IDS = 20_000  # remembered at least: no circle of fewer events is walked for long
 
 
-def walk(
-    fetch: Fetch,
-    window: Window,
-    stop: threading.Event,
-    earlier: Inconclusive | None = None,
-    limit: int | None = None,
-    largest: int = 0,
-) -> Iterator[WindowPage]:
-    """The pages of a window, to a confirmed end: the window is whole if this ends without an error.
+class Walk:
+    """One walk through a window: `limit` events a page (None: as configured), `largest` the largest
+    page so far.
 
-    A page that names no next one is the last. If that is doubtful, the `earlier` walk, with another
-    number of events per page than the `limit` of this one, has to prove it; if the page is full, or
-    as large as the `largest` so far (in events), it has to say so twice. Raises Inconclusive if the
-    walk cannot be followed to its end, and whatever `fetch` raises.
-    """
-    cursor, seen, event_count, last_size, out_of_range = None, _Seen(), 0, 0, 0
-    while True:
-        request = PageRequest(window.bounds(), cursor, limit)
-        try:
-            page = ask(fetch, request, stop, largest)
-        except Refused as refused:
-            if cursor is None or (
-                isinstance(refused, Forbidden) and refused.explained
-            ):  # that is not for the cursor
-                raise
-            raise Inconclusive(
-                "HubSpot refused a page cursor of its own.", event_count, cause=refused
-            ) from None
-        ids = ids_of(page.events)
-        new, largest = seen.add(ids), max(largest, len(page.events))
-        event_count, last_size = event_count + new, len(page.events) or last_size
-        is_clear = not (is_doubtful(page, request) or is_strange_end(page, request, new))
-        is_end = (is_clear and not misses(earlier, event_count)) or is_proved(
-            earlier, event_count, last_size, limit
-        )
-        part = part_of(
-            window,
-            page,
-            request.bounds,
-            len(ids),
-            new > 0,
-            more=page.cursor is not None or not is_end,
-        )
-        yield part
-        if not part.more:
-            return
-        if page.cursor is None:
-            raise Inconclusive(
-                "HubSpot's pages ended without saying so clearly.", event_count, ended=True
-            )
-        out_of_range = 0 if part.events else out_of_range + bool(part.out_of_range)
-        if out_of_range >= MAX_OUT_OF_RANGE:
-            raise Inconclusive(
-                "HubSpot does not keep to the time range asked for (occurredAfter, occurredBefore).",
-                event_count,
-            )
-        if page.cursor == cursor or seen.visit(page.cursor):
-            raise Inconclusive("HubSpot's page cursors lead to the same pages again.", event_count)
-        cursor = page.cursor
-
-
-class _Seen:
-    """What a walk remembers, in bounded memory, to notice that it makes no progress: the latest
-    ids, and one earlier cursor (Brent's cycle detection: kept at each power of two).
+    `known` are ids that this sync has read of the window before: a walk that lacks one of them
+    comes to no plain end. What occurred before what `settled` returns (ms) is compared with another
+    walk. It
+    remembers the latest events, in bounded memory, to notice that it makes no progress.
     """
 
-    def __init__(self) -> None:
-        self._older: set[Any] = set()
-        self._ids: set[Any] = set()
+    def __init__(
+        self,
+        window: Window,
+        limit: int | None = None,
+        largest: int = 0,
+        known: Collection[Any] = (),
+        settled: Callable[[], int] = lambda: 2**63,
+    ):
+        self.window, self.limit, self.largest, self.settled = window, limit, largest, settled
+        self._lacking = set(known)
+        self._hides = False  # whether a page that named a next one was empty
+        self._older: Places = {}
+        self._recent: Places = {}
         self._mark: str | None = None
         self._pages = 0
         self._stale = 0
 
-    def add(self, ids: set[Any]) -> int:
-        """Adds the ids of one more page; returns how many of them are new."""
-        new = len(ids - self._ids - self._older)
-        self._stale = 0 if new else self._stale + 1 + bool(ids)
-        self._ids |= ids
-        if len(self._ids) >= RECENT_IDS:
-            self._older, self._ids = self._ids, set()
-        return new
+    def seen(self) -> Places:
+        """The events it has read, the latest RECENT_IDS at least."""
+        return self._older | self._recent
 
-    def visit(self, cursor: str) -> bool:
-        """Notes the cursor of one more page; returns whether the walk goes in a circle, or brought
-        nothing new for too long.
+    def pages(self, fetch: Fetch, stop: threading.Event) -> Iterator[WindowPage]:
+        """Yields the pages of the window; the last one has `is_end`, and says whether the end is
+        plain. Raises Inconclusive if the walk cannot be followed to its end, and whatever `fetch`
+        raises.
+        """
+        request, outside = PageRequest(self.window.bounds(), limit=self.limit), 0
+        while True:
+            page = _ask(fetch, request, stop)
+            part = self._add(page, request)
+            yield part
+            if page.cursor is None:
+                return
+            outside = 0 if part.events else outside + bool(part.outside)
+            if outside >= MAX_OUTSIDE:
+                raise Inconclusive(
+                    "HubSpot does not keep to the time range asked for (occurredAfter, "
+                    "occurredBefore)."
+                )
+            if page.cursor == request.cursor or self._is_circle(page.cursor):
+                raise Inconclusive("HubSpot's page cursors lead to the same pages again.")
+            request = request._replace(cursor=page.cursor)
+
+    def _add(self, page: Page, request: PageRequest) -> WindowPage:
+        """The window's part of one more page, and what it means to this walk."""
+        part = part_of(self.window, page, request.bounds)
+        new = part.places.keys() - self._recent.keys() - self._older.keys()
+        part.is_new, part.held = bool(new), self._comparable(part, new)
+        self._stale = 0 if new else self._stale + 1 + bool(part.places)
+        self._recent |= part.places
+        if len(self._recent) >= RECENT_IDS:
+            self._older, self._recent = self._recent, {}
+        self._lacking -= part.places.keys()
+        part.is_end = page.cursor is None
+        self._hides |= not part.is_end and not part.places
+        if part.is_end and not (self._lacking or self._hides):
+            part.is_plain = is_plain(page, request, part, self.largest)
+        self.largest = max(self.largest, len(part.places))
+        return part
+
+    def _comparable(self, part: WindowPage, new: Collection[Any]) -> Sum:
+        """The number and sum of the new events of the window that occurred before `settled`. Two
+        walks of one process are compared, so Python's own hash of an id is enough.
+        """
+        if part.latest is None:
+            return Sum(0, 0)
+        settled = self.settled()
+        if part.latest >= settled or len(part.events) < len(part.places):
+            before = Window(self.window.start, min(settled, self.window.end or settled))
+            moments = ((key, part.places[key]) for key in new)
+            new = [key for key, ms in moments if ms is not None and before.contains(ms)]
+        return Sum(len(new), sum(map(hash, new)) % MODULUS)
+
+    def _is_circle(self, cursor: str) -> bool:
+        """Whether the walk goes in a circle, or has brought nothing new for too long. One earlier
+        cursor is remembered: at each power of two of its pages (Brent's cycle detection).
         """
         self._pages += 1
         circle = cursor == self._mark
         if self._pages & (self._pages - 1) == 0:
             self._mark = cursor
         return circle or self._stale >= MAX_STALE
+
+
+def _ask(fetch: Fetch, request: PageRequest, stop: threading.Event) -> Page:
+    """One page. If its cursor is refused, or the page is doubtful, it is asked for once more: each
+    of these may be transient.
+    """
+    for is_last in (False, True):
+        try:
+            page = fetch(request, stop)
+        except Refused as refused:
+            if request.cursor is None:
+                raise
+            if is_last:
+                if isinstance(refused, Forbidden) and refused.explained:
+                    raise  # that is not for the cursor
+                why = "HubSpot refused a page cursor of its own."
+                raise Inconclusive(why, refused) from None
+        else:
+            if is_last or not is_doubtful(page, request):
+                break
+    return page

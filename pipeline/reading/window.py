@@ -6,14 +6,16 @@ half-open interval.
 """
 
 import threading
-from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from pipeline.fingerprints import EMPTY, Sum
 from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import EVENTS, ID, OCCURRED_AT, Bounds, occurred_ms
 from pipeline.timestamps import SECOND, to_ms
+
+Places = dict[Any, int | None]  # by the id of an event: when it occurred, ms (None: unreadable)
 
 
 class Window(NamedTuple):
@@ -61,122 +63,123 @@ class PageRequest(NamedTuple):
 Fetch = Callable[[PageRequest, threading.Event], Page]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WindowPage:
     """The part of a page that lies in its window.
 
-    `answer` is HubSpot's, with the window's own events alone (those without a readable moment
-    included), in HubSpot's order; `out_of_range` are events outside the bounds that were asked for.
-    `earliest`, `median` and `latest` are moments of the own events (ms; None: there is none),
-    `crowd` is how many share the latest second, `ascending` whether they are in order.
-    `event_count` and `byte_count` are of the whole page; an event that is on it twice counts once.
-    `new`: one of its events was not yet known. `more`: another page follows.
+    `events` are the window's own (those without a readable moment included), in HubSpot's order;
+    `outside` those outside the bounds that were asked for, `answer` is HubSpot's. `earliest`,
+    `median` and `latest` are moments of the own events (ms; None: there is none), `ascending` says
+    whether they are in order. `places` are all events of the page, `byte_count` is its size.
+
+    A walk adds `is_new` (one of its events was not yet known), `held` (what is new and settled)
+    and, on its last page, `is_end` and `is_plain` (whole.py). `is_counted` is false for what is
+    released out of turn.
     """
 
     answer: dict[str, Any]
-    out_of_range: list[Any]
-    earliest: int | None
-    median: int | None
-    latest: int | None
-    crowd: int
-    ascending: bool
-    event_count: int
-    byte_count: int
-    new: bool
-    more: bool
-
-    @property
-    def events(self) -> list[Any]:
-        events: list[Any] = self.answer[EVENTS]
-        return events
+    events: list[Any]
+    outside: list[Any] = field(default_factory=list)
+    places: Places = field(default_factory=dict)
+    earliest: int | None = None
+    median: int | None = None
+    latest: int | None = None
+    ascending: bool = True
+    byte_count: int = 0
+    is_new: bool = False
+    held: Sum = EMPTY
+    is_end: bool = False
+    is_plain: bool = False
+    is_counted: bool = True
 
 
-def part_of(
-    window: Window, page: Page, bounds: Bounds, event_count: int, new: bool, more: bool
-) -> WindowPage:
-    """The part of a page, requested with these bounds, that lies in a window; the rest as in
-    WindowPage.
-    """
-    events, answer = page.events, page.answer
-    out_of_range: list[Any] = []
-    try:
-        moments = [to_ms(event[OCCURRED_AT]) for event in events]
-        inside = not moments or (window.contains(min(moments)) and window.contains(max(moments)))
-    except (TypeError, KeyError, ValueError):  # not every one is an event: look at them one by one
-        inside = False
-    if not inside:
-        own, moments, out_of_range = _partition(window, events, bounds)
-        answer = answer | {EVENTS: own}
-    ordered = sorted(moments)
+def part_of(window: Window, page: Page, bounds: Bounds) -> WindowPage:
+    """The part of a page, requested with these bounds, that lies in a window."""
+    places = places_of(page.events)
+    events, outside, moments = page.events, list[Any](), [*places.values()]
+    if None in moments or (
+        moments and not (window.contains(min(moments)) and window.contains(max(moments)))  # type: ignore[type-var, arg-type]
+    ):
+        events, moments, outside = _partition(window, page.events, bounds)
+    ordered = sorted(moments)  # type: ignore[type-var]
     earliest, median, latest = (
         (ordered[0], ordered[len(ordered) // 2], ordered[-1]) if ordered else (None, None, None)
     )
-    ascending, counts = moments == ordered, (event_count, page.size)
     return WindowPage(
-        answer,
-        out_of_range,
+        page.answer,
+        events,
+        outside,
+        places,
         earliest,
         median,
         latest,
-        crowd(ordered),
-        ascending,
-        *counts,
-        new,
-        more,
+        ascending=moments == ordered,
+        byte_count=page.size,
     )
+
+
+def out_of_turn(events: list[Any]) -> WindowPage:
+    """Events that earlier walks have read and the one that counts has not."""
+    return WindowPage({}, events, is_counted=False)
 
 
 def _partition(
     window: Window, events: list[Any], bounds: Bounds
-) -> tuple[list[Any], list[int], list[Any]]:
+) -> tuple[list[Any], list[int | None], list[Any]]:
     """The window's own events, their moments where those can be read, and the events outside the
     bounds. What is between is another window's.
     """
     own: list[Any] = []
-    moments: list[int] = []
-    out_of_range: list[Any] = []
+    moments: list[int | None] = []
+    outside: list[Any] = []
     for event in events:
         moment = occurred_ms(event)
         if moment is None or window.contains(moment):
             own.append(event)
             moments += [] if moment is None else [moment]
-        elif is_out_of_range(event, bounds):
-            out_of_range.append(event)
-    return own, moments, out_of_range
+        elif is_outside(moment, bounds):
+            outside.append(event)
+    return own, moments, outside
 
 
-def is_out_of_range(event: Any, bounds: Bounds) -> bool:
-    """Whether an event certainly lies outside the bounds of a request, which may be compared to the
+def is_outside(moment: int | None, bounds: Bounds) -> bool:
+    """Whether a moment certainly lies outside the bounds of a request, which may be compared to the
     second.
     """
-    moment, (after, before) = occurred_ms(event), bounds
+    after, before = bounds
     return moment is not None and (
         moment < after - SECOND or (before is not None and moment > before + SECOND)
     )
 
 
-def crowd(ordered: list[int]) -> int:
-    """The number of moments (ms, in order) that share the latest second.
+def places_of(events: list[Any]) -> Places:
+    """Events by id, each once; an event without an id is its own.
 
-    >>> crowd([1500, 1999, 2000, 2999])
-    2
-    """
-    return len(ordered) - bisect_left(ordered, floor_to_second(ordered[-1])) if ordered else 0
-
-
-def ids_of(events: list[Any]) -> set[Any]:
-    """The ids of events; an event without an id is its own.
-
-    >>> sorted(ids_of([{"id": "a"}, {"id": "a"}, {"id": None}, 7]))
-    ['7', 'a', "{'id': None}"]
+    >>> places_of([{"id": "a", "occurredAt": "1970-01-01T00:00:01Z"}, {"id": None}, 7])
+    {'a': 1000, "{'id': None}": None, '7': None}
     """
     try:
-        ids = {event[ID] for event in events}
-    except (TypeError, KeyError):  # not every one is an event
-        ids = {None}
-    return ids if None not in ids else {_id_of(event) for event in events}
+        places: Places = {event[ID]: to_ms(event[OCCURRED_AT]) for event in events}
+    except (TypeError, KeyError, ValueError, AttributeError):  # not every one is an event
+        places = {None: None}
+    return places if None not in places else {id_of(event): occurred_ms(event) for event in events}
 
 
-def _id_of(event: Any) -> Any:
+def id_of(event: Any) -> Any:
+    """What tells an event from others: its id, or all of it if it has none."""
     key = event.get(ID) if isinstance(event, dict) else None
     return key if isinstance(key, (str, int)) else repr(event)
+
+
+def answer_of(page: WindowPage, others: list[Any]) -> dict[str, Any]:
+    """What a reader releases of a page: HubSpot's answer with the window's own events and these
+    others; `counted` is false if it is out of turn.
+    """
+    if not page.is_counted:
+        return {EVENTS: page.events, COUNTED: False}
+    if not others and len(page.events) == len(page.answer[EVENTS]):
+        return page.answer
+    return page.answer | {EVENTS: page.events + others}
+
+
+COUNTED = "counted"  # in a page: whether a count of what was read includes it

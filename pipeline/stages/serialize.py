@@ -1,35 +1,82 @@
-"""Values that stay one column: lists as JSON text, and in the single layout all properties as
-JSON.
+"""Values that stay one column: lists as JSON text, numbers as text that the SDK's inference keeps
+exact, and in the single layout all properties as JSON.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 from toolz import curry
 
 from pipeline.hubspot.events_api import PROPERTIES
+from pipeline.names.destination import destination_name
 from pipeline.stages.events import Event
 from pipeline.stages.flatten import Row
 
 
-def serialize_lists(rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows, with their lists (and any objects that flatten has left) as JSON text.
+def serialize_lists(
+    rows: Iterable[Row], spell: Callable[[str, Any], Any] | None = None
+) -> Iterator[Row]:
+    """The rows, with their lists (and any objects that flatten has left) as JSON text. With
+    `spell`, each number becomes `spell(column, number)`.
 
-    >>> next(serialize_lists([{"id": "a", "tags": ["x", {"y": None}]}]))
-    {'id': 'a', 'tags': '["x",{"y":null}]'}
+    >>> next(serialize_lists([{"id": "a", "n": 1, "tags": ["x", {"y": None}]}]))
+    {'id': 'a', 'n': 1, 'tags': '["x",{"y":null}]'}
     """
+    by_kind: dict[type, Callable[[str, Any], Any]] = dict.fromkeys(NESTED, _as_json)
+    by_kind |= {} if spell is None else dict.fromkeys((int, float), spell)
+    kinds = frozenset(by_kind)
     for row in rows:
-        if not NESTED.isdisjoint(map(type, row.values())):
-            row = {
-                name: json_text(value) if type(value) in NESTED else value
-                for name, value in row.items()
-            }
+        if not kinds.isdisjoint(map(type, row.values())):
+            row = {name: by_kind.get(type(row[name]), _as_is)(name, row[name]) for name in row}
         yield row
 
 
 NESTED = frozenset((list, dict))
+
+
+def _as_json(column: str, value: Any) -> str:
+    return json_text(value)
+
+
+def _as_is(column: str, value: Any) -> Any:
+    return value
+
+
+WHOLE_IN_DOUBLE = 2**53  # beyond it, a 64-bit float skips whole numbers
+
+
+@curry
+def spell_number(declared: Mapping[str, str], column: str, number: int | float) -> Any:
+    """A number such that it stays exact at the destination, whatever else its column holds, before
+    or after. `declared` are the types of declared columns, by the destination's names.
+
+    The SDK infers a type from the text of an undeclared column: a 64-bit integer from digits, a
+    64-bit float from digits with a point, text from everything else; and it widens in that order.
+    (A float given as a number would become one of 32 bits.) So what a 64-bit float cannot hold is
+    spelled with an exponent and without a point, which makes the column one of text. A column
+    declared as text takes each number as it is. None for what is no number (NaN).
+
+    >>> spell = spell_number({"object_id": "STRING"})
+    >>> spell("n", 5), spell("n", 1e-7), spell("n", 2**53 + 1), spell("objectId", 2**53 + 1)
+    ('5', '1.0e-7', '9007199254740993e0', '9007199254740993')
+    """
+    kind = declared.get(destination_name(column))
+    if kind not in (None, "STRING") or not abs(number) < float("inf"):
+        return number if kind else None
+    text = json_text(number)
+    if kind:
+        return text
+    if isinstance(number, int):
+        is_safe = abs(number) <= WHOLE_IN_DOUBLE or not -(2**63) <= number < 2**63
+        return text if is_safe else f"{text}e0"
+    digits, e, exponent = text.partition("e")
+    if 0 < abs(number) < sys.float_info.min:  # would become 0
+        whole, _, fraction = digits.partition(".")
+        return f"{whole}{fraction}e{int(exponent) - len(fraction)}"
+    return f"{digits}{'' if '.' in digits else '.0'}{e}{exponent}"
 
 
 def json_text(value: Any) -> str:

@@ -147,6 +147,16 @@ def text_columns(settings: Settings, event_type: str, sample_of: Sample) -> Iter
         yield from dict.fromkeys(column for row in rows for column in row if is_text(column))
 
 
+def declared_types(settings: Settings, event_type: str) -> dict[str, str]:
+    """The types of the columns that are certainly declared, by the destination's names before
+    renaming. Of a column that only a pattern matches, that is not known.
+    """
+    if settings.is_single_table:
+        return dict.fromkeys(map(destination_name, COLUMNS), "STRING") | {PROPERTIES: "JSON"}
+    named = (*COLUMNS, *text_columns(settings, event_type, lambda event_type: []))
+    return dict.fromkeys(map(destination_name, named), "STRING")
+
+
 def sample(
     settings: Settings, client: Client, event_type: str
 ) -> tuple[list[Any], HubSpotError | None]:

@@ -99,17 +99,14 @@ def test_names_that_the_configuration_does_not_take_are_listed_and_not_suggested
     sim = account({name: listed([event(BASE, 1) | {"eventType": name}]) for name in names})
     _, printed, _ = listing(sim, tmp_path, capsys)
     assert printed.splitlines()[-1] == '  "event_types": "e_a"'
-    assert "'line\\nbreak'" in printed and "with, comma" in printed
+    assert "line break" in printed and "with, comma" in printed
 
 
-def test_an_account_without_event_types_and_a_configuration_without_a_start_date(
-    account, tmp_path, capsys
-):
-    sim = account({})
+def test_neither_a_start_date_nor_event_types_are_needed(account, tmp_path, capsys):
     status, printed, _ = listing(
-        sim, tmp_path, capsys, initial_sync_start_date="", event_types="!broken"
+        account(TYPES), tmp_path, capsys, initial_sync_start_date="", event_types="!broken"
     )
-    assert (status, printed) == (0, "This account has no event types.\n")
+    assert status == 0 and "pe123_signup" in printed
 
 
 def test_one_type_that_fails_for_ever_holds_up_nothing(account, tmp_path, capsys):
@@ -139,3 +136,13 @@ def test_a_token_that_fivetran_has_encrypted_is_named_as_such(tmp_path, capsys):
     assert (
         "only `fivetran` commands can read this encrypted value" in said and "c2VjcmV0" not in said
     )
+
+
+@pytest.mark.parametrize("value", [0, [], ["2026-01-01"], 5, False], ids=str)
+@pytest.mark.parametrize(
+    "key", ["initial_sync_start_date", "event_types", "page_size", "api_token"]
+)
+def test_a_value_that_is_no_text_is_told_with_its_key(account, tmp_path, capsys, key, value):
+    sim = account(TYPES)
+    status, _, said = listing(sim, tmp_path, capsys, **{key: value})
+    assert status == 1 and f"- {key}:" in said and "is a string" in said and not sim.requests

@@ -2,9 +2,11 @@
 would protect nothing.
 """
 
+import re
+
 import pytest
 
-from pipeline import read_settings
+from pipeline import ConnectorError, read_settings
 from pipeline.config import unmatched as module
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.stages.protect import protection
@@ -41,7 +43,11 @@ def served(*events, **behaviour):
 
 
 def warnings(sim, **keys):
-    return sync_into(Delivered(), sim, **keys).warnings
+    """Those of a later sync with these keys: the first one may end in an error instead."""
+    others = {name: keys[name] for name in keys if name not in ("drop_columns", "hash_columns")}
+    delivered = sync_into(Delivered(), sim, **others)
+    delivered.warnings.clear()
+    return sync_into(delivered, sim, **keys).warnings
 
 
 TYPOS = [
@@ -164,3 +170,51 @@ def test_the_setup_test_passes_on_columns_that_may_just_be_rare():
 def test_the_setup_test_passes_if_there_is_no_event():
     with Simulator({TYPE: generated(0)}) as sim:
         assert failures(sim, drop_columns="hs_ipp") == {}
+
+
+# A misspelled name that would leave a column readable ends the first sync
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"drop_columns": "hs_ipp"},
+        {"hash_columns": "hsIpp", "hash_salt": "s"},
+        {"drop_columns": "geo_citty", "table_layout": "single"},
+        {"drop_columns": "hs_url, hs_ipp", "hash_columns": "hs_url"} | {"hash_salt": "s"},
+    ],
+    ids=str,
+)
+def test_a_misspelled_protection_ends_the_first_sync_before_its_first_row(keys):
+    with served(7, event()) as sim:
+        delivered = Delivered()
+        for _ in range(2):  # as Fivetran, which tries again
+            with pytest.raises(ConnectorError) as raised:
+                sync_into(delivered, sim, **keys)
+            assert not delivered.upserts
+            assert "hs_ip would be" in str(raised.value) or "geo_city would be" in str(raised.value)
+    cure = re.search(r"write (\S+)\.$", str(raised.value))[1]
+    assert cure.endswith("*") and cure[:-1] in str(keys)
+
+
+@pytest.mark.parametrize("name", ["hs_ipp*", "hs_*p", "shoe", "hs_ip", "hsIp"])
+def test_a_pattern_and_a_name_with_nothing_near_are_delivered(name):
+    with served(event()) as sim:
+        assert sync_into(Delivered(), sim, drop_columns=name).ids() == {"id-0"}
+
+
+def test_a_name_near_to_a_column_that_is_protected_too_is_delivered():
+    with served(event(hs_email="a@b.c")) as sim:
+        delivered = sync_into(Delivered(), sim, drop_columns="hs_email, hs_emails")
+    assert "hs_email" not in delivered.rows[TYPE]["id-0"]
+
+
+def test_only_the_event_types_with_a_near_column_are_held_back():
+    near = [event(1, hs_shoe="9") | {"eventType": OTHER}]
+    with Simulator({TYPE: listed([event()]), OTHER: listed(near)}) as sim:
+        delivered = Delivered()
+        with pytest.raises(ConnectorError, match=f"{OTHER}: nothing is delivered"):
+            sync_into(delivered, sim, drop_columns="hs_shoes", event_types=f"{OTHER}, {TYPE}")
+        assert delivered.ids() == {"id-0"} and not delivered.ids(OTHER)
+        sync_into(delivered, sim, drop_columns="hs_shoe", event_types=f"{OTHER}, {TYPE}")
+        assert delivered.ids(OTHER) == {"id-1"}

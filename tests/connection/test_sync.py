@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pipeline import ConnectorError
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 from simulator import Behaviour, Simulator, generated, listed
+from tests.accounts import OTHER, both
 from tests.support import (
     BASE,
     END,
@@ -196,7 +197,7 @@ def test_a_second_of_many_pages_is_read_again_after_a_kill_and_completed_by_a_sy
     simulated, shape, concurrency
 ):
     """No page cursor is saved, since it would miss what has become visible in the meantime."""
-    history = generated(600, START, END, shape)
+    history = generated(590, START, END, shape)
     sim, destination = simulated(history), Destination()
     keys = {"page_size": "20", "checkpoint_interval": "20", "concurrency": concurrency}
     for _ in range(3):
@@ -422,3 +423,18 @@ def test_a_property_called_id_does_not_overwrite_the_id(simulated):
         "1",
     )
     assert {"property", "never", "no", "9", "other"} <= set(row.values())
+
+
+def test_a_type_whose_answers_are_never_whole_fails_alone_and_its_window_is_not_passed():
+    with both() as sim:
+        sim.behaviour.fault = lambda asked: (
+            "partial" if asked.query.get("eventType") == [TYPE] else None
+        )
+        keys = {"event_types": f"{TYPE},{OTHER}", "max_outage_minutes": "0.001"}
+        delivered = sync_into(Delivered(), sim, **keys)
+        assert len(delivered.ids(OTHER)) == 70 and not delivered.ids()
+        assert "occurred" not in delivered.state["event_types"].get(TYPE, {})
+        (warning,) = [said for said in delivered.warnings if TYPE in said]
+        assert "A shard did not answer." in warning and "max_outage_minutes" in warning
+        sim.behaviour.fault = None
+        assert len(sync_into(delivered, sim, **keys).ids()) == 60

@@ -32,5 +32,5 @@ if __name__ == "__main__":
     body = large(sys.argv[1], int(sys.argv[2]))
     before = megabytes_held()
     with suppress(Transient):
-        _parse(body, "results")
+        _parse(body)
     print(megabytes_held() - before)

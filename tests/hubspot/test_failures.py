@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipeline.errors import Forbidden, QuotaSpent, Refused, Unauthorized, Unavailable
+from pipeline.errors import BadAnswer, Forbidden, QuotaSpent, Refused, Unauthorized, Unavailable
 from tests.hubspot.clients import QUERY, client_of, error_of, served
 from tests.hubspot.wire import Wire, http
 
@@ -342,3 +342,72 @@ def test_the_cause_of_no_answer_at_all_speaks_of_no_sync(clock):
     raised, text = error_of(sim, clock, max_outage=1)
     assert raised is Unavailable and "check api_base_url and the network connection" in text
     assert "saved" not in text and "sync" not in text
+
+
+# Answers that say of themselves that they are not whole
+
+EVENT = {"id": "a", "properties": {"hs_stage": "VERY_SECRET"}}
+NOT_WHOLE = [
+    {"errors": [{"message": "A shard did not answer."}]}, {"errors": {"message": "no list"}}, {"numErrors": 1},
+    {"numErrors": "2"}, {"status": "error"}, {"status": "ERROR"}, {"status": 400}, {"status": 503.0}, {"status": "500"},
+    {"errors": [2**70]}, {"status": "COMPLETE", "numErrors": 1, "errors": [None]},
+]  # fmt: skip
+WHOLE = [
+    {"errors": []},
+    {"errors": None},
+    {"numErrors": 0},
+    {"numErrors": None},
+    {"status": "COMPLETE"},
+    {"status": 200},
+]
+
+
+@pytest.mark.parametrize("status", [200, 207])
+@pytest.mark.parametrize("fields", NOT_WHOLE, ids=str)
+def test_an_answer_that_is_not_whole_by_its_own_word_is_asked_for_again(status, fields, clock):
+    partial = http({"results": [EVENT], "correlationId": "c-1", **fields}, status)
+    with Wire(partial, http({"results": [EVENT, EVENT]})) as wire, client_of(wire) as client:
+        assert len(client.page(QUERY, clock).events) == 2 and client.counts()["retries"] == 1
+
+
+@pytest.mark.parametrize("fields", NOT_WHOLE, ids=str)
+def test_an_answer_that_has_nothing_but_its_errors_is_retried_like_an_outage(fields, clock):
+    with Wire(*[http(fields)] * 20, http({"results": [EVENT]})) as wire, client_of(wire) as client:
+        assert client.page(QUERY, clock).events == [EVENT]
+
+
+@pytest.mark.parametrize("status", [200, 207])
+@pytest.mark.parametrize("fields", WHOLE, ids=str)
+def test_an_answer_that_reports_no_error_is_believed(status, fields, clock):
+    with Wire(http({"results": [EVENT], **fields}, status)) as wire, client_of(wire) as client:
+        assert client.page(QUERY, clock).events == [EVENT] and clock.waits == []
+
+
+def test_an_answer_that_is_never_whole_ends_as_an_outage_does_and_quotes_no_event(clock):
+    fields = {"errors": [{"message": "A shard did not answer.", "category": "SHARD_TIMEOUT"}]}
+    body = {"results": [EVENT], "correlationId": "c-1", **fields}
+    with Wire(http(body, Date="Mon, 01 Jan 2035 00:00:00 GMT")) as wire:
+        raised, text = error_of(wire, clock)
+    assert raised is Unavailable and "max_outage_minutes" in text and "VERY_SECRET" not in text
+    assert (
+        "HubSpot answered 200: A shard did not answer. (SHARD_TIMEOUT, correlationId c-1)" in text
+    )
+    assert 870 < clock.seconds - 1_000 <= 900
+
+
+def test_an_empty_list_of_event_types_is_never_believed(clock):
+    with Wire(http({"eventTypes": []})) as wire, client_of(wire) as client:
+        with pytest.raises(BadAnswer, match="event types that is empty"):
+            client.event_types(clock)
+        assert len(wire.heads) == 3
+    with (
+        Wire(http({"eventTypes": []}), http({"eventTypes": ["e_a"]})) as wire,
+        client_of(wire) as client,
+    ):
+        assert client.event_types(clock) == ["e_a"]
+
+
+def test_a_list_of_event_types_that_is_not_whole_is_not_believed(clock):
+    partial = http({"eventTypes": ["e_a"], "numErrors": 1}, 207)
+    with Wire(partial, http({"eventTypes": ["e_a", "e_b"]})) as wire, client_of(wire) as client:
+        assert client.event_types(clock) == ["e_a", "e_b"]

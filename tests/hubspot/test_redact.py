@@ -4,13 +4,15 @@ import html
 import json
 import re
 import time
+from base64 import b64decode, b64encode, encodebytes, urlsafe_b64encode
 from urllib.parse import unquote
 
 import pytest
 
 from pipeline.errors import Refused
 from pipeline.hubspot.client import Client
-from tests.hubspot.clients import QUERY, TOKEN, error_of
+from pipeline.hubspot.redact import redactor
+from tests.hubspot.clients import QUERY, TOKEN, client_of, error_of
 from tests.hubspot.wire import Wire, http
 
 
@@ -80,6 +82,55 @@ def test_no_spelling_of_an_echoed_token_is_repeated_in_whole_or_in_part(
     assert TOKEN[:9] not in message and TOKEN[-9:] not in message
 
 
+SECRET = TOKEN.removeprefix("pat-na1-")
+PARTS = {
+    "abbreviated": f"{TOKEN[:20]}…{TOKEN[-8:]}", "with asterisks": f"{TOKEN[:16]}********", "without its prefix": SECRET,
+    "the end": SECRET[-12:], "broken by a newline": f"{TOKEN[:14]}\n{TOKEN[14:]}", "broken by lines": "\r\n  ".join(TOKEN),
+    "broken by an escaped newline": f"{TOKEN[:14]}\\n{TOKEN[14:]}", "capitals without its prefix": SECRET.upper(),
+    "escaped without its prefix": each(lambda c: f"%{ord(c):02x}", SECRET),
+    **{f"in base64 after {before!r}": b64encode(f"{before}{TOKEN}:x".encode()).decode() for before in ("", "u", "me", "abc")},
+    "in base64 for a URL": urlsafe_b64encode(f"Bearer {TOKEN}".encode()).decode().rstrip("="),
+    "in base64 without its prefix": b64encode(SECRET.encode()).decode(),
+    "in base64, abbreviated": b64encode(TOKEN.encode()).decode()[15:45],
+    "in base64 by lines": encodebytes(f"{'x' * 40}{TOKEN}".encode()).decode(),
+}  # fmt: skip
+
+
+def runs(text, of=SECRET):
+    """The parts of eight characters of the secret that a reader finds in a text: as it is, without
+    white space, or decoded from base64 from any of its characters on.
+    """
+    bare = re.sub(r"\s|\\[nrt]", "", seen(text))
+    words = re.findall(
+        r"[A-Za-z0-9+/]{12,}", re.sub(r"\s", "", text).translate(str.maketrans("-_", "+/"))
+    )
+    texts = [word[at : at + (len(word) - at) // 4 * 4] for word in words for at in range(4)]
+    clear = [bare, *(b64decode(text).decode("latin-1") for text in texts)]
+    return [
+        of[n : n + 8] for n in range(len(of) - 7) if any(of[n : n + 8] in each for each in clear)
+    ]
+
+
+@pytest.mark.parametrize("spelling", PARTS)
+@pytest.mark.parametrize("status", [400, 500])
+def test_no_part_of_an_echoed_token_is_repeated(spelling, status, clock):
+    text = f"The token {PARTS[spelling]} is bad."
+    assert runs(text)
+    with Wire(http({"message": text, "correlationId": PARTS[spelling]}, status)) as wire:
+        message = error_of(wire, clock, max_outage=1_000)[1]
+    assert not runs(message) and "<api_token>" in message
+    with Wire(http(text.encode(), status)) as wire:
+        assert not runs(error_of(wire, clock, max_outage=1_000)[1])
+
+
+def test_the_rest_of_a_text_and_the_public_prefix_stay():
+    text = (
+        f'Tokens begin with "pat-na1-"; 100%, a\\\\nb &amp; c, \u00e9, %20: UXVpdGU=. {TOKEN[:14]}'
+    )
+    assert redactor(TOKEN)(text) == text
+    assert redactor(TOKEN)(f"{text} but {TOKEN}!") == f"{text} but <api_token>!"
+
+
 def test_an_escaped_slash_does_not_hide_a_token(clock):
     token = "key/with/slashes+and=more"
     body = json.dumps({"message": token}).replace("/", "\\/")
@@ -106,3 +157,34 @@ def test_text_that_nearly_spells_the_token_many_times_is_redacted_fast(piece, cl
     with Wire(http({"message": piece * 200_000}, 400)) as wire:
         error_of(wire, clock)
     assert time.monotonic() - began < 5
+
+
+FORGED = [
+    "\n2026-05-21 INFO sync succeeded",
+    "\r\x1b[2J",
+    "\x1b]8;;http://127.0.0.1\x07",
+    "\u2028x",
+    "\x85y",
+    "\u202ez",
+]
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=ascii)
+@pytest.mark.parametrize("status", [302, 400, 403, 429, 500])
+def test_no_text_of_hubspot_forges_a_line_or_moves_a_cursor(status, forged, clock):
+    text = f"No{forged}"
+    said = {"message": text, "correlationId": text, "category": text, "policyName": text,
+            "errors": [{"message": text, "code": text}],
+            "context": {"requiredScopes": [text]}}  # fmt: skip
+    for body in (said, text.encode(), json.dumps(said, ensure_ascii=False).encode()):
+        with Wire(http(body, status, Location="http://127.0.0.1/\x1b[2J")) as wire:
+            logged = []
+            message = error_of(wire, clock, max_outage=60_000, log=logged.append)[1]
+        for sentence in [message, *logged]:
+            assert sentence.isprintable()
+
+
+def test_no_name_of_an_event_type_does(clock):
+    names = [f"e_a{forged}" for forged in FORGED]
+    with Wire(http({"eventTypes": names})) as wire, client_of(wire) as client:
+        assert all(name.isprintable() for name in client.event_types(clock))

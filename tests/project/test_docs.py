@@ -447,3 +447,18 @@ def test_what_audits_cost_is_the_same_on_both_pages():
     assert len(costs) == 3 and set(costs) < set(
         (ROOT / "docs" / "audits.md").read_text(encoding="utf-8").splitlines()
     )
+
+
+def test_nothing_that_the_documentation_has_written_here_is_offered_to_commit(tmp_path):
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    git = shutil.which("git") or "git"
+    subprocess.run([git, "init", "--quiet"], cwd=tmp_path, check=True)
+    for name in (
+        "configuration.json", "options.toml", "events.db", "events.db.wal", "state.json", "state.json.new",
+        "history/e_visited_page/2026-01.parquet", "files/warehouse.db", "files/state.json", "build/demo/debug.log",
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    command = [git, "status", "--porcelain", "--untracked-files=all"]
+    offered = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert offered.stdout.split() == ["??", ".gitignore"]

@@ -9,11 +9,10 @@ import pytest
 from tests.sdk import ROOT
 
 LADDER = (
-    "errors", "timestamps", "recent", "hubspot", "names", "config", "reading", "audits", "stages", "rows", "tables", "connection",
-    "commands", "__main__",
-)  # fmt: skip
+    *("errors", "timestamps", "recent", "hubspot", "fingerprints", "names", "config", "reading"),
+    *("audits", "stages", "rows", "tables", "connection", "commands", "__main__"),
+)
 SPELLED_ONCE = ("occurredAt", "occurredBefore", "occurredAfter", "eventTypes", "paging")
-MOST_LINES = 40
 
 
 def modules(*folders):

@@ -19,7 +19,7 @@ import connector
 from pipeline import Client
 from pipeline.config.keys import KEYS
 from pipeline.errors import Unavailable
-from pipeline.hubspot import client, retry
+from pipeline.hubspot import client, failures
 from simulator import Behaviour, Simulator, generated
 from tests.hubspot.wire import Wire, http
 from tests.sdk import everything_left, run
@@ -92,7 +92,7 @@ ECHOES = {
 def test_no_answer_that_echoes_the_token_leaves_it_anywhere(
     project, capfd, tmp_path, echo, monkeypatch
 ):
-    monkeypatch.setattr(retry, "MAX_UNUSABLE", 2)
+    monkeypatch.setattr(failures, "MAX_UNUSABLE", 2)
     with Wire(ECHOES[echo]) as wire:
         keys = configuration(wire, api_token=TOKEN, max_outage_minutes="0.01")
         ended, left = left_by(project, capfd, keys, tmp_path)

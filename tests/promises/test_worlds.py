@@ -18,9 +18,12 @@ from tests.promises.worlds import (
     SECOND,
     YEAR,
     Harness,
+    Lies,
     Occurrence,
     Sync,
     World,
+    late_worlds,
+    lying_worlds,
     worlds,
 )
 from tests.support import Quiet
@@ -31,7 +34,13 @@ PROFILE = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+FAST = settings(PROFILE, max_examples=10_000 if LONG else 60)
 WORKERS = pytest.mark.parametrize("concurrency", ["1", "2", "4", "8"])
+
+
+def steady(number, begin=BASE, width=DAY_MS, **fields):
+    """So many events, evenly spread over a time range."""
+    return [Occurrence(begin + n * width // number, **fields) for n in range(number)]
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +56,39 @@ def test_the_laws_hold_in_any_world(harness, world):
     harness.run(world)
 
 
+@given(lying_worlds())
+@FAST
+def test_what_hubspot_lied_about_is_there_after_the_looks_of_three_days(harness, world):
+    harness.run(world, must_complete=False, looks=(12 * HOUR,) * 7)
+
+
+MONTH = tuple(steady(4000, width=29 * DAY_MS))
+LIES = {
+    "a tenth is empty": Lies(silent=0.1, seed=1),
+    "a tenth of the connections": Lies(silent=0.1, sticky=True, seed=2),
+    "a shard is missing": Lies(shard=(3, 9)),
+    "a tenth says that it is partial": Lies(partial=0.1, seed=3),
+}
+
+
+@pytest.mark.parametrize("lies", LIES)
+@pytest.mark.parametrize("size, concurrency", [("100", "1"), ("100", "4"), ("20", "8")])
+def test_hardly_anything_is_written_twice_for_it(harness, lies, size, concurrency):
+    """1.3 rows an event; each of the ten syncs reads on from the latest event."""
+    keys = {"page_size": size, "concurrency": concurrency, "checkpoint_interval": "1000"}
+    harness.run(World(MONTH, keys=keys, lies=LIES[lies]), True, looks=(12 * HOUR,) * 7)
+    assert harness.connection.rows_written() <= 1.3 * len(MONTH) + 10
+
+
+@pytest.mark.long
+@given(late_worlds())
+@PROFILE
+def test_what_came_late_is_there_once_it_is_as_old_again(harness, world):
+    """Whatever happens in the life of a connection, kills inside looks included."""
+    harness.run(world, looks=(60 * DAY_MS, *(8 * DAY_MS,) * 12))
+
+
 # Single worlds
-
-
-def steady(number, begin=BASE, width=DAY_MS, **fields):
-    """So many events, evenly spread over a time range."""
-    return [Occurrence(begin + n * width // number, **fields) for n in range(number)]
 
 
 def displaced(numbers, ms, number=5000):
@@ -212,3 +248,21 @@ def test_an_empty_range_before_a_crowded_second(harness, concurrency, size):
         tuple(steady(7, FIRST - 2 * SECOND, 1)), behaviour={"before_inclusive": True}, keys=keys
     )
     assert harness.run(world, must_complete=True)[0] == "complete"
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+@pytest.mark.parametrize("requests", [1, 4])
+def test_a_crowded_second_left_half_read_days_ago_hides_no_event_that_came_since(
+    harness, order, requests
+):
+    """All events share a millisecond, so nothing shows the order; HubSpot goes down while they are
+    read.
+    """
+    since = steady(40, FIRST, 40 * HOUR)
+    world = World(
+        tuple(steady(22, FIRST - DAY_MS, 1) + since),
+        (Sync(down_after=requests), Sync(2 * DAY_MS)),
+        {"order": order},
+        keys={"page_size": "5", "checkpoint_interval": "3"},
+    )
+    assert harness.run(world, must_complete=True)[-1] == "complete"

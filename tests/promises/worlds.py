@@ -5,7 +5,8 @@ A World is a description; `Harness.run` runs its syncs one after the other and a
 complete sync has delivered everything that was visible when it began; every sync ends after a
 bounded number of requests, complete or with a message; a world in which a sync can complete is
 synced without an error; no row is invented, no cursor moves back, and one whole sync in a healthy
-world makes up for all failures.
+world makes up for all failures. `complete_until` never lies past what is missing; what HubSpot has
+lied about is there after the looks of three days, and what came late once it is as old again.
 """
 
 import signal
@@ -17,12 +18,14 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from random import Random
 from threading import Lock
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
 from pipeline import ConnectorError
+from pipeline.timestamps import to_ms
 from simulator import Behaviour, listed
 from simulator.instants import DAY_MS, iso, milliseconds
 from tests.support import START, TYPE, Destination, event
@@ -40,7 +43,7 @@ TROUBLES = ("cursor_ttl_requests", "cursor_ttl_ms", "refuse_every", "ends_every"
 class Occurrence(NamedTuple):
     """An event: when it occurred, its lateness (until it is visible; negative if that is before its
     time), how much later still it counts as ingested, and how long after becoming visible it
-    changes or disappears. All in ms.
+    changes, disappears or has its contact merged into another. All in ms.
     """
 
     moment: int
@@ -48,6 +51,7 @@ class Occurrence(NamedTuple):
     listed: int = 0
     changes: int | None = None
     disappears: int | None = None
+    merged: int | None = None
 
     @property
     def visible(self) -> int:
@@ -56,13 +60,38 @@ class Occurrence(NamedTuple):
 
 class Sync(NamedTuple):
     """A sync: how much time passes before it (ms), after how many operations it is killed, its
-    settings, and its start date.
+    settings, its start date, what has changed of HubSpot's behavior since the one before, and after
+    how many requests HubSpot goes down.
     """
 
     passed: int = 0
     fuse: int | None = None
     keys: Mapping[str, str] = {}
     start: int = BASE
+    behaviour: Mapping[str, Any] = {}
+    down_after: int | None = None
+
+
+class Lies(NamedTuple):
+    """Answers that are false, and plain: a share of them is empty (if `sticky`, those of a share of
+    the connections: a bad node behind a load balancer), a share says itself that it is not whole,
+    and for some requests of each sync one shard of three does not answer.
+    """
+
+    silent: float = 0.0
+    sticky: bool = False
+    partial: float = 0.0
+    shard: tuple[int, int] = (0, 0)  # the first of these requests, and the one after the last
+    seed: int = 0
+
+    def told(self, request: Any) -> str | None:
+        """The fault of a request."""
+        luck = Random(f"{self.seed} {request.connection if self.sticky else request.number}")
+        if luck.random() < self.silent:
+            return "ends"
+        if self.shard[0] <= request.number < self.shard[1]:
+            return "shard"
+        return "partial" if luck.random() < self.partial else None
 
 
 @dataclass(frozen=True)
@@ -76,6 +105,7 @@ class World:
     keys: Mapping[str, str] = field(default_factory=dict)  # settings of all syncs
     local: int = 0  # ms that this machine's clock is ahead
     tick: int = 0  # ms that pass with each request
+    lies: Lies = Lies()  # until HubSpot is healed
 
     def settings(self, sync: Sync) -> dict[str, str]:
         defaults = {
@@ -103,6 +133,7 @@ class World:
         troubles = sum(name in self.behaviour for name in TROUBLES) + (
             self.behaviour.get("last_paging") in UNREADABLE
         )
+        troubles += sum(map(bool, self.lies[:3]))
         return (240 + 12 * pages) * max(1, troubles)
 
     def covered(self) -> int:
@@ -210,17 +241,23 @@ class Harness:
         patch_everywhere(patch, "MAX_DELAY", 0.0005)
         patch_everywhere(patch, "local_now", lambda: self.connection.now + self.connection.local)
 
-    def run(self, world, must_complete=None):
-        """Runs the syncs of a world and one more. Returns how each ended: "complete", "killed", or
-        the message of the error. `must_complete` says whether an error fails the test (None: if the
-        world lets every sync complete).
+    def run(self, world, must_complete=None, looks=()):
+        """Runs the syncs of a world and one more, then heals it. Returns how each ended:
+        "complete", "killed", or the message of the error. `must_complete` says whether an error
+        fails the test (None: if the world lets every sync complete). `looks` are syncs after that:
+        then, everything is there.
         """
-        self.connection = Connection(world, self.sim)
+        self.connection = connection = Connection(world, self.sim)
         must_complete = can_complete(world) if must_complete is None else must_complete
-        whole = world.syncs[-1]._replace(passed=0, fuse=None)
-        ends = [self.connection.sync(sync, must_complete) for sync in (*world.syncs, whole)]
-        self.connection.heal()
-        assert self.connection.sync(whole._replace(passed=MINUTE), True) == "complete"
+        whole = world.syncs[-1]._replace(passed=0, fuse=None, down_after=None)
+        ends = [connection.sync(sync, must_complete) for sync in (*world.syncs, whole)]
+        connection.heal()
+        healthy = whole._replace(passed=MINUTE, behaviour={})
+        assert connection.sync(healthy, True) == "complete"
+        for passed in looks:
+            assert connection.sync(healthy._replace(passed=passed), True) == "complete"
+        if looks:
+            connection.assert_table_equals_truth(whole.start)
         return ends
 
 
@@ -228,6 +265,7 @@ class Connection:
     def __init__(self, world, sim):
         self.world, self.sim, self.destination = world, sim, Destination()
         self.now, self.began, self.local, self.faults = FIRST, None, world.local, world.faults
+        self.lies, self.down_after = world.lies, None
         self.requests = self.most = self.deadline = 0
         self.earliest = min(sync.start for sync in world.syncs)
         self.lock = Lock()
@@ -264,7 +302,9 @@ class Connection:
             self.show()
             if self.requests > self.most or time.monotonic() > self.deadline:
                 return "401"
-        return self.faults.get(request.number)
+            if self.down_after is not None and self.requests > self.down_after:
+                return "503"
+        return self.faults.get(request.number) or self.lies.told(request)
 
     def heal(self):
         """Ends all faults; what is not documented, order and bounds, stays. Both clocks are
@@ -282,7 +322,7 @@ class Connection:
             "resolution",
         )
         self.sim.behaviour = Behaviour(**{name: getattr(old, name) for name in kept})
-        self.local, self.faults = 0, {}
+        self.local, self.faults, self.lies = 0, {}, Lies()
 
     def sync(self, sync, must_complete):
         """Runs one sync, asserts the laws, and returns how it ended."""
@@ -299,10 +339,18 @@ class Connection:
         self.sim._numbers = count(
             1
         )  # faults go by the number of the request: the same in each sync
+        self.sim._connections = count(1)
         self.sim.requests.clear()
+        self.sim.emptied.clear()
+        for name, value in sync.behaviour.items():
+            setattr(self.sim.behaviour, name, value)
+        self.down_after = sync.down_after
+        keys = self.world.settings(sync)
+        if sync.down_after is not None:
+            keys["max_outage_minutes"], must_complete = "0.00002", False
         try:
             with within(SECONDS + 5):
-                done = self.destination.sync(self.sim, sync.fuse, **self.world.settings(sync))
+                done = self.destination.sync(self.sim, sync.fuse, **keys)
             end = "complete" if done else "killed"
         except ConnectorError as error:
             end = str(error)
@@ -317,23 +365,56 @@ class Connection:
 
     def check(self, end, began, start, must_complete):
         rows = self.destination.rows.get(TYPE, {})
-        if end == "complete":
+        if end == "complete" and not any(self.lies):
             missing = sorted(self.required(began, start) - set(rows))
             assert not missing, (
                 f"lost without an error: {len(missing)}, such as {missing[:5]}, with "
                 f"{self.requests} requests"
             )
+        if end == "complete":
+            self.assert_complete_until_holds(start, set(rows))
         elif end != "killed":
             assert end.strip().endswith(".") and len(end.split()) > 5, f"not a sentence: {end!r}"
             assert not must_complete, f"did not complete: {end}"
         for key, row in rows.items():
             number = int(key.removeprefix("id-"))
             occurrence = self.world.occurrences[number]
-            sent = [as_row(event_of(number, occurrence, version)) for version in (0, 1)]
+            sent = [
+                as_row(event_of(number, occurrence, version, contact))
+                for version in (0, 1)
+                for contact in ("1", "2")
+            ]
             assert {name: value for name, value in row.items() if name != "hs_simulated"} in sent
             assert occurrence.moment >= self.earliest
         cursors = self.destination.cursors()
         assert cursors == sorted(cursors)
+
+    def assert_complete_until_holds(self, start, ids):
+        """By the definition in docs/audits.md: an event before it is there if it became visible
+        within a third of its age at the last midnight, and is older than 30 hours. No clock may be
+        wrong.
+        """
+        runs = self.destination.rows["sync_run"].values()
+        until = max(runs, key=lambda row: row["started_at"])["complete_until"]
+        if until is None or self.world.local or "date_offsets" in self.world.behaviour:
+            return
+        midnight = self.now - self.now % DAY_MS
+        for n, each in enumerate(self.world.occurrences):
+            age = midnight - each.moment
+            is_covered = start <= each.moment < to_ms(until) and each.disappears is None
+            if is_covered and age >= 30 * HOUR and each.late <= age / 3:
+                assert f"id-{n}" in ids, f"complete until {until}, and {each} is missing"
+
+    def assert_table_equals_truth(self, start):
+        """Whatever is visible is there, with its present object."""
+        rows = self.destination.rows.get(TYPE, {})
+        for n, each in enumerate(self.world.occurrences):
+            sent = visible_event(n, each, self.now)
+            if sent and each.moment >= start:
+                assert rows[f"id-{n}"]["objectId"] == sent["objectId"], each
+
+    def rows_written(self):
+        return len(self.destination.upserts)
 
     def required(self, began, start):
         """The ids of what was visible when a sync began and still is, without what came later than
@@ -350,7 +431,9 @@ class Connection:
 def changes_of(each):
     """When the visible event changes."""
     return [
-        each.visible + after for after in (0, each.changes, each.disappears) if after is not None
+        each.visible + after
+        for after in (0, each.changes, each.disappears, each.merged)
+        if after is not None
     ]
 
 
@@ -359,11 +442,14 @@ def visible_event(n, each, now):
     age = now - each.visible
     if age < 0 or (each.disappears is not None and age >= each.disappears):
         return None
-    return event_of(n, each, int(each.changes is not None and age >= each.changes))
+    is_merged = each.merged is not None and age >= each.merged
+    version = int(each.changes is not None and age >= each.changes)
+    return event_of(n, each, version, "2" if is_merged else "1")
 
 
-def event_of(n, each, version):
-    return event(iso(each.moment).decode(), n, version=f"v{version}")
+def event_of(n, each, version, contact="1"):
+    sent = event(iso(each.moment).decode(), n, version=f"v{version}")
+    return {**sent, "objectId": contact}
 
 
 def as_row(sent):
@@ -461,16 +547,79 @@ def occurrences(draw):
 
 
 STARTS = st.sampled_from((BASE, BASE, BASE, BASE + 500, BASE + DAY_MS, BASE - 2 * DAY_MS))
+CHANGES = st.fixed_dictionaries({}, optional={
+    "order": st.sampled_from(("ascending", "descending", "shuffled")), "after_inclusive": st.booleans(),
+    "before_inclusive": st.booleans(), "resolution": st.sampled_from(("second", "millisecond")),
+})  # fmt: skip
 SYNCS = st.builds(
     Sync, st.sampled_from((0, SECOND, 10 * MINUTE, 61 * MINUTE, DAY_MS)), st.none() | st.integers(0, 80),
-    st.fixed_dictionaries({}, optional=SETTINGS), STARTS,
+    st.fixed_dictionaries({}, optional=SETTINGS), STARTS, st.just({}) | CHANGES, rarely((0, 3, 12)),
 )  # fmt: skip
 
 
 def worlds():
+    """Everything that is not documented, and every failure; at most six syncs."""
     return st.builds(
-        World, occurrences(), st.lists(SYNCS, min_size=1, max_size=3).map(tuple), behaviours(),
+        World, occurrences(), st.lists(SYNCS, min_size=1, max_size=6).map(tuple), behaviours(),
         st.dictionaries(st.integers(1, 30), st.sampled_from(UNREADABLE), max_size=2),
         st.fixed_dictionaries({**SETTINGS, "lookback_minutes": st.sampled_from(("0", "1", "60", "60"))}), OFFSETS,
         st.sampled_from((0, 0, 7, SECOND)),
+    )  # fmt: skip
+
+
+HONEST = {"order": st.sampled_from(("ascending", "descending", "shuffled")),
+          "resolution": st.sampled_from(("second", "millisecond")), "after_inclusive": st.booleans()}  # fmt: skip
+SIZES = {"page_size": st.integers(1, 5).map(str) | st.sampled_from(("20", "100")),
+         "concurrency": st.sampled_from("148")}  # fmt: skip
+
+
+def lying_worlds():
+    """A history of a month, a first sync that is answered badly, and perhaps a second."""
+    moments = st.integers(0, 28 * DAY_MS).map(BASE.__add__)
+    crowds = st.tuples(moments, st.integers(2, 40)).map(lambda crowd: [crowd[0]] * crowd[1])
+    history = st.tuples(st.lists(moments, max_size=120), st.just([]) | crowds)
+    last = BASE + 29 * DAY_MS  # alone, since each sync reads on from it
+    occurred = history.map(lambda parts: tuple(map(Occurrence, [*parts[0], *parts[1], last])))
+    shard = st.tuples(st.integers(1, 40), st.integers(1, 12)).map(lambda at: (at[0], sum(at)))
+    never, few, some, no_shard = st.just(0.0), st.just(0.05), st.just(0.1), st.just((0, 0))
+
+    def lies_of(silent, partial, missing):
+        return st.builds(Lies, silent, st.booleans(), partial, missing, st.integers(0, 99))
+
+    lies = st.one_of(
+        lies_of(some, never, no_shard), lies_of(never, some, no_shard),
+        lies_of(never, never, shard), lies_of(few, few, shard),
+    )  # fmt: skip
+    syncs = st.sampled_from(((Sync(),), (Sync(), Sync(10 * MINUTE)), (Sync(fuse=30), Sync())))
+    return st.builds(
+        World, occurred, syncs, st.fixed_dictionaries(HONEST), keys=st.fixed_dictionaries(SIZES), lies=lies,
+    )  # fmt: skip
+
+
+DELAYS = st.just(0) | st.integers(0, 2 * HOUR) | st.integers(0, 9 * DAY_MS) | st.sampled_from(
+    (DAY_MS, 2 * DAY_MS, 3 * DAY_MS, 20 * DAY_MS)
+)  # fmt: skip
+SOMETIME = st.none() | st.integers(0, 10 * DAY_MS)
+PASSED = st.sampled_from((HOUR, 6 * HOUR, 6 * HOUR, 23 * HOUR, DAY_MS, 3 * DAY_MS))
+AUDITED = {
+    "page_size": st.sampled_from(("1", "4", "20")), "concurrency": st.sampled_from(("1", "3")),
+    "checkpoint_interval": st.just("3"), "lookback_minutes": st.sampled_from(("0", "60", "5000")),
+}  # fmt: skip
+
+
+def late_worlds(starts=STARTS):
+    """Events that become visible days late, are deleted or change hands, and many syncs."""
+    moments = (
+        st.integers(0, 30 * DAY_MS) | st.integers(0, 30).map(DAY_MS.__mul__) | st.just(5 * DAY_MS)
+    )
+    moments = moments.map((FIRST - 10 * DAY_MS).__add__)
+    late = st.builds(
+        Occurrence, moments, DELAYS, disappears=SOMETIME, merged=SOMETIME,
+    )  # fmt: skip
+    syncs = st.builds(
+        Sync, PASSED, rarely(range(30)), st.fixed_dictionaries({}, optional=AUDITED), starts
+    )
+    return st.builds(
+        World, st.lists(late, max_size=60).map(tuple), st.lists(syncs, min_size=1, max_size=20).map(tuple),
+        st.fixed_dictionaries(HONEST),
     )  # fmt: skip

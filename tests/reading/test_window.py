@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.reading.window import Window, WindowPage, part_of
+from pipeline.reading.window import Window, part_of
 from pipeline.timestamps import SECOND
 from tests.reading.pages import at, event, page_of
 from tests.support import BASE, START
@@ -11,9 +11,7 @@ HOUR = Window(BASE, BASE + 3_600_000)
 
 
 def kept(events, window=HOUR, size=100):
-    return part_of(
-        window, page_of(events, size=size), window.bounds(), len(events), new=True, more=True
-    )
+    return part_of(window, page_of(events, size=size), window.bounds())
 
 
 @pytest.mark.parametrize("start, end, bounds", [(0, 1000, (-1, 1000)), (999, 1001, (-1, 2000)), (1000, 1001, (999, 2000)),
@@ -45,13 +43,13 @@ MOMENTS = [
 
 
 @pytest.mark.parametrize("end", [1500, None])
-def test_a_page_keeps_the_half_open_interval_and_separates_what_is_out_of_range(end):
+def test_a_page_keeps_the_half_open_interval_and_separates_what_is_outside(end):
     window = Window(BASE + 500, None if end is None else BASE + end)
     part = kept([event(BASE + ms) for ms in MOMENTS], window)
     assert [at(event) - BASE for event in part.events] == [
         ms for ms in MOMENTS if ms >= 500 and (end is None or ms < end)
     ]
-    assert [at(event) - BASE for event in part.out_of_range] == [
+    assert [at(event) - BASE for event in part.outside] == [
         -5000,
         *([] if end is None else [3001, 9000]),
     ]
@@ -65,30 +63,23 @@ BROKEN = ["no object", 7, None, [], {}, {"id": "x"}, {"occurredAt": START}, {"id
 def test_a_malformed_event_is_kept_in_its_place(broken):
     events = [event(BASE - 9000), event(BASE), broken, event(BASE + 1)]
     part = kept(events)
-    assert part.events == events[1:] and part.out_of_range == events[:1]
-    assert (part.earliest, part.latest, part.event_count) == (BASE, BASE + 1, 4)
+    assert part.events == events[1:] and part.outside == events[:1]
+    assert (part.earliest, part.latest, len(part.places)) == (BASE, BASE + 1, 4)
 
 
 @pytest.mark.parametrize(
-    "seconds, crowd, ascending",
-    [((0, 1, 2), 1, True), ((0, 2, 2), 2, True), ((2, 2, 0), 2, False), ((1, 1, 1), 3, True)],
+    "seconds, ascending", [((0, 1, 2), True), ((0, 2, 2), True), ((2, 2, 0), False)]
 )
-def test_the_moments_of_a_page_its_crowd_and_its_order(seconds, crowd, ascending):
+def test_the_moments_of_a_page_and_its_order(seconds, ascending):
     part = kept([event(BASE + second * SECOND, n) for n, second in enumerate(seconds)], size=77)
     assert (part.earliest, part.latest) == (
         BASE + min(seconds) * SECOND,
         BASE + max(seconds) * SECOND,
     )
-    assert (part.crowd, part.ascending, part.event_count, part.byte_count) == (
-        crowd,
-        ascending,
-        3,
-        77,
-    )
+    assert (part.ascending, len(part.places), part.byte_count) == (ascending, 3, 77)
     assert part.median == BASE + sorted(seconds)[1] * SECOND
 
 
 def test_a_page_without_events_has_no_moments():
-    assert kept([]) == WindowPage(
-        {"results": []}, [], None, None, None, 0, True, 0, 100, new=True, more=True
-    )
+    part = kept([])
+    assert (part.earliest, part.median, part.latest, part.events) == (None, None, None, [])

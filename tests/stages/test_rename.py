@@ -21,6 +21,7 @@ OLD = [
 RENAMES = st.lists(
     st.sampled_from([
         "hs_url=url", "hs_title=title", "a=b", "b=a", "hs_*=page_*", "hs*=p_*", "x_*=page_a_*", "foo=page_url", "x*=i*",
+        "*=x*", "*_type=*_kind", "i*=j*",
         "hs_*=event_*", "hs_*=_fivetran_*", "my_*=object_*", "hs_*=occ*", "*_id=*_key", "objectId=contact_id", "*=x_*",
         "e=occurred_b", "title=hs_title", "hs_*=properties_*", "geo_lat=lat", "hsUrl=link", "*b=*c",
     ]), max_size=3, unique=True,
@@ -71,6 +72,18 @@ def test_no_rename_moves_a_fixed_column(text, names):
     if renames is not None:
         new = dict(zip(names, new_names(renames, names), strict=True))
         assert all(new[name] == name for name in ("id", "eventType", "occurredAt", "occurred"))
+
+
+@pytest.mark.parametrize(
+    "text", ["*=x*", "*_type=*_kind", "i*=j*", "occurred*=at*", "*d=*e", "*_at=*_on"]
+)
+def test_a_pattern_that_matches_a_fixed_column_leaves_it_and_renames_others(text):
+    renames = read(rename_columns=text).rename_columns
+    others = ("id_type", "occurred_x_at", "index", "hs_id")
+    names = (*FIELDS, *others, "occurred")
+    new = dict(zip(names, new_names(renames, names), strict=True))
+    assert all(new[name] == name for name in ("id", "eventType", "occurredAt", "occurred"))
+    assert any(new[name] != name for name in others)
 
 
 @law
