@@ -125,8 +125,10 @@ class Plan:
             return False
         limit = MAX_WALK_PAGES if task.expected_density or task.walks else UNCUT
         if found.pages == 1 and limit == UNCUT:
-            if found.latest - found.earliest < SECOND:  # a burst, and perhaps all of it
-                return False
+            if not found.is_full or found.latest - found.earliest < SECOND:
+                return (
+                    False  # HubSpot grants less than is known, or a burst is perhaps all there is
+                )
             limit = CERTAIN
         return found.new_pages + self.pages_to_come(task) > limit
 

@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any
 
 from pipeline.errors import BadAnswer, ConnectorError
+from pipeline.fingerprints import Sum
 from pipeline.hubspot.events_api import occurred_ms
 from pipeline.reading.cutting import READ_AHEAD, Plan
 from pipeline.reading.task import Batch, Task
@@ -35,7 +36,7 @@ from pipeline.timestamps import MINUTE, Span, to_text
 
 MAX_WALKS = 5  # beyond the first, through one second, which cannot be cut
 MAX_ANEW = 32  # walks begun anew allowed: this, plus 8 per worker, plus 4 per whole window
-UNCLEAR = Inconclusive("HubSpot's pages ended without saying so clearly.")
+UNCLEAR = "HubSpot's pages ended without saying so clearly."
 
 
 def fetch_batch(pages: Iterator[WindowPage], most: int) -> Batch:
@@ -261,7 +262,7 @@ class Reader:
             if pages[-1].is_plain or task.holds_the_same():
                 self._complete(task)
             else:
-                self._walk_again(task, UNCLEAR)
+                self._walk_again(task, Inconclusive(UNCLEAR), task.findings.held)
         elif self._plan.is_too_full(task):
             self._replace(task, *self._plan.recut(task))
 
@@ -283,18 +284,19 @@ class Reader:
                 "names a next one."
             )
 
-    def _walk_again(self, task: Task, why: Inconclusive) -> None:
-        """Replaces a window after a walk that proves nothing. An unclear end is checked by walking
-        again with another page size; a divisible window is cut smaller; a one-second window is
-        walked again with nothing else running, since cursors may expire after a few requests.
+    def _walk_again(self, task: Task, why: Inconclusive, held: Sum | None = None) -> None:
+        """Replaces a window after a walk that proves nothing; `held` is what it held, if it came to
+        an end. That is checked by walking again with another page size; a divisible window is cut
+        smaller; a one-second window is walked again with nothing else running, since cursors may
+        expire after a few requests.
         """
         self._anew += 1
-        held = task.findings.held if why is UNCLEAR else None
         limit = another_size(task.limit or self._plan.page_events, self._plan.page_events)
         again = Task(
             task.window,
             task.density,
             task.expected_density,
+            known_events=None if held is None else task.findings.event_count,
             held_before=held,
             walks=task.walks + 1,
             limit=limit,

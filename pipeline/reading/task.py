@@ -36,6 +36,7 @@ class Findings:
     median: int | None = None  # of the last page
     latest: int | None = None
     fullest: int = 0  # its largest page, in events
+    is_full: bool = True  # whether each page holds as many as were asked for
     last_density: float = 0.0  # of the last page
     ascending: bool = True
 
@@ -45,6 +46,7 @@ class Findings:
         events, total = page.held
         self.held = Sum(self.held.events + events, (self.held.total + total) % MODULUS)
         self.fullest = max(self.fullest, len(page.places))
+        self.is_full &= page.is_full
         if page.earliest is not None and page.latest is not None:
             self.ascending &= page.ascending and (
                 self.latest is None or page.earliest >= self.latest
@@ -76,7 +78,7 @@ class Task:
 
     `density`: events per ms. Counted once the window is whole; until then estimated from its parent
     window, or None. `expected_density` is what its walk was planned with. `known_events`: how many
-    it held when it was last read, by an earlier sync.
+    it held when it was last read to an end, perhaps by an earlier sync.
 
     Of earlier walks of this sync: `known` are events that they read of the window, `unreleased`
     those of them that wait to be released, `held_before` is what the last one held (None: it came

@@ -70,7 +70,8 @@ class WindowPage:
     `events` are the window's own (those without a readable moment included), in HubSpot's order;
     `outside` those outside the bounds that were asked for, `answer` is HubSpot's. `earliest`,
     `median` and `latest` are moments of the own events (ms; None: there is none), `ascending` says
-    whether they are in order. `places` are all events of the page, `byte_count` is its size.
+    whether they are in order. `places` are all events of the page, `byte_count` is its size, `is_full` says that
+    it holds as many as were asked for.
 
     A walk adds `is_new` (one of its events was not yet known), `held` (what is new and settled)
     and, on its last page, `is_end` and `is_plain` (whole.py). `is_counted` is false for what is
@@ -86,6 +87,7 @@ class WindowPage:
     latest: int | None = None
     ascending: bool = True
     byte_count: int = 0
+    is_full: bool = False
     is_new: bool = False
     held: Sum = EMPTY
     is_end: bool = False
@@ -115,6 +117,7 @@ def part_of(window: Window, page: Page, bounds: Bounds) -> WindowPage:
         latest,
         ascending=moments == ordered,
         byte_count=page.size,
+        is_full=page.full,
     )
 
 

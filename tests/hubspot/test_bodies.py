@@ -87,7 +87,7 @@ class Answered(Client):
 
     bodies = ()
 
-    def _attempt(self, url, query, stop):
+    def _attempt(self, url, query, stop, is_retry):
         return 200, bytearray(self.bodies.pop(0) if len(self.bodies) > 1 else self.bodies[0])
 
 

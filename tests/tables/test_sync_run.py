@@ -53,7 +53,7 @@ def rows_in(delivered):
 
 
 @pytest.mark.parametrize("keys", [{}, {"concurrency": "1"}, {"concurrency": "16", "page_size": "7"}, {"table_layout": "single"},
-                                  {"event_types": TYPE}, {"dedupe_window": "0"}], ids=str)  # fmt: skip
+                                  {"event_types": TYPE}, {"dedupe_window": "0", "page_size": "400"}], ids=str)  # fmt: skip
 def test_the_figures_of_a_complete_sync_are_true(keys):
     with served() as sim:
         row, error, delivered = sync(sim, **keys)
