@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -57,7 +57,8 @@ class Reader:
     `fetch(request, stop)` returns one page and raises when `stop` is set; `now` is the later of the
     clocks (ms): what is dated after it does not move the watermark. `settled` returns the moment
     (ms) before which two walks are compared, since at the live end they never agree. Events outside
-    the range and before `floor` (ms) are dropped; `warn` receives a message for the operator.
+    the range and before `floor` (ms) are dropped; `warn` receives a message for the operator. The
+    workers are those of `pool`, or its own.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Reader:
         floor: int = 0,
         warn: Callable[[str], None] = lambda sentence: None,
         settled: Callable[[], int] | None = None,
+        pool: Executor | None = None,
     ):
         self.fetch, self.now, self.concurrency, self.floor = fetch, now, concurrency, floor
         self._warn = cache(warn)  # each sentence once
@@ -87,8 +89,9 @@ class Reader:
         self._anew = 0  # walks begun anew
         self._whole = 0  # windows
         self._workers = concurrency
+        self._shared = pool
         # starts no thread before the first job
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="hubspot")
+        self._pool = pool or ThreadPoolExecutor(concurrency, thread_name_prefix="hubspot")
         self._started = 0.0  # monotonic seconds
         self._stop = threading.Event()
 
@@ -98,20 +101,32 @@ class Reader:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._shared is None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        else:
+            wait([task.job for task in self._queue if task.job and not task.job.cancel()])
 
-    def pages(self, span: Span, known_events: int | None = None) -> Iterator[dict[str, Any]]:
-        """The pages of a time range, as HubSpot sent them: window by window in order, within one as
-        HubSpot lists them. A page with `counted` False is out of turn: a walk that does not count
-        has read it.
+    def open(self, span: Span, known_events: int | None = None) -> None:
+        """Sends the first request for a time range (ms), so that `pages` need not wait for it.
 
         `known_events` is how many the range held when it was last read: if they fill few pages, it
-        is read uncut. Raises what `fetch` raises, where the page would have come, and BadAnswer if
-        no walk comes to an end.
+        is read uncut.
         """
         self._queue = [Task(Window(*span), known_events=known_events)]
         self.position = self._latest = span[0]
         self._frontier = span[0]
+        self._schedule()
+
+    def pages(self, span: Span, known_events: int | None = None) -> Iterator[dict[str, Any]]:
+        """The pages of a time range, as HubSpot sent them: window by window in order, within one as
+        HubSpot lists them. A page with `counted` False is out of turn: a walk that does not count
+        has read it. `known_events` as for `open`, which need not have been called.
+
+        Raises what `fetch` raises, where the page would have come, and BadAnswer if no walk comes to
+        an end.
+        """
+        if not self._queue:
+            self.open(span, known_events)
         while self._queue:
             self._schedule()
             head = self._queue[0]
