@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shlex
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from backfill import backfill
 from pipeline import ConnectorError, read_settings
 from pipeline.__main__ import read_json
 
-CONFIGURATION = Path("configuration.json")
+CONFIGURATION = "configuration.json"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,9 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--hours", type=int, default=24, help="of history in a file, 1 to 24 or days; default: 24"
     )
-    options = parser.parse_args(arguments)
     try:
-        run(options.address, options.scheduler, options.hours)
+        run(**vars(parser.parse_args(arguments)))
     except (ConnectorError, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -42,21 +40,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(address: str, scheduler: str | None, hours: int) -> None:
     """Backfills, and prints what there is then and how to go on."""
-    settings = read_settings(read_json(CONFIGURATION))
-    # a worker of its own for each CPU: threads would share one
-    cluster = {} if scheduler else {"threads_per_worker": 1, "dashboard_address": ":0"}
-    with Dask(scheduler, **cluster) as dask:
+    settings = read_settings(read_json(Path(CONFIGURATION)))
+    here = {} if scheduler else {"threads_per_worker": 1, "dashboard_address": ":0"}
+    with Dask(scheduler, **here) as dask:
         left = backfill(dask, settings, address, hours, lambda line: sys.stderr.write(f"{line}\n"))
     end = next(iter(left.state["event_types"].values()))["occurred"]
     # not over an earlier one, from which a connection may have gone on
-    state = Path(f"state-{end}.json".replace(":", ""))
-    state.write_text(json.dumps(left.state), encoding="utf-8")
-    for table, rows in left.rows.items():
-        sys.stdout.write(f"{table}: {rows:,} rows\n")
+    state = f"state-{end}.json".replace(":", "")
+    Path(state).write_text(json.dumps(left.state), encoding="utf-8")
+    counted = [f"{table}: {rows:,} rows" for table, rows in left.rows.items()]
     sys.stdout.write(
-        f"All of it up to {end} is at {address}. The state from which a connection goes on is in "
-        f"{state}; docs/scale.md says how to give it to Fivetran. To go on from it here:\n"
-        f"fivetran debug --configuration {CONFIGURATION} --state {shlex.quote(str(state))}\n"
+        "\n".join(counted) + f"\nAll of it up to {end} is at {address}. The state from which a "
+        f"connection goes on is in {state}: docs/scale.md says how to give it to Fivetran. To go "
+        f"on here:\nfivetran debug --configuration {CONFIGURATION} --state {state}\n"
     )
 
 

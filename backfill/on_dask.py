@@ -9,16 +9,16 @@ earlier: what happened before it is visible by then.
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dask.distributed import Client as Dask
 from dask.distributed import KilledWorker, as_completed
 
-from backfill.storage import Footer, StorageError, address_of, clean, files, footers, prove_shared
+from backfill.marks import prove_shared
 from backfill.windows import HOUR, Window, file_of, names_of, plan, rejects_of
 from backfill.worker import hubspot_client, read_window
+from frames.storage import address_of, clean, files, footers
 from pipeline import ConnectorError, Settings
 from pipeline.config.event_types import NONE_SELECTED, select_asking
 from pipeline.connection.reporting import format_duration, throttle
@@ -32,9 +32,7 @@ PROGRESS_SECONDS = 5.0  # between two progress messages, at least
 
 
 class Backfilled(NamedTuple):
-    """The result of a backfill, beside its files: the state to start the connector with, and the
-    number of rows by table.
-    """
+    """The state to start the connector with, and the number of rows by table."""
 
     state: dict[str, Any]
     rows: Counter[str]
@@ -48,16 +46,13 @@ def backfill(
     tell: Callable[[str], Any] = lambda sentence: None,
 ) -> Backfilled:
     """Writes the history of every event type from `settings.start` on to a storage that this
-    machine and all workers reach (a folder, s3://…, whatever fsspec knows), as
-    <table>/day=<date>/<window>.parquet. A window is `hours` long: a divisor of 24, or for few events
-    a multiple, which makes it from=<date>, since it spans several days. `tell` gets a progress
-    message every few seconds.
+    machine and all workers reach, a Parquet file for each window of `hours` (a divisor or a multiple
+    of 24). `tell` gets a progress message every few seconds.
 
     A window whose file exists is done: start an interrupted backfill again to resume it, or a
-    finished one later to add what has happened since. The windows of a lost worker go to another;
-    Dask gives a window up after it has lost four workers. Raises ConnectorError as a sync does, if
-    the storage cannot be used or lacks rows, and for windows that were given up; ValueError if the
-    storage has files of other windows.
+    finished one later to add what has happened since. The windows of a lost worker go to another.
+    Raises ConnectorError as a sync does, if the storage cannot be used or lacks rows, and for
+    windows with which four workers were lost; ValueError for files of other windows.
     """
     address = address_of(address)
     try:
@@ -66,31 +61,39 @@ def backfill(
             event_types = select_asking(settings.event_types, hubspot.event_types).names
             if not event_types:
                 raise SettingsError(NONE_SELECTED)
-            hubspot.page(  # sets HubSpot's clock and the rate limit
-                events_api.query(event_types[0], limit=1)
-            )
+            # sets HubSpot's clock and the rate limit
+            hubspot.page(events_api.query(event_types[0], limit=1))
             began = hubspot.clock.earlier()
         end = (began - settings.lookback) // (hours * HOUR) * hours * HOUR
         windows = plan(event_types, settings.start, end, hours)
-        there = footers(address, names_of(windows, files(address)))
+        there = look(address, names_of(windows, files(address)))
         missing = [window for window in windows if file_of(window) not in there]
-        arguments = {"settings": settings, "address": address, "mark": mark}
-        reported = read(dask, missing, len(windows) - len(missing), tell, **arguments)
-        there |= footers(address, files(address) & reported.keys())
+        given = {"settings": settings, "address": address, "mark": mark}
+        reported = read(dask, missing, len(windows) - len(missing), tell, **given)
+        there |= look(address, files(address) & reported.keys())
         prove(address, reported, there)
     finally:
         clean(address)
-    cursor, start = to_text(max(end, settings.start)), to_text(settings.start)
-    delivered = Progress(cursor, read_at=to_text(began), start_date=start)
-    progress = {
-        name: replace(delivered, fingerprint=settings.fingerprint(name)) for name in event_types
-    }
-    rows: Counter[str] = Counter()
+    rows = Counter[str]()
     for window in windows:
-        rows[window.event_type] += there[file_of(window)].rows
-        if rejects := there.get(rejects_of(window)):
-            rows[REJECTED_EVENT] += rejects.rows
-    return Backfilled(state_dict(progress, api_base_url=settings.api_base_url), rows)
+        rows[window.event_type] += there[file_of(window)]
+        rows[REJECTED_EVENT] += there.get(rejects_of(window), 0)
+    start = settings.start
+    progress = {
+        name: Progress(
+            occurred=to_text(max(end, start)),
+            read_at=to_text(began),
+            start_date=to_text(start),
+            fingerprint=settings.fingerprint(name),
+        )
+        for name in event_types
+    }
+    return Backfilled(state_dict(progress, api_base_url=settings.api_base_url), +rows)
+
+
+def look(address: str, names: set[str]) -> dict[str, int]:
+    """The rows that the footers of these files name."""
+    return {name: footer.num_rows for name, footer in footers(address, names)}
 
 
 def read(
@@ -111,12 +114,12 @@ def read(
         )
 
     def run(windows: list[Window]) -> list[Window]:
-        """Returns those of the windows that were given up."""
+        """Returns the windows with which four workers were lost."""
         nonlocal done
-        tasks = dask.map(read_window, windows, pure=False, **arguments)
+        lost, tasks = [], dask.map(read_window, windows, pure=False, **arguments)
         # a result that is still held when its worker dies would be read again
-        held, given_up = dict(zip(tasks, windows, strict=True)), []
-        del tasks
+        held = dict(zip(tasks, windows, strict=True))
+        tasks.clear()
         try:
             for task in as_completed(list(held)):
                 window = held.pop(task)
@@ -124,22 +127,20 @@ def read(
                     reported.update(task.result())
                     done += 1
                 except KilledWorker:
-                    given_up.append(window)
+                    lost.append(window)
                 report_sometimes()
         finally:
             dask.cancel(list(held))
-        return given_up
+        return lost
 
     report()
     report_sometimes = throttle(PROGRESS_SECONDS, report)
-    given_up = run(windows)
-    if len(given_up) > 1:  # one may have waited on each of the workers that died of another
-        given_up = [window for each in given_up for window in run([each])]
+    lost = run(windows)
+    if len(lost) > 1:  # one may have waited on each of the workers that died of another
+        lost = [window for each in lost for window in run([each])]
     report()
-    if given_up:
-        named = [
-            f"{name} from {to_text(start)} to {to_text(end)}" for name, start, end, _ in given_up
-        ]
+    if lost:
+        named = [f"{name} from {to_text(start)} to {to_text(end)}" for name, start, end, _ in lost]
         raise ConnectorError(
             f"Four workers died while they read {', '.join(named)}. All other windows are written. "
             "Cure: look into the log of a worker (does it lack memory?), and start again: only what "
@@ -148,14 +149,14 @@ def read(
     return reported
 
 
-def prove(address: str, reported: dict[str, int], there: dict[str, Footer]) -> None:
-    """Raises StorageError, with a name, if files are not there, or not with the rows reported."""
-    wrong = [name for name in reported if name not in there or there[name].rows != reported[name]]
-    if wrong:
-        found = f"it has {there[wrong[0]].rows:,}" if wrong[0] in there else "it is not there"
-        raise StorageError(
+def prove(address: str, reported: dict[str, int], there: dict[str, int]) -> None:
+    """Raises ConnectorError, with a name, if files are not there, or not with the rows reported."""
+    if wrong := [name for name in reported if there.get(name) != reported[name]]:
+        name = wrong[0]
+        found = f"it has {there[name]:,}" if name in there else "it is not there"
+        raise ConnectorError(
             f"Of {len(reported):,} files that workers have written, {len(wrong):,} are not at "
-            f"{address} as they were reported, such as {wrong[0]}: {reported[wrong[0]]:,} rows, and "
-            f"{found}. Cure: see that every worker reaches this address, and start again: what is "
-            "missing is read."
+            f"{address} as they were reported, such as {name}: {reported[name]:,} rows, and {found}. "
+            "Cure: see that every worker reaches this address, and start again: what is missing is "
+            "read."
         )

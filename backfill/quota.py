@@ -1,12 +1,11 @@
 """One rate limit for all workers, since an account's limit does not grow with the machines that use
 it.
 
-It lives in Dask's scheduler: every request of every worker is granted there, and the headers of
-HubSpot's answers are sent there. Simpler designs do less. With a rate limit in each worker, the
-others show up only in headers that are a request old: twelve workers at a limit of 30 a second had
-a fifth of their requests refused. With a share of the limit for each, workers take each other for
-other integrations and leave the limit to them, which halved their throughput. A semaphore bounds
-concurrency, not requests in ten seconds. A Dask actor dies with its worker.
+It lives in Dask's scheduler, which grants every request of every worker and gets the headers of
+HubSpot's answers. With a rate limit in each worker, others show up only in headers that are a
+request old: of twelve workers at 30 requests a second, a fifth was refused. With a share for each,
+workers take each other for other integrations, which halved their throughput. A semaphore bounds
+concurrency, not requests in ten seconds, and a Dask actor dies with its worker.
 """
 
 import hashlib
@@ -22,9 +21,7 @@ from pipeline.hubspot.rate_limit import RateLimit
 
 
 class RateLimitPlugin(SchedulerPlugin):
-    """The rate limit of one account, in the scheduler for as long as it runs: every backfill of the
-    account shares it.
-    """
+    """The rate limit of one account, for all its backfills, as long as the scheduler runs."""
 
     idempotent = True  # registering it again keeps the one that is there
 
@@ -53,9 +50,7 @@ class SharedRateLimit(RateLimit):
         return float(self._call("try_acquire"))
 
     def update(self, headers: Mapping[str, str]) -> None:
-        limits = {k: v for k, v in headers.items() if k.lower().startswith("x-hubspot-ratelimit-")}
-        if limits:
-            self._call("update", headers=limits)
+        self._call("update", headers=dict(headers))
 
     def hold_for(self, seconds: float) -> None:
         self._call("hold_for", seconds=seconds)

@@ -1,7 +1,7 @@
 """The windows of a backfill, and the files that their rows are written to."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ def file_of(window: Window) -> str:
     """
     start, end = to_text(window.start), to_text(window.end)
     date = f"{'day' if window.hours <= 24 else 'from'}={start[:10]}"
-    return f"{table_name(window.event_type)}/{date}/" + f"{start}_{end}.parquet".replace(":", "")
+    return f"{table_name(window.event_type)}/{date}/{start}_{end}.parquet".replace(":", "")
 
 
 def rejects_of(window: Window) -> str:
@@ -57,15 +57,15 @@ def rejects_of(window: Window) -> str:
     return f"{REJECTED_EVENT}/{date}/{table}_{file}"
 
 
-def names_of(windows: Iterable[Window], there: Collection[str]) -> set[str]:
-    """The files of these windows among those that are there. Raises ValueError if there are files
-    of other windows, which would hold some events twice.
+def names_of(windows: Iterable[Window], there: Iterable[str]) -> set[str]:
+    """The files of these windows among those that are there. Raises ValueError if others are of
+    other windows, which would hold some events twice.
     """
-    names = {name(window) for window in windows for name in (file_of, rejects_of)}
     files = {name for name in there if re.fullmatch(r"[^/]+/[^/]+=[^/]+/[^/]+\.parquet", name)}
-    if others := sorted(files - names):
+    others = files.difference(name(window) for window in windows for name in (file_of, rejects_of))
+    if others:
         raise ValueError(
-            f"{others[0]} is from another backfill (another start date, or other hours): use "
+            f"{min(others)} is from another backfill (another start date, or other hours): use "
             "another address."
         )
-    return names & files
+    return files

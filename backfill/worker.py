@@ -8,10 +8,11 @@ from typing import Any
 from dask.distributed import Client as Dask
 from dask.distributed import get_client, get_worker
 
+from backfill.marks import exchange_marks
 from backfill.quota import SharedRateLimit
-from backfill.storage import exchange_marks, put
 from backfill.windows import Window, file_of, rejects_of
 from frames.parquet import RowFile
+from frames.storage import put
 from frames.text import COLUMNS
 from pipeline import Client, Reader, Settings, protect, protection
 from pipeline.config.connect import query_for
@@ -22,14 +23,13 @@ from pipeline.timestamps import to_text
 
 
 def read_window(window: Window, settings: Settings, address: str, mark: str) -> dict[str, int]:
-    """Reads one window into its files. Returns the number of rows in each, by name."""
+    """Reads one window into its files. Returns the number of rows of each, by name."""
     exchange_marks(address, mark)
     with (
         TemporaryDirectory(dir=get_worker().local_directory) as folder,
         hubspot_client(get_client(), settings) as hubspot,
     ):
-        file = RowFile(Path(folder, "rows"), COLUMNS)
-        rejected = RowFile(Path(folder, "rejects"))
+        file, rejected = RowFile(Path(folder, "rows"), COLUMNS), RowFile(Path(folder, "rejects"))
         write_rows(window, settings, hubspot, file, rejected)
         written = {rejects_of(window): rejected} if rejected.rows else {}
         written[file_of(window)] = file  # the last: where it is, the window is done
@@ -44,15 +44,16 @@ def write_rows(
     """Runs the stages over one window, one page after another: concurrency comes from the
     workers.
     """
+    event_type, start, end, _ = window
     protect_event = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)
 
     def reject(event: Any, reason: str) -> None:
         (event,) = protect(protect_event, [event])
-        rejected.add(rejected_row(window.event_type, event, reason, to_text(hubspot.clock.now())))
+        rejected.add(rejected_row(event_type, event, reason, to_text(hubspot.clock.now())))
 
-    fetch = partial(fetch_page, hubspot, query_for(settings, window.event_type))
+    fetch = partial(fetch_page, hubspot, query_for(settings, event_type))
     with Reader(fetch, hubspot.clock.later) as reader:
-        for row in rows(settings, reader, window.event_type, (window.start, window.end), reject):
+        for row in rows(settings, reader, event_type, (start, end), reject):
             file.add(row)
 
 

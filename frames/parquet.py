@@ -5,15 +5,15 @@ readers can unite them by name.
 """
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from frames.batches import ROWS
 from frames.text import text_columns
-
-ROWS = 20_000  # held as Python objects, and in a row group of the file
 
 
 class RowFile:
@@ -40,11 +40,11 @@ class RowFile:
             pickle.dump(self._pending, waiting)
         self._pieces, self._pending = self._pieces + 1, []
 
-    def finish(self) -> Path:
-        """Writes the Parquet file, and returns its path."""
+    def finish(self, metadata: Mapping[str, str] | None = None) -> Path:
+        """Writes the Parquet file, with metadata in its footer. Returns its path."""
         self._set_aside()
         columns = tuple(self._columns)
-        schema = pa.schema([(name, pa.string()) for name in columns])
+        schema = pa.schema([(name, pa.string()) for name in columns], metadata)
         with (
             self._waiting.open("rb") as waiting,
             pq.ParquetWriter(self.path, schema, compression="zstd") as writer,

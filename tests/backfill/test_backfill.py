@@ -18,9 +18,10 @@ from dask.distributed import Client as Dask
 from dask.distributed import LocalCluster
 
 from backfill import backfill, windows
-from backfill.storage import HIDDEN, address_of, leave_mark
+from backfill.marks import leave_mark
 from backfill.windows import HOUR, Window, file_of, rejects_of
 from backfill.worker import read_window
+from frames.storage import HIDDEN, address_of
 from frames.text import as_text
 from pipeline import read_settings
 from pipeline.connection.spans import main_span
@@ -209,6 +210,15 @@ def test_a_second_run_reads_only_what_is_missing(dask, tmp_path):
         assert len(sim.requests) == before + 2  # the clock, and the window
         with pytest.raises(ValueError, match="another backfill"):
             backfill(dask, settings_of(sim), tmp_path, hours=8)
+
+
+def test_a_file_that_is_broken_is_written_anew(dask, tmp_path):
+    with hubspot() as sim:
+        first = backfill(dask, settings_of(sim), tmp_path)
+        broken = sorted(tmp_path.glob(f"{TYPE}/*/*"))[7]
+        broken.write_bytes(broken.read_bytes()[:-50])
+        assert backfill(dask, settings_of(sim), tmp_path).rows == first.rows
+    assert len(rows_of(tmp_path)) == first.rows[TYPE]
 
 
 def test_all_workers_share_one_quota(dask, tmp_path):

@@ -60,9 +60,7 @@ def test_a_worker_with_a_disk_of_its_own_is_told_before_the_first_window(dask, f
         worker(dask.scheduler.address, *apart(folder, mount)),
     ):
         dask.wait_for_workers(2)
-        with pytest.raises(
-            ConnectorError, match="not the same for this machine.*Cure: name one"
-        ) as told:
+        with pytest.raises(ConnectorError, match="not the same here.*Cure: name an") as told:
             backfill(dask, read_settings(configuration(sim)), folder)
         assert str(told.value).count("tcp://") == 1
         assert len(sim.requests) <= 5

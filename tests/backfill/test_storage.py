@@ -12,8 +12,9 @@ from dask.distributed import Client as Dask
 from dask.distributed import LocalCluster
 from moto.server import ThreadedMotoServer
 
-from backfill import backfill, storage
-from backfill.storage import HIDDEN, address_of, files, put
+from backfill import backfill
+from frames import storage
+from frames.storage import HIDDEN, address_of, files, put
 from pipeline import ConnectorError, read_settings
 from simulator import Simulator, generated
 from tests.support import TYPE, configuration
