@@ -3,7 +3,7 @@
 --
 -- One row per event type:
 --   event_type       as in HubSpot
---   complete_until   an event that occurred before it, is older than 30 hours and became visible within a third of its age,
+--   complete_until   an event that occurred before it, is older than 54 hours and became visible within a third of its age,
 --                    is in the table (docs/audits.md says exactly what is promised); NULL if no sync completed the type, or
 --                    if audits are off
 --   as_of            when the sync that says so began; NULL if none completed the type

@@ -137,9 +137,7 @@ def _show() -> None:
         print(f"  {visits:>6,} visits  {url[:80]}")
     print(f"{_path('state.json')}, from which the next sync resumes:")
     state = (FILES / "state.json").read_text(encoding="utf-8")
-    print(
-        "  " + re.sub(r'("stretches":"[^"]{10})[^"]*', r"\1…", state)
-    )  # what audits compare is long
+    print("  " + re.sub(r'("ledger":"[^"]{10})[^"]*', r"\1…", state))  # what audits compare is long
 
 
 def _path(name: str) -> str:

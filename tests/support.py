@@ -7,6 +7,7 @@ from itertools import cycle
 from typing import Any
 
 from pipeline import Sink, read_settings, sync
+from pipeline.tables.audited_range import SCHEMA as AUDITED_RANGE
 from pipeline.timestamps import to_ms, to_text
 from simulator import Simulator
 
@@ -18,8 +19,8 @@ TYPE = "e_visited_page"
 
 @dataclass
 class Delivered:
-    """A sink that keeps what a sync delivers: rows by table and id (as a destination would),
-    upserts in order, states.
+    """A sink that keeps what a sync delivers: rows by table and key (as a destination would),
+    upserts of events in order, states.
     """
 
     rows: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
@@ -29,10 +30,12 @@ class Delivered:
     log: list[str] = field(default_factory=list)
 
     def upsert(self, table: str, row: dict[str, Any]) -> None:
-        key = row.get("id") or str(row)  # a table without an id has a key of several columns
+        key = (
+            row["id"] if "id" in row else tuple(row[name] for name in AUDITED_RANGE["primary_key"])
+        )
         self.rows.setdefault(table, {})[key] = row
-        if "id" in row and table != "sync_run":
-            self.upserts.append(row["id"])
+        if table not in ("sync_run", "audited_range"):
+            self.upserts.append(key)
 
     def sink(self) -> Sink:
         return Sink(self.upsert, self.states.append, self.warnings.append, self.log.append)

@@ -1,3 +1,3 @@
-"""What was delivered, as stretches of time with a fingerprint each: how a sync knows, days later,
-that something came late.
+"""The second look: one reading proves nothing, so all that is delivered is counted again, days
+later, and only what differs is written.
 """

@@ -1,119 +1,138 @@
-"""The ledger of one event type: while a sync delivers events, it counts those behind the watermark,
-stretch by stretch.
-"""
+"""The ledger of one event type: what a sync delivers behind the watermark becomes cells."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from pipeline.audits.stretches import (
-    CELL,
-    MODULUS,
-    RECENT,
-    Stretch,
-    fingerprint,
-    merge,
-    next_age,
-    unsettled,
+from pipeline.audits.cells import (
+    Cell,
+    Kind,
+    clip,
+    next_look_day,
+    second_look_day,
+    splice,
+    width,
 )
-from pipeline.hubspot.events_api import PROPERTIES, occurred_ms
-from pipeline.recent import Recent
+from pipeline.audits.count import Count
+from pipeline.audits.subject import CLOCK_SLACK, Site, Subject, cells_of, keep_cells
+from pipeline.timestamps import DAY
 
 
 class Ledger:
-    """The stretches of one event type, continued from those of earlier syncs (`stretches`,
-    contiguous).
+    """Counts what is delivered of a range that begins at `begin` (ms) and is new, or a gap before
+    what is there up to `end`.
 
-    `begin` is where this sync begins to read; what it skips after them is delivered again one day.
-    `read_again_from` returns where the next sync will begin, at the latest: what occurred later
-    need not be counted. `fine` events fill a stretch, `most` stretches are kept, and what occurred
-    before `oldest` is never audited. Times are ms UTC.
+    `before()` is where the next sync begins to read at the latest (ms).
     """
 
     def __init__(
         self,
-        stretches: list[Stretch],
+        site: Site,
+        subject: Subject,
         begin: int,
-        now: int,
-        fine: int,
-        most: int,
-        oldest: int,
-        read_again_from: Callable[[], int] | None = None,
+        end: int | None = None,
+        before: Callable[[], int] = lambda: 2**62,
     ):
-        self._now, self._fine, self._most = now, max(1, fine), most
-        self._read_again_from, self._before = (
-            read_again_from,
-            0,
-        )  # 0: not known before the first event
-        self.end = stretches[-1].end if stretches else max(begin, oldest)
-        skipped = [unsettled(self.end, begin)] if self.end < begin else []
-        self._earlier = [*stretches, *skipped]
-        self.end = self._earlier_end = max(self.end, begin)
-        self._closed = self._earlier.copy()
-        self._begin, self._count, self._total = self.end, 0, 0  # the stretch that is still open
-        self._pending: dict[
-            int, tuple[int, int]
-        ] = {}  # number and sum of events not yet behind the watermark, by ms
-        self._recent = Recent(RECENT)
-        self.small_property: str | None = None  # one with a short value, to ask for in an audit
+        self._site, self._subject = site, subject
+        self._cells = cells_of(site, subject)
+        if end is not None:
+            self._cells = _with_gap(self._cells, site.settings.start, begin, end)
+        elif self._cells:
+            reached = self._cells[-1].end
+            skipped = [Cell(reached, begin, Kind.LOST)] if reached < begin else []
+            self._cells, begin = [*self._cells, *skipped], max(reached, begin)
+        self._silent_until = subject.saved().silent_until or 0
+        self._count = counting(
+            site, begin, site.settings.page_size, 0 if end else self._silent_until, before
+        )
 
     def add(self, event: Any) -> None:
-        """Adds an event that is delivered, unless its time was counted by an earlier sync, or is
-        read again by the next.
-        """
-        ms = occurred_ms(event)
-        if not self._before:
-            self._before = self._read_again_from() if self._read_again_from else 2**62
-            self.small_property = _small_property(event)
-        if ms is None or not self.end <= ms < self._before:
-            return
-        number = fingerprint(event)
-        if not self._recent.add(number):
-            return
-        count, total = self._pending.get(ms, (0, 0))
-        self._pending[ms] = count + 1, (total + number) % MODULUS
+        """Counts an event that is delivered."""
+        if self._subject.name not in self._site.small_properties:
+            self._site.note_small_property(self._subject.name, event)
+        self._count.add(event)
 
     def close(self, end: int) -> None:
-        """Closes the stretches up to `end`: everything before it is delivered, and was added."""
-        if end <= self.end:
-            return
-        for ms in sorted(ms for ms in self._pending if ms < end):
-            self._move_to(ms)
-            if self._count >= self._fine:
-                self._cut(ms)
-            count, total = self._pending.pop(ms)
-            self._count, self._total = self._count + count, (self._total + total) % MODULUS
-        self._move_to(end)
-        if len(self._closed) > self._most * 5 // 4:
-            self._closed = merge(self._closed, self._now, self._fine, self._most)
+        """Closes the cells up to `end` (ms): all before it is delivered."""
+        self._count.close(end)
 
-    def until(self, end: int) -> list[Stretch]:
-        """The stretches up to `end`, from which the next sync reads: those of earlier syncs if this
-        one has not come further.
-        """
-        if end <= self._earlier_end:
-            return self._earlier
-        self.close(end)
-        open_ = [self._stretch(self.end)] if self.end > self._begin else []
-        return merge([*self._closed, *open_], self._now, self._fine, self._most)
-
-    def _move_to(self, end: int) -> None:
-        """Moves the end of what is counted; cuts at each border of cells on the way."""
-        while (border := (self._begin // CELL + 1) * CELL) <= end:
-            self._cut(border)
-        self.end = max(self.end, end)
-
-    def _cut(self, at: int) -> None:
-        if at > self._begin:
-            self._closed.append(self._stretch(at))
-            self._begin, self._count, self._total = at, 0, 0
-
-    def _stretch(self, end: int) -> Stretch:
-        return Stretch(self._begin, end, self._count, self._total, next_age(end, self._now))
+    def keep(self) -> None:
+        """Puts the cells into the progress of the event type."""
+        if self._subject.delivered() is not None:
+            keep_cells(self._site, self._subject, splice(self._cells, self._count.cells()))
 
 
-def _small_property(event: Any) -> str | None:
-    """The property of an event with the shortest value, None if it has none."""
-    properties = event.get(PROPERTIES)
-    if not isinstance(properties, dict) or not properties:
-        return None
-    return min(map(str, properties), key=lambda name: len(str(properties[name])))
+def begin_of(site: Site, subject: Subject, begin: int) -> int:
+    """Where a sync begins to read after the cursor (ms), for one that was to begin at `begin`: no
+    later than its cells end, whatever the look-back is by now, but not before the start date.
+    """
+    cells = cells_of(site, subject)
+    return max(site.settings.start, min(begin, cells[-1].end)) if cells else begin
+
+
+def note_silence(site: Site, subject: Subject, began: int) -> None:
+    """Notes that a sync that began then (the earlier clock, ms) has read everything: what it has
+    found silent after the cells was looked at twice if another one has done so a day before.
+    """
+    saved = subject.saved()
+    if saved.silent_at is None:
+        subject.keep(saved._replace(silent_at=began))
+    elif began >= saved.silent_at + DAY:
+        until = max(saved.silent_until or 0, saved.silent_at - site.settings.lookback)
+        subject.keep(saved._replace(silent_at=began, silent_until=until))
+
+
+def make_due(site: Site, subject: Subject, span: tuple[int, int | None]) -> None:
+    """Makes what was counted of a range (ms) due today."""
+    begin, end = span
+    today = site.today()
+    keep_cells(
+        site,
+        subject,
+        [
+            cell._replace(due=min(cell.due, today))
+            if begin < cell.end and (end is None or cell.begin < end) and cell.kind == Kind.LOOKED
+            else cell
+            for cell in cells_of(site, subject)
+        ],
+    )
+
+
+def counting(
+    site: Site,
+    begin: int,
+    page: int = 2**62,
+    silent_until: int = 0,
+    before: Callable[[], int] = lambda: 2**62,
+    kind: Kind = Kind.DELIVERED,
+) -> Count:
+    """A count of what is delivered from `begin` (ms) on, whose cells wait for their second look, or
+    were looked at by this reading.
+    """
+    now, audit_days = site.client.clock.earlier(), site.settings.audit_days
+    born = partial(looked_at, site) if kind == Kind.LOOKED else partial(_read_once, site)
+    return Count(
+        begin, partial(width, now=now, audit_days=audit_days), born, page, silent_until, before
+    )
+
+
+def looked_at(site: Site, end: int) -> tuple[Kind, int]:
+    """The kind of a cell with this end (ms) that is looked at now, and the day of its next look."""
+    earlier, later = site.today(), site.client.clock.later() // DAY
+    return Kind.LOOKED, min(next_look_day(end, later), next_look_day(end, earlier) + 1)
+
+
+def _read_once(site: Site, _end: int) -> tuple[Kind, int]:
+    due = min(second_look_day(site.client.clock.later()), site.today() + CLOCK_SLACK)
+    return Kind.DELIVERED, due
+
+
+def _with_gap(cells: list[Cell], start: int, begin: int, end: int) -> list[Cell]:
+    """Cells with a gap in them, or before them, of which a sync that began at `start` has delivered
+    what is before `begin`. What lies between the gap and the first of them is past its last look.
+    """
+    before, after = clip(cells, start, begin), clip(cells, end, 2**62)
+    reached = before[-1].end if before else start
+    lost = [Cell(reached, begin, Kind.LOST)] if reached < begin else []
+    past = [Cell(end, after[0].begin, Kind.DONE)] if after and end < after[0].begin else []
+    return [*before, *lost, Cell(begin, end, Kind.UNREAD), *past, *after]

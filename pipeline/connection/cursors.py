@@ -13,7 +13,7 @@ class Cursors:
     on to `checkpoint`.
 
     `known` are the event types that earlier syncs have read, `under_way` is the one that the next
-    sync resumes with. `refused` and `sync_run` return what the state keeps of these, or None.
+    sync resumes with. `refused`, `sync_run` and `looks` return what the state keeps of these, or None.
     """
 
     def __init__(
@@ -23,13 +23,10 @@ class Cursors:
         checkpoint: Callable[[dict[str, Any]], Any],
         refused: Callable[[], Mapping[str, Any] | None] = lambda: None,
         sync_run: Callable[[], Mapping[str, Any] | None] = lambda: None,
+        looks: Callable[[], Mapping[str, Any] | None] = lambda: None,
     ):
-        self._settings, self._checkpoint, self._refused, self._sync_run = (
-            settings,
-            checkpoint,
-            refused,
-            sync_run,
-        )
+        self._settings, self._checkpoint = settings, checkpoint
+        self._refused, self._sync_run, self._looks = refused, sync_run, looks
         self._progress = progress_by_type(state)
         self.known = frozenset(self._progress)
         self.under_way = read_under_way(state)
@@ -39,6 +36,10 @@ class Cursors:
         return self._progress.get(event_type) or Progress(
             fingerprint=self._settings.fingerprint(event_type)
         )
+
+    def ledger_sizes(self) -> list[int]:
+        """The length of the ledger of each event type."""
+        return [len(progress.ledger or "") for progress in self._progress.values()]
 
     def finished(self, event_type: str) -> int:
         """When a sync last read everything of an event type, ms; 0 for never."""
@@ -52,4 +53,7 @@ class Cursors:
 
     def save(self) -> None:
         address, refused, sync_run = self._settings.api_base_url, self._refused(), self._sync_run()
-        self._checkpoint(state_dict(self._progress, self.under_way, address, refused, sync_run))
+        state = state_dict(
+            self._progress, self.under_way, address, refused, sync_run, self._looks()
+        )
+        self._checkpoint(state)

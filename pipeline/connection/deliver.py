@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from toolz import pipe
+from toolz.curried import filter
 
 from pipeline.config.connect import query_for
 from pipeline.config.unmatched import collect_into, misspelled
@@ -45,23 +46,21 @@ from pipeline.tables.schema import declared_types
 from pipeline.timestamps import MINUTE, Span, to_text
 
 
-def ignore(event: Any) -> None:
-    """Observes nothing."""
-
-
 def deliver(
     run: Run,
     event_type: str,
     span: Span,
     advance: Callable[[int], None],
+    observe: Callable[[Any], None],
     save: Callable[[], None] | None = None,
-    observe: Callable[[Any], None] = ignore,
     since: int | None = None,
+    wanted: Callable[[Any], bool] | None = None,
 ) -> None:
     """Delivers one time range of one event type. `advance` gets the reader's watermark (ms) after
     each page, before each checkpoint, and at the end: by then, everything of the range before it is
-    delivered. `save` saves a checkpoint (by default, the cursors); `observe` gets each event that
-    is delivered. `since`: where the interrupted sync began (ms) that this one resumes.
+    delivered. `observe` gets each event that is delivered in its turn; `save` saves a checkpoint (by
+    default, the cursors). `since`: where the interrupted sync began (ms) that this one resumes.
+    `wanted`: of a range that is read again, which events are delivered.
     """
     settings, fetch = (
         run.settings,
@@ -77,7 +76,9 @@ def deliver(
         warn=partial(run.warnings.add, About.ORDER),
         settled=lambda: clock.earlier(began) - lookback,
     ) as source:
-        delivery = Delivery(run, event_type, span, advance, save or run.cursors.save, source, since)
+        delivery = Delivery(
+            run, event_type, span, advance, observe, save or run.cursors.save, source, since
+        )
         stream = pipe(
             [span],
             fetch_pages(source.pages),
@@ -85,7 +86,8 @@ def deliver(
             unwrap_results,
             reject_malformed(delivery.reject),
             keep_type(event_type, delivery.reject),
-            tap(observe),
+            filter(wanted or (lambda event: True)),
+            tap(delivery.observe),
             # A stage of your own, from events to events, goes here: docs/extending.md
             protect(run.protection),
             properties_as_json(settings.is_single_table),
@@ -96,6 +98,8 @@ def deliver(
             emit_upserts(delivery.upsert),
             checkpoint_every(settings.checkpoint_interval, delivery.save),
         )
+        if wanted is None:
+            delivery.say_what_is_read()
         with delivery:
             for _ in stream:
                 pass
@@ -125,12 +129,14 @@ class Delivery:
         event_type: str,
         span: Span,
         advance: Callable[[int], None],
+        observe: Callable[[Any], None],
         save: Callable[[], None],
         source: Reader,
         since: int | None,
     ):
         self._run, self._event_type, self._span, self._source = run, event_type, span, source
-        self._advance, self._save = advance, save
+        self._advance, self._observe, self._save = advance, observe, save
+        self._is_in_turn = True  # whether the page is read for the only time
         self._tally, self._table = run.tallies[event_type], run.settings.table_of(event_type)
         self._report = throttle(
             PROGRESS_SECONDS, lambda: run.sink.log(f"{event_type}: {self._how_far()}")
@@ -144,6 +150,9 @@ class Delivery:
         self._writing = 0.0  # seconds spent in the sink
 
     def __enter__(self) -> "Delivery":
+        return self
+
+    def say_what_is_read(self) -> None:
         begin, end = self._span
         until = "on" if end is None else f"to {to_text(end)}"
         said = f"reading from {to_text(begin)} {until}."
@@ -154,7 +163,6 @@ class Delivery:
                 f"{done} is delivered."
             )
         self._run.sink.log(f"{self._event_type}: {said}")
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._tally.waited += self._source.waited
@@ -172,8 +180,14 @@ class Delivery:
             self._is_first = False
             check_spelling(self._run, self._event_type, page[EVENTS])
         self._tally.pages += 1
+        self._is_in_turn = page.get("counted", True)
         self._advance_to_position()
         self._report()
+
+    def observe(self, event: Any) -> None:
+        """Passes on an event, unless its page was released out of turn: its window is read again."""
+        if self._is_in_turn:
+            self._observe(event)
 
     def reject(self, event: Any, reason: str) -> None:
         self._tally.rejected[reason] += 1

@@ -4,13 +4,15 @@ progress.
 
 import time
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
-from pipeline.connection import ledgers, spans
-from pipeline.connection.deliver import deliver, ignore
+from pipeline.audits.ledger import Ledger, begin_of, make_due, note_silence
+from pipeline.connection import spans
+from pipeline.connection.deliver import deliver
 from pipeline.connection.reporting import format_duration, format_rows
 from pipeline.connection.run import Run
+from pipeline.connection.second_look import subject_of
 from pipeline.connection.state import Progress
 from pipeline.errors import HubSpotError, Refused, SettingsError
 from pipeline.tables.sync_run import Tally
@@ -20,7 +22,10 @@ def sync_event_type(run: Run, event_type: str) -> None:
     """Delivers one event type: any gap left by an earlier start date, everything after the cursor,
     then what a person has asked for again.
     """
+    looked = run.tallies.get(event_type)  # at what the last sync owed
     tally = run.tallies[event_type] = Tally(run.cursors.get(event_type).occurred)
+    if looked:
+        tally.events, tally.found = looked.events, looked.found
     outcome = "failed"
     try:
         sync_gap(run, event_type)
@@ -46,14 +51,16 @@ def sync_event_type(run: Run, event_type: str) -> None:
 
 
 def sync_again(run: Run, event_type: str) -> None:
-    """Delivers the range that a person has asked for again. No ledger counts it: that was done when
-    it was first delivered.
+    """Delivers the range that a person has asked for again. It was counted when it was first
+    delivered; what differs by now is looked for at the end of the sync.
     """
     progress = run.cursors.get(event_type)
     if progress.again_from is None:
         return
     if again := spans.again_span(progress, run.settings.start):
-        deliver(run, event_type, again, partial(step, run, event_type, spans.advance_again))
+        advance = partial(step, run, event_type, spans.advance_again)
+        deliver(run, event_type, again, advance, lambda event: None)
+        make_due(run.site, subject_of(run, event_type), again)
     step(run, event_type, spans.finish_again)
 
 
@@ -61,46 +68,58 @@ def sync_gap(run: Run, event_type: str) -> None:
     """Delivers what a start date that was moved earlier has left out."""
     start = run.settings.start
     if gap := spans.gap_span(run.cursors.get(event_type), start):
-        ledger = cache(lambda: ledgers.new_ledger(run, [], gap[0], ledgers.floor(run)))
+        begin, end = gap
+        ledger = Ledger(run.site, subject_of(run, event_type), begin, end)
 
         def advance(position: int) -> None:
             step(run, event_type, spans.advance_gap, start, position)
-            ledger().close(position)
+            ledger.close(min(position, end))
 
-        since = start if gap[0] > start else None
-        deliver(
-            run, event_type, gap, advance, observe=lambda event: ledger().add(event), since=since
-        )
+        since = start if begin > start else None
+        try:
+            deliver(run, event_type, gap, advance, ledger.add, _saving(run, ledger), since)
+            ledger.close(end)
+        finally:
+            ledger.keep()
         step(run, event_type, spans.finish_gap, start)
-        ledgers.prepend(run, event_type, start, ledger().until(gap[1] or gap[0]))
 
 
 def sync_main(run: Run, event_type: str) -> None:
-    """Delivers everything from the cursor on. A ledger counts it, for the audits of later syncs."""
-    start, clock, began = run.settings.start, run.client.clock, time.monotonic()
-    span = ledgers.main_begin(run, event_type), None
+    """Delivers everything from the cursor on. A ledger counts it, for the looks of later syncs."""
+    settings, clock, began = run.settings, run.client.clock, time.monotonic()
+    start, subject = settings.start, subject_of(run, event_type)
+    begin = spans.main_span(run.cursors.get(event_type), start, settings.lookback, clock.earlier())[
+        0
+    ]
+    begin = begin_of(run.site, subject, begin)
     since = spans.resumed_since(run.cursors.get(event_type), start)
-    ledger = cache(lambda: ledgers.open_ledger(run, event_type, span[0], began))
-    observe = (lambda event: ledger().add(event)) if run.settings.audit_days else ignore
+    ledger = Ledger(
+        run.site, subject, begin, before=lambda: clock.earlier(began) - settings.lookback
+    )
 
     def advance(position: int) -> None:
-        ledger()  # opened before the progress moves, whether or not there was an event
         step(run, event_type, spans.advance, start, position, clock.earlier(began))
-        ledger().close(ledgers.next_begin(run, run.cursors.get(event_type)))
+        ledger.close(read_again_from())
 
-    def save() -> None:
-        ledgers.record(run, ledger(), event_type)
-        run.cursors.save()
+    def read_again_from() -> int:
+        delivered = subject.delivered()
+        return delivered[1] if delivered else begin
 
     try:
-        deliver(run, event_type, span, advance, save, observe, since)
-        ledger()
+        deliver(run, event_type, (begin, None), advance, ledger.add, _saving(run, ledger), since)
         step(run, event_type, spans.finish, start, clock.earlier(began))
+        ledger.close(read_again_from())
     finally:
-        if ledger.cache_info().currsize:  # else there was no answer
-            ledgers.record(run, ledger(), event_type)
-    if small := ledger().small_property:
-        run.small_properties[event_type] = small
+        ledger.keep()
+    note_silence(run.site, subject, clock.earlier(began))
+
+
+def _saving(run: Run, ledger: Ledger) -> Callable[[], None]:
+    def save() -> None:
+        ledger.keep()
+        run.cursors.save()
+
+    return save
 
 
 def step(run: Run, event_type: str, change: Callable[..., Progress], *arguments: Any) -> None:

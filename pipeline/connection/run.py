@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.audits.subject import Site
 from pipeline.config.settings import Settings
 from pipeline.connection.cursors import Cursors
 from pipeline.connection.refusals import Refusals
@@ -16,8 +17,7 @@ from pipeline.tables.sync_run import Tally
 @dataclass
 class Run:
     """One sync: its settings, client and sink, and what it keeps while it runs. `protection`
-    protects an event; `tallies` are by event type, and so are `small_properties`: one that an audit
-    asks for, to get short answers.
+    protects an event; `tallies` are by event type; `site` is what its looks work with.
     """
 
     settings: Settings
@@ -27,6 +27,5 @@ class Run:
     refusals: Refusals
     warnings: Warnings
     protection: Callable[[Any], Any] | None
+    site: Site
     tallies: dict[str, Tally] = field(default_factory=dict)
-    event_types: int = 1  # how many this sync selects
-    small_properties: dict[str, str] = field(default_factory=dict)

@@ -28,7 +28,7 @@ def main_span(progress: Progress, start: int, lookback: int, now: int) -> Span:
     return max(resume, start), None
 
 
-def gap_span(progress: Progress, start: int) -> Span | None:
+def gap_span(progress: Progress, start: int) -> tuple[int, int] | None:
     """The gap that a start date (ms) moved earlier leaves to read, or None.
 
     >>> gap_span(Progress("1970-01-01T00:00:09Z", start_date="1970-01-01T00:00:05Z"), 2000)

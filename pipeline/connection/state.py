@@ -1,7 +1,7 @@
 """The saved state: read (older shapes too) and written. Its shape is a contract: docs/state.md
 describes each field.
 
-A state of an older version is migrated by one function per version, so a version 5 is one more
+A state of an older version is migrated by one function per version, so a version 6 is one more
 function.
 """
 
@@ -13,11 +13,11 @@ from pipeline.errors import StateError
 from pipeline.names.tables import SYNC_RUN
 from pipeline.timestamps import to_ms
 
-VERSION = 4
-REFUSED = "refused"
+VERSION = 5
+REFUSED, LOOKS = "refused", "looks"
 # the one table of the published example, whose state was {"start_date": …}
 EXAMPLE_EVENT_TYPE = "e_visited_page"
-KEYS = ("version", "event_types", "api_base_url", "under_way", REFUSED, SYNC_RUN)
+KEYS = ("version", "event_types", "api_base_url", "under_way", REFUSED, LOOKS, SYNC_RUN)
 
 Migrated = tuple[
     dict[str, Any], list[str]
@@ -32,9 +32,10 @@ class Progress:
     the sync began that read up to it, by the earlier of the clocks. A start date that was moved
     earlier leaves a gap before `start_date`: of that, `gap_start` up to `gap_occurred` is
     delivered. `finished_at` is when a sync last read everything there was. `fingerprint` is that of
-    the settings the cursor was made under (Settings.fingerprint; None: the defaults). `stretches`
-    are what was delivered before the next sync begins to read, for audits to compare
-    (audits/stretches.py). `again_from` up to `again_to` is delivered, and is read again because a
+    the settings the cursor was made under (Settings.fingerprint; None: the defaults). `ledger`
+    is what was delivered before the next sync begins to read, for its looks (audits/text.py); at
+    `silent_at` a sync began that read the silence after it, and up to `silent_until` two have read
+    it, a day apart. `again_from` up to `again_to` is delivered, and is read again because a
     person asked for it (commands/read_again.py).
     """
 
@@ -45,7 +46,9 @@ class Progress:
     gap_occurred: str | None = None
     finished_at: str | None = None
     fingerprint: str | None = None
-    stretches: str | None = None
+    ledger: str | None = None
+    silent_at: str | None = None
+    silent_until: str | None = None
     again_from: str | None = None
     again_to: str | None = None
 
@@ -59,7 +62,7 @@ def progress_by_type(state: Mapping[str, Any]) -> dict[str, Progress]:
 
     Raises StateError if one is broken: guessing would lose events.
 
-    >>> progress_by_type({"version": 4, "event_types": {"e_a": {"occurred": "2026-05-21T01:36:04.329Z"}}})["e_a"].occurred
+    >>> progress_by_type({"version": 5, "event_types": {"e_a": {"occurred": "2026-05-21T01:36:04.329Z"}}})["e_a"].occurred
     '2026-05-21T01:36:04.329Z'
     """
     return {name: _read_progress(name, saved) for name, saved in state["event_types"].items()}
@@ -68,7 +71,7 @@ def progress_by_type(state: Mapping[str, Any]) -> dict[str, Progress]:
 def read_under_way(state: Mapping[str, Any]) -> str | None:
     """The event type that was under way when the state was saved, None if none was.
 
-    >>> read_under_way({"version": 4, "event_types": {}, "under_way": "pe1_signup"})
+    >>> read_under_way({"version": 5, "event_types": {}, "under_way": "pe1_signup"})
     'pe1_signup'
     """
     under_way = state.get("under_way")
@@ -81,12 +84,14 @@ def state_dict(
     api_base_url: str | None = None,
     refused: Mapping[str, Any] | None = None,
     sync_run: Mapping[str, Any] | None = None,
+    looks: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The state to save, without unset fields. `api_base_url` is where the cursors were made,
-    `refused` what Refusals keeps, `sync_run` the row of a sync that has not ended.
+    `refused` what Refusals keeps, `sync_run` the row of a sync that has not ended, `looks` what
+    Diary keeps.
 
     >>> state_dict({"e_visited_page": Progress(occurred="2026-05-21T01:36:04.329Z")})
-    {'version': 4, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
+    {'version': 5, 'event_types': {'e_visited_page': {'occurred': '2026-05-21T01:36:04.329Z'}}}
     """
     return {
         "version": VERSION,
@@ -97,6 +102,7 @@ def state_dict(
         **({} if api_base_url is None else {"api_base_url": api_base_url}),
         **({} if under_way is None else {"under_way": under_way}),
         **({} if refused is None else {REFUSED: refused}),
+        **({} if looks is None else {LOOKS: looks}),
         **({} if sync_run is None else {SYNC_RUN: sync_run}),
     }
 
@@ -109,12 +115,13 @@ def migrate(state: Mapping[str, Any]) -> Migrated:
     lose events.
 
     >>> migrate({"version": 1, "event_types": {"e_a": {"occurred": "2026-05-21", "rest": {}}}})[0]
-    {'version': 4, 'event_types': {'e_a': {'occurred': '2026-05-21'}}}
+    {'version': 5, 'event_types': {'e_a': {'occurred': '2026-05-21'}}}
     """
     current, version = dict(state), _version_of(state)
     sentences: list[str] = []
-    for step in MIGRATIONS[version:]:
-        current, said = step(current)
+    while version < VERSION:
+        current, said = MIGRATIONS[version](current)
+        version = current["version"]
         sentences += said
     unknown = [str(key) for key in current if key not in KEYS]
     unknown += [
@@ -144,6 +151,8 @@ def _version_of(state: Mapping[str, Any]) -> int:
         )
     if type(version) is not int or version < 1 or not isinstance(event_types, Mapping):
         raise _broken("it has no version and event_types")
+    if version < VERSION and version not in MIGRATIONS:
+        raise _broken(f"its version, {version}, was never released")
     for key in ("api_base_url", "made_against"):
         if not isinstance(state.get(key), (str, type(None))):
             raise _broken(f"{key} is not a string")
@@ -169,10 +178,10 @@ def _from_example(state: dict[str, Any]) -> Migrated:
 def _from_version_1(state: dict[str, Any]) -> Migrated:
     """Version 1 could hold a page cursor, `rest`, that led on inside one moment. What has become
     visible there since would be missed, so that moment is read again from its start, which
-    `occurred` holds.
+    `occurred` holds. It counted nothing of what it delivered.
     """
     event_types = {
-        name: {k: v for k, v in saved.items() if k != "rest"}
+        name: _renamed({k: v for k, v in saved.items() if k != "rest"})
         for name, saved in state["event_types"].items()
     }
     names = [name for name, saved in state["event_types"].items() if saved.get("rest") is not None]
@@ -183,20 +192,12 @@ def _from_version_1(state: dict[str, Any]) -> Migrated:
             f"again for: {types}."
         )
     ]
-    return {**state, "version": 2, "event_types": event_types}, said if names else []
-
-
-def _from_version_2(state: dict[str, Any]) -> Migrated:
-    """Version 2 had other names: `made_under` for `fingerprint`, `made_against` for
-    `api_base_url`.
-    """
-    event_types = {name: _renamed(saved) for name, saved in state["event_types"].items()}
-    return _renamed(state) | {"version": 3, "event_types": event_types}, []
+    return _renamed(state) | {"version": VERSION, "event_types": event_types}, said if names else []
 
 
 def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """These fields under the names of version 3. The old name's value counts: a field that has the
-    new name beside it is unknown to version 2, and is reported as such.
+    """These fields with the names that version 1 gave them changed. The old name's value counts: a
+    field that has the new name beside it is unknown to version 1, and is reported as such.
     """
     news = {"made_under": "fingerprint", "made_against": "api_base_url"}
     olds = {new: old for old, new in news.items() if old in fields}
@@ -206,28 +207,29 @@ def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _from_version_3(state: dict[str, Any]) -> Migrated:
-    """Version 3 had a daily re-read of the last days, in whose place audits have come."""
+def _from_version_4(state: dict[str, Any]) -> Migrated:
+    """Version 4 counted what it delivered, as `stretches`, in a way that is not read any more: what
+    is delivered is delivered again. An empty ledger says that it is lost.
+    """
     event_types = {
-        name: {k: v for k, v in saved.items() if k != "deep_read_at"}
+        name: {key: value for key, value in saved.items() if key not in ("stretches", "ledger")}
+        | ({"ledger": ""} if "stretches" in saved else {})
         for name, saved in state["event_types"].items()
     }
-    return {**state, "version": 4, "event_types": event_types}, []
+    return {**state, "version": VERSION, "event_types": event_types}, []
 
 
-# From version 0, 1, …
-# fmt: skip
-MIGRATIONS: tuple[Callable[[dict[str, Any]], Migrated], ...] = (
-    _from_example,
-    _from_version_1,
-    _from_version_2,
-    _from_version_3,
-)
+# From each version that was released, or is in use, to a later one.
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], Migrated]] = {
+    0: _from_example,
+    1: _from_version_1,
+    4: _from_version_4,
+}
 
 
 def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
     known = {field: saved.get(field) for field in FIELDS}
-    fingerprint, stretches = known.pop("fingerprint"), known.pop("stretches")
+    fingerprint, ledger = known.pop("fingerprint"), known.pop("ledger")
     for key, text in known.items():
         try:
             if text is not None:
@@ -238,9 +240,9 @@ def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
             ) from None
     if fingerprint is not None and not isinstance(fingerprint, str):
         raise _broken(f"fingerprint of {name!r} is not a string")
-    if stretches is not None and not isinstance(stretches, str):
-        raise _broken(f"stretches of {name!r} is not a string")
-    return Progress(**known, fingerprint=fingerprint, stretches=stretches)
+    if ledger is not None and not isinstance(ledger, str):
+        raise _broken(f"ledger of {name!r} is not a string")
+    return Progress(**known, fingerprint=fingerprint, ledger=ledger)
 
 
 def _broken(why: str) -> StateError:

@@ -7,17 +7,18 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeGuard
 
+from pipeline.audits.budget import Diary
 from pipeline.config.connect import connect
 from pipeline.config.settings import Settings
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.account import other_origin, other_portals, unknown_origin
-from pipeline.connection.audit import audit
 from pipeline.connection.cursors import Cursors
 from pipeline.connection.event_type import sync_event_type
 from pipeline.connection.memory import share_freed_memory
 from pipeline.connection.refusals import Refusals
 from pipeline.connection.reporting import format_duration, summary
 from pipeline.connection.run import Run
+from pipeline.connection.second_look import look_again, look_first, site_of
 from pipeline.connection.selection import (
     ListEventTypes,
     asked_once,
@@ -28,7 +29,7 @@ from pipeline.connection.selection import (
 )
 from pipeline.connection.sink import Sink
 from pipeline.connection.spans import delivered_until
-from pipeline.connection.state import REFUSED, migrate
+from pipeline.connection.state import LOOKS, REFUSED, migrate
 from pipeline.connection.warnings import About, Warnings, future_start
 from pipeline.errors import (
     ConnectorError,
@@ -79,7 +80,12 @@ def sync(
             tallies,
             client.counts,
         )
-        cursors = Cursors(settings, current, sink.checkpoint, refusals.as_state, own_row.so_far)
+        diary = Diary.read(current.get(LOOKS))
+        cursors = Cursors(
+            settings, current, sink.checkpoint, refusals.as_state, own_row.so_far, diary.as_state
+        )
+        warner = Warnings(sink.warn, sink.log)
+        site = site_of(settings, client, sink, cursors, warner, diary)
         observe = collect_into(columns) if any(named_columns(settings).values()) else None
         protect_event = protection(
             settings.drop_columns, settings.hash_columns, settings.hash_salt, observe
@@ -90,8 +96,9 @@ def sync(
             sink,
             cursors,
             refusals,
-            Warnings(sink.warn, sink.log),
+            warner,
             protect_event,
+            site,
             tallies,
         )
         if origin:
@@ -114,7 +121,7 @@ def sync(
 def sync_event_types(
     run: Run, list_event_types: ListEventTypes, declared: Collection[str] | None = None
 ) -> None:
-    """Syncs each event type in turn, then audits what earlier syncs have delivered. A type that
+    """Syncs each event type in turn, then looks again at what was delivered. A type that
     fails (a scope, a name, a page that cannot be read) does not stop the others: it is a warning,
     and an error only if all fail. A name that the account does not know is a mistake in the
     configuration: an error, once the others are synced.
@@ -123,11 +130,12 @@ def sync_event_types(
     if warning := other_portals(run.cursors.known, names):
         run.warnings.add(About.ACCOUNT, warning)
     restart_changed(run, names)
-    run.event_types = len(names)
     failures: dict[str, HubSpotError] = {}
     synced = 0
     asked = run.refusals.to_ask(names, run.client.clock.now())
     note_skipped(run, [name for name in names if name not in asked])
+    look_first(run, asked)
+    run.site.diary.is_owed = True
     waiting = deque(longest_waiting(asked, run.cursors.finished, run.cursors.under_way))
     asked_twice: set[str] = set()
     while waiting:
@@ -151,7 +159,7 @@ def sync_event_types(
         else:
             failures[event_type] = error
             report_failure(run, event_type, error, is_only_one=len(names) == 1 and not mistakes)
-    audit(run)
+    look_again(run)
     if not synced and (said := what_failed(run, failures)):
         run.refusals.forget()
         is_only_one = len(failures) == len(said) + len(mistakes) == 1

@@ -135,10 +135,17 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.disconnect()
+        self._session.close()
+
+    def disconnect(self) -> None:
+        """Closes the connections: the next request opens one, perhaps to another of HubSpot's
+        servers.
+        """
         pools = self._adapter.poolmanager.pools
         for key in pools.keys():  # noqa: SIM118 (it cannot be iterated over)
             pools[key].close()  # closing the session would only forget them
-        self._session.close()
+        pools.clear()
 
     def page(self, query: Query, stop: threading.Event | None = None) -> Page:
         """One page of events; `query` has HubSpot's own parameters

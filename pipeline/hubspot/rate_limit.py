@@ -69,6 +69,10 @@ class RateLimit:
             self._expire(self._updated)
             self._others = 0 if remaining is None else max(0, most - remaining - len(self._sent))
 
+    def daily_quota(self) -> int:
+        """The account's requests a day, by the last answer; 0: not known."""
+        return self._daily[1]
+
     def daily_quota_nearly_spent(self) -> bool:
         """Whether the last answer left less than a tenth of the day's requests."""
         left, daily = self._daily

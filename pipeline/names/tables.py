@@ -6,7 +6,8 @@ import re
 from pipeline.names.destination import destination_name
 
 EVENT_TABLE, REJECTED_EVENT, SYNC_RUN = "event", "rejected_event", "sync_run"
-OWN_TABLES = (EVENT_TABLE, REJECTED_EVENT, SYNC_RUN)  # the connector's
+AUDITED_RANGE = "audited_range"
+OWN_TABLES = (EVENT_TABLE, REJECTED_EVENT, SYNC_RUN, AUDITED_RANGE)  # the connector's
 MAX_TABLE_NAME = 100  # characters, without the suffix
 
 

@@ -26,6 +26,7 @@ from pipeline.names.tables import EVENT_TABLE
 from pipeline.reading.window import Window
 from pipeline.stages.flatten import flatten
 from pipeline.stages.rename import new_names
+from pipeline.tables.audited_range import SCHEMA as AUDITED_RANGE_SCHEMA
 from pipeline.tables.rejected_event import SCHEMA as REJECTED_EVENT_SCHEMA
 from pipeline.tables.sync_run import SCHEMA as SYNC_RUN_SCHEMA
 from pipeline.timestamps import MINUTE
@@ -53,7 +54,7 @@ def declare_tables(
     try:
         settings = read_settings(configuration)
     except SettingsError:
-        return [REJECTED_EVENT_SCHEMA]
+        return [REJECTED_EVENT_SCHEMA, AUDITED_RANGE_SCHEMA]
     unanswered: dict[str, HubSpotError] = {}
     try:
         with connect(settings, patience=PATIENCE) as client:
@@ -114,6 +115,7 @@ def build_tables(settings: Settings, event_types: Iterable[str], sample_of: Samp
     return [
         *of_events,
         REJECTED_EVENT_SCHEMA,
+        AUDITED_RANGE_SCHEMA,
         *([SYNC_RUN_SCHEMA] if settings.sync_metrics else []),
     ]
 

@@ -28,6 +28,19 @@ SCHEMA = {
 
 
 @dataclass
+class Findings:
+    """What the looks of a sync at one event type have found."""
+
+    complete_until: str | None = None  # before it, all was looked at twice, and no look is due
+    audited: int = 0  # cells
+    recounted: int = 0  # events in them
+    late: Counter[int] = field(default_factory=Counter)  # events, by the age in days of their cell
+    vanished: int = 0  # events that are no longer there
+    seconds: float = 0.0
+    waited: float = 0.0  # of them, for HubSpot
+
+
+@dataclass
 class Tally:
     """One event type's part of a sync, in numbers. Cursors are ISO 8601 text; seconds are of this
     machine's clock.
@@ -41,13 +54,7 @@ class Tally:
     waited: float = 0.0  # seconds the pipeline waited for a page
     # from the time up to which everything is delivered to HubSpot's now
     lag_seconds: float | None = None
-    complete_until: str | None = None  # before it no audit is due
-    audited: int = 0  # stretches
-    recounted: int = 0  # events in them
-    late: Counter[int] = field(
-        default_factory=Counter
-    )  # events that an audit found, by its age in days
-    vanished: int = 0  # events that an audit no longer found
+    found: Findings = field(default_factory=Findings)
     outcome: str = "running"
     error: str | None = None  # why it failed or was refused, and the cure
     started: float = field(default_factory=time.monotonic)
@@ -65,11 +72,12 @@ class Tally:
 
     def as_json(self) -> dict[str, Any]:
         """This event type's entry in the column event_types."""
+        found, seconds = self.found, round(self.seconds + self.found.seconds, 3)
         return {
-            "events": self.events, "pages": self.pages, "rejected": self.rejected.total(), "seconds": round(self.seconds, 3),
+            "events": self.events, "pages": self.pages, "rejected": self.rejected.total(), "seconds": seconds,
             "cursor_before": self.cursor_before, "cursor_after": self.cursor_after, "lag_seconds": self.lag_seconds,
-            "complete_until": self.complete_until, "audited": self.audited, "late": _by_age(self.late), "vanished": self.vanished,
-            "outcome": self.outcome, "error": self.error,
+            "complete_until": found.complete_until, "audited": found.audited, "late": _by_age(found.late),
+            "vanished": found.vanished, "outcome": self.outcome, "error": self.error,
         }  # fmt: skip
 
 
@@ -99,7 +107,9 @@ def last_row(
     seconds = (now - to_ms(first["started_at"])) / 1000
     totals = list(tallies.values())
     lags = [tally.lag_seconds for tally in totals if tally.lag_seconds is not None]
-    late = sum((tally.late for tally in totals), start=Counter[int]())
+    late = sum((tally.found.late for tally in totals), start=Counter[int]())
+    waited = sum(tally.waited + tally.found.waited for tally in totals)
+    complete = [tally.found.complete_until for tally in totals if tally.outcome != "refused"]
     return {
         **first,
         "ended_at": to_text(now),
@@ -110,7 +120,7 @@ def last_row(
         "rejected": sum(tally.rejected.total() for tally in totals),
         **requests,  # its keys are columns: see Client.counts
         "seconds": seconds,
-        "seconds_in_pipeline": round(max(0.0, seconds - sum(tally.waited for tally in totals)), 3),
+        "seconds_in_pipeline": round(max(0.0, seconds - waited), 3),
         "cursor_before": min(
             (tally.cursor_before for tally in totals if tally.cursor_before),
             key=to_ms,
@@ -120,15 +130,14 @@ def last_row(
             (tally.cursor_after for tally in totals if tally.cursor_after), key=to_ms, default=None
         ),
         "lag_seconds": max(lags, default=None),
-        "complete_until": min(
-            (tally.complete_until for tally in totals if tally.complete_until),
-            key=to_ms,
-            default=None,
-        ),
-        "audited": sum(tally.audited for tally in totals),
+        # of all, or of none
+        "complete_until": min(filter(None, complete), key=to_ms, default=None)
+        if all(complete)
+        else None,
+        "audited": sum(tally.found.audited for tally in totals),
         "late": late.total(),
         "late_by_age": _by_age(late),
-        "vanished": sum(tally.vanished for tally in totals),
+        "vanished": sum(tally.found.vanished for tally in totals),
         "event_types": {name: tally.as_json() for name, tally in tallies.items()},
     }
 

@@ -45,8 +45,8 @@ def test_the_next_sync_reads_the_range_once_and_moves_no_cursor(synced):
         assert again <= ids and len(ids) <= len(again) + 4  # and the events at the two cursors
     after = delivered.state["event_types"]
     for name in (TYPE, OTHER):
-        assert {k: after[name].get(k) for k in ("occurred", "start_date", "stretches")} == {
-            k: before[name].get(k) for k in ("occurred", "start_date", "stretches")
+        assert {k: after[name].get(k) for k in ("occurred", "start_date", "ledger")} == {
+            k: before[name].get(k) for k in ("occurred", "start_date", "ledger")
         }
         assert "again_from" not in after[name]
 
@@ -143,7 +143,7 @@ def test_a_gap_that_is_half_read_belongs_to_all_that_is_delivered():
         "gap_start": "2026-01-01T00:00:00Z",
         "gap_occurred": "2026-01-09T00:00:00Z",
     }
-    state = read_again({"version": 4, "event_types": {TYPE: progress}}, TYPE)
+    state = read_again({"version": 5, "event_types": {TYPE: progress}}, TYPE)
     assert state["event_types"][TYPE]["again_from"] == "2026-01-01T00:00:00.000Z"
 
 

@@ -21,7 +21,7 @@ LOCAL = "http://127.0.0.1:8000"
 
 def made_at(url):
     """A state whose cursors were made at this address, None if it does not say where."""
-    return {"version": 3, "event_types": {TYPE: {}}} | (
+    return {"version": 4, "event_types": {TYPE: {}}} | (
         {} if url is None else {"api_base_url": url}
     )
 
@@ -75,7 +75,7 @@ def test_the_error_comes_before_any_request_or_row():
         )
 
 
-@pytest.mark.parametrize("key, version", [("api_base_url", 3), ("made_against", 2)])
+@pytest.mark.parametrize("key, version", [("api_base_url", 5), ("made_against", 1)])
 def test_after_a_trial_nothing_is_asked_of_hubspot(monkeypatch, key, version):
     monkeypatch.setattr(
         sys.modules["pipeline.connection.sync"], "connect", lambda *_: pytest.fail("it was asked")

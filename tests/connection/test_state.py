@@ -23,7 +23,7 @@ from tests.support import TYPE, Delivered, sync_into, truth
 
 SIGNUP, URL = "pe1_signup", "https://api.hubapi.com"
 law = settings(deadline=None)
-DATES = [field.name for field in fields(Progress) if field.name not in ("fingerprint", "stretches")]
+DATES = [field.name for field in fields(Progress) if field.name not in ("fingerprint", "ledger")]
 TEXTS = st.integers(0, 60).map(to_text) | st.integers(0, 3).map(
     lambda second: f"1970-01-01T00:00:0{second}Z"
 )
@@ -36,10 +36,10 @@ def read(state):
 # What is refused
 
 
-@pytest.mark.parametrize("version", [5, 99])
+@pytest.mark.parametrize("version", [6, 99])
 def test_a_newer_version_is_refused_with_what_to_do(version):
     with pytest.raises(
-        StateError, match=rf"version {version}.*knows up to 4.*newer.*[Dd]eploy.*re-sync"
+        StateError, match=rf"version {version}.*knows up to 5.*newer.*[Dd]eploy.*re-sync"
     ):
         migrate({"version": version, "event_types": {}})
 
@@ -53,20 +53,20 @@ BROKEN = {
     "event types in a list": {"version": 4, "event_types": [TYPE]},
     "progress that is not an object": {"version": 4, "event_types": {TYPE: "2026-05-21"}},
     "progress of version 1 that is not an object": {"version": 1, "event_types": {TYPE: "2026-05-21"}},
-    "progress of version 2 that is not an object": {"version": 2, "event_types": {TYPE: ["2026-05-21"]}},
     "api_base_url that is not a string": {"version": 4, "event_types": {}, "api_base_url": 5},
-    "made_against that is not a string": {"version": 2, "event_types": {}, "made_against": 5},
+    "made_against that is not a string": {"version": 1, "event_types": {}, "made_against": 5},
     "fingerprint that is not a string": {"version": 4, "event_types": {TYPE: {"fingerprint": 5}}},
-    "stretches that are not a string": {"version": 4, "event_types": {TYPE: {"stretches": ["a"]}}},
+    "a ledger that is not a string": {"version": 5, "event_types": {TYPE: {"ledger": ["a"]}}},
+    "version 2, never released": {"version": 2, "event_types": {TYPE: {}}},
+    "version 3, never released": {"version": 3, "event_types": {TYPE: {}}},
     "made_under of version 1 that is not a string": {"version": 1, "event_types": {TYPE: {"made_under": 5}}},
-    "made_under of version 2 that is not a string": {"version": 2, "event_types": {TYPE: {"made_under": 5}}},
     "the example's with more": {"start_date": "2026-05-21T01:36:04Z", "end_date": "2026-05-21T01:36:04Z"},
     "something else": {"cursor": 5},
 } | {
     f"{name} {value!r} in version {version}": {"version": version, "event_types": {TYPE: {name: value}}}
     for name in DATES
     for value in ("soon", "", 5, [], {}, ["2026-05-21T01:36:04Z"])
-    for version in (1, 2, 3, 4)
+    for version in (1, 4, 5)
 } | {
     f"the example's with the date {value!r}": {"start_date": value} for value in ("yesterday", [], {}, ["2026-05-21T01:36:04Z"])
 }  # fmt: skip
@@ -104,8 +104,8 @@ def states(versions, fingerprint, api_base_url):
 
 
 STATES = (
-    states(st.sampled_from([1, 2]), "made_under", "made_against")
-    | states(st.sampled_from([3, 4]), "fingerprint", "api_base_url")
+    states(st.just(1), "made_under", "made_against")
+    | states(st.sampled_from([4, 5]), "fingerprint", "api_base_url")
     | states(st.integers(-1, 6) | st.none(), "fingerprint", "made_against")
 )
 EXAMPLES = (TEXTS | JSON).map(lambda date: {"start_date": date})
@@ -126,7 +126,7 @@ def test_any_state_is_read_or_refused_and_never_changed(state):
 # This version
 
 
-OTHERS = dict.fromkeys(("fingerprint", "stretches"), st.none() | st.text())
+OTHERS = dict.fromkeys(("fingerprint", "ledger"), st.none() | st.text())
 PROGRESS = st.builds(Progress, **dict.fromkeys(DATES, st.none() | TEXTS), **OTHERS)
 
 
@@ -137,7 +137,7 @@ PROGRESS = st.builds(Progress, **dict.fromkeys(DATES, st.none() | TEXTS), **OTHE
 def test_a_written_state_survives_json_and_is_read_as_it_was(progress, under_way, api_base_url):
     written = state_dict(progress, under_way, api_base_url)
     saved = json.loads(json.dumps(written))
-    assert migrate(saved) == (written, []) and saved["version"] == 4
+    assert migrate(saved) == (written, []) and saved["version"] == 5
     assert (progress_by_type(saved), read_under_way(saved), saved.get("api_base_url")) == (
         progress,
         under_way,
@@ -158,7 +158,7 @@ def test_what_is_read_and_written_reads_the_same_and_needs_no_migration(state):
     assert (progress_by_type(written), read_under_way(written)) == (progress, under_way)
     assert state_dict(progress_by_type(written), under_way, written.get("api_base_url")) == written
     assert (
-        migrated["version"] == 4
+        migrated["version"] == 5
         and migrate(migrated)[0] == migrated
         and set(migrate(migrated)[1]) <= set(sentences)
     )
@@ -176,7 +176,7 @@ def test_no_field_is_left_out_in_silence(state):
         return
     names = (
         {}
-        if state["version"] == 4
+        if state["version"] in (4, 5)
         else {"made_under": "fingerprint", "made_against": "api_base_url"}
     )
     log = " ".join(sentences)
@@ -188,7 +188,7 @@ def test_no_field_is_left_out_in_silence(state):
         assert known.get(names.get(key, key)) == state[key] or key in log or len(log) > 400
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 4, 5])
 def test_an_unknown_field_is_left_out_and_logged(version):
     state = {"version": version, "event_types": {TYPE: PLACE | {"mood": "good"}}, "else": {}}
     assert read(state) == {TYPE: Progress(**PLACE)}
@@ -196,7 +196,9 @@ def test_an_unknown_field_is_left_out_and_logged(version):
     assert f"mood of {TYPE}" in sentence and "else" in sentence
 
 
-@pytest.mark.parametrize("version, key", [(2, "rest"), (3, "rest"), (3, "made_under")])
+@pytest.mark.parametrize(
+    "version, key", [(4, "rest"), (5, "rest"), (5, "made_under"), (5, "stretches")]
+)
 def test_a_field_of_an_older_version_is_unknown_in_a_later_one(version, key):
     (sentence,) = migrate({"version": version, "event_types": {TYPE: {key: "x"}}})[1]
     assert f"{key} of {TYPE}" in sentence
@@ -212,12 +214,12 @@ PLACE = {
 
 
 def test_an_empty_state_is_a_first_sync():
-    assert migrate({}) == ({"version": 4, "event_types": {}}, [])
+    assert migrate({}) == ({"version": 5, "event_types": {}}, [])
 
 
 def test_the_state_of_the_published_example_becomes_the_cursor_of_its_one_table():
     state, sentences = migrate({"start_date": "2026-05-21T01:36:04.329Z"})
-    assert state == {"version": 4, "event_types": {TYPE: {"occurred": "2026-05-21T01:36:04.329Z"}}}
+    assert state == {"version": 5, "event_types": {TYPE: {"occurred": "2026-05-21T01:36:04.329Z"}}}
     (sentence,) = sentences
     assert (
         "before 2026-05-21T01:36:04.329Z counts as delivered" in sentence and "re-sync" in sentence
@@ -231,7 +233,7 @@ def test_a_sync_resumes_at_the_date_of_the_published_example():
     half = history.time(250)
     with Simulator({TYPE: history}) as sim:
         delivered = sync_into(Delivered(), sim, {"start_date": to_text(half)}, page_size="50")
-    assert delivered.ids() == truth(history, half) and delivered.state["version"] == 4
+    assert delivered.ids() == truth(history, half) and delivered.state["version"] == 5
 
 
 # From version 1, of release 1.0.0: a state that it saved when it was killed inside a millisecond of
@@ -268,7 +270,7 @@ def renamed(progress):
 def test_version_1_keeps_everything_but_its_page_cursors_which_are_logged():
     state, sentences = migrate(VERSION_1)
     event_types = {name: renamed(progress) for name, progress in VERSION_1["event_types"].items()}
-    assert state == {"version": 4, "event_types": event_types, "under_way": SIGNUP}
+    assert state == {"version": 5, "event_types": event_types, "under_way": SIGNUP}
     (sentence,) = sentences
     assert SIGNUP in sentence and TYPE not in sentence and "read again" in sentence
     progress = progress_by_type(state)
@@ -285,7 +287,7 @@ def test_version_1_without_page_cursors_is_migrated_without_a_line_in_the_log():
         "under_way": TYPE,
     }
     assert migrate(state) == (
-        {"version": 4, "event_types": {TYPE: PLACE, SIGNUP: PLACE}, "under_way": TYPE},
+        {"version": 5, "event_types": {TYPE: PLACE, SIGNUP: PLACE}, "under_way": TYPE},
         [],
     )
 
@@ -302,76 +304,17 @@ def test_a_sync_resumes_from_version_1_and_reads_the_interrupted_millisecond_aga
         )
         assert not any("after" in request.query for request in sim.requests[:2])
     assert delivered.warnings == [] and sum("page cursors" in line for line in delivered.log) == 1
-    assert delivered.state["version"] == 4 and "rest" not in json.dumps(delivered.state)
+    assert delivered.state["version"] == 5 and "rest" not in json.dumps(delivered.state)
 
 
-# From version 2, never released: a state of a sync with filters that was killed while it read a gap
-
-FILTERS = {
-    "object_type": "CONTACT",
-    "property_filters": "hs_city=berlin",
-    "properties": "hs_url, hs_city",
-}
-MADE_UNDER = "object_type CONTACT, property_filters #8395, properties hs_city, hs_url"
-SYNC_RUN = {
-    "id": "3f23d96fd7cb4ebab12acf4cde6e4915", "started_at": "2026-05-02T13:43:32.751Z", "outcome": "interrupted",
-    "version": "1.1.0", "ended_at": "2026-05-02T13:43:32.760Z", "error": None, "events": 40, "pages": 3, "requests": 7,
-    "cursor_before": "2026-04-30T23:34:37.529Z", "cursor_after": "2026-04-30T23:34:37.529Z",
-}  # fmt: skip
-VERSION_2 = {
-    "version": 2,
-    "event_types": {
-        TYPE: {
-            "occurred": "2026-04-30T23:34:37.529Z", "read_at": "2026-05-02T13:43:32.001Z",
-            "start_date": "2026-03-01T00:00:00.000Z", "gap_start": "2026-01-01T00:00:00.000Z",
-            "gap_occurred": "2026-01-16T12:40:43.298Z", "deep_read_at": "2026-05-02T13:43:32.001Z",
-            "finished_at": "2026-05-02T13:43:32.001Z", "made_under": MADE_UNDER,
-        },
-        SIGNUP: {
-            "read_at": "2026-05-02T13:43:32.011Z", "start_date": "2026-03-01T00:00:00.000Z",
-            "finished_at": "2026-05-02T13:43:32.011Z", "made_under": MADE_UNDER,
-        },
-        "E_A_B": {
-            "occurred": "2026-04-30T23:20:01.539Z", "read_at": "2026-05-02T13:43:32.014Z",
-            "start_date": "2026-03-01T00:00:00.000Z", "finished_at": "2026-05-02T13:43:32.014Z",
-            "made_under": f"table e_a_b_zmjyor, {MADE_UNDER}",
-        },
-    },
-    "made_against": URL, "under_way": TYPE, "sync_run": SYNC_RUN,
-}  # fmt: skip
-
-
-def without_deep(progress):
-    """Version 4 has no daily re-read any more."""
-    return {name: value for name, value in progress.items() if name != "deep_read_at"}
-
-
-def test_version_2_changes_two_names_and_has_no_deep_re_read_any_more():
-    state, sentences = migrate(VERSION_2)
-    event_types = {
-        name: without_deep(renamed(progress)) for name, progress in VERSION_2["event_types"].items()
-    }
-    whole = {
-        "version": 4,
-        "event_types": event_types,
-        "api_base_url": URL,
-        "under_way": TYPE,
-        "sync_run": SYNC_RUN,
-    }
-    assert (state, sentences) == (whole, [])
-    assert progress_by_type(state)["E_A_B"].fingerprint == f"table e_a_b_zmjyor, {MADE_UNDER}"
-    assert progress_by_type(state)[TYPE].gap_occurred == "2026-01-16T12:40:43.298Z"
-
-
-@pytest.mark.parametrize("version", [1, 2])
-def test_a_new_name_beside_the_old_one_is_left_out_and_reported(version):
+def test_a_new_name_beside_the_old_one_is_left_out_and_reported():
     for old_first in (True, False):
         kept, lost = {"made_under": "object_type CONTACT"}, {"fingerprint": "another"}
         saved = PLACE | (kept | lost if old_first else lost | kept)
         origin = {"made_against": URL, "api_base_url": "https://another.example"}
         origin = origin if old_first else dict(reversed(origin.items()))
         state, (sentence,) = migrate(
-            {"version": version, "event_types": {TYPE: saved, SIGNUP: PLACE | lost}, **origin}
+            {"version": 1, "event_types": {TYPE: saved, SIGNUP: PLACE | lost}, **origin}
         )
         progress = progress_by_type(state)
         assert (progress[TYPE].fingerprint, state["api_base_url"]) == (kept["made_under"], URL)
@@ -386,36 +329,23 @@ def test_a_new_name_beside_the_old_one_is_left_out_and_reported(version):
         )
 
 
-def test_a_sync_resumes_from_version_2_without_reading_the_history_again():
-    histories = {
-        name: generated(300, event_type=name, profile="short") for name in (TYPE, SIGNUP, "E_A_B")
-    }
-    with Simulator(histories) as sim:
-        state = VERSION_2 | {"made_against": sim.url}
-        delivered = sync_into(
-            Delivered(),
-            sim,
-            state,
-            event_types="*",
-            initial_sync_start_date="2026-03-01",
-            **FILTERS,
-        )
-        first = {}
-        for request in sim.requests:
-            if "eventType" in request.query:
-                first.setdefault(
-                    request.query["eventType"][0], to_ms(request.query["occurredAfter"][0])
-                )
-    assert delivered.warnings == [] and next(iter(first)) == TYPE
-    assert all(first[name] > to_ms("2026-04-30") for name in (TYPE, "E_A_B")) and first[
-        SIGNUP
-    ] < to_ms("2026-03-01")
-    saved = delivered.state
-    assert (
-        saved["api_base_url"] == sim.url and saved["event_types"][TYPE]["fingerprint"] == MADE_UNDER
-    )
-    assert (
-        delivered.rows["sync_run"][SYNC_RUN["id"]]["outcome"] == "interrupted"
-        and "sync_run" not in saved
-    )
-    assert "made_" not in json.dumps(saved)
+# From version 4, never released: what it counted is not read any more
+
+
+def test_version_4_loses_what_it_counted_and_keeps_the_rest():
+    kept = PLACE | {"fingerprint": "object_type CONTACT"}
+    types = {TYPE: kept | {"stretches": "mjuohs00 1ffuo0.o.KwYRuxBn2jU.4"}, SIGNUP: kept}
+    state, sentences = migrate({"version": 4, "event_types": types, "api_base_url": URL})
+    assert state["event_types"] == {TYPE: kept | {"ledger": ""}, SIGNUP: kept}
+    assert (state["version"], state["api_base_url"], sentences) == (5, URL, [])
+
+
+def test_what_version_4_has_delivered_is_delivered_again_and_never_adopted():
+    history = generated(300, profile="short")
+    with Simulator({TYPE: history}) as sim:
+        delivered = sync_into(Delivered(), sim)
+        saved = {name: delivered.state["event_types"][TYPE][name] for name in PLACE}
+        saved |= {"stretches": "mjuohs00 1ffuo0.o.KwYRuxBn2jU.4"}
+        again = Delivered()
+        sync_into(again, sim, {"version": 4, "event_types": {TYPE: saved}, "api_base_url": sim.url})
+    assert again.ids() == truth(history) and not any("adopt" in line for line in again.log)

@@ -7,7 +7,14 @@ from fivetran_connector_sdk_core.renaming import Renaming
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.names.tables import EVENT_TABLE, OWN_TABLES, REJECTED_EVENT, SYNC_RUN, table_name
+from pipeline.names.tables import (
+    AUDITED_RANGE,
+    EVENT_TABLE,
+    OWN_TABLES,
+    REJECTED_EVENT,
+    SYNC_RUN,
+    table_name,
+)
 
 RULE = Renaming(True).table
 EVENT_TYPES = (
@@ -33,7 +40,11 @@ def test_an_odd_event_type_has_a_safe_table_name_that_is_not_the_connectors(name
 
 
 def test_the_connectors_own_table_names_are_destination_names():
-    assert {SYNC_RUN, REJECTED_EVENT, EVENT_TABLE} == set(OWN_TABLES) == set(map(RULE, OWN_TABLES))
+    assert (
+        {SYNC_RUN, REJECTED_EVENT, EVENT_TABLE, AUDITED_RANGE}
+        == set(OWN_TABLES)
+        == set(map(RULE, OWN_TABLES))
+    )
 
 
 @settings(deadline=None, max_examples=300)

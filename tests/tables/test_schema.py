@@ -24,11 +24,13 @@ def tables_of(**given):
 
 def test_every_table_is_declared_with_its_key_and_no_column_needlessly():
     declared = tables_of(event_types=f"{TYPE}, {OTHER}")
-    assert set(declared) == {TYPE, OTHER, "rejected_event", "sync_run"}
+    assert set(declared) == {TYPE, OTHER, "rejected_event", "audited_range", "sync_run"}
+    of_ranges = declared.pop("audited_range")
+    assert of_ranges["primary_key"] == ["event_type", "range_start", "range_end", "audited_at"]
     assert all(table["primary_key"] == ["id"] for table in declared.values())
     columns = ["id", "eventType", "occurred", "objectId", "objectType", "hs_form_id"]
     assert declared[TYPE]["columns"] == dict.fromkeys(columns, "STRING")
-    assert set(tables_of(sync_metrics="false")) == {TYPE, "rejected_event"}
+    assert set(tables_of(sync_metrics="false")) == {TYPE, "rejected_event", "audited_range"}
 
 
 def test_ids_that_look_like_numbers_are_text_by_default():
@@ -77,7 +79,7 @@ def test_they_are_text_in_the_warehouse(project):
 
 def test_the_single_layout_is_one_table_with_properties_as_one_json_column():
     declared = tables_of(table_layout="single", event_types="*")
-    assert set(declared) == {"event", "rejected_event", "sync_run"}
+    assert set(declared) == {"event", "rejected_event", "audited_range", "sync_run"}
     assert (
         declared["event"]["primary_key"] == ["id", "eventType"]
         and declared["event"]["columns"]["properties"] == "JSON"
@@ -89,7 +91,10 @@ def test_the_single_layout_is_one_table_with_properties_as_one_json_column():
 )
 def test_schema_never_fails_and_leaves_errors_to_update(broken):
     given = {} if not broken else configuration(Simulator({})) | broken
-    assert [table["table"] for table in connector.schema(given)] == ["rejected_event"]
+    assert [table["table"] for table in connector.schema(given)] == [
+        "rejected_event",
+        "audited_range",
+    ]
 
 
 @pytest.mark.parametrize("behaviour", [
@@ -99,7 +104,12 @@ def test_if_hubspot_does_not_answer_schema_declares_what_needs_no_answer(behavio
     with served(event(), **behaviour) as sim:
         soon = configuration(sim, event_types=f"{TYPE}, pe*", max_outage_minutes="0.001")
         declared = declare_tables(soon | {"string_columns": "hs_*, hs_x"})
-    assert [table["table"] for table in declared] == [TYPE, "rejected_event", "sync_run"]
+    assert [table["table"] for table in declared] == [
+        TYPE,
+        "rejected_event",
+        "audited_range",
+        "sync_run",
+    ]
     assert "hs_x" in declared[0]["columns"]
 
 

@@ -1,0 +1,186 @@
+"""Counts events: what is delivered behind the watermark, cell by cell, and what given cells hold
+now.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from math import inf
+from typing import Any
+from zlib import crc32
+
+from pipeline.audits.cells import MOST_BUCKETS as BUCKETS
+from pipeline.audits.cells import Cell, Kind
+from pipeline.fingerprints import EMPTY, MODULUS, Sum, fingerprint
+from pipeline.hubspot.events_api import ID, occurred_ms
+from pipeline.recent import Recent
+
+# fingerprints remembered while events are counted, so that what the API repeats counts once
+RECENT = 20_000
+
+
+def bucket_of(event: Any) -> int:
+    """The bucket that an event's id falls into: a merge of contacts leaves it there."""
+    return crc32(str(event.get(ID)).encode("utf-8", "replace")) % BUCKETS
+
+
+class Count:
+    """Counts what is delivered from `begin` (ms) on, while the watermark moves.
+
+    `width(end)` is the calendar's length (ms) of a cell that ends then, and `born(end)` the kind
+    and the day of one that is closed. A gap that would hold `page` events, as dense as the rest is,
+    was read as silence; up to `silent_until` (ms) silence was looked at twice, on two days. What
+    occurs from `before()` on is read again by the next sync, and is not counted yet: it is asked
+    once, after an answer of HubSpot, which tells its clock.
+    """
+
+    def __init__(
+        self,
+        begin: int,
+        width: Callable[[int], int],
+        born: Callable[[int], tuple[Kind, int]],
+        page: int = 2**62,
+        silent_until: int = 0,
+        before: Callable[[], int] = lambda: 2**62,
+    ):
+        self.end = begin  # what occurred before it is counted
+        self._begin, self._width, self._born, self._page = begin, width, born, page
+        self._silent_until, self._ask_before, self._before = silent_until, before, 0
+        self._lately, self._before_that = set[int](), set[int]()
+        self._pending: dict[int, tuple[int, int]] = {}  # by moment and bucket: number and sum
+        self._seen, self._latest = 0, begin
+        self._longest = 0.0  # ms of a gap that is no silence
+        self._closed: list[Cell] = []
+        self._open, self._last = begin, begin - 1  # the open cell's begin, and its last event
+        self._border = self._next_border(begin)
+        self._events, self._total, self._buckets = 0, 0, [0] * BUCKETS
+
+    def add(self, event: Any) -> None:
+        """Counts an event that is delivered, unless its time was counted before."""
+        ms = occurred_ms(event)
+        self._before = self._before or self._ask_before()
+        if ms is None or not self.end <= ms < self._before:
+            return
+        number = fingerprint(event)
+        if number in self._lately or number in self._before_that:
+            return
+        self._lately.add(number)
+        if len(self._lately) == RECENT:
+            self._lately, self._before_that = set(), self._lately
+        key = ms * BUCKETS + bucket_of(event)
+        events, total = self._pending.get(key, EMPTY)
+        self._pending[key] = events + 1, total + number
+        self._seen += 1
+        if ms > self._latest:
+            self._latest = ms
+
+    def close(self, end: int) -> None:
+        """Closes the cells up to `end` (ms): all before it is delivered, and was added."""
+        if end <= self.end:
+            return
+        pending, until = self._pending, end * BUCKETS
+        self._longest = self._longest_gap()
+        for key in sorted([key for key in pending if key < until]):
+            ms, place = divmod(key, BUCKETS)
+            if ms >= self._border or ms - self._last > self._longest or self._last <= self._begin:
+                self._reach(ms)
+            events, total = pending.pop(key)
+            self._events += events
+            self._total += total
+            self._buckets[place] += total
+            self._last = ms
+        self.end = end
+
+    def cells(self) -> list[Cell]:
+        """The cells from the beginning up to the end. The watermark comes into a gap only when an
+        event that follows was delivered.
+        """
+        cells, end, self._longest = self._closed.copy(), self.end, self._longest_gap()
+        rest = self._cell(end)
+        for at, kind in [*self._gap(end), (min(end, self._border), None), (end, None)]:
+            if at > rest.begin:
+                cells.append(rest._replace(end=at, kind=rest.kind if kind is None else kind))
+                rest = Cell(at, end, rest.kind, rest.due)
+        return cells
+
+    def _reach(self, ms: int) -> None:
+        """Moves on to the next event."""
+        for at, kind in self._gap(ms):
+            self._cut(at, kind)
+        self._cross(ms)
+
+    def _gap(self, ms: int) -> Iterator[tuple[int, Kind | None]]:
+        """Yields where to cut between the last event and a moment, and as what: what syncs have read
+        on two days, up to the event with which they began, was looked at; else it may be silence.
+        """
+        quiet = max(self._open, self._last + 1)
+        if self._last <= self._begin and self._begin + 1 < self._silent_until:
+            quiet = min(ms, self._silent_until)
+            yield quiet, Kind.LOOKED
+        if ms - quiet > self._longest:
+            yield quiet, None
+            yield ms, Kind.SILENT
+
+    def _longest_gap(self) -> float:
+        """The longest gap (ms) that may come about by chance: one that would hold less than a page of
+        events, if they were as dense in it as in the rest of what was delivered.
+        """
+        if self._seen < self._page:
+            return inf
+        return (self._latest - self._begin) * self._page / (self._seen + self._page)
+
+    def _cross(self, ms: int) -> None:
+        """Cuts at the border of the open cell, if that was crossed; the cells between are one."""
+        if ms >= self._border:
+            self._cut(self._border)
+            length = self._width(ms)
+            self._cut(max(self._open, ms - ms % length))
+
+    def _cut(self, at: int, kind: Kind | None = None) -> None:
+        if at > self._open:
+            cell = self._cell(at)
+            self._closed.append(cell if kind is None else cell._replace(kind=kind))
+            self._open, self._events, self._total, self._buckets = at, 0, 0, [0] * BUCKETS
+        self._border = self._next_border(self._open)
+
+    def _next_border(self, begin: int) -> int:
+        length = self._width(begin)
+        return begin - begin % length + length
+
+    def _cell(self, end: int) -> Cell:
+        kind, due = self._born(end)
+        buckets = tuple(total % 2**32 for total in self._buckets)
+        total = Sum(self._events, self._total % MODULUS)
+        return Cell(self._open, end, kind, due, total, buckets if self._events else ())
+
+
+class Recount:
+    """Counts what given contiguous cells hold now, and remembers the fingerprints."""
+
+    def __init__(self, cells: Sequence[Cell]):
+        self._cells = cells
+        self._begins, self._end = [cell.begin for cell in cells], cells[-1].end
+        self._recent = Recent(RECENT)
+        self._found = [[array("Q") for _ in range(BUCKETS)] for _ in cells]
+
+    def add(self, event: Any) -> None:
+        """Counts an event, unless it lies outside or was counted a short while ago."""
+        ms = occurred_ms(event)
+        if ms is None or not self._begins[0] <= ms < self._end:
+            return
+        number = fingerprint(event)
+        if self._recent.add(number):
+            self._found[bisect_right(self._begins, ms) - 1][bucket_of(event)].append(number)
+
+    def found(self) -> list["Found"]:
+        """What each cell holds."""
+        return [Found(buckets) for buckets in self._found]
+
+
+class Found:
+    """The events that a cell holds now: `prints` are their fingerprints by bucket."""
+
+    def __init__(self, prints: Sequence[Sequence[int]]):
+        self.prints, sums = prints, [sum(bucket) for bucket in prints]
+        self.sum = Sum(sum(map(len, prints)), sum(sums) % MODULUS)
+        self.buckets = tuple(total % 2**32 for total in sums) if self.sum.events else ()
