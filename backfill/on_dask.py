@@ -17,9 +17,12 @@ from dask.distributed import KilledWorker, as_completed
 
 from backfill.marks import prove_shared
 from backfill.windows import HOUR, Window, file_of, names_of, plan, rejects_of
-from backfill.worker import hubspot_client, read_window
+from backfill.worker import LEDGER, hubspot_client, read_window
 from frames.storage import address_of, clean, files, footers
 from pipeline import ConnectorError, Settings
+from pipeline.audits.cells import Cell, Kind
+from pipeline.audits.subject import STATE_SIZE, fitting
+from pipeline.audits.text import decode
 from pipeline.config.event_types import NONE_SELECTED, select_asking
 from pipeline.connection.reporting import format_duration, throttle
 from pipeline.connection.state import Progress, state_dict
@@ -29,6 +32,13 @@ from pipeline.names.tables import REJECTED_EVENT
 from pipeline.timestamps import to_text
 
 PROGRESS_SECONDS = 5.0  # between two progress messages, at least
+
+
+class Footer(NamedTuple):
+    """What the footer of a file says of it; an earlier version wrote no ledger."""
+
+    rows: int
+    ledger: str
 
 
 class Backfilled(NamedTuple):
@@ -75,25 +85,36 @@ def backfill(
     finally:
         clean(address)
     rows = Counter[str]()
+    cells: dict[str, list[Cell]] = {name: [] for name in event_types}
     for window in windows:
-        rows[window.event_type] += there[file_of(window)]
-        rows[REJECTED_EVENT] += there.get(rejects_of(window), 0)
-    start = settings.start
+        footer, rejects = there[file_of(window)], there.get(rejects_of(window))
+        rows[window.event_type] += footer.rows
+        if rejects:
+            rows[REJECTED_EVENT] += rejects.rows
+        uncounted = Cell(window.start, window.end, Kind.UNCOUNTED)  # by an earlier version
+        cells[window.event_type] += decode(footer.ledger) if footer.ledger else [uncounted]
+    start, room = settings.start, STATE_SIZE // len(event_types)
     progress = {
         name: Progress(
             occurred=to_text(max(end, start)),
             read_at=to_text(began),
             start_date=to_text(start),
             fingerprint=settings.fingerprint(name),
+            ledger=fitting(cells[name], began, settings.audit_days, room)
+            if cells[name] and settings.audit_days
+            else None,
         )
         for name in event_types
     }
-    return Backfilled(state_dict(progress, api_base_url=settings.api_base_url), +rows)
+    return Backfilled(state_dict(progress, api_base_url=settings.api_base_url), rows)
 
 
-def look(address: str, names: set[str]) -> dict[str, int]:
-    """The rows that the footers of these files name."""
-    return {name: footer.num_rows for name, footer in footers(address, names)}
+def look(address: str, names: set[str]) -> dict[str, Footer]:
+    """What the footers of these files say of them."""
+    return {
+        name: Footer(footer.num_rows, footer.metadata.get(LEDGER.encode(), b"").decode())
+        for name, footer in footers(address, names)
+    }
 
 
 def read(
@@ -149,11 +170,12 @@ def read(
     return reported
 
 
-def prove(address: str, reported: dict[str, int], there: dict[str, int]) -> None:
+def prove(address: str, reported: dict[str, int], there: dict[str, Footer]) -> None:
     """Raises ConnectorError, with a name, if files are not there, or not with the rows reported."""
-    if wrong := [name for name in reported if there.get(name) != reported[name]]:
+    rows = {name: footer.rows for name, footer in there.items()}
+    if wrong := [name for name in reported if rows.get(name) != reported[name]]:
         name = wrong[0]
-        found = f"it has {there[name]:,}" if name in there else "it is not there"
+        found = f"it has {rows[name]:,}" if name in rows else "it is not there"
         raise ConnectorError(
             f"Of {len(reported):,} files that workers have written, {len(wrong):,} are not at "
             f"{address} as they were reported, such as {name}: {reported[name]:,} rows, and {found}. "

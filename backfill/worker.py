@@ -15,11 +15,16 @@ from frames.parquet import RowFile
 from frames.storage import put
 from frames.text import COLUMNS
 from pipeline import Client, Reader, Settings, protect, protection
+from pipeline.audits.counting import events_of
+from pipeline.audits.ledger import counting
+from pipeline.audits.text import encode
 from pipeline.config.connect import query_for
 from pipeline.reading.fetch import fetch_page
 from pipeline.rows import rows
 from pipeline.tables.rejected_event import rejected_row
 from pipeline.timestamps import to_text
+
+LEDGER = "ledger"  # in the metadata of a file: what it holds, as the saved state has it
 
 
 def read_window(window: Window, settings: Settings, address: str, mark: str) -> dict[str, int]:
@@ -30,31 +35,38 @@ def read_window(window: Window, settings: Settings, address: str, mark: str) -> 
         hubspot_client(get_client(), settings) as hubspot,
     ):
         file, rejected = RowFile(Path(folder, "rows"), COLUMNS), RowFile(Path(folder, "rejects"))
-        write_rows(window, settings, hubspot, file, rejected)
+        ledger = write_rows(window, settings, hubspot, file, rejected)
         written = {rejects_of(window): rejected} if rejected.rows else {}
         written[file_of(window)] = file  # the last: where it is, the window is done
         for name, each in written.items():
-            put(each.finish(), address, name)
+            put(each.finish({LEDGER: ledger}), address, name)
     return {name: each.rows for name, each in written.items()}
 
 
 def write_rows(
     window: Window, settings: Settings, hubspot: Client, file: RowFile, rejected: RowFile
-) -> None:
-    """Runs the stages over one window, one page after another: concurrency comes from the
-    workers.
+) -> str:
+    """Runs the stages over one window, one page after another: concurrency comes from the workers.
+    Returns its cells, for the looks of the connector.
     """
     event_type, start, end, _ = window
     protect_event = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)
+    count = counting(hubspot.clock, settings.audit_days, start)
 
     def reject(event: Any, reason: str) -> None:
         (event,) = protect(protect_event, [event])
         rejected.add(rejected_row(event_type, event, reason, to_text(hubspot.clock.now())))
 
+    def observe(page: dict[str, Any]) -> None:
+        for event in events_of(event_type, [page]):
+            count.add(event)
+
     fetch = partial(fetch_page, hubspot, query_for(settings, event_type))
     with Reader(fetch, hubspot.clock.later) as reader:
-        for row in rows(settings, reader, event_type, (start, end), reject):
+        for row in rows(settings, reader, event_type, (start, end), reject, observe):
             file.add(row)
+    count.close(end)
+    return encode(count.cells())
 
 
 def hubspot_client(dask: Dask, settings: Settings) -> Client:

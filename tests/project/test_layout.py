@@ -3,18 +3,16 @@ short.
 """
 
 import ast
-from pathlib import Path
 
 import pytest
 
 from tests.sdk import ROOT
 
 LADDER = (
-    "errors", "timestamps", "recent", "hubspot", "fingerprints", "names", "config", "reading", "stages", "rows", "tables",
-    "audits", "connection", "commands", "__main__",
-)  # fmt: skip
+    *("errors", "timestamps", "recent", "hubspot", "fingerprints", "names", "config", "reading"),
+    *("stages", "rows", "tables", "audits", "connection", "commands", "__main__"),
+)
 SPELLED_ONCE = ("occurredAt", "occurredBefore", "occurredAfter", "eventTypes", "paging")
-MOST_LINES = 40
 
 
 def modules(*folders):
@@ -94,20 +92,3 @@ def test_hubspots_names_are_spelled_in_one_file(word):
         ]
         spelled += [path.name for text in texts if text == word]
     assert set(spelled) == {"events_api.py"}
-
-
-FOLDERS = ("pipeline", "frames", "simulator", "report", "backfill", "bench", "tests")
-
-
-@pytest.mark.parametrize(
-    "path",
-    [ROOT / "connector.py", *modules(*FOLDERS)],
-    ids=lambda path: str(Path(path).relative_to(ROOT)),
-)
-def test_functions_are_short(path):
-    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
-    functions = [
-        node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    ]
-    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
-    assert not {name: lines for name, lines in lengths.items() if lines > MOST_LINES}
