@@ -18,7 +18,7 @@ from dask.distributed import KilledWorker, as_completed
 from backfill.marks import prove_shared
 from backfill.windows import HOUR, Window, file_of, names_of, plan, rejects_of
 from backfill.worker import LEDGER, hubspot_client, read_window
-from frames.storage import address_of, clean, files, footers
+from frames.storage import Footer, address_of, clean, files, footers
 from pipeline import ConnectorError, Settings
 from pipeline.audits.cells import Cell, Kind
 from pipeline.audits.subject import STATE_SIZE, fitting
@@ -32,13 +32,6 @@ from pipeline.names.tables import REJECTED_EVENT
 from pipeline.timestamps import to_text
 
 PROGRESS_SECONDS = 5.0  # between two progress messages, at least
-
-
-class Footer(NamedTuple):
-    """What the footer of a file says of it; an earlier version wrote no ledger."""
-
-    rows: int
-    ledger: str
 
 
 class Backfilled(NamedTuple):
@@ -76,11 +69,11 @@ def backfill(
             began = hubspot.clock.earlier()
         end = (began - settings.lookback) // (hours * HOUR) * hours * HOUR
         windows = plan(event_types, settings.start, end, hours)
-        there = look(address, names_of(windows, files(address)))
+        there = footers(address, names_of(windows, files(address)))
         missing = [window for window in windows if file_of(window) not in there]
         given = {"settings": settings, "address": address, "mark": mark}
         reported = read(dask, missing, len(windows) - len(missing), tell, **given)
-        there |= look(address, files(address) & reported.keys())
+        there |= footers(address, files(address) & reported.keys())
         prove(address, reported, there)
     finally:
         clean(address)
@@ -92,7 +85,8 @@ def backfill(
         if rejects:
             rows[REJECTED_EVENT] += rejects.rows
         uncounted = Cell(window.start, window.end, Kind.UNCOUNTED)  # by an earlier version
-        cells[window.event_type] += decode(footer.ledger) if footer.ledger else [uncounted]
+        text = footer.metadata.get(LEDGER)
+        cells[window.event_type] += decode(text) if text else [uncounted]
     start, room = settings.start, STATE_SIZE // len(event_types)
     progress = {
         name: Progress(
@@ -107,14 +101,6 @@ def backfill(
         for name in event_types
     }
     return Backfilled(state_dict(progress, api_base_url=settings.api_base_url), rows)
-
-
-def look(address: str, names: set[str]) -> dict[str, Footer]:
-    """What the footers of these files say of them."""
-    return {
-        name: Footer(footer.num_rows, footer.metadata.get(LEDGER.encode(), b"").decode())
-        for name, footer in footers(address, names)
-    }
 
 
 def read(

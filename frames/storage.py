@@ -2,10 +2,11 @@
 
 import re
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +17,14 @@ from pipeline import ConnectorError
 HIDDEN = ".backfill"  # below an address: files on their way, and what nobody is to read
 OBJECT_STORES = {"s3", "gs", "abfs"}  # an object appears whole, and needs no folder
 READERS = 32  # footers read at once
+ARROW = "ARROW:schema"  # metadata of every file
+
+
+class Footer(NamedTuple):
+    """What the footer of a Parquet file says of it, without Arrow's own metadata."""
+
+    rows: int
+    metadata: dict[str, str]
 
 
 def address_of(given: str | Path) -> str:
@@ -57,18 +66,20 @@ def files(address: str, name: str = "") -> set[str]:
     return {path[len(root) + 1 :] for path in fs.find(f"{root}/{name}".rstrip("/"))}
 
 
-def footers(address: str, names: Collection[str]) -> Iterator[tuple[str, pq.FileMetaData]]:
-    """Yields the footers of these Parquet files, but of those that are broken."""
+def footers(address: str, names: Collection[str]) -> dict[str, Footer]:
+    """The footers of these Parquet files, without those of files that are broken."""
     fs, root = url_to_fs(address)
 
-    def footer(name: str) -> pq.FileMetaData | None:
+    def footer(name: str) -> Footer | None:
         with suppress(pa.ArrowInvalid), fs.open(f"{root}/{name}", block_size=2**16) as file:
-            return pq.read_metadata(file)
+            read = pq.read_metadata(file)
+            about = {key.decode(): text.decode() for key, text in (read.metadata or {}).items()}
+            return Footer(read.num_rows, {key: about[key] for key in about if key != ARROW})
         return None
 
     with ThreadPoolExecutor(READERS) as readers:
-        read = zip(names, readers.map(footer, names), strict=True)
-        yield from ((name, footer) for name, footer in read if footer)
+        found = zip(names, readers.map(footer, names), strict=True)
+        return {name: footer for name, footer in found if footer}
 
 
 def clean(address: str) -> None:
