@@ -43,7 +43,7 @@ def address_of(given: str | Path) -> str:
             "s3://bucket/folder (package s3fs), gs://… (gcsfs), abfs://… (adlfs), and install the "
             "package here and on every worker."
         ) from None
-    return str(fs.unstrip_protocol(path.rstrip("/")))
+    return str(fs.unstrip_protocol(path.rstrip("/") or "/"))
 
 
 def put(local: Path, address: str, name: str) -> None:
