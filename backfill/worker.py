@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
 from dask.distributed import Client as Dask
 from dask.distributed import get_client, get_worker
 
@@ -30,6 +31,7 @@ LEDGER = "ledger"  # in the metadata of a file: what it holds, as the saved stat
 def read_window(window: Window, settings: Settings, address: str, mark: str) -> dict[str, int]:
     """Reads one window into its files. Returns the number of rows of each, by name."""
     exchange_marks(address, mark)
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what was freed
     with (
         TemporaryDirectory(dir=get_worker().local_directory) as folder,
         hubspot_client(get_client(), settings) as hubspot,
@@ -57,12 +59,14 @@ def write_rows(
         (event,) = protect(protect_event, [event])
         rejected.add(rejected_row(event_type, event, reason, to_text(hubspot.clock.now())))
 
-    def observe(page: dict[str, Any]) -> None:
-        for event in events_of(event_type, [page]):
-            count.add(event)
-
     fetch = partial(fetch_page, hubspot, query_for(settings, event_type))
     with Reader(fetch, hubspot.clock.later) as reader:
+
+        def observe(page: dict[str, Any]) -> None:
+            count.close(reader.position)
+            for event in events_of(event_type, [page]):
+                count.add(event)
+
         for row in rows(settings, reader, event_type, (start, end), reject, observe):
             file.add(row)
     count.close(end)
