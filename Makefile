@@ -3,14 +3,18 @@ BIN := .venv/bin
 # The SDK looks for its helper programs on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 READY := .venv/ready
+DBT := .venv-dbt/ready
 NODE_CLIENT := tests/node/node_modules/.package-lock.json
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo report test long chaos bill bench lint package deploy clean
+.PHONY: demo dbt report test long chaos bill bench lint package deploy clean
 
 demo: $(READY)  ## a simulated HubSpot, a real sync, a look at the table
 	@python -m simulator.demo
+
+dbt: $(DBT)  ## the dbt package on the warehouse of the last demo, or WAREHOUSE=…
+	@.venv-dbt/bin/dbt build --project-dir dbt --profiles-dir dbt
 
 report: $(READY)  ## report.html beside the warehouse (the demo's where there is no other): what it holds, how the syncs went
 	@python -m report
@@ -18,7 +22,7 @@ report: $(READY)  ## report.html beside the warehouse (the demo's where there is
 test: $(READY) $(NODE_CLIENT)  ## the tests, but those of make long
 	@python -m pytest -n auto -m "not long"
 
-long: $(READY)  ## the tests that take minutes: memory, kills, generated promises
+long: $(READY) $(DBT)  ## the tests that take minutes: memory, kills, generated promises, the dbt package
 	@python -m pytest -n auto -m long
 
 chaos: $(READY)  ## syncs killed 1,000 times (KILLS=…), and nothing lost, in under half an hour
@@ -49,13 +53,18 @@ bench:  ## side by side, into bench/results.*; FULL=1 adds 10,000,000 events, ON
 	@.venv-bench/bin/python -m bench $(if $(FULL),--full) $(ONLY)
 
 clean:
-	@rm -rf .venv .venv-bench .venv-dlt build files tests/node/node_modules
+	@rm -rf .venv .venv-bench .venv-dbt .venv-dlt build files tests/node/node_modules
 
 $(READY): requirements.txt requirements-dev.txt $(wildcard */requirements.txt)
 	@echo "Setting up .venv (once) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --requirement requirements-dev.txt
 	@touch $@
+
+# An environment of its own, since dbt and the SDK want different versions of one package.
+$(DBT): dbt/requirements.txt
+	@$(PYTHON) -m venv .venv-dbt
+	@.venv-dbt/bin/pip install --quiet --requirement $< && touch $@ || echo "dbt could not be installed: its tests are skipped."
 
 $(NODE_CLIENT): tests/node/package-lock.json
 	@npm ci --prefix tests/node --no-audit --no-fund --fetch-retries=0 >/dev/null 2>&1 || \

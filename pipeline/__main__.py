@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.commands.event_types import find_event_types, format_event_types
+from pipeline.commands.preview import preview
+from pipeline.commands.preview_page import format_preview
 from pipeline.commands.read_again import read_again
 from pipeline.config.settings import read_settings
 from pipeline.errors import ConnectorError
@@ -44,6 +46,18 @@ def _parser() -> argparse.ArgumentParser:
         help="default: configuration.json",
     )
     types.set_defaults(run=_event_types)
+    before = commands.add_parser(
+        "preview",
+        help="what an account holds and a sync of it takes, what to set, how HubSpot answers",
+    )
+    before.add_argument(
+        "--configuration",
+        type=Path,
+        default=Path("configuration.json"),
+        help="default: configuration.json",
+    )
+    before.add_argument("--json", action="store_true", help="the same as JSON, to send to us")
+    before.set_defaults(run=_preview)
     again = commands.add_parser(
         "read-again", help="change a saved state so that the next sync reads a range again"
     )
@@ -62,6 +76,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     again.set_defaults(run=_read_again)
     return parser
+
+
+def _preview(options: argparse.Namespace) -> None:
+    given = read_json(options.configuration)
+    start = given.get("initial_sync_start_date") or "1970-01-01"
+    settings = read_settings({**given, "initial_sync_start_date": start})
+    report = preview(settings, lambda sentence: sys.stderr.write(f"{sentence}\n"))
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if options.json:
+        for held in report["event_types"].values():
+            held |= {"refused": True} if "refused" in held else {}  # what HubSpot said names ids
+        sys.stdout.write(f"{json.dumps(report, indent=2)}\n")
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in format_preview(report))
 
 
 def _event_types(options: argparse.Namespace) -> None:

@@ -36,6 +36,7 @@ from pipeline.stages import (
 )
 from pipeline.stages.events import Reject
 from pipeline.stages.flatten import Row
+from pipeline.stages.own import OWN
 from pipeline.timestamps import Span, to_ms, to_text
 
 Moment = str | date  # ISO 8601 text, a date or a datetime; UTC if it names no other zone
@@ -98,6 +99,7 @@ def rows(
         reject_malformed(reject),
         keep_type(event_type, reject),
         keep_span(span, reject),
+        *OWN,
         protect(protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)),
         properties_as_json(settings.is_single_table),
         flatten,

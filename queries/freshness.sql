@@ -11,13 +11,16 @@
 -- Change: `tester` to your schema, and the list of tables to yours; with table_layout = single it is the table event alone.
 
 WITH event AS (
-    SELECT event_type, occurred_at FROM tester.e_visited_page
+    SELECT event_type, occurred_at, _fivetran_deleted FROM tester.e_visited_page
     UNION ALL
-    SELECT event_type, occurred_at FROM tester.e_form_submission_v_2
+    SELECT event_type, occurred_at, _fivetran_deleted FROM tester.e_form_submission_v_2
 ),
 
 last_event AS (
-    SELECT event_type, MAX(occurred_at) AS occurred_at FROM event GROUP BY event_type
+    SELECT event_type, MAX(occurred_at) AS occurred_at
+    FROM event
+    WHERE NOT COALESCE(_fivetran_deleted, FALSE)
+    GROUP BY event_type
 ),
 
 type_run AS (
@@ -27,6 +30,7 @@ type_run AS (
         entry.value ->> 'lag_seconds' AS lag_seconds
     FROM tester.sync_run AS sync
     CROSS JOIN JSON_EACH(sync.event_types) AS entry
+    WHERE NOT COALESCE(sync._fivetran_deleted, FALSE)
 ),
 
 numbered AS (

@@ -18,7 +18,6 @@ from report.freshness import (
     said_and_cure,
 )
 from report.warehouse import REJECTED, RUNS, Row, event_tables, open_warehouse, rows
-from report.website import website
 
 MOST_TYPES = 500  # event types in the tables
 MOST_CHARTS = 24  # event types with a chart
@@ -124,7 +123,6 @@ def gather(path: Path, now: datetime) -> dict[str, Any]:
             ],
             "freshness": fresh,
             **attention(fresh, runs, now),
-            "website": website(con, tables, types, now),
             "audits": audits(con),
             "state_trouble": state_trouble,
             "unusual": UNUSUAL,

@@ -36,7 +36,6 @@ def render(facts: dict[str, Any]) -> str:
         **facts,
         histories=_history_charts(facts),
         run_pictures=_run_charts(facts),
-        website_pictures=_website_charts(facts["website"]),
         marks={
             each["event_type"]: each["health"] if each["health"] != "up to date" else None
             for each in facts["freshness"]
@@ -77,10 +76,6 @@ def _history_charts(facts: dict[str, Any]) -> list[Markup]:
 def _run_charts(facts: dict[str, Any]) -> dict[str, Markup]:
     charts = pictures.runs(facts["runs"]) if facts["runs"] else {}
     return {name: Markup(svg) for name, svg in charts.items()}  # noqa: S704
-
-
-def _website_charts(website: Row | None) -> dict[str, Markup]:
-    return {name: Markup(svg) for name, svg in pictures.website(website).items()} if website else {}  # noqa: S704
 
 
 def number(value: float | None) -> str:

@@ -70,30 +70,6 @@ def history(
     return _svg(name, draw)
 
 
-def website(figures: Row) -> dict[str, str]:
-    """Charts of the visitors and sessions, and of the contacts who submitted a form, on each
-    day.
-    """
-    first, last = figures["since"], figures["until"]
-    by_day = {row["day"]: row for row in figures["days"]}
-    days = [first + timedelta(days=place) for place in range((last - first).days + 1)]
-    edges = [*days, step_after(last, "day")]
-
-    def heights(key: str) -> list[int]:
-        return [by_day[day][key] if day in by_day else 0 for day in days]
-
-    def visits(axis: Axes) -> None:
-        axis.stairs(heights("visitors"), edges, fill=True, color=COLORS["bar"], linewidth=0.5)
-        axis.stairs(heights("sessions"), edges, color=COLORS["second"], linewidth=1.6)
-        _mark_days(axis, first, last)
-
-    def forms(axis: Axes) -> None:
-        axis.stairs(heights("converted"), edges, fill=True, color=COLORS["third"], linewidth=0.5)
-        _mark_days(axis, first, last)
-
-    return {"visits": _svg("visits", visits), "forms": _svg("forms", forms)}
-
-
 def _mark_days(axis: Axes, first: date, last: date) -> None:
     """Gives a chart whole numbers upwards, and a few dates from the first to the last day."""
     axis.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))

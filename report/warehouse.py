@@ -5,7 +5,7 @@ DuckDB reads the events once and keeps only the days, so memory does not grow wi
 times are UTC, stored without a time zone (TIMESTAMP).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -150,32 +150,6 @@ def event_tables(tables: Mapping[str, Columns]) -> list[str]:
     ]  # fmt: skip
 
 
-def event_fields(table: str, columns: Columns, event_type: str, names: Iterable[str]) -> str:
-    """A SELECT of a table's events of a type: event_type, these columns or properties as text, NULL
-    if missing, and occurred.
-    """
-    type_of = f"coalesce(event_type::VARCHAR, {_literal(table)})"
-    chosen = ", ".join(
-        [
-            f"{type_of} AS event_type",
-            *(f"{_field(columns, name)} AS {_identifier(name)}" for name in names),
-        ]
-    )
-    return _select_events(table, columns, chosen, f"{type_of} = {_literal(event_type)}")
-
-
-def _field(columns: Columns, name: str) -> str:
-    """A column as text, or the property in the JSON column of the layout with one table."""
-    if name in columns:
-        return f"{_identifier(name)}::VARCHAR"
-    if "properties" in columns:
-        return (
-            "CASE WHEN json_valid(properties::VARCHAR) THEN properties::VARCHAR::JSON ->> "
-            f"{_literal(name)} END"
-        )
-    return "NULL::VARCHAR"
-
-
 def _events(table: str, columns: Columns) -> str:
     """A SELECT of a table's events: source, event_type, written, occurred."""
     written = (
@@ -190,7 +164,7 @@ def _events(table: str, columns: Columns) -> str:
     return _select_events(table, columns, chosen)
 
 
-def _select_events(table: str, columns: Columns, chosen: str, condition: str = "true") -> str:
+def _select_events(table: str, columns: Columns, chosen: str) -> str:
     """A SELECT of a table's events: what is chosen, and occurred. A time that cannot be read is
     NULL.
 
@@ -206,7 +180,7 @@ def _select_events(table: str, columns: Columns, chosen: str, condition: str = "
         parts = [("occurred_at", "occurred_at IS NOT NULL"), (text, "occurred_at IS NULL")]
     return " UNION ALL ".join(
         f"SELECT {chosen}, {_timestamp(occurred)} AS occurred "  # noqa: S608 (names and values are quoted)
-        f"FROM {_identifier(SCHEMA)}.{_identifier(table)} WHERE {kept} AND {condition} AND {these}"
+        f"FROM {_identifier(SCHEMA)}.{_identifier(table)} WHERE {kept} AND {these}"
         for occurred, these in parts
     )
 

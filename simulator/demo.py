@@ -45,6 +45,8 @@ def main() -> int:
         PORT.write_text(str(hubspot.port), encoding="utf-8")
         held = f"{EVENTS:,} page visits and {len(forms):,} forms"
         print(f"A simulated HubSpot at {hubspot.url} holds {held} from January to April.")
+        _preview(hubspot.url)
+        hubspot.requests.clear()
         print(
             (
                 "Syncing them with `fivetran debug` (without internet its dependency check takes "
@@ -94,6 +96,19 @@ def configuration(url: str) -> dict[str, str]:
         "api_token": TOKEN, "initial_sync_start_date": "2026-01-01T00:00:00Z", "api_base_url": url,
         "event_types": f"{VISITS}, {FORMS}",
     }  # fmt: skip
+
+
+def _preview(url: str) -> None:
+    """Prints three lines of a preview at a base URL."""
+    written = LOG.with_name("configuration.json")
+    written.write_text(json.dumps(configuration(url)), encoding="utf-8")
+    command = [sys.executable, "-m", "pipeline", "preview", "--configuration", str(written)]
+    environment = {**os.environ, "PYTHONUTF8": "1"}
+    page = subprocess.run(  # noqa: S603 (our own command)
+        command, cwd=PLACE, env=environment, capture_output=True, encoding="utf-8"
+    ).stdout
+    print("`python -m pipeline preview` says of it, from a few dozen requests:")
+    print("\n".join(re.findall(rf"^  (?:{VISITS}: |{FORMS}: |[\d,]+ rows, \d).*", page, re.M)))
 
 
 def _debug(url: str) -> bool:

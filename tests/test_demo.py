@@ -32,10 +32,9 @@ def project(tmp_path, monkeypatch):
 
 def test_after_the_demo_the_real_account_is_read_completely_and_by_itself(project, capfd):
     assert demo.main() == 0
-    assert (
-        "3,000 page visits and 90 forms" in capfd.readouterr().out
-        and not (project / "files").exists()
-    )
+    shown = capfd.readouterr().out
+    assert "3,000 page visits and 90 forms" in shown and not (project / "files").exists()
+    assert "  e_visited_page: 3,000 events (all counted)" in shown and "  3,090 rows, " in shown
     with Simulator({TYPE: generated(300)}) as real:
         run(project, configuration(real, event_types=TYPE))
         assert {key for (key,) in rows(project)} == truth(real.histories[TYPE])

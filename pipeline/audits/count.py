@@ -14,6 +14,7 @@ from pipeline.audits.cells import Cell, Kind
 from pipeline.fingerprints import EMPTY, MODULUS, Sum, fingerprint
 from pipeline.hubspot.events_api import ID, occurred_ms
 from pipeline.recent import Recent
+from pipeline.timestamps import SECOND
 
 # fingerprints remembered while events are counted, so that what the API repeats counts once
 RECENT = 20_000
@@ -127,7 +128,8 @@ class Count:
         """
         if self._seen < self._page:
             return inf
-        return (self._latest - self._begin) * self._page / (self._seen + self._page)
+        longest = (self._latest - self._begin) * self._page / (self._seen + self._page)
+        return max(SECOND, longest)  # a request asks for whole seconds
 
     def _cross(self, ms: int) -> None:
         """Cuts at the border of the open cell, if that was crossed; the cells between are one."""

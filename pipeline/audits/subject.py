@@ -29,33 +29,42 @@ class Saved(NamedTuple):
     silent_until: int | None = None
 
 
-class Write(Protocol):
-    """Delivers the events of a span that are wanted: `observe` gets each of them, and `advance`
-    the watermark (ms), when all before it is delivered.
-    """
+class Subject(Protocol):
+    """One event type, as its looks see it."""
 
-    def __call__(
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def findings(self) -> Findings:
+        """What the looks of this sync have found."""
+        ...
+
+    def delivered(self) -> tuple[int, int, int] | None:
+        """The range that is delivered, up to where the next sync begins to read (ms), and the
+        cursor; None: nothing is.
+        """
+        ...
+
+    def saved(self) -> Saved:
+        """What the state keeps for its looks."""
+        ...
+
+    def keep(self, new: Saved) -> None:
+        """Puts what the next save is to keep into its progress."""
+        ...
+
+    def write(
         self,
         span: tuple[int, int],
         wanted: Callable[[Any], bool],
         observe: Callable[[Any], None],
         advance: Callable[[int], None],
-    ) -> None: ...
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One event type. `delivered()` is the range that is delivered, up to where the next sync begins
-    to read (ms), and the cursor; None: nothing is. `keep` puts what is to be saved into its
-    progress, which `save` saves.
-    """
-
-    name: str
-    delivered: Callable[[], tuple[int, int, int] | None]
-    saved: Callable[[], Saved]
-    keep: Callable[[Saved], None]
-    write: Write
-    findings: Findings
+    ) -> None:
+        """Delivers the events of a span that are wanted: `observe` gets each of them, and `advance`
+        the watermark (ms), when all before it is delivered.
+        """
+        ...
 
 
 @dataclass

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from toolz import pipe
 from toolz.curried import filter
 
-from pipeline.config.connect import query_for
+from pipeline.config.settings import Settings
 from pipeline.config.unmatched import collect_into, misspelled
 from pipeline.connection.reporting import (
     PROGRESS_SECONDS,
@@ -22,8 +22,8 @@ from pipeline.connection.warnings import About
 from pipeline.errors import SettingsError
 from pipeline.hubspot.events_api import EVENTS
 from pipeline.names.tables import REJECTED_EVENT
-from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
+from pipeline.reading.window import COUNTED
 from pipeline.stages import (
     checkpoint_every,
     dedupe_by_id,
@@ -40,120 +40,112 @@ from pipeline.stages import (
     tap,
     unwrap_results,
 )
+from pipeline.stages.own import OWN
 from pipeline.stages.serialize import spell_number
 from pipeline.tables.rejected_event import rejected_row
 from pipeline.tables.schema import declared_types
-from pipeline.timestamps import MINUTE, Span, to_text
+from pipeline.tables.sync_run import Tally
+from pipeline.timestamps import Span, to_text
+
+SAMPLE = 16  # of so many rows, the time that one takes is measured
 
 
-def deliver(
-    run: Run,
-    event_type: str,
-    span: Span,
-    advance: Callable[[int], None],
-    observe: Callable[[Any], None],
-    save: Callable[[], None] | None = None,
-    since: int | None = None,
-    wanted: Callable[[Any], bool] | None = None,
-) -> None:
-    """Delivers one time range of one event type. `advance` gets the reader's watermark (ms) after
-    each page, before each checkpoint, and at the end: by then, everything of the range before it is
-    delivered. `observe` gets each event that is delivered in its turn; `save` saves a checkpoint (by
-    default, the cursors). `since`: where the interrupted sync began (ms) that this one resumes.
-    `wanted`: of a range that is read again, which events are delivered.
-    """
-    settings, fetch = (
-        run.settings,
-        partial(fetch_page, run.client, query_for(run.settings, event_type)),
+def ignore(event: Any) -> None:
+    """Observes nothing."""
+
+
+def deliver(delivery: "Delivery") -> None:
+    """Delivers one time range of one event type."""
+    settings, name = delivery.run.settings, delivery.name
+    stream = pipe(
+        [delivery.span],
+        fetch_pages(delivery.reader.pages),
+        tap(delivery.count_page),
+        unwrap_results,
+        reject_malformed(delivery.reject),
+        keep_type(name, delivery.reject),
+        filter(delivery.wanted),
+        tap(delivery.observe),
+        *OWN,
+        protect(delivery.run.protection),
+        properties_as_json(settings.is_single_table),
+        flatten,
+        partial(serialize_lists, spell=spell_number(declared_types(settings, name))),
+        rename_columns(settings.rename_columns),
+        dedupe_by_id(settings.dedupe_window),
+        emit_upserts(delivery.upsert),
+        checkpoint_every(settings.checkpoint_interval, delivery.save),
     )
-    clock, began = run.client.clock, time.monotonic()
-    lookback = max(settings.lookback, MINUTE)
-    with Reader(
-        fetch,
-        clock.later,
-        settings.concurrency,
-        settings.start,
-        warn=partial(run.warnings.add, About.ORDER),
-        settled=lambda: clock.earlier(began) - lookback,
-    ) as source:
-        delivery = Delivery(
-            run, event_type, span, advance, observe, save or run.cursors.save, source, since
-        )
-        stream = pipe(
-            [span],
-            fetch_pages(source.pages),
-            tap(delivery.count_page),
-            unwrap_results,
-            reject_malformed(delivery.reject),
-            keep_type(event_type, delivery.reject),
-            filter(wanted or (lambda event: True)),
-            tap(delivery.observe),
-            # A stage of your own, from events to events, goes here: docs/extending.md
-            protect(run.protection),
-            properties_as_json(settings.is_single_table),
-            flatten,
-            partial(serialize_lists, spell=spell_number(declared_types(settings, event_type))),
-            rename_columns(settings.rename_columns),
-            dedupe_by_id(settings.dedupe_window),
-            emit_upserts(delivery.upsert),
-            checkpoint_every(settings.checkpoint_interval, delivery.save),
-        )
-        if wanted is None:
-            delivery.say_what_is_read()
-        with delivery:
-            for _ in stream:
-                pass
+    with delivery:
+        for _ in stream:
+            pass
 
 
-def check_spelling(run: Run, event_type: str, events: Iterable[Any]) -> None:
+def check_spelling(settings: Settings, event_type: str, events: Iterable[Any]) -> None:
     """Raises SettingsError if columns are misspelled that must not be readable at the destination,
     judged by the first events of a type.
     """
     columns: set[str] = set()
-    if run.settings.drop_columns or run.settings.hash_columns:
+    if settings.drop_columns or settings.hash_columns:
         list(protect(protection(observe=collect_into(columns)), events))
-    if mistakes := misspelled(run.settings, columns):
+    if mistakes := misspelled(settings, columns):
         told = "\n".join(mistakes)
         raise SettingsError(f"{event_type}: nothing is delivered before this is clear. {told}")
 
 
+class Delivered(Protocol):
+    """What a delivery needs to know of an event type."""
+
+    name: str
+    is_known: bool
+    run: Run
+
+    @property
+    def tally(self) -> Tally: ...
+
+
 class Delivery:
-    """The callbacks of the stages for one time range: they count pages, upsert rows, keep rejected
-    events and save checkpoints. A context manager: its exit records the last position, however the
-    stream ends.
+    """One time range of one event type (`span`, ms), and the callbacks of its stages: they count
+    pages, upsert rows, keep rejected events and save checkpoints. A context manager: its exit
+    records the last position, however the stream ends.
+
+    `advance` gets the reader's watermark (ms) after each page, before each save, and at the end: by
+    then, everything of the range before it is delivered. `observe` gets each event that is delivered
+    in its turn, and `keep` is called before a save. `since`: where the interrupted sync had started
+    (ms) that this one resumes. `wanted`: of a range that is read again, which events are delivered.
     """
 
     def __init__(
         self,
-        run: Run,
-        event_type: str,
+        owner: Delivered,
+        reader: Reader,
         span: Span,
         advance: Callable[[int], None],
-        observe: Callable[[Any], None],
-        save: Callable[[], None],
-        source: Reader,
-        since: int | None,
+        observe: Callable[[Any], None] = ignore,
+        keep: Callable[[], None] = lambda: None,
+        since: int | None = None,
+        wanted: Callable[[Any], bool] | None = None,
+        saves: bool = True,
     ):
-        self._run, self._event_type, self._span, self._source = run, event_type, span, source
-        self._advance, self._observe, self._save = advance, observe, save
+        self.run, self.name, self.reader, self.span = owner.run, owner.name, reader, span
+        self.wanted = wanted or (lambda event: True)
+        self._advance, self._observe, self._keep, self._saves = advance, observe, keep, saves
         self._is_in_turn = True  # whether the page is read for the only time
-        self._tally, self._table = run.tallies[event_type], run.settings.table_of(event_type)
-        self._report = throttle(
-            PROGRESS_SECONDS, lambda: run.sink.log(f"{event_type}: {self._how_far()}")
-        )
+        self._tally, self._table = owner.tally, owner.run.settings.table_of(owner.name)
+        self._report = throttle(PROGRESS_SECONDS, lambda: self._log(self._how_far()))
+        self._is_quiet = wanted is not None
         # progress counts from there
         self._since = span[0] if since is None else min(since, span[0])
         self._is_resumed = since is not None
         # no sync has read the event type before: nothing of it is at the destination
-        self._is_first = event_type not in run.cursors.known
+        self._is_first = not owner.is_known
         self._began, self._rows_before = time.monotonic(), self._tally.events
         self._writing = 0.0  # seconds spent in the sink
 
     def __enter__(self) -> "Delivery":
-        return self
-
-    def say_what_is_read(self) -> None:
-        begin, end = self._span
+        if self._is_quiet:
+            return self
+        begin, end = self.span
         until = "on" if end is None else f"to {to_text(end)}"
         said = f"reading from {to_text(begin)} {until}."
         if self._is_resumed:
@@ -162,66 +154,81 @@ class Delivery:
                 f"resuming: {said} Of the time range from {to_text(self._since)} {until}, "
                 f"{done} is delivered."
             )
-        self._run.sink.log(f"{self._event_type}: {said}")
+        self._log(said)
+        return self
 
     def __exit__(self, *_: object) -> None:
-        self._tally.waited += self._source.waited
+        self._tally.waited += self.reader.waited
         self._advance_to_position()
-        if self._source.out_of_range:
-            number = self._source.out_of_range
+        if self.reader.out_of_range:
+            number = self.reader.out_of_range
             sentence = (
-                f"{self._event_type}: events out of the time range asked for: {number}. "
+                f"{self.name}: events out of the time range asked for: {number}. "
                 "They are delivered."
             )
-            self._run.warnings.add(About.ORDER, sentence)
+            self.run.warnings.add(About.ORDER, sentence)
 
     def count_page(self, page: dict[str, Any]) -> None:
         if self._is_first and page[EVENTS]:
             self._is_first = False
-            check_spelling(self._run, self._event_type, page[EVENTS])
+            check_spelling(self.run.settings, self.name, page[EVENTS])
         self._tally.pages += 1
-        self._is_in_turn = page.get("counted", True)
+        self._is_in_turn = page.get(COUNTED, True)
         self._advance_to_position()
+        self.save()  # a minute may have passed
         self._report()
 
     def observe(self, event: Any) -> None:
-        """Passes on an event, unless its page was released out of turn: its window is read again."""
+        """Passes on an event, unless its page was released out of turn: a walk that counts has not
+        brought it.
+        """
         if self._is_in_turn:
             self._observe(event)
 
     def reject(self, event: Any, reason: str) -> None:
         self._tally.rejected[reason] += 1
-        (event,) = protect(self._run.protection, [event])
-        at = to_text(self._run.client.clock.now())
-        self._run.sink.upsert(REJECTED_EVENT, rejected_row(self._event_type, event, reason, at))
+        (event,) = protect(self.run.protection, [event])
+        at = to_text(self.run.client.clock.now())
+        self.run.sink.upsert(REJECTED_EVENT, rejected_row(self.name, event, reason, at))
 
     def upsert(self, row: dict[str, Any]) -> None:
-        began = time.monotonic()
-        self._run.sink.upsert(self._table, row)
-        self._writing += time.monotonic() - began
         self._tally.events += 1
+        self.run.saving.unsaved += 1
+        if self._tally.events % SAMPLE:
+            self.run.sink.upsert(self._table, row)
+        else:  # a clock costs more than many rows
+            began = time.monotonic()
+            self.run.sink.upsert(self._table, row)
+            self._writing += SAMPLE * (time.monotonic() - began)
 
-    def save(self, _last_occurred: str) -> None:
-        """Saves the reader's watermark. The stage's last-occurred timestamp is ignored: with
-        concurrent windows, it can be ahead of rows that are still to come.
+    def save(self, _last_occurred: str = "") -> None:
+        """Saves the reader's watermark, if that is due. It is not the stage's last-occurred
+        timestamp: with concurrent windows, that can be ahead of rows that are still to come.
         """
+        saving = self.run.saving
+        if not self._saves or not saving.is_due():
+            return
         self._advance_to_position()
+        self._keep()
         began = time.monotonic()
-        self._save()
+        saving.save(f"{self.name} up to {to_text(self.reader.position)}")
         self._writing += time.monotonic() - began
 
     def _advance_to_position(self) -> None:
-        if self._source.position > self._span[0]:
-            self._advance(self._source.position)
+        if self.reader.position > self.span[0]:
+            self._advance(self.reader.position)
+
+    def _log(self, said: str) -> None:
+        self.run.sink.log(f"{self.name}: {said}")
 
     def _how_far(self) -> str:
         seconds, rows = time.monotonic() - self._began, self._tally.events - self._rows_before
         far = format_progress(
-            rows, seconds, self._since, self._span[0], self._source.position, self._end()
+            rows, seconds, self._since, self.span[0], self.reader.position, self._end()
         )
-        return f"{far}, {format_waits(seconds, self._source.waited, self._writing)}"
+        return f"{far}, {format_waits(seconds, self.reader.waited, self._writing)}"
 
     def _end(self) -> int:
         """Where the time range ends, ms: now, if it is open."""
-        end = self._span[1]
-        return self._source.now() if end is None else end
+        end = self.span[1]
+        return self.reader.now() if end is None else end

@@ -1,31 +1,31 @@
 """The parts that one sync works with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.audits.subject import Site
 from pipeline.config.settings import Settings
-from pipeline.connection.cursors import Cursors
 from pipeline.connection.refusals import Refusals
+from pipeline.connection.saving import Saving
 from pipeline.connection.sink import Sink
 from pipeline.connection.warnings import Warnings
 from pipeline.hubspot.client import Client
-from pipeline.tables.sync_run import Tally
 
 
-@dataclass
+@dataclass(frozen=True)
 class Run:
-    """One sync: its settings, client and sink, and what it keeps while it runs. `protection`
-    protects an event; `tallies` are by event type; `site` is what its looks work with.
+    """One sync: its settings, client and sink, and what all its event types share. `protection`
+    protects an event; `site` is what its looks work with; `pool` sends the requests of all readers.
     """
 
     settings: Settings
     client: Client
     sink: Sink
-    cursors: Cursors
     refusals: Refusals
     warnings: Warnings
     protection: Callable[[Any], Any] | None
     site: Site
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    saving: Saving
+    pool: Executor

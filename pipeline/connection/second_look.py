@@ -1,42 +1,41 @@
 """Where a sync meets its second look: what it hands to audits/, and the two moments it calls them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 
 from pipeline.audits.budget import Budget, Diary, may_take
 from pipeline.audits.looks import Looks
 from pipeline.audits.report import conclude
-from pipeline.audits.subject import Saved, Site, Subject
+from pipeline.audits.subject import Site
 from pipeline.config.connect import query_for
 from pipeline.config.settings import Settings
-from pipeline.connection.cursors import Cursors
-from pipeline.connection.deliver import deliver
+from pipeline.connection.event_type import EventType
+from pipeline.connection.event_types import EventTypes
 from pipeline.connection.run import Run
 from pipeline.connection.sink import Sink
-from pipeline.connection.spans import main_span
 from pipeline.connection.warnings import About, Warnings
 from pipeline.errors import HubSpotError
 from pipeline.hubspot.client import Client
 from pipeline.hubspot.events_api import LIMIT, within
 from pipeline.names.tables import AUDITED_RANGE
 from pipeline.reading.window import Window
-from pipeline.tables.sync_run import Tally
-from pipeline.timestamps import SECOND, to_ms, to_text
+from pipeline.timestamps import SECOND
 
 
 def site_of(
     settings: Settings,
     client: Client,
     sink: Sink,
-    cursors: Cursors,
     warnings: Warnings,
     diary: Diary,
+    is_first: bool,
+    save: Callable[[], None],
+    sizes: Callable[[], list[int]],
 ) -> Site:
     """What the looks of a sync work with. Notes in the diary that the sync has begun."""
     now = client.clock.earlier()
-    budget = Budget(client, diary, may_take(diary.began, now, is_first=not cursors.known))
+    budget = Budget(client, diary, may_take(diary.began, now, is_first))
     diary.began = now
     return Site(
         settings,
@@ -47,67 +46,40 @@ def site_of(
         partial(warnings.add, About.FAILED),
         partial(warnings.add, About.LATE),
         partial(sink.upsert, AUDITED_RANGE),
-        cursors.save,
-        cursors.ledger_sizes,
+        save,
+        sizes,
     )
 
 
-def subject_of(run: Run, event_type: str) -> Subject:
-    """One event type, as its looks see it."""
-
-    def delivered() -> tuple[int, int, int] | None:
-        progress, settings = run.cursors.get(event_type), run.settings
-        if progress.occurred is None:
-            return None
-        now, cursor = run.client.clock.earlier(), to_ms(progress.occurred)
-        end = main_span(progress, settings.start, settings.lookback, now)[0]
-        return to_ms(progress.start_date or progress.occurred), end, cursor
-
-    def saved() -> Saved:
-        progress = run.cursors.get(event_type)
-        silence = (progress.silent_at, progress.silent_until)
-        return Saved(progress.ledger, *(None if text is None else to_ms(text) for text in silence))
-
-    def keep(new: Saved) -> None:
-        silence = (None if ms is None else to_text(ms) for ms in new[1:])
-        fields = dict(zip(("silent_at", "silent_until"), silence, strict=True))
-        progress = replace(run.cursors.get(event_type), ledger=new.ledger, **fields)
-        run.cursors.set(event_type, progress)
-
-    def write(span, wanted, observe, advance):  # type: ignore[no-untyped-def]
-        deliver(run, event_type, span, advance, observe, _save_nothing, wanted=wanted)
-
-    return Subject(event_type, delivered, saved, keep, write, run.tallies[event_type].found)
-
-
-def _save_nothing() -> None:
-    """Looks save once everything is written that they account for."""
-
-
-def look_first(run: Run, event_types: Iterable[str]) -> None:
+def look_first(types: EventTypes, names: Iterable[str]) -> None:
     """Begins a sync with the looks that the last one owed, since it was ended before them: a
     connection that is always killed would never look twice.
     """
-    names = [name for name in event_types if name in run.cursors.known]
-    if not run.site.diary.is_owed or not names:
+    run = types.run
+    known = [types[name] for name in names if name in types.known]
+    if not run.site.diary.is_owed or not known:
         return
-    for name in names:
-        run.tallies[name] = Tally(run.cursors.get(name).occurred)
     recent = Window(run.client.clock.earlier() - SECOND, None).bounds()
+    query = query_for(run.settings, known[0].name)
     with suppress(HubSpotError):  # for its clock, which tells what is due
-        run.client.page({**query_for(run.settings, names[0]), LIMIT: 1, **within(recent)})
-    _look(run, names)
+        run.client.page({**query, LIMIT: 1, **within(recent)})
+    for each in known:
+        each.begin()
+    _look(run, known)
 
 
-def look_again(run: Run) -> None:
+def look_again(types: EventTypes) -> None:
     """Ends a sync with its looks, at the event types that it has completed."""
-    _look(run, [name for name, tally in run.tallies.items() if tally.outcome == "complete"])
+    run, reached = types.run, types.tallies()
+    if run.saving.unsaved:
+        run.saving.save()  # looks may take an hour
+    _look(run, [types[name] for name, tally in reached.items() if tally.outcome == "complete"])
     if run.settings.audit_days:
-        conclude(run.site, [subject_of(run, name) for name in run.tallies])
+        conclude(run.site, [types[name] for name in reached])
     run.site.diary.is_owed = False
 
 
-def _look(run: Run, names: Iterable[str]) -> None:
-    looks, subjects = Looks(run.site), [subject_of(run, name) for name in names]
+def _look(run: Run, subjects: Sequence[EventType]) -> None:
+    looks = Looks(run.site)
     if looks.at_silence(subjects):
         looks.at_what_is_due(subjects)

@@ -10,8 +10,7 @@ from pipeline.config.event_types import (
     select_asking,
     unknown_event_type_message,
 )
-from pipeline.connection.run import Run
-from pipeline.connection.state import Progress
+from pipeline.connection.event_types import EventTypes
 from pipeline.connection.warnings import About
 from pipeline.errors import HubSpotError, Refused, Unavailable
 from pipeline.names.destination import destination_name
@@ -44,22 +43,22 @@ def asked_once(ask: ListEventTypes) -> ListEventTypes:
 
 
 def select_event_types(
-    run: Run, list_event_types: ListEventTypes, declared: Collection[str] | None
+    types: EventTypes, list_event_types: ListEventTypes, declared: Collection[str] | None
 ) -> tuple[list[str], list[str]]:
     """The event types to sync, and a sentence for each name that the account does not know.
     `declared`: see sync.
     """
-    selected = selected_types(run, list_event_types)
+    selected = selected_types(types, list_event_types)
     for pattern in selected.unmatched:
-        run.warnings.add(
+        types.run.warnings.add(
             About.PATTERNS, f"event_types: {pattern} matches no event type of this account."
         )
     if not selected.names and not selected.unknown:
-        run.warnings.add(About.PATTERNS, f"{NONE_SELECTED} Nothing is synced.")
+        types.run.warnings.add(About.PATTERNS, f"{NONE_SELECTED} Nothing is synced.")
     undeclared = [
         name
         for name in selected.names
-        if declared is not None and run.settings.table_of(name) not in declared
+        if declared is not None and types.run.settings.table_of(name) not in declared
     ]
     if undeclared and len(undeclared) == len(selected.names):
         raise Unavailable(
@@ -72,27 +71,29 @@ def select_event_types(
             "Event types that were not known when the tables were declared are first "
             f"synced by the next sync: {names}."
         )
-        run.warnings.add(About.CHANGED, sentence)
+        types.run.warnings.add(About.CHANGED, sentence)
     mistakes = [
         mistake
         for name in selected.unknown
-        if (mistake := handle_unknown(run, list_event_types, name))
+        if (mistake := handle_unknown(types, list_event_types, name))
     ]
-    return one_per_table(run, [name for name in selected.names if name not in undeclared]), mistakes
+    return one_per_table(
+        types, [name for name in selected.names if name not in undeclared]
+    ), mistakes
 
 
-def selected_types(run: Run, list_event_types: ListEventTypes) -> Selection:
+def selected_types(types: EventTypes, list_event_types: ListEventTypes) -> Selection:
     """The event types that the configuration selects: only those named in full, if HubSpot refuses
     to list its event types.
     """
-    items = run.settings.event_types
+    items = types.run.settings.event_types
     try:
         return select_asking(items, list_event_types)
     except Refused as refused:
         selected = select(items)
         if not selected.names:
             raise
-        run.warnings.add(
+        types.run.warnings.add(
             About.FAILED,
             (
                 "event_types: HubSpot does not list its event types, so patterns select none: "
@@ -103,75 +104,73 @@ def selected_types(run: Run, list_event_types: ListEventTypes) -> Selection:
 
 
 def handle_unknown(
-    run: Run, list_event_types: ListEventTypes, event_type: str, error: HubSpotError | None = None
+    types: EventTypes,
+    list_event_types: ListEventTypes,
+    event_type: str,
+    error: HubSpotError | None = None,
 ) -> str | None:
     """Handles an event type that the account does not know. Warns and returns None if the account
     once knew it; otherwise forgets its cursor, and returns a sentence on the mistake.
     """
-    if event_type in run.cursors.known:
+    if event_type in types.known:
         sentence = (
             f"{event_type}: HubSpot no longer knows this event type. Its rows and its "
             "cursor are kept."
         )
-        run.warnings.add(About.FAILED, sentence)
+        types.run.warnings.add(About.FAILED, sentence)
         return None
-    run.cursors.forget(event_type)
+    types[event_type].forget()
     return f"{unknown_event_type_message(event_type, list_event_types())} {error or ''}".strip()
 
 
-def one_per_table(run: Run, names: list[str]) -> list[str]:
+def one_per_table(types: EventTypes, names: list[str]) -> list[str]:
     """Leaves out, with a warning, each event type whose table would be another's at the
     destination. The one that had it before keeps it; of new ones, the first by name. Also warns of
     new ones whose table is not named after them.
     """
-    if run.settings.is_single_table:
+    if types.run.settings.is_single_table:
         return names
-    tables = {name: run.settings.table_of(name) for name in names}
+    tables = {name: types.run.settings.table_of(name) for name in names}
     owners: dict[str, str] = {}
     for name in sorted(
-        names, key=lambda name: (name not in run.cursors.known, run.refusals.holds(name), name)
+        names, key=lambda name: (name not in types.known, types.run.refusals.holds(name), name)
     ):
         owner = owners.setdefault(destination_name(tables[name]), name)
         if owner != name:
-            run.warnings.add(
+            types.run.warnings.add(
                 About.FAILED,
                 f"{name} is not synced: at the destination it and {owner} are one table, and rows "
                 "would overwrite each other. "
                 f"Cure: table_layout = single, or a separate connection for {name}.",
             )
     if renamed := [
-        f"{name} in {table}"
-        for name, table in tables.items()
-        if name not in (table, *run.cursors.known)
+        f"{name} in {table}" for name, table in tables.items() if name not in (table, *types.known)
     ]:
         sentence = (
             "Event types whose names the destination may change have tables of other "
             f"names: {', '.join(renamed)}."
         )
-        run.warnings.add(About.CHANGED, sentence)
+        types.run.warnings.add(About.CHANGED, sentence)
     return [name for name in names if name in owners.values()]
 
 
-def restart_changed(run: Run, names: Collection[str]) -> None:
+def restart_changed(types: EventTypes, names: Collection[str]) -> None:
     """Forgets the cursors that were made under another layout or other filters, with a warning."""
-    now = {name: run.settings.fingerprint(name) for name in names}
-    before = {
-        name: run.cursors.get(name).fingerprint for name in names if name in run.cursors.known
-    }
+    now = {name: types.run.settings.fingerprint(name) for name in names}
+    before = {name: types[name].progress.fingerprint for name in names if name in types.known}
     changed = [name for name in before if before[name] != now[name]]
     for name in changed:
-        run.cursors.set(name, Progress(fingerprint=now[name]))
+        types[name].restart()
     if changed:
         was, is_now = (
             " and ".join(sorted({each[name] or "the defaults" for name in changed}))
             for each in (before, now)
         )
-        types = ", ".join(changed[:10]) + " and others" * (len(changed) > 10)
-        run.warnings.add(
+        named = ", ".join(changed[:10]) + " and others" * (len(changed) > 10)
+        types.run.warnings.add(
             About.HISTORY,
-            f"The layout or filters have changed (from {was} to {is_now}): the history of {types} "
-            "is "
-            f"read again from {to_text(run.settings.start)}. Existing rows stay.",
+            f"The layout or filters have changed (from {was} to {is_now}): the history of {named} "
+            f"is read again from {to_text(types.run.settings.start)}. Existing rows stay.",
         )
 
 

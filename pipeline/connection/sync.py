@@ -4,7 +4,9 @@ end.
 
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from typing import Any, TypeGuard
 
 from pipeline.audits.budget import Diary
@@ -12,12 +14,11 @@ from pipeline.config.connect import connect
 from pipeline.config.settings import Settings
 from pipeline.config.unmatched import collect_into, named_columns, unmatched
 from pipeline.connection.account import other_origin, other_portals, unknown_origin
-from pipeline.connection.cursors import Cursors
-from pipeline.connection.event_type import sync_event_type
-from pipeline.connection.memory import share_freed_memory
+from pipeline.connection.event_types import EventTypes
 from pipeline.connection.refusals import Refusals
 from pipeline.connection.reporting import format_duration, summary
 from pipeline.connection.run import Run
+from pipeline.connection.saving import Saving
 from pipeline.connection.second_look import look_again, look_first, site_of
 from pipeline.connection.selection import (
     ListEventTypes,
@@ -28,8 +29,7 @@ from pipeline.connection.selection import (
     select_event_types,
 )
 from pipeline.connection.sink import Sink
-from pipeline.connection.spans import delivered_until
-from pipeline.connection.state import LOOKS, REFUSED, migrate
+from pipeline.connection.state import LOOKS, REFUSED, migrate, state_dict
 from pipeline.connection.warnings import About, Warnings, future_start
 from pipeline.errors import (
     ConnectorError,
@@ -40,9 +40,10 @@ from pipeline.errors import (
     Unauthorized,
     Unavailable,
 )
+from pipeline.hubspot.client import Client
 from pipeline.names.tables import REJECTED_EVENT, SYNC_RUN
 from pipeline.stages.protect import protection
-from pipeline.tables.sync_run import SyncRun, Tally, interrupted
+from pipeline.tables.sync_run import SyncRun, left_row
 from pipeline.timestamps import MINUTE
 
 # between HubSpot's clock and this machine's; more is worth a warning
@@ -65,102 +66,115 @@ def sync(
     Raises ConnectorError; what was delivered until then is saved. Up to ten warnings go to
     `sink.warn`.
     """
-    share_freed_memory()
     current, changes = migrate(state)
     origin = other_origin(current, settings.api_base_url)
-    columns, tallies = set[str](), dict[str, Tally]()
+    columns = set[str]()
     for sentence in filter(None, [*changes, unknown_origin(current, settings.api_base_url)]):
         sink.log(sentence)
-    refusals = Refusals(settings, current.get(REFUSED))
-    with connect(settings, sink.log) as client:
-        own_row = SyncRun(
-            settings.sync_metrics,
-            interrupted(state),
-            partial(sink.upsert, SYNC_RUN),
-            tallies,
-            client.counts,
-        )
-        diary = Diary.read(current.get(LOOKS))
-        cursors = Cursors(
-            settings, current, sink.checkpoint, refusals.as_state, own_row.so_far, diary.as_state
-        )
-        warner = Warnings(sink.warn, sink.log)
-        site = site_of(settings, client, sink, cursors, warner, diary)
-        observe = collect_into(columns) if any(named_columns(settings).values()) else None
-        protect_event = protection(
-            settings.drop_columns, settings.hash_columns, settings.hash_salt, observe
-        )
-        run = Run(
-            settings,
-            client,
-            sink,
-            cursors,
-            refusals,
-            warner,
-            protect_event,
-            site,
-            tallies,
-        )
+    with (
+        connect(settings, sink.log) as client,
+        ThreadPoolExecutor(settings.concurrency, thread_name_prefix="hubspot") as pool,
+    ):
+        types, own_row = assemble(settings, current, sink, client, pool, columns)
+        add = types.run.warnings.add
         if origin:
-            run.warnings.add(About.ACCOUNT, origin)
+            add(About.ACCOUNT, origin)
         for sentence in warnings:
-            run.warnings.add(About.CHANGED, sentence)
+            add(About.CHANGED, sentence)
         own_row.begin()
         try:
-            sync_event_types(run, asked_once(client.event_types), declared)
+            sync_event_types(types, asked_once(client.event_types), declared)
         except ConnectorError as error:
-            if isinstance(error, HubSpotError) and any(
-                tally.events or tally.rejected for tally in tallies.values()
-            ):
-                error.args = (f"{error} {SAVED}",)
-            conclude(run, own_row, columns, str(error))
-            raise
-        conclude(run, own_row, columns, None)
+            conclude(types, own_row, columns, said := with_what_is_saved(error, types))
+            raise type(error)(said) from error
+        finally:
+            types.close()
+        conclude(types, own_row, columns, None)
+
+
+def assemble(
+    settings: Settings,
+    state: Mapping[str, Any],
+    sink: Sink,
+    client: Client,
+    pool: Executor,
+    columns: set[str],
+) -> tuple[EventTypes, SyncRun]:
+    """The event types of a sync with all that they work with, and its own row. `columns` gets those
+    of the events seen, if the configuration names any.
+    """
+    refusals, diary = Refusals(settings, state.get(REFUSED)), Diary.read(state.get(LOOKS))
+    warnings = Warnings(sink.warn, sink.log)
+
+    def save() -> None:
+        sink.checkpoint(
+            state_dict(
+                types.progress(),
+                types.under_way,
+                settings.api_base_url,
+                refusals.as_state(),
+                own_row.so_far(),
+                diary.as_state(),
+            )
+        )
+
+    saving = Saving(settings.checkpoint_interval, save, sink.log)
+    is_first = not state["event_types"]
+    site = site_of(
+        settings,
+        client,
+        sink,
+        warnings,
+        diary,
+        is_first,
+        saving.save,
+        lambda: types.ledger_sizes(),
+    )
+    observe = collect_into(columns) if any(named_columns(settings).values()) else None
+    protect_event = protection(
+        settings.drop_columns, settings.hash_columns, settings.hash_salt, observe
+    )
+    run = Run(settings, client, sink, refusals, warnings, protect_event, site, saving, pool)
+    types = EventTypes(run, state)
+    own_row = SyncRun(
+        settings.sync_metrics,
+        left_row(state),
+        partial(sink.upsert, SYNC_RUN),
+        types.tallies,
+        client.counts,
+    )
+    return types, own_row
+
+
+def with_what_is_saved(error: ConnectorError, types: EventTypes) -> str:
+    """The message of an error that ends the sync, with what has arrived all the same."""
+    arrived = any(tally.events or tally.rejected for tally in types.tallies().values())
+    return f"{error} {SAVED}" if isinstance(error, HubSpotError) and arrived else str(error)
 
 
 def sync_event_types(
-    run: Run, list_event_types: ListEventTypes, declared: Collection[str] | None = None
+    types: EventTypes, list_event_types: ListEventTypes, declared: Collection[str] | None = None
 ) -> None:
     """Syncs each event type in turn, then looks again at what was delivered. A type that
     fails (a scope, a name, a page that cannot be read) does not stop the others: it is a warning,
     and an error only if all fail. A name that the account does not know is a mistake in the
     configuration: an error, once the others are synced.
     """
-    names, mistakes = select_event_types(run, list_event_types, declared)
-    if warning := other_portals(run.cursors.known, names):
+    run = types.run
+    names, mistakes = select_event_types(types, list_event_types, declared)
+    if warning := other_portals(types.known, names):
         run.warnings.add(About.ACCOUNT, warning)
-    restart_changed(run, names)
-    failures: dict[str, HubSpotError] = {}
-    synced = 0
+    restart_changed(types, names)
     asked = run.refusals.to_ask(names, run.client.clock.now())
-    note_skipped(run, [name for name in names if name not in asked])
-    look_first(run, asked)
+    for name in names:
+        if name not in asked:
+            types[name].skip(run.refusals.why(name))
+    look_first(types, asked)
     run.site.diary.is_owed = True
-    waiting = deque(longest_waiting(asked, run.cursors.finished, run.cursors.under_way))
-    asked_twice: set[str] = set()
-    while waiting:
-        event_type = waiting.popleft()
-        error = sync_or_failure(run, event_type)
-        if isinstance(error, SettingsError):
-            mistakes.append(str(error))
-        elif (
-            event_type in run.cursors.known
-            and event_type not in asked_twice
-            and is_refusal(error, run, event_type)
-        ):
-            asked_twice.add(
-                event_type
-            )  # it could be read before: it is asked for again once the others are synced
-            waiting.append(event_type)
-        elif not account_knows(run, list_event_types, event_type, error):
-            mistakes += filter(None, [handle_unknown(run, list_event_types, event_type, error)])
-        elif error is None:
-            synced += 1
-        else:
-            failures[event_type] = error
-            report_failure(run, event_type, error, is_only_one=len(names) == 1 and not mistakes)
-    look_again(run)
-    if not synced and (said := what_failed(run, failures)):
+    is_only_one = len(names) == 1 and not mistakes
+    synced, failures = sync_each(types, asked, list_event_types, mistakes, is_only_one)
+    look_again(types)
+    if not synced and (said := what_failed(types, failures)):
         run.refusals.forget()
         is_only_one = len(failures) == len(said) + len(mistakes) == 1
         raise (
@@ -172,77 +186,104 @@ def sync_event_types(
         raise SettingsError("\n".join(mistakes))
 
 
-def note_skipped(run: Run, names: Iterable[str]) -> None:
-    """Notes the event types that are not asked for, since HubSpot refused them lately: those that
-    could be read before lag.
+def sync_each(
+    types: EventTypes,
+    names: Iterable[str],
+    list_event_types: ListEventTypes,
+    mistakes: list[str],
+    is_only_one: bool,
+) -> tuple[int, dict[str, HubSpotError]]:
+    """Delivers one event type after the other, while the first requests of the next ones are under
+    way. Returns how many were synced, and the errors of those that failed; adds to `mistakes`.
     """
-    for name in names:
-        progress = run.cursors.get(name)
-        if (until := delivered_until(progress)) is not None:
-            run.tallies[name] = Tally(progress.occurred, error=run.refusals.why(name))
-            run.tallies[name].end("refused", until, run.client.clock.now())
+    waiting = deque(longest_waiting(names, types.finished, types.under_way))
+    failures: dict[str, HubSpotError] = {}
+    asked_twice: set[str] = set()
+    synced, ahead = 0, 1  # the first one shows whether the token is right
+    while waiting:
+        types.open(islice(waiting, ahead))
+        event_type, ahead = waiting.popleft(), types.run.settings.concurrency
+        error = sync_or_failure(types, event_type)
+        is_refused = event_type in types.known and is_refusal(error, types, event_type)
+        if isinstance(error, SettingsError):
+            mistakes.append(str(error))
+        elif is_refused and event_type not in asked_twice:
+            # it could be read before: it is asked for again once the others are synced
+            asked_twice.add(event_type)
+            waiting.append(event_type)
+        elif not account_knows(types, list_event_types, event_type, error):
+            mistakes += filter(None, [handle_unknown(types, list_event_types, event_type, error)])
+        elif error is None:
+            synced += 1
+        else:
+            failures[event_type] = error
+            report_failure(types, event_type, error, is_only_one)
+    return synced, failures
 
 
-def report_failure(run: Run, event_type: str, error: HubSpotError, is_only_one: bool) -> None:
+def report_failure(
+    types: EventTypes, event_type: str, error: HubSpotError, is_only_one: bool
+) -> None:
     """Warns of an event type that failed, unless it is the only one: then the sync ends with its
     error. Refusals of those that patterns select are one warning, at the end.
     """
-    sentence = f"{event_type} is not synced: {error}"
-    if is_refusal(error, run, event_type):
+    run, sentence = types.run, f"{event_type} is not synced: {error}"
+    if is_refusal(error, types, event_type):
         run.refusals.add(event_type, error)
         run.sink.log(sentence)
     elif not is_only_one:
         run.warnings.add(About.FAILED, sentence)
 
 
-def what_failed(run: Run, failures: Mapping[str, HubSpotError]) -> list[str]:
+def what_failed(types: EventTypes, failures: Mapping[str, HubSpotError]) -> list[str]:
     """A sentence for each event type that failed, and one for all that are refused, by this sync or
     an earlier one.
     """
     failed = [
-        f"{name}: {error}" for name, error in failures.items() if not is_refusal(error, run, name)
+        f"{name}: {error}" for name, error in failures.items() if not is_refusal(error, types, name)
     ]
-    return [*failed, *filter(None, [run.refusals.warning(run.cursors.known)])]
+    return [*failed, *filter(None, [types.run.refusals.warning(types.known)])]
 
 
-def is_refusal(error: HubSpotError | None, run: Run, event_type: str) -> TypeGuard[Refused]:
+def is_refusal(error: Exception | None, types: EventTypes, event_type: str) -> TypeGuard[Refused]:
     """Whether an error is HubSpot's refusal of an event type that only a pattern selects. If pages
     were read, it refused one page.
     """
-    return (
-        isinstance(error, Refused)
-        and not run.refusals.is_named(event_type)
-        and not run.tallies[event_type].pages
-    )
+    tally = types[event_type].tally
+    is_named = types.run.refusals.is_named(event_type)
+    return isinstance(error, Refused) and not is_named and not (tally and tally.pages)
 
 
-def sync_or_failure(run: Run, event_type: str) -> HubSpotError | SettingsError | None:
+def sync_or_failure(types: EventTypes, event_type: str) -> HubSpotError | SettingsError | None:
     """Syncs one event type. Returns its error if the other types can be synced all the same; raises
     it otherwise: the next sync then resumes with this type.
     """
-    run.cursors.under_way = event_type
+    types.under_way = event_type
     try:
-        sync_event_type(run, event_type)
+        types[event_type].sync()
     except (Unauthorized, QuotaSpent):
         raise
     except (HubSpotError, SettingsError) as error:
-        if isinstance(error, Unavailable) and not run.client.answers():
+        if isinstance(error, Unavailable) and not types.run.client.answers():
             raise
-        run.cursors.under_way = None
+        types.under_way = None
         return error
-    run.cursors.under_way = None
+    types.under_way = None
     return None
 
 
 def account_knows(
-    run: Run, list_event_types: ListEventTypes, event_type: str, error: HubSpotError | None
+    types: EventTypes,
+    list_event_types: ListEventTypes,
+    event_type: str,
+    error: HubSpotError | None,
 ) -> bool:
     """Whether the account knows an event type. HubSpot is asked only if in doubt: it refused the
     type, or had nothing for one that no sync has read before. True if it does not list its event
     types.
     """
-    tally = run.tallies[event_type]
-    has_data = event_type in run.cursors.known or tally.events or tally.rejected
+    tally = types[event_type].tally
+    has_data = event_type in types.known or (tally and (tally.events or tally.rejected))
     if not isinstance(error, Refused) and (error is not None or has_data):
         return True
     try:
@@ -251,24 +292,30 @@ def account_knows(
         return True
 
 
-def conclude(run: Run, own_row: SyncRun, columns: Collection[str], error: str | None) -> None:
+def conclude(
+    types: EventTypes, own_row: SyncRun, columns: Collection[str], error: str | None
+) -> None:
     """Ends a sync: says the last warnings and the summary, and saves the row and the cursors.
     `error`: its message, or None.
     """
-    add_final_warnings(run, columns)
+    run, tallies = types.run, types.tallies()
+    add_final_warnings(types, columns)
     run.warnings.conclude()
-    if run.tallies:
-        run.sink.log(summary(run.tallies))
-    own_row.end(error)
-    run.cursors.save()
+    if tallies:
+        run.sink.log(summary(tallies))
+    if own_row.finish(error):
+        run.saving.save()  # or a row that is finished would become one that was interrupted
+        own_row.write()
+    run.saving.save()
 
 
-def add_final_warnings(run: Run, columns: Collection[str]) -> None:
+def add_final_warnings(types: EventTypes, columns: Collection[str]) -> None:
     """Adds the warnings that are known only at the end; `columns` are those of the events seen."""
+    run = types.run
     settings, client, warnings = run.settings, run.client, run.warnings
-    if refused := run.refusals.warning(run.cursors.known):
+    if refused := run.refusals.warning(types.known):
         warnings.add(About.REFUSED, f"{refused}\n{run.refusals.next_request()}")
-    rejected = sum((tally.rejected for tally in run.tallies.values()), start=Counter[str]())
+    rejected = sum((tally.rejected for tally in types.tallies().values()), start=Counter[str]())
     for reason, times in rejected.most_common():
         warnings.add(
             About.REJECTED,

@@ -160,17 +160,14 @@ def _by_age(late: Counter[int]) -> dict[str, int]:
 _AT_THE_END = ("seconds_in_pipeline", "lag_seconds", "event_types")
 
 
-def interrupted(state: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The row of a sync that was killed, from the state it left; None if it ended by itself.
+def left_row(state: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The row that a state holds: that of a sync that was killed, as far as it came, or finished
+    and perhaps not written. None if the sync ended by itself.
 
-    >>> interrupted({"version": 1, "event_types": {}})
+    >>> left_row({"version": 5, "event_types": {}})
     """
     row = state.get(SYNC_RUN)
-    if (
-        not isinstance(row, Mapping)
-        or row.get("outcome") != "interrupted"
-        or not isinstance(row.get("id"), str)
-    ):
+    if not isinstance(row, Mapping) or not all(row.get(name) for name in ("id", "outcome")):
         return None
     return {name: row[name] for name in SCHEMA["columns"] if name in row}
 
@@ -178,21 +175,21 @@ def interrupted(state: Mapping[str, Any]) -> dict[str, Any] | None:
 class SyncRun:
     """This sync's row while it runs.
 
-    `interrupted_row` is the row of an earlier sync that was killed: this one marks it as
-    interrupted if it is `enabled`; otherwise the state keeps it. `tallies` are by event type, and
-    grow while the sync runs; `counts` returns what the client counted.
+    `left` is the row that the last sync has left in the state: this one writes it if it is
+    `enabled`; otherwise the state keeps it. `tallies()` are those of the event types so far, and
+    `counts()` is what the client counted.
     """
 
     def __init__(
         self,
         enabled: bool,
-        interrupted_row: dict[str, Any] | None,
+        left: dict[str, Any] | None,
         upsert: Callable[[dict[str, Any]], Any],
-        tallies: Mapping[str, Tally],
+        tallies: Callable[[], Mapping[str, Tally]],
         counts: Callable[[], Mapping[str, float]],
     ):
         self._enabled, self._upsert, self._tallies, self._counts = enabled, upsert, tallies, counts
-        self._row = interrupted_row
+        self._row, self._is_finished = left, False
 
     def begin(self) -> None:
         if self._enabled:
@@ -203,11 +200,20 @@ class SyncRun:
 
     def so_far(self) -> dict[str, Any] | None:
         """The row to save with the state, or None."""
-        if self._enabled and self._row is not None:
-            return row_so_far(self._row, local_now(), self._tallies, self._counts())
-        return self._row
+        if not self._enabled or self._row is None or self._is_finished:
+            return self._row
+        return row_so_far(self._row, local_now(), self._tallies(), self._counts())
 
-    def end(self, error: str | None) -> None:
-        if self._enabled and self._row is not None:
-            self._upsert(last_row(self._row, local_now(), error, self._tallies, self._counts()))
-            self._row = None
+    def finish(self, error: str | None) -> bool:
+        """Finishes the row, which is still to be written. Returns whether there is one."""
+        if not self._enabled or self._row is None:
+            return False
+        self._row = last_row(self._row, local_now(), error, self._tallies(), self._counts())
+        self._is_finished = True
+        return True
+
+    def write(self) -> None:
+        """Writes the finished row; the state need not keep it any more."""
+        if self._row is not None:
+            self._upsert(self._row)
+        self._row = None

@@ -426,15 +426,17 @@ def test_all_that_is_delivered_is_counted_again_at_the_first_midnight_six_hours_
                 break
             assert life.row()["complete_until"] == START_TEXT
             life.pass_and_sync(HOUR)
-        assert (life.now // DAY) - (began // DAY) == days and recounted(life) == "4000"
-        assert life.row()["complete_until"] >= cursor and len(life.delivered.upserts) == 4000
+        assert (life.now // DAY) - (began // DAY) == days and recounted(life) == "3999"
+        again = [written for written in life.delivered.upserts[4000:] if written != "id-3999"]
+        assert life.row()["complete_until"] >= cursor and not again
 
 
 def test_a_second_look_finds_what_the_first_reading_lacked_however_old_it_is(monkeypatch):
-    """One shard of three did not answer during the first sync."""
+    """One shard of three did not answer for a quarter of the first sync."""
     events = [event(BASE + n * HOUR, n) for n in range(6000)]
+    first = [each for n, each in enumerate(events) if n % 3 or not 1000 <= n < 2500]
     with Life(monkeypatch, *events) as life:
-        life.sim.histories = {TYPE: listed([each for n, each in enumerate(events) if n % 3])}
+        life.sim.histories = {TYPE: listed(first)}
         life.pass_and_sync(251 * DAY)
         life.sim.histories = {TYPE: listed(events)}
         life.pass_and_sync(HOUR)

@@ -67,40 +67,20 @@ def run(folder, *arguments):
 
 @pytest.fixture(scope="module")
 def blocks():
-    """The code of the section: the stage, its import, the line with those around it, and the use in
-    a notebook.
-    """
+    """The code of the section: the file of stages, and their use in a notebook."""
     text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 2
     return blocks
 
 
 @pytest.fixture(scope="module")
 def extended(blocks, tmp_path_factory):
-    """A copy of the pipeline with the documented stage at the documented place."""
+    """A copy of the pipeline with the documented stage."""
     folder = tmp_path_factory.mktemp("extended")
-    stage, its_import, line, _ = blocks
-    shutil.copytree(
-        ROOT / "pipeline", folder / "pipeline", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    (folder / "pipeline" / "stages" / "own.py").write_text(stage)
-    module, other = (
-        folder / "pipeline" / "connection" / "deliver.py",
-        folder / "pipeline" / "rows.py",
-    )
-    text = module.read_text(encoding="utf-8")
-    before, own, after = line.splitlines()
-    between = text.partition(before)[2].partition(after)[0].strip()
-    assert between.startswith("#") and "docs/extending.md" in between and "\n" not in between, (
-        "the place is marked"
-    )
-    module.write_text(its_import + text.replace(before, f"{before}\n{own}"))
-    text = other.read_text(encoding="utf-8")
-    assert text.count("        protect(") == 1, "the documented place is the only one"
-    other.write_text(
-        its_import + text.replace("        protect(", f"        {own.strip()}\n        protect(")
-    )
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=ignored)
+    (folder / "pipeline" / "stages" / "own.py").write_text(blocks[0])
     return folder
 
 
@@ -118,7 +98,7 @@ def synced(extended, **keys):
 def test_the_documented_stage_passes_its_doctest_and_runs_in_a_notebook(blocks, extended):
     run(extended, "-m", "doctest", "pipeline/stages/own.py")
     assert "/pricing" in run(
-        extended, "-c", re.sub(r"^list\((.*)\)$", r"print(*\1)", blocks[3], flags=re.MULTILINE)
+        extended, "-c", re.sub(r"^list\((.*)\)$", r"print(*\1)", blocks[1], flags=re.MULTILINE)
     )
 
 
@@ -406,7 +386,7 @@ def test_readme_leads_to_every_page():
 def test_a_stage_of_ones_own_has_one_home():
     for page in ("README.md", "docs/extending.md", "notebooks/stages.ipynb"):
         text = (ROOT / page).read_text("utf-8")
-        assert "pipeline/stages/own.py" in text and "pipeline/connection/deliver.py" in text
+        assert "pipeline/stages/own.py" in text
 
 
 def test_no_page_needs_a_command_that_nothing_installs():

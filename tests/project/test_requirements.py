@@ -29,6 +29,7 @@ def imports_of(notebook):
 IMPORTS = {
     "requirements.txt": "import toolz, orjson, backoff",  # production has requests and the SDK
     "backfill/requirements.txt": "import backfill",
+    "dbt/requirements.txt": "import queries.__main__, dbt.adapters.duckdb, dbt.adapters.postgres",
     "frames/requirements.txt": "import frames",
     "report/requirements.txt": "import report.__main__",
     "notebooks/requirements.txt": "\n".join(

@@ -391,7 +391,7 @@ class Connection:
 
     def assert_complete_until_holds(self, start, ids):
         """By the definition in docs/audits.md: an event before it is there if it became visible
-        within a third of its age at the last midnight, and is older than 30 hours. No clock may be
+        within a third of its age at the last midnight, and is older than 54 hours. No clock may be
         wrong.
         """
         runs = self.destination.rows["sync_run"].values()
@@ -402,7 +402,7 @@ class Connection:
         for n, each in enumerate(self.world.occurrences):
             age = midnight - each.moment
             is_covered = start <= each.moment < to_ms(until) and each.disappears is None
-            if is_covered and age >= 30 * HOUR and each.late <= age / 3:
+            if is_covered and age >= 54 * HOUR and each.late <= age / 3:
                 assert f"id-{n}" in ids, f"complete until {until}, and {each} is missing"
 
     def assert_table_equals_truth(self, start):

@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from simulator import Behaviour, Simulator, generated, submissions
-from tests.queries.warehouse import CONTACTS, FORMS, REFUSED, read
-from tests.sdk import ROOT, make_home, run
+from tests.queries.warehouse import CONTACTS, FORMS, REFUSED, read, text_of
+from tests.sdk import make_home, run
 from tests.support import TYPE, configuration
 
 
@@ -59,6 +59,6 @@ def answer(warehouse):
     """What one of the queries answers, as dicts; times are in ms UTC."""
 
     def ask(name):
-        return read(warehouse.sql((ROOT / "queries" / f"{name}.sql").read_text("utf-8")))
+        return read(warehouse.sql(text_of(name)))
 
     return ask

@@ -9,8 +9,7 @@ from collections import defaultdict
 import pytest
 
 from pipeline.timestamps import to_ms
-from tests.queries.warehouse import CONTACTS, FIRST, FORMS, HEIRS, REFUSED, read
-from tests.sdk import ROOT
+from tests.queries.warehouse import FIRST, FORMS, HEIRS, REFUSED, read, text_of
 from tests.support import TYPE
 
 HALF_AN_HOUR = 1_800_000
@@ -48,87 +47,73 @@ def sessions(visits):
 def test_sessions(synced, answer):
     expected = [
         {
-            "object_id": visitor, "session": nth, "started_at": moment(session[0]), "ended_at": moment(session[-1]),
-            "visits": len(session), "landing_url": session[0]["properties"]["hs_url"],
-            "source": session[0]["properties"]["hs_visit_source"],
+            "session_id": session[0]["id"], "person_id": visitor, "session_started_at": moment(session[0]),
+            "session_ended_at": moment(session[-1]), "page_visits": len(session),
+            "landing_page_url": session[0]["properties"]["hs_url"] or None,
+            "exit_page_url": session[-1]["properties"]["hs_url"] or None,
+            "visit_source": session[0]["properties"]["hs_visit_source"] or None,
         }
         for visitor, visits in sorted(by_visitor(synced.visits).items())
-        for nth, session in enumerate(sessions(visits), 1)
+        for session in sessions(visits)
     ]  # fmt: skip
     assert answer("sessions") == expected
-    assert {each["session"] for each in expected} >= {1, 2, 3} and {
-        each["visits"] for each in expected
-    } >= {1, 2, 3, 4}
+    assert {each["page_visits"] for each in expected} >= {1, 2, 3, 4}
 
 
 def touched(form, visits):
-    """The row of a form: its visitor's first and last visit before it."""
+    """The rows of a form: its visitor's first and last visit before it."""
     before = [visit for visit in visits if moment(visit) <= moment(form)]
-    row = {
-        "id": form["id"],
-        "object_id": form["objectId"],
-        "submitted_at": moment(form),
-        "visits": len(before),
-    }
-    row["hs_form_id"] = form["properties"]["hs_form_id"]
-    for name, visit in (("first", before[:1]), ("last", before[-1:])):
-        ((properties, at),) = [(visit["properties"], moment(visit)) for visit in visit] or [
-            ({}, None)
-        ]
-        row |= {
-            f"{name}_at": at,
-            f"{name}_url": properties.get("hs_url"),
-            f"{name}_source": properties.get("hs_visit_source"),
-        }
-    return row
+    for position, visit in (("first", before[:1]), ("last", before[-1:])):
+        found = visit[0] if visit else {"id": None, "properties": {}}
+        yield {
+            "conversion_id": form["id"], "person_id": form["objectId"], "converted_at": moment(form), "position": position,
+            "visit_id": found["id"], "touched_at": moment(found) if visit else None,
+            "page_url": found["properties"].get("hs_url") or None,
+            "visit_source": found["properties"].get("hs_visit_source") or None,
+        }  # fmt: skip
 
 
-def test_first_and_last_touch(synced, answer):
+def test_touches(synced, answer):
     visits = by_visitor(synced.visits)
-    expected = [touched(form, visits[form["objectId"]]) for form in sorted(synced.forms, key=place)]
-    assert answer("first_and_last_touch") == expected
-    assert len(expected) > 100 and all(row["visits"] for row in expected)
-    assert any(row["first_at"] < row["last_at"] for row in expected)
+    forms = sorted(synced.forms, key=place)
+    expected = [row for form in forms for row in touched(form, visits[form["objectId"]])]
+    assert answer("touches") == expected
+    assert len(expected) > 200 and all(row["visit_id"] for row in expected)
+    firsts, lasts = expected[::2], expected[1::2]
+    assert any(
+        first["touched_at"] < last["touched_at"] for first, last in zip(firsts, lasts, strict=True)
+    )
 
 
-def test_a_form_without_an_earlier_visit_is_a_row_too(synced, warehouse, answer):
+def test_a_form_without_an_earlier_visit_has_touches_too(synced, warehouse, answer):
     form = synced.forms[0]
     warehouse.execute(
         "UPDATE tester.e_form_submission_v_2 SET object_id = '7' WHERE id = ?", [form["id"]]
     )
-    assert answer("first_and_last_touch")[0] == touched(form | {"objectId": "7"}, [])
+    assert answer("touches")[:2] == [*touched(form | {"objectId": "7"}, [])]
 
 
-def contact_today(object_id):
-    """The contact's row in CONTACTS, if there is one."""
-    remaining = HEIRS.get(int(object_id), int(object_id))
-    return next((row for row in CONTACTS if row[0] == remaining), None)
+@pytest.mark.parametrize("mart, key", [("sessions", "session_id"), ("touches", "visit_id")])
+def test_soft_deleted_visits_do_not_count(warehouse, answer, mart, key):
+    gone = answer(mart)[0][key]
+    warehouse.execute(
+        "UPDATE tester.e_visited_page SET _fivetran_deleted = true WHERE id = ?", [gone]
+    )
+    assert gone not in {row[key] for row in answer(mart)}
 
 
 @pytest.mark.parametrize("kind", ["VARCHAR", "BIGINT"])
-def test_visits_and_contacts(synced, warehouse, answer, kind):
+def test_merged_contacts(warehouse, answer, kind):
     if kind == "BIGINT":  # as Fivetran writes it where no contact was merged twice
-        warehouse.execute("UPDATE hubspot.contact SET property_hs_merged_object_ids = NULL WHERE "
-                          "id IN (503, 506) "
-                          "OR property_hs_merged_object_ids = ''")  # fmt: skip
-        warehouse.execute("DELETE FROM hubspot.contact WHERE id NOT IN (501, ?)", [FIRST + 1])
         warehouse.execute(
-            "ALTER TABLE hubspot.contact ALTER property_hs_merged_object_ids TYPE BIGINT"
+            "CREATE OR REPLACE TABLE hubspot.contact AS "
+            "SELECT id, property_hs_merged_object_ids::BIGINT AS property_hs_merged_object_ids "
+            "FROM hubspot.contact WHERE id = 501"
         )
-    rows = answer("visits_and_contacts")
-    assert [(row["id"], row["occurred_at"], row["hs_url"], row["object_id"]) for row in rows] == [
-        (visit["id"], moment(visit), visit["properties"]["hs_url"], visit["objectId"])
-        for visit in sorted(synced.visits, key=place)
-    ]
-    for row in rows:
-        found = (row["contact_id"], row["property_email"], row["is_deleted"])
-        contact = contact_today(row["object_id"])
-        if kind == "BIGINT" and (contact is None or contact[0] != 501):
-            contact = None
-        assert found == (
-            (str(contact[0]), contact[1], contact[3]) if contact else (None, None, None)
-        ), row
-    assert {row["object_id"] for row in rows} >= {str(FIRST + n) for n in range(10)}
+    heirs = {FIRST + 1: 501} if kind == "BIGINT" else HEIRS
+    assert {row["object_id"]: row["person_id"] for row in answer("merged_contacts")} == {
+        str(merged): str(heir) for merged, heir in heirs.items()
+    }
 
 
 # What sync_run says
@@ -259,7 +244,5 @@ def test_freshness_tells_the_last_sync_that_named_a_type(warehouse, answer):
 
 @pytest.mark.parametrize("name", ["complete_until", "freshness"])
 def test_what_sync_run_says_can_be_a_view(warehouse, name):
-    warehouse.execute(
-        f"CREATE VIEW {name} AS {(ROOT / 'queries' / f'{name}.sql').read_text('utf-8')}"
-    )
+    warehouse.execute(f"CREATE VIEW {name} AS {text_of(name)}")
     assert len(warehouse.table(name)) == 3

@@ -1,8 +1,10 @@
 """What the warehouse of these tests holds beside the events, and how its rows are read."""
 
+from tests.sdk import ROOT
+
 FORMS, REFUSED = "e_form_submission_v2", "e_opened_email_v2"
 FIRST = 221_000_000_000  # the first contact that the simulator knows
-# id, address, ids that were merged into it, whether it was deleted; there is none for FIRST + 9
+# id, address, ids that were merged into it, whether it was deleted; HEIRS is written down by hand
 CONTACTS = [
     *((FIRST + n, f"contact-{n}", None, False) for n in (0, 8)),
     (FIRST + 1, "merged once", "", False), (501, "its heir", f"{FIRST + 1}", False),
@@ -14,12 +16,8 @@ CONTACTS = [
     *((FIRST + n, f"contact-{n}", None, False) for n in (6, 7)),
 ]  # fmt: skip
 HEIRS = {
-    FIRST + 1: 501,
-    FIRST + 2: 503,
-    FIRST + 3: 506,
-    FIRST + 4: 506,
-    FIRST + 9: None,
-}  # written down by hand
+    FIRST + 1: 501, FIRST + 2: 503, 502: 503, FIRST + 3: 506, FIRST + 4: 506, 504: 506, 505: 506,
+}  # fmt: skip
 
 
 def read(relation):
@@ -32,3 +30,10 @@ def read(relation):
         dict(zip(relation.columns, row, strict=True))
         for row in relation.project(columns).fetchall()
     ]
+
+
+def text_of(name):
+    """A query for DuckDB: one written by hand, or one compiled from the dbt package."""
+    by_hand = ROOT / "queries" / f"{name}.sql"
+    path = by_hand if by_hand.exists() else ROOT / "queries" / "duckdb" / f"{name}.sql"
+    return path.read_text("utf-8")

@@ -1,0 +1,1 @@
+"""Answers in plain SQL. Those in folders are compiled from the models of the dbt package."""

@@ -1,0 +1,36 @@
+-- Merged contacts: each id that was merged into another, however often, and the contact that remains of it.
+-- Compiled from dbt/models: python -m queries
+
+WITH RECURSIVE merged AS (
+  SELECT
+    trim(part.value) AS object_id,
+    max(nullif(CAST(contact.id AS TEXT), '')) AS into_id
+  FROM hubspot.contact
+  CROSS JOIN UNNEST(str_split(nullif(CAST(contact.property_hs_merged_object_ids AS TEXT), ''), ';')) AS part(value)
+  WHERE
+    NOT trim(part.value) IN ('', nullif(CAST(contact.id AS TEXT), ''))
+  GROUP BY
+    trim(part.value)
+), remaining AS (
+  SELECT
+    merged.object_id,
+    merged.into_id AS person_id
+  FROM merged
+  LEFT JOIN merged AS further
+    ON further.object_id = merged.into_id
+  WHERE
+    further.object_id IS NULL
+  UNION ALL
+  SELECT
+    merged.object_id,
+    remaining.person_id
+  FROM remaining
+  INNER JOIN merged
+    ON merged.into_id = remaining.object_id
+)
+SELECT
+  remaining.object_id,
+  remaining.person_id
+FROM remaining
+ORDER BY
+  object_id

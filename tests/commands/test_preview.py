@@ -1,0 +1,260 @@
+"""`python -m pipeline preview` tells the truth about how HubSpot answers, says how sure it is of
+what there is, and predicts what the first sync then takes.
+"""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from pipeline import read_settings
+from pipeline.__main__ import main
+from pipeline.commands.forecast import a_day, state_bytes
+from pipeline.timestamps import to_ms, to_text
+from simulator import Behaviour, Simulator, api, generated, listed
+from tests.support import BASE, TYPE, Delivered, configuration, event, sync_into, truth
+
+SMALL_PAGES = {"page_size": "50"}
+
+
+def previewed(sim, tmp_path, capsys, *options, **keys):
+    """The exit status, and what the command prints to each stream."""
+    file = tmp_path / "configuration.json"
+    file.write_text(json.dumps(configuration(sim, **keys)))
+    status = main(["preview", "--configuration", str(file), *options])
+    return status, *capsys.readouterr()
+
+
+@pytest.fixture
+def report(account, tmp_path, capsys):
+    """What `--json` prints of an account."""
+
+    def of(histories, behaviour=None, **keys):
+        sim = account(histories, **behaviour or {})
+        status, printed, said = previewed(sim, tmp_path, capsys, "--json", **keys)
+        assert status == 0, said
+        found = json.loads(printed)
+        assert (
+            len(sim.requests) == found["requests"] <= 60 + 3 * max(0, len(found["event_types"]) - 1)
+        )
+        return found
+
+    return of
+
+
+# How HubSpot answers, each fact both ways
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [("ascending",) * 2, ("descending",) * 2, ("shuffled", "other"), ("breaking", "other")],
+)
+def test_the_order_of_answers(report, order, told):
+    facts = report({TYPE: generated(400)}, {"order": order}, **SMALL_PAGES)["facts"]
+    assert facts["order"] == told
+
+
+@pytest.mark.parametrize("resolution", ["millisecond", "second"])
+@pytest.mark.parametrize(
+    ("after", "before", "told"),
+    [(0, 0, "exclusive"), (1, 1, "inclusive"), (1, 0, "mixed"), (0, 1, "mixed")],
+)
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+def test_the_bounds_of_a_range(report, order, after, before, told, resolution):
+    behaviour = {
+        "after_inclusive": bool(after), "before_inclusive": bool(before),
+        "resolution": resolution, "order": order,
+    }  # fmt: skip
+    facts = report({TYPE: generated(120)}, behaviour, **SMALL_PAGES)["facts"]
+    assert (facts["bounds"], facts["resolution"]) == (told, resolution)
+
+
+@pytest.mark.parametrize("ignored", ["after_ignored", "before_ignored"])
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+def test_bounds_that_have_no_effect(report, ignored, order):
+    facts = report({TYPE: generated(120)}, {ignored: True, "order": order}, **SMALL_PAGES)["facts"]
+    assert facts["bounds"] in ("ignored", None)
+    assert (ignored, order) not in BOTH_TOLD or facts["bounds"] == "ignored"
+
+
+BOTH_TOLD = {("after_ignored", "ascending"), ("before_ignored", "descending")}
+
+
+@pytest.mark.parametrize("policy", ["error", "clamp"])
+@pytest.mark.parametrize("most", [30, 250, 1000, 2000])
+def test_the_largest_page(report, most, policy):
+    found = report({TYPE: generated(2500)}, {"max_limit": most, "limit_policy": policy})
+    assert found["facts"]["limit_granted"] == most
+    assert found["configuration"]["page_size"] == str(min(most, 1000))
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_the_padding_of_page_cursors(report, padding):
+    found = report({TYPE: generated(400)}, {"cursor_padding": padding}, **SMALL_PAGES)
+    assert found["facts"]["cursor_padding"] == padding
+
+
+@pytest.mark.parametrize("honored", [True, False])
+def test_whether_properties_are_honored(report, monkeypatch, honored):
+    if not honored:
+        monkeypatch.setattr(api, "keep_properties", lambda body, names: body)
+    assert report({TYPE: generated(20)})["facts"]["properties_honored"] is honored
+
+
+def test_answers_that_repeat_and_that_differ(report):
+    plain = report({TYPE: generated(200)}, **SMALL_PAGES)["facts"]
+    assert (plain["repeats"], plain["equal_answers"]) == (False, True)
+    twice = {"fault": lambda asked: "duplicate"}
+    assert report({TYPE: generated(200)}, twice, **SMALL_PAGES)["facts"]["repeats"] is True
+    moody = {"fault": lambda asked: "unordered" if asked.number % 2 else None}
+    assert report({TYPE: generated(200)}, moody, **SMALL_PAGES)["facts"]["equal_answers"] is False
+
+
+def test_the_headers_of_the_rate_limit(report):
+    assert report({TYPE: generated(20)})["facts"]["rate_limit"] is None
+    limits = {"quota": (190, 10_000), "daily_quota": 250_000}
+    told = report({TYPE: generated(20)}, limits)["facts"]["rate_limit"]
+    assert (told["requests"], told["seconds"], told["daily"]) == (190, 10, 250_000)
+
+
+def test_the_oldest_event_may_be_before_the_start(report):
+    history, start = generated(300), "2026-03-01T00:00:00.000Z"
+    found = report({TYPE: history}, initial_sync_start_date=start, **SMALL_PAGES)
+    moments = [history.event(n)["occurredAt"] for n in range(300)]
+    moments = [to_text(to_ms(moment)) for moment in moments]
+    assert found["facts"]["oldest"] == moments[0]
+    assert found["event_types"][TYPE]["first"] == min(each for each in moments if each > start)
+    assert found["event_types"][TYPE]["latest"] == moments[-1]
+
+
+# How much there is, and what a sync takes
+
+
+@pytest.mark.parametrize("shape", ["uniform", "rhythm", "bursty", "sparse"])
+@pytest.mark.parametrize(
+    ("pages", "order"), [(5, "ascending"), (100, "ascending"), (30, "descending"), (30, "shuffled")]
+)
+def test_the_number_of_events_within_a_fifth_or_said_to_be_unsure(report, shape, order, pages):
+    events = 200 * pages
+    history = generated(events, shape=shape)
+    found = report({TYPE: history}, {"order": order}, page_size="200")
+    held = found["event_types"][TYPE]
+    assert held["error"] is None or abs(held["events"] / events - 1) <= 0.2
+    assert held["error"] is not None or order == "shuffled"  # otherwise it is sure of all of these
+    assert held["error"] != 0 or held["events"] == events
+
+
+@pytest.mark.parametrize("shape", ["uniform", "bursty"])
+def test_without_a_value_that_many_events_share_it_does_not_claim_to_be_sure(report, shape):
+    step = 3_600_000 if shape == "uniform" else 1
+    events = [event(BASE + n * step, n, hs_a=f"only {n}", hs_b=f"{n}") for n in range(2_500)]
+    held = report({TYPE: listed(events)}, page_size="10")["event_types"][TYPE]
+    assert held["error"] is None and held["events"] > 0
+
+
+@pytest.mark.parametrize("shape", ["uniform", "rhythm", "bursty", "sparse"])
+def test_the_first_sync_takes_what_was_predicted(account, tmp_path, capsys, shape):
+    history = generated(4_000, shape=shape)
+    sim = account({TYPE: history})
+    _, printed, _ = previewed(sim, tmp_path, capsys, "--json", page_size="200")
+    predicted = json.loads(printed)["first_sync"]
+    sim.requests.clear()
+    delivered = sync_into(Delivered(), sim, audit_days="0", page_size="200")
+    assert delivered.ids() == truth(history)
+    assert abs(predicted["rows"] / len(history) - 1) <= 0.1
+    assert abs(predicted["requests"] / len(sim.requests) - 1) <= 0.1
+
+
+def test_other_types_get_a_few_requests_and_leave_the_others_to_the_largest(
+    account, tmp_path, capsys
+):
+    others = {f"pe1_{n}": generated(500, event_type=f"pe1_{n}") for n in range(4)}
+    sim = account({**others, TYPE: generated(20_000)})
+    status, *_ = previewed(sim, tmp_path, capsys, "--json", event_types="*", page_size="200")
+    asked = Counter(each.query.get("eventType", ["list"])[0] for each in sim.requests)
+    assert status == 0 and asked["list"] == 1 and asked[TYPE] > 40
+    assert all(asked[name] >= 2 for name in others) and asked.total() <= 72
+
+
+# A day after that
+
+
+def test_a_day_costs_what_the_events_of_a_day_cost():
+    settings = read_settings({"api_token": "x", "initial_sync_start_date": "2026-01-01"})
+    day = a_day({TYPE: 1_000_000.0}, settings)
+    assert day["rows"] == 2_000_024 and day["billed_rows"] == 1_000_024
+    assert abs(day["requests_of_syncs"] / 2_300 - 1) < 0.15  # measured: docs/scale.md
+    assert abs(day["requests_of_looks"] / 9_700 - 1) < 0.1  # measured: docs/audits.md
+    assert 1.05 < day["billed_rows_if_one_in_1000_is_late"] / 1_000_000 < 1.4
+    assert 150_000 < state_bytes(1_000_000, settings) <= 250_000
+    assert state_bytes(100, settings) < 5_000
+    without = a_day({TYPE: 1_000_000.0}, replace(settings, audit_days=0, lookback=0))
+    assert without["rows"] == without["billed_rows_if_one_in_1000_is_late"] == 1_000_024
+    assert without["requests_of_looks"] == 0
+
+
+# Accounts of which little can be told
+
+
+def test_a_token_without_scopes_is_told_which(account, tmp_path, capsys):
+    sim = account({TYPE: generated(20)}, forbidden={TYPE: ("some.scope",)})
+    status, printed, _ = previewed(sim, tmp_path, capsys)
+    assert status == 0 and "cannot be read" in printed and "some.scope" in printed
+    _, printed, _ = previewed(sim, tmp_path, capsys, "--json")
+    assert json.loads(printed)["event_types"][TYPE] == {"refused": True}
+
+
+def test_no_more_than_a_hundredth_of_what_is_left_of_the_day(tmp_path, capsys):
+    for daily, requests, page in (
+        (1_000, 10, "no request was left to ask"),
+        (99, 1, "too little of the day's quota"),
+    ):
+        with Simulator({TYPE: generated(3_000)}, Behaviour(daily_quota=daily)) as sim:
+            status, printed, said = previewed(sim, tmp_path, capsys, **SMALL_PAGES)
+            assert status == 0 and len(sim.requests) == requests and page in printed
+            assert "a hundredth of what is left" in said
+
+
+def test_requests_that_fail_count_too(account, tmp_path, capsys):
+    failing = {"fault": lambda asked: "500" if asked.number % 9 == 0 else None}
+    sim = account({TYPE: generated(10_000)}, **failing)
+    status, *_ = previewed(sim, tmp_path, capsys, "--json", **SMALL_PAGES)
+    assert status == 0 and len(sim.requests) == 60
+    assert sum(each.status == 500 for each in sim.requests) > 4
+
+
+@pytest.mark.parametrize("events", [[], [event(BASE + 1_500, 1, hs_a="1", hs_b="2")]])
+def test_an_account_with_at_most_one_event(report, account, tmp_path, capsys, events):
+    found = report({TYPE: listed(events)})
+    assert found["event_types"][TYPE]["events"] == found["first_sync"]["rows"] == len(events)
+    assert found["facts"]["order"] is None and found["facts"]["limit_granted"] is None
+    assert found["facts"]["bounds"] == ("exclusive" if events else None)
+    _, printed, _ = previewed(account({TYPE: listed(events)}), tmp_path, capsys)
+    assert ("1 event (all counted)" if events else "no events") in printed
+
+
+# What it prints
+
+
+def test_json_begins_with_what_was_promised_and_holds_nothing_personal(report):
+    history = generated(300, event_type="pe1_signup")
+    found = report({"pe1_signup": history}, event_types="pe1_*", **SMALL_PAGES)
+    assert list(found)[:6] == [
+        "requests", "event_types", "first_sync", "a_day", "configuration", "facts",
+    ]  # fmt: skip
+    text = json.dumps(found)
+    for held in map(history.event, range(300)):
+        secrets = [held["id"], held["objectId"], *held["properties"]]
+        assert not [secret for secret in secrets if f'"{secret}' in text or secret in text.split()]
+    assert "http" not in text and "pat-na1-secret" not in text
+
+
+def test_the_configuration_to_paste_is_one_that_is_accepted(report, account, tmp_path, capsys):
+    found = report({TYPE: generated(300)}, **SMALL_PAGES)
+    status, printed, _ = previewed(
+        account({TYPE: generated(300)}), tmp_path, capsys, **found["configuration"]
+    )
+    assert status == 0
+    for key, value in found["configuration"].items():
+        assert f'"{key}": "' in printed and value

@@ -1,0 +1,225 @@
+"""The package on what the real connector leaves in DuckDB: after the first sync, late events, a merge, and
+a re-sync; what a run reads; and accounts that differ.
+"""
+
+import json
+from types import SimpleNamespace
+
+import duckdb
+import pytest
+
+from pipeline.hubspot import clock
+from pipeline.timestamps import DAY, to_ms, to_text
+from simulator import Behaviour, Simulator, generated, listed, submissions
+from simulator.lateness import backdated
+from tests.dbt.lives import compare
+from tests.dbt.truth import FORMS, VISITS, Account, Event
+from tests.dbt.warehouses import DuckDB, needs_dbt
+from tests.sdk import run
+from tests.support import BASE, START, configuration
+
+pytestmark = [needs_dbt, pytest.mark.long]
+TABLES = {VISITS: "e_visited_page", FORMS: "e_form_submission_v_2"}
+
+
+class Connection:
+    """A connection to a simulated account whose every 20th visit comes three days late."""
+
+    def __init__(self, project, sim, histories):
+        self.project, self.sim, self.histories = project, sim, histories
+        self.warehouse = DuckDB(project, project / "files" / "warehouse.db")
+        self.merged = {}
+
+    def sync(self):
+        run(self.project, configuration(self.sim, event_types=f"{VISITS}, {FORMS}"))
+
+    def query(self, sql, *given):
+        with duckdb.connect(str(self.warehouse.file)) as database:
+            return database.execute(sql, given).fetchall()
+
+    def complete_until(self):
+        ((text,),) = self.query(
+            "SELECT event_types FROM tester.sync_run WHERE outcome = 'complete' ORDER BY started_at DESC LIMIT 1"
+        )
+        said = {name: entry["complete_until"] for name, entry in json.loads(text).items()}
+        return {name: until and to_ms(until) for name, until in said.items()}
+
+    def rows(self, kind):
+        return dict(self.query(f"SELECT id, occurred FROM tester.{TABLES[kind]}"))  # noqa: S608
+
+    def account(self):
+        """What the simulator sent of the rows that are there."""
+        account = Account(merged=self.merged, complete_until=self.complete_until())
+        for kind, table in TABLES.items():
+            alive = {
+                key
+                for (key,) in self.query(
+                    f"SELECT id FROM tester.{table} WHERE NOT _fivetran_deleted"  # noqa: S608
+                )
+            }
+            for n in range(len(self.histories[kind])):
+                event = self.histories[kind].event(n)
+                if event["id"] in alive:
+                    url = event["properties"].get("hs_url") or None
+                    account.events[event["id"]] = Event(
+                        event["id"], kind, event["objectId"], to_ms(event["occurredAt"]), url
+                    )
+        if self.has("audited_range"):
+            columns = "event_type, epoch_ms(range_start), epoch_ms(range_end), epoch_ms(audited_at)"
+            account.audited = self.query(f"SELECT {columns} FROM tester.audited_range")  # noqa: S608
+        return account
+
+    def has(self, table):
+        return bool(self.query("FROM duckdb_tables() WHERE table_name = ?", table))
+
+
+@pytest.fixture
+def connection(project, monkeypatch):
+    visits = generated(3_000, START, to_text(BASE + 40 * DAY))
+    histories = {VISITS: visits, FORMS: submissions(visits, 20)}
+    now = SimpleNamespace(ms=BASE + 30 * DAY)
+    monkeypatch.setattr(clock, "local_now", lambda: now.ms)
+    behaviour = Behaviour(
+        clock=lambda: now.ms, hide_future=True, late={VISITS: backdated(20, 3 * DAY)}
+    )
+    with Simulator(histories, behaviour) as sim:
+        made = Connection(project, sim, histories)
+        made.now = now
+        yield made
+
+
+def announce(connection, before):
+    """What audits will write beside the late rows, if this connector does not yet: a row a day."""
+    if connection.has("audited_range"):
+        return
+    late = [
+        (kind, to_ms(occurred) // DAY * DAY)
+        for kind, (known, until) in before.items()
+        for key, occurred in connection.rows(kind).items()
+        if key not in known and to_ms(occurred) < until
+    ]
+    assert late
+    connection.query(
+        "CREATE TABLE tester.audited_range (event_type VARCHAR, range_start TIMESTAMPTZ, range_end TIMESTAMPTZ, "
+        "audited_at TIMESTAMPTZ, late BIGINT, vanished BIGINT, whole BOOLEAN, _fivetran_synced TIMESTAMPTZ)"
+    )
+    for kind, begin in sorted(set(late)):
+        connection.query(
+            "INSERT INTO tester.audited_range VALUES (?, ?, ?, ?, 1, 0, false, now())",
+            kind, to_text(begin), to_text(begin + DAY), to_text(connection.now.ms),
+        )  # fmt: skip
+
+
+def test_the_marts_equal_a_plain_count_through_the_life_of_a_connection(connection):
+    connection.sync()
+    connection.warehouse.dbt("build")
+    compare(connection.warehouse, connection.account())
+    assert len(connection.warehouse.mart("page_visits")) > 2_000
+
+    until = connection.complete_until()
+    before = {kind: (connection.rows(kind), until[kind]) for kind in TABLES}
+    connection.now.ms += 5 * DAY
+    connection.sync()
+    announce(connection, before)
+    connection.warehouse.dbt("build")
+    compare(connection.warehouse, connection.account())
+    assert any(row["revised_at"] for row in connection.warehouse.mart("daily_website"))
+
+    people = sorted({row["person_id"] for row in connection.warehouse.mart("conversions")})
+    connection.merged |= {people[0]: people[1], people[1]: people[2], people[5]: people[6]}
+    connection.query("CREATE SCHEMA hubspot")
+    connection.query(
+        "CREATE TABLE hubspot.contact (id BIGINT, property_hs_merged_object_ids VARCHAR)"
+    )
+    for heir, ids in (
+        (people[1], people[0]),
+        (people[2], f"{people[0]};{people[1]}"),
+        (people[6], people[5]),
+    ):
+        connection.query("INSERT INTO hubspot.contact VALUES (?, ?)", int(heir), ids)
+    connection.warehouse.dbt("build")
+    compare(connection.warehouse, connection.account())
+
+    re_sync(connection)
+    connection.warehouse.dbt("build")
+    compare(connection.warehouse, connection.account())
+    assert len(connection.warehouse.mart("page_visits")) < len(connection.rows(VISITS))
+
+
+def re_sync(connection):
+    """As from Fivetran's dashboard: the state is forgotten, and what is not sent again is soft-deleted."""
+    visits = [connection.histories[VISITS].event(n) for n in range(3_000)]
+    connection.sim.histories = connection.histories | {VISITS: listed(visits[7::2])}
+    (connection.project / "files" / "state.json").unlink()
+    ((began,),) = connection.query("SELECT now()::VARCHAR")
+    connection.now.ms += DAY
+    connection.sync()
+    for table in TABLES.values():
+        connection.query(
+            f"UPDATE tester.{table} SET _fivetran_deleted = true, _fivetran_synced = now() "  # noqa: S608
+            "WHERE _fivetran_synced < ?::TIMESTAMPTZ",
+            began,
+        )
+
+
+# What a run reads
+
+
+BIG = """
+CREATE SCHEMA tester;
+CREATE TABLE tester.e_visited_page AS SELECT
+    'visit-' || i AS id, 'e_visited_page' AS event_type, (hash(i // 4) % 20000)::VARCHAR AS object_id, 'CONTACT' AS object_type,
+    TIMESTAMPTZ '2026-01-01 00:00:00Z' + i * INTERVAL 20 SECOND AS occurred_at, '/' || i % 9 AS hs_url,
+    false AS _fivetran_deleted, now() AS _fivetran_synced
+FROM range(1_000_000) AS _(i);
+CREATE TABLE tester.e_form_submission_v_2 AS SELECT * REPLACE ('form-' || id AS id, 'e_form_submission_v2' AS event_type)
+FROM tester.e_visited_page USING SAMPLE 3 PERCENT (bernoulli, 1) ORDER BY occurred_at;
+CREATE TABLE tester.sync_run (id VARCHAR, started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ, outcome VARCHAR, event_types JSON,
+    _fivetran_synced TIMESTAMPTZ)
+"""
+A_DAY_MORE = """
+INSERT INTO tester.e_visited_page SELECT
+    'visit-' || i, 'e_visited_page', (hash(i // 4) % 20000)::VARCHAR, 'CONTACT',
+    TIMESTAMPTZ '2026-01-01 00:00:00Z' + i * INTERVAL 20 SECOND, '/' || i % 9, false, now()
+FROM range(1_000_000, 1_004_320) AS _(i)
+"""
+
+
+def completed(warehouse, number, until):
+    entry = {"outcome": "complete", "cursor_before": until, "complete_until": until}
+    warehouse.execute(
+        f"INSERT INTO tester.sync_run SELECT '{number}', now(), now(), 'complete', "  # noqa: S608
+        f"'{json.dumps({VISITS: entry, FORMS: entry})}', now()"
+    )
+
+
+def scanned(node):
+    """The rows that a query scanned, by table, from DuckDB's profile of it."""
+    table = node.get("extra_info", {}).get("Table", "")
+    found = {table.rpartition(".")[2]: node["operator_rows_scanned"]} if table else {}
+    for child in node.get("children", ()):
+        for name, rows in scanned(child).items():
+            found[name] = found.get(name, 0) + rows
+    return found
+
+
+def test_a_run_after_one_more_day_reads_a_tenth_of_the_table_at_most(tmp_path):
+    warehouse = DuckDB(tmp_path, tmp_path / "warehouse.db")
+    warehouse.execute(BIG)
+    completed(warehouse, 1, "2026-08-19T00:00:00.000Z")
+    warehouse.dbt("run")
+    warehouse.execute(A_DAY_MORE)
+    completed(warehouse, 2, "2026-08-20T00:00:00.000Z")
+    warehouse.dbt("run", "--select", "+rebuilds", "merged_contacts")
+    warehouse.dbt("compile", "--select", "page_visits", "conversions")
+    read = {}
+    for mart in ("page_visits", "conversions"):
+        sql = (tmp_path / f"target/compiled/hubspot_events/models/marts/{mart}.sql").read_text()
+        with duckdb.connect(str(warehouse.file)) as database:
+            database.execute(
+                f"PRAGMA enable_profiling = 'json'; SET profiling_output = '{tmp_path / mart}.json'"
+            )
+            database.execute(sql).fetchall()
+        read |= scanned(json.loads((tmp_path / f"{mart}.json").read_text()))
+    assert 4_320 < read["e_visited_page"] <= 1_004_320 / 10
+    assert 0 < read["e_form_submission_v_2"] <= 60_000
