@@ -1,8 +1,8 @@
 """The windows of a backfill, and the files that their rows are written to."""
 
+import re
 from collections.abc import Iterable
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.names.tables import REJECTED_EVENT, table_name
@@ -39,33 +39,33 @@ def plan(event_types: Iterable[str], start: int, end: int, hours: int = 24) -> l
     return [Window(event_type, *cut, hours) for event_type in event_types for cut in pairwise(cuts)]
 
 
-def file_of(window: Window, folder: Path) -> Path:
-    """The file for a window's rows. Its name depends only on the window, so a window that is read
-    twice replaces its file. It is below the folder whatever the event type is called.
+def file_of(window: Window) -> str:
+    """The name of the file for a window's rows. It depends only on the window, so a window that is
+    read twice replaces its file, whatever the event type is called.
 
-    >>> file_of(Window("e_visited_page", 0, HOUR), Path("history")).as_posix()
-    'history/e_visited_page/day=1970-01-01/1970-01-01T000000.000Z_1970-01-01T010000.000Z.parquet'
+    >>> file_of(Window("e_visited_page", 0, HOUR))
+    'e_visited_page/day=1970-01-01/1970-01-01T000000.000Z_1970-01-01T010000.000Z.parquet'
     """
     start, end = to_text(window.start), to_text(window.end)
     date = f"{'day' if window.hours <= 24 else 'from'}={start[:10]}"
-    return folder / table_name(window.event_type) / date / f"{start}_{end}.parquet".replace(":", "")
+    return f"{table_name(window.event_type)}/{date}/{start}_{end}.parquet".replace(":", "")
 
 
-def rejects_of(window: Window, folder: Path) -> Path:
-    """The file for a window's rejected events."""
-    file = file_of(window, folder)
-    return (
-        folder / REJECTED_EVENT / file.parent.name / f"{table_name(window.event_type)}_{file.name}"
-    )
+def rejects_of(window: Window) -> str:
+    """The name of the file for a window's rejected events."""
+    table, date, file = file_of(window).split("/")
+    return f"{REJECTED_EVENT}/{date}/{table}_{file}"
 
 
-def check(folder: Path, windows: Iterable[Window]) -> None:
-    """Raises ValueError if the folder has files of other windows, which would hold some events
-    twice.
+def names_of(windows: Iterable[Window], there: Iterable[str]) -> set[str]:
+    """The files of these windows among those that are there. Raises ValueError if others are of
+    other windows, which would hold some events twice.
     """
-    expected = {name(window, folder) for window in windows for name in (file_of, rejects_of)}
-    if others := sorted(set(folder.glob("*/*=*/*.parquet")) - expected):
+    files = {name for name in there if re.fullmatch(r"[^/]+/[^/]+=[^/]+/[^/]+\.parquet", name)}
+    others = files.difference(name(window) for window in windows for name in (file_of, rejects_of))
+    if others:
         raise ValueError(
-            f"{others[0]} is from another backfill (another start date, or other hours): use "
-            "another folder."
+            f"{min(others)} is from another backfill (another start date, or other hours): use "
+            "another address."
         )
+    return files

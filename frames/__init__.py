@@ -1,4 +1,6 @@
-"""HubSpot events as Arrow record batches: for DuckDB, Polars and pandas, in a line."""
+"""HubSpot events as Arrow record batches: for DuckDB, Polars and pandas, in a line; and as Parquet
+files in any storage.
+"""
 
 from frames.batches import as_table, batches
 from frames.load import into_duckdb

@@ -4,7 +4,7 @@ state.
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, timezone
 from functools import partial
@@ -31,6 +31,7 @@ from pipeline.stages import (
     rename_columns,
     serialize_lists,
     sort_by_time,
+    tap,
     unwrap_results,
 )
 from pipeline.stages.events import Reject
@@ -80,14 +81,20 @@ def _read(settings: Settings, event_type: str, span: Span) -> Iterator[Row]:
 
 
 def rows(
-    settings: Settings, reader: Reader, event_type: str, span: Span, reject: Reject
+    settings: Settings,
+    reader: Reader,
+    event_type: str,
+    span: Span,
+    reject: Reject,
+    observe: Callable[[dict[str, Any]], Any] = lambda page: None,
 ) -> Iterator[Row]:
     """The rows of one time range, each once, with the names of the destination; `reject(event,
-    reason)` gets what is left out.
+    reason)` gets what is left out, `observe` each page.
     """
     stream: Iterator[Row] = pipe(
         [span],
         fetch_pages(reader.pages),
+        tap(observe),
         unwrap_results,
         reject_malformed(reject),
         keep_type(event_type, reject),

@@ -15,6 +15,7 @@ from pipeline.audits.cells import (
 )
 from pipeline.audits.count import Count
 from pipeline.audits.subject import CLOCK_SLACK, Site, Subject, cells_of, keep_cells
+from pipeline.hubspot.clock import Clock
 from pipeline.timestamps import DAY
 
 
@@ -42,8 +43,10 @@ class Ledger:
             skipped = [Cell(reached, begin, Kind.LOST)] if reached < begin else []
             self._cells, begin = [*self._cells, *skipped], max(reached, begin)
         self._silent_until = subject.saved().silent_until or 0
+        clock, settings = site.client.clock, site.settings
+        silent_until = 0 if end else self._silent_until
         self._count = counting(
-            site, begin, site.settings.page_size, 0 if end else self._silent_until, before
+            clock, settings.audit_days, begin, settings.page_size, silent_until, before
         )
 
     def add(self, event: Any) -> None:
@@ -99,7 +102,8 @@ def make_due(site: Site, subject: Subject, span: tuple[int, int | None]) -> None
 
 
 def counting(
-    site: Site,
+    clock: Clock,
+    audit_days: int,
     begin: int,
     page: int = 2**62,
     silent_until: int = 0,
@@ -109,21 +113,19 @@ def counting(
     """A count of what is delivered from `begin` (ms) on, whose cells wait for their second look, or
     were looked at by this reading.
     """
-    now, audit_days = site.client.clock.earlier(), site.settings.audit_days
-    born = partial(looked_at, site) if kind == Kind.LOOKED else partial(_read_once, site)
-    return Count(
-        begin, partial(width, now=now, audit_days=audit_days), born, page, silent_until, before
-    )
+    born = partial(looked_at if kind == Kind.LOOKED else _read_once, clock)
+    length = partial(width, now=clock.earlier(), audit_days=audit_days)
+    return Count(begin, length, born, page, silent_until, before)
 
 
-def looked_at(site: Site, end: int) -> tuple[Kind, int]:
+def looked_at(clock: Clock, end: int) -> tuple[Kind, int]:
     """The kind of a cell with this end (ms) that is looked at now, and the day of its next look."""
-    earlier, later = site.today(), site.client.clock.later() // DAY
+    earlier, later = clock.earlier() // DAY, clock.later() // DAY
     return Kind.LOOKED, min(next_look_day(end, later), next_look_day(end, earlier) + 1)
 
 
-def _read_once(site: Site, _end: int) -> tuple[Kind, int]:
-    due = min(second_look_day(site.client.clock.later()), site.today() + CLOCK_SLACK)
+def _read_once(clock: Clock, _end: int) -> tuple[Kind, int]:
+    due = min(second_look_day(clock.later()), clock.earlier() // DAY + CLOCK_SLACK)
     return Kind.DELIVERED, due
 
 

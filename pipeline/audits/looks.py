@@ -173,7 +173,7 @@ class Looks:
         """What a look has shown. A fall is believed only if a look on a later day falls too: an
         answer may lack events for a moment.
         """
-        kind, due = looked_at(self._site, cell.end)
+        kind, due = looked_at(self._site.client.clock, cell.end)
         after = cell._replace(kind=kind, due=due, sum=found.sum, buckets=found.buckets)
         if found.sum == cell.sum:
             return Verdict(cell, after, set(), False)
@@ -246,7 +246,9 @@ class Looks:
         site, kind = self._site, cell.kind
         self._check(kind)
         born = Kind.LOOKED if kind == Kind.UNCOUNTED else Kind.DELIVERED
-        count, cells = counting(site, cell.begin, kind=born), self._cells(subject)
+        clock, audit_days = site.client.clock, site.settings.audit_days
+        count = counting(clock, audit_days, cell.begin, kind=born)
+        cells = self._cells(subject)
 
         def advance(position: int) -> None:
             count.close(min(position, cell.end))

@@ -1,6 +1,6 @@
 """What looks are given: by a sync, and of one event type."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -146,11 +146,16 @@ def keep_cells(site: Site, subject: Subject, cells: list[Cell]) -> None:
             subject.keep(saved._replace(ledger=None))
             return
     now, room = site.client.clock.earlier(), _room(site, subject)
+    subject.keep(saved._replace(ledger=fitting(cells, now, settings.audit_days, room)))
+
+
+def fitting(cells: Sequence[Cell], now: int, audit_days: int, room: int) -> str:
+    """Cells as text, as coarse as the room (characters) asks for."""
     for coarser in range(COARSEST):
-        text = encode(merge(cells, now, settings.audit_days, coarser))
+        text = encode(merge(cells, now, audit_days, coarser))
         if len(text) <= room:
             break
-    subject.keep(saved._replace(ledger=text))
+    return text
 
 
 def _uncounted(cell: Cell) -> Cell:

@@ -38,14 +38,17 @@ class RateLimit:
         """Waits until one more request may go, and counts it; returns at once when `stop` is
         set.
         """
-        while not stop.is_set():
-            with self._lock:
-                delay = self._delay(time.monotonic())
-                if delay <= 0:
-                    self._sent.append(time.monotonic())
-                    return
-                self.waited += delay
+        while not stop.is_set() and (delay := self.try_acquire()):
             stop.wait(delay)
+
+    def try_acquire(self) -> float:
+        """Counts one more request and returns 0, or the seconds after which to ask again."""
+        with self._lock:
+            delay = max(0.0, self._delay(time.monotonic()))
+            if not delay:
+                self._sent.append(time.monotonic())
+            self.waited += delay
+            return delay
 
     def update(self, headers: Mapping[str, str]) -> None:
         """Updates the limit from the headers of an answer; ignores implausible values."""

@@ -4,16 +4,12 @@ it leaves.
 
 import doctest
 import itertools
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -21,9 +17,11 @@ import pytest
 from dask.distributed import Client as Dask
 from dask.distributed import LocalCluster
 
-from backfill import backfill, parquet, windows, worker
+from backfill import backfill, windows
+from backfill.marks import leave_mark
 from backfill.windows import HOUR, Window, file_of, rejects_of
-from backfill.worker import UNFINISHED, read_window
+from backfill.worker import read_window
+from frames.storage import HIDDEN, address_of
 from frames.text import as_text
 from pipeline import read_settings
 from pipeline.connection.spans import main_span
@@ -44,7 +42,7 @@ FROM, NOW = (
 )  # the configured start, and when the backfill runs
 END = "2026-03-20T00:00:00.000Z"  # where it ends
 WORKERS = 3
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +104,8 @@ def by_id(rows):
     return sorted(rows, key=lambda row: row["id"])
 
 
-@pytest.mark.parametrize("module", [parquet, windows, worker])
-def test_the_examples_in_the_code_hold(module):
-    assert doctest.testmod(module).failed == 0
+def test_the_examples_in_the_code_hold():
+    assert doctest.testmod(windows).failed == 0
 
 
 def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_killed(
@@ -162,7 +159,7 @@ def test_a_day_of_an_event_type_is_a_folder(dask, tmp_path):
         assert dates in ([], [(day.name.removeprefix("day="),)])
 
 
-ODD = ["..", "../..", "/elsewhere", "a/b", "a\x00b", ".unfinished", REJECTED, "", "x" * 300, "E_A"]
+ODD = ["..", "../..", "/elsewhere", "a/b", "a\x00b", HIDDEN, REJECTED, "", "x" * 300, "E_A"]
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -170,7 +167,7 @@ def test_a_window_has_its_own_file_below_the_folder_whatever_its_event_type_is_c
     name, tmp_path
 ):
     window = Window(name, to_ms("2026-03-02"), to_ms("2026-03-03"))
-    file, rejects = file_of(window, tmp_path), rejects_of(window, tmp_path)
+    file, rejects = tmp_path / file_of(window), tmp_path / rejects_of(window)
     for path in (file, rejects):
         assert (
             path.resolve().parents[2] == path.parents[2] == tmp_path
@@ -178,9 +175,7 @@ def test_a_window_has_its_own_file_below_the_folder_whatever_its_event_type_is_c
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert (
-        file.parents[1].name not in (REJECTED, UNFINISHED) and rejects.parents[1].name == REJECTED
-    )
+    assert file.parents[2].name not in (REJECTED, HIDDEN) and rejects.parents[1].name == REJECTED
 
 
 def test_a_type_with_a_name_that_leads_elsewhere_is_written_below_the_folder(dask, tmp_path):
@@ -196,13 +191,12 @@ def test_a_type_with_a_name_that_leads_elsewhere_is_written_below_the_folder(das
 
 def test_a_window_done_several_times_at_once_is_there_once(dask, tmp_path):
     window = Window(TYPE, to_ms("2026-03-02"), to_ms("2026-03-03"))
+    address = address_of(tmp_path)
     with hubspot() as sim:
-        tasks = [
-            dask.submit(read_window, window, settings_of(sim), tmp_path, pure=False)
-            for _ in range(6)
-        ]
-        assert len({count[TYPE] for count in dask.gather(tasks)}) == 1
-    assert list(tmp_path.glob(f"{TYPE}/*/*")) == [file_of(window, tmp_path)]
+        given = window, settings_of(sim), address, leave_mark(address)
+        tasks = [dask.submit(read_window, *given, pure=False) for _ in range(6)]
+        assert len({report[file_of(window)] for report in dask.gather(tasks)}) == 1
+    assert list(tmp_path.glob(f"{TYPE}/*/*")) == [tmp_path / file_of(window)]
 
 
 def test_a_second_run_reads_only_what_is_missing(dask, tmp_path):
@@ -216,6 +210,15 @@ def test_a_second_run_reads_only_what_is_missing(dask, tmp_path):
         assert len(sim.requests) == before + 2  # the clock, and the window
         with pytest.raises(ValueError, match="another backfill"):
             backfill(dask, settings_of(sim), tmp_path, hours=8)
+
+
+def test_a_file_that_is_broken_is_written_anew(dask, tmp_path):
+    with hubspot() as sim:
+        first = backfill(dask, settings_of(sim), tmp_path)
+        broken = sorted(tmp_path.glob(f"{TYPE}/*/*"))[7]
+        broken.write_bytes(broken.read_bytes()[:-50])
+        assert backfill(dask, settings_of(sim), tmp_path).rows == first.rows
+    assert len(rows_of(tmp_path)) == first.rows[TYPE]
 
 
 def test_all_workers_share_one_quota(dask, tmp_path):
@@ -244,69 +247,30 @@ def test_an_error_in_a_window_stops_the_backfill_and_leaves_only_complete_files(
         assert left.rows[TYPE] == len({row["id"] for row in rows_of(tmp_path)})
 
 
-def test_a_file_has_the_columns_of_all_its_rows_with_their_values_as_text(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet, "ROWS", 2)
-    with parquet.RowFile(
-        tmp_path / TYPE / "day=x" / "a.parquet", tmp_path / "unfinished", ("id", "objectType")
-    ) as file:
-        for number, value in enumerate(["007", 7, None, 1.5, True, "", "é\n\u0000"]):
-            file.add({"id": str(number), f"hs_{number % 3}": value})
-    assert rows_of(tmp_path) == [
-        {"id": "0", "hs_0": "007"}, {"id": "1", "hs_1": "7"}, {"id": "2"}, {"id": "3", "hs_0": "1.5"},
-        {"id": "4", "hs_1": "true"}, {"id": "5", "hs_2": ""}, {"id": "6", "hs_0": "é\n\u0000"},
-    ]  # fmt: skip
-
-
-def test_a_file_that_fails_leaves_the_one_before(tmp_path):
-    path = tmp_path / TYPE / "day=x" / "a.parquet"
-    for error in (None, RuntimeError):
-        with suppress(RuntimeError), parquet.RowFile(path, tmp_path / "unfinished") as file:
-            file.add({"id": str(error)})
-            if error:
-                raise error
-    assert rows_of(tmp_path) == [{"id": "None"}]
-    assert not list((tmp_path / "unfinished").iterdir())
-
-
 def test_patterns_that_match_nothing_are_an_error(dask, tmp_path):
     with hubspot(TYPE) as sim, pytest.raises(SettingsError, match="selects none of this account"):
         backfill(dask, settings_of(sim, event_types="nothing_like_*"), tmp_path)
 
 
-def pasted_into_a_file(sim, folder):
-    """The output of the documented backfill as a script, and the files it leaves."""
-    (code,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(), re.DOTALL
-    )
-    (folder / "history.py").write_text(code)
-    (folder / "configuration.json").write_text(
-        json.dumps(configuration(sim, initial_sync_start_date=FROM))
-    )
-    command = [sys.executable, "history.py"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, sorted(folder.glob(f"*/{TYPE}/**/*.parquet"))
-
-
-def test_the_documented_backfill_runs_as_a_script_and_reports_its_progress(tmp_path):
-    offset = to_ms("2026-07-20T00:00:00Z") - time.time_ns() // 1_000_000
-    history = generated(1_271, "2026-03-01T00:00:00Z", "2026-06-28T00:00:00Z")
-    with Simulator(
-        {TYPE: history}, Behaviour(clock=lambda: time.time_ns() // 1_000_000 + offset)
-    ) as sim:
-        printed, files = pasted_into_a_file(sim, tmp_path)
-        state = json.loads((tmp_path / "state.json").read_text())
-        sync_into(Delivered(), sim, state, initial_sync_start_date=FROM)
-    assert 1 <= len(files) <= 10
-    lines = printed.splitlines()
-    assert (
-        f"0 of {len(files)} windows" in lines[0]
-        and f"{len(files)} of {len(files)} windows" in lines[-1]
-    )
-    assert progress_by_type(state)[TYPE].occurred is not None
+def test_the_documented_iceberg_table_has_every_row_once_and_grows_with_the_next_backfill(
+    dask, tmp_path, monkeypatch
+):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(), re.DOTALL)
+    (code,) = [block for block in blocks if "pyiceberg" in block]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "warehouse").mkdir()
+    rows = []
+    with hubspot() as sim:
+        for later in (0, 2 * DAY):
+            now = to_ms(NOW) + later - time.time_ns() // 1_000_000
+            sim.behaviour.clock = lambda now=now: time.time_ns() // 1_000_000 + now
+            left = backfill(dask, settings_of(sim), tmp_path / "history")
+            given = {}
+            exec(code, given)  # noqa: S102  # as a reader would paste it
+            read = given["table"].scan().to_arrow()["id"].to_pylist()
+            assert sorted(read) == sorted(row["id"] for row in rows_of(tmp_path / "history"))
+            rows.append(left.rows[TYPE])
+    assert 0 < rows[0] < rows[1] == len(read)
 
 
 @pytest.mark.parametrize("hours", [24 * 7, 24 * 5])
@@ -337,9 +301,7 @@ def test_longer_windows_are_fewer_files_with_the_same_rows(dask, tmp_path, hours
     )
     files = list((tmp_path / "longer" / TYPE).rglob("*.parquet"))
     assert len(files) <= 4 and {path.parent.name.partition("=")[0] for path in files} == {"from"}
-    assert lines and lines[-1].startswith(
-        f"{len(files)} of {len(files)} windows, {len(rows):,} rows"
-    )
+    assert lines[-1].startswith(f"{len(files)} of {len(files)} windows, {len(rows):,} rows")
 
 
 @pytest.mark.parametrize("hours", [0, 5, 36, -24, 25])

@@ -1,0 +1,40 @@
+"""Dask's own programs as processes, which can be killed."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+from tests.sdk import ROOT
+
+ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
+
+
+@contextmanager
+def process(*command, cwd=ROOT, **given):
+    """A process that is killed at the end, if it still runs."""
+    running = subprocess.Popen(
+        [*map(str, command)], cwd=cwd, env=os.environ | ENVIRONMENT, text=True, **given
+    )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def worker(scheduler, *before, preload=None):
+    """A worker; `before` is put before its command, `preload` is code that it runs first."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", scheduler,
+               "--nthreads", "1", "--no-nanny", "--no-dashboard"]  # fmt: skip
+    command += ["--preload", preload] if preload else []
+    return process(*before, *command, stderr=subprocess.DEVNULL)
+
+
+def command(address, scheduler, cwd):
+    """`python -m backfill`."""
+    options = ["--scheduler", scheduler] if scheduler else []
+    return process(
+        sys.executable, "-m", "backfill", address, *options,
+        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
