@@ -222,7 +222,7 @@ def memory(options: Mapping[str, Any]) -> Table:
         ),
         [*rows, large],
         [
-            (f"peak at {last[0]:,} events, concurrency 8, MB", last[3], 150, "at most"),
+            (f"peak at {last[0]:,} events, concurrency 8, MB", last[3], 200, "at most"),
             (f"growth from {first[0]:,} to {last[0]:,}, bytes an event", growth, 5, "at most"),
             ("peak with pages of 2 MB, concurrency 16, MB", large[3], 250, "at most"),
         ],

@@ -191,6 +191,7 @@ class Delivery:
 
     def reject(self, event: Any, reason: str) -> None:
         self._tally.rejected[reason] += 1
+        self.run.saving.unsaved += 1
         (event,) = protect(self.run.protection, [event])
         at = to_text(self.run.client.clock.now())
         self.run.sink.upsert(REJECTED_EVENT, rejected_row(self.name, event, reason, at))
