@@ -35,6 +35,7 @@ PROFILE = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 FAST = settings(PROFILE, max_examples=10_000 if LONG else 60)
+SLOW = settings(PROFILE, max_examples=10_000 if LONG else 40)  # of many syncs each
 WORKERS = pytest.mark.parametrize("concurrency", ["1", "2", "4", "8"])
 
 
@@ -82,7 +83,7 @@ def test_hardly_anything_is_written_twice_for_it(harness, lies, size, concurrenc
 
 @pytest.mark.long
 @given(late_worlds())
-@PROFILE
+@SLOW
 def test_what_came_late_is_there_once_it_is_as_old_again(harness, world):
     """Whatever happens in the life of a connection, kills inside looks included."""
     harness.run(world, looks=(60 * DAY_MS, *(8 * DAY_MS,) * 12))
