@@ -35,7 +35,7 @@ PROFILE = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 FAST = settings(PROFILE, max_examples=10_000 if LONG else 60)
-SLOW = settings(PROFILE, max_examples=10_000 if LONG else 40)  # of many syncs each
+SLOW = settings(PROFILE, max_examples=10_000 if LONG else 100)  # of many syncs each
 WORKERS = pytest.mark.parametrize("concurrency", ["1", "2", "4", "8"])
 
 

@@ -526,7 +526,9 @@ AFTER = rarely((1, 5, 30, 20 * MINUTE))
 
 def occurrences_at(moments, most):
     """At most so many."""
-    return st.lists(st.builds(Occurrence, moments, LATE, LISTED, AFTER, AFTER), max_size=most)
+    return st.lists(
+        st.builds(Occurrence, moments, LATE, LISTED, AFTER, AFTER, st.none()), max_size=most
+    )
 
 
 @st.composite
@@ -607,19 +609,18 @@ AUDITED = {
 }  # fmt: skip
 
 
-def late_worlds(starts=STARTS):
+def late_worlds():
     """Events that become visible days late, are deleted or change hands, and many syncs."""
-    moments = (
-        st.integers(0, 30 * DAY_MS) | st.integers(0, 30).map(DAY_MS.__mul__) | st.just(5 * DAY_MS)
-    )
+    days = st.integers(0, 30).map(DAY_MS.__mul__)
+    moments = st.one_of(st.integers(0, 30 * DAY_MS), days, st.just(5 * DAY_MS))
     moments = moments.map((FIRST - 10 * DAY_MS).__add__)
-    late = st.builds(
-        Occurrence, moments, DELAYS, disappears=SOMETIME, merged=SOMETIME,
-    )  # fmt: skip
-    syncs = st.builds(
-        Sync, PASSED, rarely(range(30)), st.fixed_dictionaries({}, optional=AUDITED), starts
-    )
+    never, same = st.none(), st.just({})
+    late = st.builds(Occurrence, moments, DELAYS, st.just(0), never, SOMETIME, SOMETIME)
+    keys = st.fixed_dictionaries({}, optional=AUDITED)
+    syncs = st.builds(Sync, PASSED, rarely(range(30)), keys, STARTS, same, never)
     return st.builds(
-        World, st.lists(late, max_size=60).map(tuple), st.lists(syncs, min_size=1, max_size=20).map(tuple),
+        World,
+        st.lists(late, max_size=60).map(tuple),
+        st.lists(syncs, min_size=1, max_size=20).map(tuple),
         st.fixed_dictionaries(HONEST),
-    )  # fmt: skip
+    )
