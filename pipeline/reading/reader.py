@@ -35,7 +35,9 @@ from pipeline.reading.window import (
 from pipeline.timestamps import MINUTE, Span, to_text
 
 MAX_WALKS = 5  # beyond the first, through one second, which cannot be cut
-MAX_ANEW = 32  # walks begun anew allowed: this, plus 8 per worker, plus 4 per whole window
+MAX_ANEW = (
+    32  # walks begun anew allowed: this, plus 8 per worker, plus 4 per whole window with events
+)
 UNCLEAR = "HubSpot's pages ended without saying so clearly."
 
 
@@ -283,7 +285,7 @@ class Reader:
 
     def _complete(self, task: Task) -> None:
         task.complete()
-        self._whole += 1
+        self._whole += not task.is_empty()  # or endless silence would allow endless walks
         self._plan.note_density(task)
 
     def _warn_of(self, pages: list[WindowPage]) -> None:
