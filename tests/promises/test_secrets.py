@@ -141,7 +141,7 @@ def test_an_unreachable_address_and_a_broken_state_leave_no_token(project, capfd
 def test_the_crash_report_of_a_bug_does_not_contain_the_token(
     project, capfd, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(client, "_parse", lambda body, wanted: 1 / 0)
+    monkeypatch.setattr(client, "_parse", lambda body: 1 / 0)
     with Simulator({TYPE: generated(20)}) as sim:
         ended, left = left_by(project, capfd, configuration(sim, api_token=TOKEN), tmp_path)
     assert "ZeroDivisionError" in ended + left
