@@ -10,8 +10,8 @@ from threading import Event
 from typing import Any, NamedTuple
 
 from pipeline.audits.budget import For
-from pipeline.audits.cells import Cell, Kind, is_due, splice
-from pipeline.audits.count import Found
+from pipeline.audits.cells import Cell, Kind, is_due, second_look_day, splice
+from pipeline.audits.count import Found, Recount
 from pipeline.audits.counting import (
     affordable,
     count_all,
@@ -24,6 +24,7 @@ from pipeline.audits.ledger import counting, looked_at
 from pipeline.audits.subject import Site, Subject, cells_of, keep_cells, with_possible_days
 from pipeline.errors import HubSpotError, Unauthorized, Unavailable
 from pipeline.fingerprints import fingerprint
+from pipeline.hubspot.events_api import occurred_ms
 from pipeline.tables.audited_range import audited_range_row
 from pipeline.timestamps import DAY, to_text
 
@@ -170,8 +171,8 @@ class Looks:
         return cells
 
     def _judge(self, cell: Cell, found: Found) -> Verdict:
-        """What a look has shown. A fall is believed only if a look on a later day falls too: an
-        answer may lack events for a moment.
+        """What a look has shown. A fall is believed only if a look on a later day falls too, and all
+        that HubSpot sends then is what was counted: an answer may lack events for a moment.
         """
         kind, due = looked_at(self._site.client.clock, cell.end)
         after = cell._replace(kind=kind, due=due, sum=found.sum, buckets=found.buckets)
@@ -180,10 +181,12 @@ class Looks:
         if found.sum.events >= cell.sum.events:
             return Verdict(cell, after, to_write(cell, found, is_fall=False), False)
         if cell.kind == Kind.FELL:
-            return Verdict(cell, after, set().union(*found.prints), True)
-        tomorrow = self._site.client.clock.later() // DAY + 1
-        fell = cell._replace(kind=Kind.FELL, due=tomorrow)
-        return Verdict(cell, fell, to_write(cell, found, is_fall=True), False)
+            return Verdict(cell, after, set(), True)
+        return Verdict(cell, self._fallen(cell), to_write(cell, found, is_fall=True), False)
+
+    def _fallen(self, cell: Cell) -> Cell:
+        """A cell that fell, to be looked at again on a later day."""
+        return cell._replace(kind=Kind.FELL, due=second_look_day(self._site.client.clock.later()))
 
     def _noted(self, subject: Subject, verdict: Verdict) -> Cell:
         """The cell after a look, once that is noted in the findings."""
@@ -202,21 +205,30 @@ class Looks:
         """
         site, began = self._site, to_text(self._site.client.clock.earlier())
         wanted = set().union(*(verdict.wanted for verdict in verdicts))
-        missing = set(wanted)
-        if wanted:
-            subject.write(
-                (verdicts[0].before.begin, verdicts[-1].before.end),
-                lambda event: fingerprint(event) in wanted,
-                lambda event: missing.discard(fingerprint(event)),
-                lambda position: None,
-            )
-        for verdict in verdicts:
+        whole = [verdict.before for verdict in verdicts if verdict.is_whole]
+        sent, missing = Recount([verdict.before for verdict in verdicts]), set(wanted)
+
+        def is_wanted(event: Any) -> bool:
+            ms = occurred_ms(event) or 0
+            return fingerprint(event) in wanted or any(c.begin <= ms < c.end for c in whole)
+
+        def observe(event: Any) -> None:
+            missing.discard(fingerprint(event))
+            sent.add(event)
+
+        if wanted or whole:
+            span = verdicts[0].before.begin, verdicts[-1].before.end
+            subject.write(span, is_wanted, observe, lambda position: None)
+        for verdict, found in zip(verdicts, sent.found(), strict=True):
             cell = verdict.before
-            if verdict.wanted & missing:
+            is_false = verdict.is_whole and found.sum != verdict.after.sum
+            if is_false or verdict.wanted & missing:
                 site.log(
                     f"{subject.name}: HubSpot did not send again what it had counted from "
                     f"{to_text(cell.begin)} to {to_text(cell.end)}: that stays due."
                 )
+                if is_false:
+                    cells[_place(cells, cell)] = self._fallen(cell)
                 continue
             change = verdict.after.sum.events - cell.sum.events
             site.write_range(

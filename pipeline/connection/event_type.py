@@ -169,6 +169,10 @@ class EventType:
         """Delivers everything from the cursor on. A ledger counts it, for the looks of later
         syncs.
         """
+        if spans.begins_earlier(
+            self.progress, self._start
+        ):  # silence there was not read on two days
+            self._change(replace(self.progress, silent_at=None, silent_until=None))
         span, reader, began = self._open()
         site, start, clock = self.run.site, self._start, self.run.client.clock
         since = spans.resumed_since(self.progress, start)

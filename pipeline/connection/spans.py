@@ -48,6 +48,16 @@ def gap_span(progress: Progress, start: int) -> tuple[int, int] | None:
     return begin, to_ms(progress.start_date)
 
 
+def begins_earlier(progress: Progress, start: int) -> bool:
+    """Whether the configured start (ms) was moved earlier since nothing was found from it on.
+
+    >>> begins_earlier(Progress(start_date="1970-01-01T00:00:05Z"), 2000)
+    True
+    """
+    before = progress.start_date
+    return progress.occurred is None and before is not None and start < to_ms(before)
+
+
 def resumed_since(progress: Progress, start: int) -> int | None:
     """From when on the interrupted sync was to read (ms) that the next one resumes; None if nothing
     was interrupted.

@@ -893,3 +893,34 @@ class Ordered(Delivered):
     def upsert(self, table, row):
         super().upsert(table, row)
         self.order.append((table, row))
+
+
+def test_a_fall_is_not_believed_if_what_is_sent_then_is_all_there(monkeypatch):
+    """Only the counts of looks lack events, on two days: their requests name one property."""
+    events = [event(BASE + n * 10 * MINUTE, n, hs_url="/") for n in range(5 * 144)]
+    with Life(monkeypatch, *events) as life:
+        life.sim.behaviour.fault = lambda request: (
+            "shard" if "properties" in request.query else None
+        )
+        life.pass_and_sync(DAY, 9)
+        assert life.delivered.ids() == {f"id-{n}" for n in range(5 * 144)}
+        assert not any(row["vanished"] or row["whole"] for row in life.ranges())
+        life.sim.behaviour.fault = None
+        life.pass_and_sync(DAY, 3)
+    assert life.row()["complete_until"] > to_text(BASE + 4 * DAY)
+    assert not any(row["vanished"] or row["whole"] for row in life.ranges())
+
+
+def test_silence_before_a_start_date_that_moves_earlier_was_not_looked_at(monkeypatch):
+    """A type without events since its start date; then what lies before is falsely empty, once."""
+    events = [event(BASE + n * HOUR, n) for n in range(48)]
+    later = to_text(BASE + 20 * DAY)
+    with Life(monkeypatch, *events) as life:
+        for _ in range(3):
+            life.pass_and_sync(30 * DAY, initial_sync_start_date=later)
+        life.sim.behaviour.fault = lambda request: "ends"
+        life.pass_and_sync(HOUR)
+        assert not life.delivered.ids() and life.row()["complete_until"] is None
+        life.sim.behaviour.fault = None
+        life.pass_and_sync(HOUR)
+        assert life.delivered.ids() == {f"id-{n}" for n in range(48)}
