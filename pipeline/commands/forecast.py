@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from threading import Event
 from typing import Any
 
+from pipeline.audits.cells import BUCKETS, FULL, MOST_BUCKETS, Kind, width
+from pipeline.audits.count import Count
 from pipeline.config.settings import Settings
 from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import EVENTS, ID, OCCURRED_AT
@@ -22,9 +24,6 @@ SYNCS = 24  # a day
 MONTH = 30  # days
 PAGES_OF_LOOKS = 1.08  # for each page of what they count
 LATEST = 180  # days for which HubSpot recognizes a visitor: nothing later is expected
-# The cells that audits keep of what was delivered: how long, from which age (days) on the next, and
-# how many events the larger ones hold (docs/audits.md).
-WIDTHS, BANDS, FULL = (15 * MINUTE, 60 * MINUTE, DAY // 4), (8, 32), 2_048
 BUSY_DAY = 1_000_000  # rows a day, from which on a shorter look-back pays
 
 History = Sequence[tuple[int, float]]  # moments (ms), and the events that each stands for
@@ -38,8 +37,8 @@ def read_model(
     concurrency: int,
     size: float,
 ) -> float:
-    """The requests that the reader makes for a history. A large one is modelled by fewer events and
-    smaller pages. `size`: bytes of an event.
+    """The requests that a first sync makes for a history, its looks at silence included. A large one
+    is modelled by fewer events and smaller pages. `size`: bytes of an event.
     """
     total = sum(weight for _, weight in history)
     page = max(
@@ -48,11 +47,15 @@ def read_model(
     modelled = min(total * page / page_size, MODELLED)
     moments = list(_moments(history, modelled / max(1, total)))
     fetch, asked = _answers(moments, order, page, int(size * page_size / page))
+    count = Count(span[0], lambda end: DAY, lambda end: (Kind.DELIVERED, 0), page)
     with Reader(fetch, lambda: span[1], concurrency) as reader:
-        for _ in reader.pages((span[0], None)):
-            pass
+        for answer in reader.pages((span[0], None)):
+            for event in answer[EVENTS]:
+                count.add(event)
+            count.close(reader.position)
+    looks = sum(cell.kind == Kind.SILENT for cell in count.cells())
     larger = max(1.0, total / page_size / max(1, len(moments) / page))
-    return len(asked) * larger
+    return len(asked) * larger + looks
 
 
 def _moments(history: History, scale: float) -> Iterator[int]:
@@ -131,8 +134,8 @@ def looks_a_day(events: float, settings: Settings) -> tuple[float, float]:
     """
     rows, ages = 0.0, settings.audit_days.bit_length()
     for age in (2**n for n in range(ages)):
-        cells = DAY / WIDTHS[(age >= BANDS[0]) + (age >= BANDS[1])]
-        buckets = 32 if events / cells >= FULL else 8
+        cells = DAY / width(0, age * DAY, settings.audit_days)
+        buckets = MOST_BUCKETS if events / cells >= FULL else BUCKETS
         held = events / cells / buckets
         share = max(0.0, math.log(2 * min(age, LATEST) / age)) / math.log(24 * LATEST)
         late = held / 1000 * share  # in a bucket, on average
