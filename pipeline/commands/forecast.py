@@ -15,7 +15,7 @@ from pipeline.config.settings import Settings
 from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import EVENTS, ID, OCCURRED_AT
 from pipeline.reading.reader import Reader
-from pipeline.reading.window import PageRequest
+from pipeline.reading.window import Fetch, PageRequest
 from pipeline.timestamps import DAY, MINUTE, to_text
 
 MODELLED, LEAST_PAGE = 40_000, 50  # events in a model at most; events in its pages at least
@@ -27,6 +27,9 @@ PAGES_OF_LOOKS = 1.08  # for each page of what they count
 LATEST = 180  # days for which HubSpot recognizes a visitor: nothing later is expected
 BUSY_DAY = 1_000_000  # rows a day, from which on a shorter look-back pays
 
+Amounts = Mapping[str, Any]
+Advice = dict[str, tuple[Any, str]]  # by key: what to set, and why
+
 
 def requests_for(sample: Sample, page_size: int) -> float:
     """The requests that a first sync makes for a history, its looks at silence included. A large one
@@ -36,15 +39,16 @@ def requests_for(sample: Sample, page_size: int) -> float:
     total = max(1.0, sum(weight for _, weight in history))
     page = min(page_size, max(LEAST_PAGE, int(page_size * MODELLED / total)))
     scale = min(page / page_size, MODELLED / total)
-    hubspot = _Model(sample, list(_moments(history, scale)), page, page_size)
+    moments, size = list(_moments(history, scale)), sample.event_bytes * page_size // page
+    fetch, asked = _answers(sample, moments, page, size)
     count = Count(sample.start, lambda end: DAY, lambda end: (Kind.DELIVERED, 0), page)
-    with Reader(hubspot.fetch, lambda: sample.end, sample.settings.concurrency) as reader:
+    with Reader(fetch, lambda: sample.end, sample.settings.concurrency) as reader:
         for answer in reader.pages((sample.start, None)):
             for event in answer[EVENTS]:
                 count.add(event)
             count.close(reader.position)
     looks = sum(cell.kind == Kind.SILENT for cell in count.cells())
-    return hubspot.asked * max(1.0, page / page_size / scale) + looks
+    return len(asked) * max(1.0, page / page_size / scale) + looks
 
 
 def _moments(history: Sequence[tuple[int, float]], scale: float) -> Iterator[int]:
@@ -59,29 +63,30 @@ def _moments(history: Sequence[tuple[int, float]], scale: float) -> Iterator[int
         yield from (ms + min(others, default=0) * n // number for n in range(number))
 
 
-class _Model:
-    """A stand-in for HubSpot that answers from the moments of events."""
+def _answers(
+    sample: Sample, moments: Sequence[int], page: int, size: int
+) -> tuple[Fetch, list[Any]]:
+    """A stand-in for HubSpot that answers from a model, with `size` bytes an event, and the list of
+    what it was asked.
+    """
+    asked: list[Any] = []
 
-    def __init__(self, sample: Sample, moments: Sequence[int], page: int, page_size: int):
-        self._moments, self._page, self._order = moments, page, sample.order
-        self._bytes = sample.event_bytes * page_size // page
-        self.asked = 0
-
-    def fetch(self, request: PageRequest, stop: Event) -> Page:
-        self.asked += 1
+    def fetch(request: PageRequest, stop: Event) -> Page:
+        asked.append(request)
         after, before = request.bounds
-        low = bisect_left(self._moments, after + 1)
-        high = len(self._moments) if before is None else bisect_left(self._moments, before)
+        low = bisect_left(moments, after + 1)
+        high = len(moments) if before is None else bisect_left(moments, before)
         places: Sequence[int] = range(low, max(low, high))
-        if self._order == "descending":
+        if sample.order == "descending":
             places = places[::-1]
-        elif self._order == "other":
+        elif sample.order == "other":
             places = sorted(places, key=lambda place: place * 2_654_435_761 % 2**32)
-        begin, limit = int(request.cursor or 0), request.limit or self._page
-        some = places[begin : begin + limit]
-        events = [{ID: n, OCCURRED_AT: to_text(self._moments[n])} for n in some]
-        cursor = str(begin + limit) if begin + limit < len(places) else None
-        return Page({EVENTS: events}, cursor, self._bytes * len(events), full=len(events) == limit)
+        begin, end = int(request.cursor or 0), int(request.cursor or 0) + (request.limit or page)
+        held = [{ID: n, OCCURRED_AT: to_text(moments[n])} for n in places[begin:end]]
+        cursor = str(end) if end < len(places) else None
+        return Page({EVENTS: held}, cursor, size * len(held), full=len(held) == end - begin)
+
+    return fetch, asked
 
 
 def first_sync(
@@ -137,18 +142,13 @@ def state_bytes(events: float, settings: Settings) -> int:
     return 500 + bool(settings.audit_days) * round(min(244_000, 1_500 + 24 * events))
 
 
-def advise(
-    settings: Settings,
-    first: Mapping[str, Any],
-    day: Mapping[str, Any],
-    known: Mapping[str, Any],
-    latency: float,
-) -> dict[str, tuple[Any, str]]:
-    """What to set, by key, and why; last, whether to use several connections, or the backfill."""
-    limit, granted = known["rate_limit"] or {}, known["limit_granted"]
+def advise(settings: Settings, first: Amounts, day: Amounts, known: Amounts) -> Advice:
+    """What to set, for facts that are `known`; last, whether to use several connections, or the backfill."""
+    limit, granted, latency = known["rate_limit"] or {}, known["limit_granted"], known["latency"]
     page = min(settings.page_size, granted or settings.page_size)
     pace = min(CPU / page, limit.get("per_second", math.inf))  # pages a second
-    workers = max(1, min(16, math.ceil(pace * latency / 1000 / BUSY)))
+    enough = max(1, min(16, math.ceil(pace * latency / 1000 / BUSY)))
+    workers = enough if latency else settings.concurrency
     interval = max(1_000, min(100_000, int(page * pace * 60) // 1_000 * 1_000))
     lookback = 10 if day["rows"] > BUSY_DAY else settings.lookback // MINUTE
     looks = day["requests_of_looks"]
@@ -158,10 +158,7 @@ def advise(
     number = f"{granted:,}" if granted else "an unknown number of"
     return {
         "page_size": (page, f"HubSpot grants {number} events in a page"),
-        "concurrency": (
-            workers if latency else settings.concurrency,
-            f"at {latency:.0f} ms a page, it keeps up with half a CPU and the rate limit",
-        ),
+        "concurrency": (workers, f"at {latency:.0f} ms a page, CPU and rate limit allow no more"),
         "checkpoint_interval": (interval, "about a minute of the first sync"),
         "lookback_minutes": (lookback, "read again each hour; what comes later, second looks find"),
         "audit_days": (audits, f"second looks and audits take {looks:,} requests a day"),

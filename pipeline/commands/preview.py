@@ -13,7 +13,6 @@ from pipeline.config.event_types import Selection, select
 from pipeline.config.settings import Settings
 from pipeline.errors import HubSpotError, Refused, Unauthorized
 from pipeline.hubspot.client import Client, Page
-from pipeline.reading.window import Window
 from pipeline.stages.flatten import flatten
 from pipeline.timestamps import DAY, SECOND, to_text
 
@@ -66,10 +65,9 @@ def _selected(settings: Settings, client: Client) -> Selection:
     try:
         return select(settings.event_types, client.event_types())
     except Refused:
-        selected = select(settings.event_types)
-        if not selected.names:
-            raise
-        return selected
+        if (selected := select(settings.event_types)).names:
+            return selected
+        raise
 
 
 def _first_page(sample: Sample) -> Page:
@@ -97,11 +95,10 @@ def _refine(samples: list[Sample], budget: Budget) -> None:
     """
     for place, sample in enumerate(samples):
         others = len(samples) - 1 - place
-        kept = others * (budget.left() // (others + 1) if place else 2)
+        budget.kept = 0
+        budget.kept = others * (budget.left() // (others + 1) if place else 2)
         with suppress(Spent, HubSpotError):
-            if sample.gaps():
-                sample.ask(Window(max(sample.start, sample.end - DAY), sample.end))
-            sample.refine(lambda kept=kept: budget.left() - kept)  # type: ignore[misc]
+            sample.refine(budget.left)
 
 
 def _about(sample: Sample) -> dict[str, Any]:
@@ -133,10 +130,8 @@ def _report(
     samples: dict[str, Sample],
     facts: dict[str, Fact],
 ) -> dict[str, Any]:
-    known = {"rate_limit": None, "limit_granted": None} | {
-        k: fact for k, (fact, _) in facts.items()
-    }
-    latency = known.get("latency_ms_at_4") or known.get("latency_ms") or 0.0
+    known = dict.fromkeys(("rate_limit", "limit_granted")) | {k: v for k, (v, _) in facts.items()}
+    latency = known["latency"] = known.get("latency_ms_at_4") or known.get("latency_ms") or 0.0
     page_size = min(settings.page_size, known["limit_granted"] or settings.page_size)
     requests = sum(requests_for(sample, page_size) for sample in samples.values())
     rates = [types[name]["events_a_day_now"] for name in samples]
@@ -146,7 +141,7 @@ def _report(
         "billed_rows_in_the_first_month": first["rows"] + MONTH * day["billed_rows"],
         "state_bytes": sum(state_bytes(rate, settings) for rate in rates),
     }
-    advice = advise(settings, first, day, known, latency)
+    advice = advise(settings, first, day, known)
     keys = {key: str(value) for key, (value, _) in advice.items() if not isinstance(value, str)}
     return {
         "requests": budget.made,

@@ -111,14 +111,15 @@ def _ids(events: list[Any]) -> Fact:
 
 
 def _plain_event(sample: Sample) -> tuple[Any, int | None]:
-    """An event from the middle of a page, if possible within a second and with properties; and when
-    it occurred (ms; None: there is none).
+    """An event, if possible within a second and with properties, and when it occurred (ms; None:
+    there is none).
     """
-    dated = [event for event in sample.largest.events if occurred_ms(event) is not None]
-    inside = [event for event in dated if _is_within(occurred_ms(event) or 0)]
-    among = [each for each in inside or dated if len(properties_of(each)) > 1] or inside or dated
-    event = among[len(among) // 2] if among else None
-    return event, occurred_ms(event)
+    dated = [(each, ms) for each in sample.largest.events if (ms := occurred_ms(each)) is not None]
+    return max(
+        dated,
+        key=lambda each: (_is_within(each[1]), len(properties_of(each[0])) > 1),
+        default=(None, None),
+    )
 
 
 def _is_within(ms: int) -> bool:

@@ -25,11 +25,13 @@ from pipeline.reading.fetch import fetch_page
 from pipeline.reading.walk import Walk
 from pipeline.reading.whole import Inconclusive, is_plain
 from pipeline.reading.window import PageRequest, Window, id_of, part_of
+from pipeline.timestamps import DAY
 
 AT_ONCE = 4
 GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples spread evenly, and in step with no day or week
 SPREAD_TURNS = 3  # times as many windows are spread over the range before the walk
 WALKS, WALK_PAGES = 3, 12  # at most; half as many pages are aimed at
+PARTS = 50  # of a gap that the average fills
 PRECISE, DOUBTFUL = 0.01, 0.2  # relative errors (two standard deviations)
 LEAST = 25  # events counted that have a value, for its share to be known
 
@@ -40,16 +42,17 @@ class Spent(ConnectorError):
 
 class Budget(RateLimit):
     """A rate limit that grants `most` requests in all, repeated ones included, and no more than a
-    hundredth of what is left of the day's. Beyond that it raises Spent.
+    hundredth of what is left of the day's, less those `kept` for later. Beyond that it raises Spent.
     """
 
     def __init__(self, reserve: float, most: int):
         super().__init__(reserve)
-        self.most, self.made, self._granting = most, 0, Lock()
+        self.most, self.made, self.kept, self._granting = most, 0, 0, Lock()
 
     def left(self) -> int:
         left, daily = self._daily
-        return (min(self.most, (left + self.made) // 100) if daily else self.most) - self.made
+        most = min(self.most, (left + self.made) // 100) if daily else self.most
+        return max(0, most - self.made - self.kept)
 
     def acquire(self, stop: Event) -> None:
         with self._granting:
@@ -155,11 +158,11 @@ class Sample:
         if len(set(moments)) > 1:
             self.orders.add(next((name for name in orders if orders[name] == moments), "other"))
 
-    def gaps(self) -> list[Window]:
+    def gaps(self) -> list[tuple[int, int]]:
         """Where events are not counted."""
-        gaps, at = list[Window](), self.start
+        gaps, at = list[tuple[int, int]](), self.start
         for begin, end in [*sorted(self._covered), (self.end, self.end)]:
-            gaps += [Window(at, begin)] if at < begin else []
+            gaps += [(at, begin)] if at < begin else []
             at = max(at, end)
         return gaps
 
@@ -177,17 +180,15 @@ class Sample:
             found += [(ms, weight) for key, ms in self.thin.items() if key not in self.places]
             return sorted(found)
         length = self.end - self.start
-        counted = length - sum((gap.end or 0) - gap.start for gap in gaps)
-        for gap in gaps:
-            span = (gap.end or 0) - gap.start
-            events = len(self.places) / (counted or length) * span
-            parts = min(50, math.ceil(events))
-            found += [(gap.start + span * n // parts, events / parts) for n in range(parts)]
+        counted = length - sum(end - begin for begin, end in gaps)
+        for begin, end in gaps:
+            part = len(self.places) / (counted or length) * (end - begin) / PARTS
+            found += [(begin + (end - begin) * n // PARTS, part) for n in range(PARTS) if part]
         return sorted(found)
 
-    def events(self, begin: int = 0, end: int | None = None) -> float:
+    def events(self, begin: int = 0, end: int = 2**62) -> float:
         """How many there are between two moments (ms)."""
-        return sum(weight for ms, weight in self.history() if Window(begin, end).contains(ms))
+        return sum(weight for ms, weight in self.history() if begin <= ms < end)
 
     def error(self) -> float | None:
         """The relative error of their number; None: it is not known, and bursts may hide."""
@@ -201,28 +202,27 @@ class Sample:
         return error if error < DOUBTFUL else None
 
     def refine(self, left: Callable[[], int]) -> None:
-        """Counts more windows while requests are left, until all is counted, or precisely; then
-        what follows the latest event known.
+        """Counts the last day, then more windows until all is counted, or precisely, then what
+        follows the latest event known. Raises Spent where requests do not suffice for that.
         """
+        if self.gaps():
+            self.ask(Window(max(self.start, self.end - DAY), self.end))
         for _ in range(SPREAD_TURNS):
             self._spread(left())
         for growth in range(1, WALKS + 1):
-            if not self.gaps() or left() < 1 or self._walk_thin(8**growth, left()):
+            if not self.gaps() or self._walk_thin(8**growth, left()):
                 break
-        while (gaps := self.gaps()) and left() > 0 and not (self.thin and self._is_precise()):
+        while (gaps := self.gaps()) and (self.error() or 1) > PRECISE:
             held = {gap: self.events(*gap) for gap in gaps}
             if sum(held.values()) / self.page_events + len(gaps) <= left():
                 fullest = max(gaps, key=held.__getitem__)
-                self.ask(self._from(fullest, fullest.start))
+                self.ask(self._from(fullest, fullest[0]))
             elif not self._spread(left()):
                 break
         latest = max([*self.places.values(), *self.thin.values()], default=self.start)
-        for gap in self.gaps():
-            if gap.contains(latest) and left() > 0:
-                self.ask(Window(latest, gap.end))
-
-    def _is_precise(self) -> bool:
-        return (self.error() or 1) < PRECISE
+        for begin, end in self.gaps():
+            if begin <= latest < end:
+                self.ask(Window(latest, end))
 
     def _spread(self, left: int) -> bool:
         """Asks for windows spread over the range, from the first event on. Returns whether there
@@ -230,19 +230,21 @@ class Sample:
         """
         first = min(self.places.values(), default=0) if self.order == "ascending" else self.start
         moments = (first + int((self.end - first) * point) for point in self._points)
-        found = (self._from(gap, at) for at in moments for gap in self.gaps() if gap.contains(at))
+        found = (
+            self._from(gap, at) for at in moments for gap in self.gaps() if gap[0] <= at < gap[1]
+        )
         windows = list(islice(found, min(AT_ONCE, left))) if self.gaps() else []
         return bool(windows and self.ask(*windows))
 
-    def _from(self, gap: Window, at: int) -> Window:
+    def _from(self, gap: tuple[int, int], at: int) -> Window:
         """A window in a gap: from a moment on; up to it if answers are in descending order, and as
         long as a page of events if they are in none.
         """
+        begin, end = gap
         if self.order == "descending":
-            return Window(gap.start, gap.end if at == gap.start else at)
-        end = gap.end or 0
+            return Window(begin, end if at == begin else at)
         if self.order == "other":
-            density = max(1.0, self.events(*gap)) / (end - gap.start)
+            density = max(1.0, self.events(*gap)) / (end - begin)
             end = min(end, at + max(1, int(self._part * self.page_events / density)))
         return Window(at, end)
 
@@ -254,7 +256,7 @@ class Sample:
         events = self.events() * (1 if self.thin else growth)
         aim = WALK_PAGES / 2 * self.page_events / max(1.0, events)
         pair = min(shares, key=lambda pair: abs(math.log(shares[pair] / aim)), default=None)
-        if pair is None or shares[pair] > 16 * aim:
+        if left < 1 or pair is None or shares[pair] > 16 * aim:
             return True
         fetch = partial(self.fetch, property_filters=(*self.settings.property_filters, pair))
         try:
