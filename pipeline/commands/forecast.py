@@ -143,7 +143,7 @@ def state_bytes(events: float, settings: Settings) -> int:
 
 
 def advise(settings: Settings, first: Amounts, day: Amounts, known: Amounts) -> Advice:
-    """What to set, for facts that are `known`; last, whether to use several connections, or the backfill."""
+    """What to set, given what is known; last, whether to use several connections, or the backfill."""
     limit, granted, latency = known["rate_limit"] or {}, known["limit_granted"], known["latency"]
     page = min(settings.page_size, granted or settings.page_size)
     pace = min(CPU / page, limit.get("per_second", math.inf))  # pages a second

@@ -31,7 +31,7 @@ AT_ONCE = 4
 GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples spread evenly, and in step with no day or week
 SPREAD_TURNS = 3  # times as many windows are spread over the range before the walk
 WALKS, WALK_PAGES = 3, 12  # at most; half as many pages are aimed at
-PARTS = 50  # of a gap that the average fills
+PARTS = 240  # of a gap that the average fills
 PRECISE, DOUBTFUL = 0.01, 0.2  # relative errors (two standard deviations)
 LEAST = 25  # events counted that have a value, for its share to be known
 
