@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.commands.event_types import find_event_types, format_event_types
-from pipeline.commands.preview import preview
-from pipeline.commands.preview_page import format_preview
+from pipeline.commands.preview import format_preview, preview
 from pipeline.commands.read_again import read_again
 from pipeline.config.settings import read_settings
 from pipeline.errors import ConnectorError

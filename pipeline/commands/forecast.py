@@ -4,15 +4,18 @@ history.
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Event
 from typing import Any
 
+from pipeline.audits.cells import BUCKETS, FULL, MOST_BUCKETS, Kind, width
+from pipeline.audits.count import Count
+from pipeline.commands.sample import Sample
 from pipeline.config.settings import Settings
 from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import EVENTS, ID, OCCURRED_AT
 from pipeline.reading.reader import Reader
-from pipeline.reading.window import PageRequest
+from pipeline.reading.window import Fetch, PageRequest
 from pipeline.timestamps import DAY, MINUTE, to_text
 
 MODELLED, LEAST_PAGE = 40_000, 50  # events in a model at most; events in its pages at least
@@ -22,40 +25,33 @@ SYNCS = 24  # a day
 MONTH = 30  # days
 PAGES_OF_LOOKS = 1.08  # for each page of what they count
 LATEST = 180  # days for which HubSpot recognizes a visitor: nothing later is expected
-# The cells that audits keep of what was delivered: how long, from which age (days) on the next, and
-# how many events the larger ones hold (docs/audits.md).
-WIDTHS, BANDS, FULL = (15 * MINUTE, 60 * MINUTE, DAY // 4), (8, 32), 2_048
 BUSY_DAY = 1_000_000  # rows a day, from which on a shorter look-back pays
 
-History = Sequence[tuple[int, float]]  # moments (ms), and the events that each stands for
+Amounts = Mapping[str, Any]
+Advice = dict[str, tuple[Any, str]]  # by key: what to set, and why
 
 
-def read_model(
-    history: History,
-    span: tuple[int, int],
-    order: str,
-    page_size: int,
-    concurrency: int,
-    size: float,
-) -> float:
-    """The requests that the reader makes for a history. A large one is modelled by fewer events and
-    smaller pages. `size`: bytes of an event.
+def requests_for(sample: Sample, page_size: int) -> float:
+    """The requests that a first sync makes for a history, its looks at silence included. A large one
+    is modelled by fewer events and smaller pages.
     """
-    total = sum(weight for _, weight in history)
-    page = max(
-        min(LEAST_PAGE, page_size), min(page_size, int(page_size * MODELLED / max(1, total)))
-    )
-    modelled = min(total * page / page_size, MODELLED)
-    moments = list(_moments(history, modelled / max(1, total)))
-    fetch, asked = _answers(moments, order, page, int(size * page_size / page))
-    with Reader(fetch, lambda: span[1], concurrency) as reader:
-        for _ in reader.pages((span[0], None)):
-            pass
-    larger = max(1.0, total / page_size / max(1, len(moments) / page))
-    return len(asked) * larger
+    history = sample.history()
+    total = max(1.0, sum(weight for _, weight in history))
+    page = min(page_size, max(LEAST_PAGE, int(page_size * MODELLED / total)))
+    scale = min(page / page_size, MODELLED / total)
+    moments, size = list(_moments(history, scale)), sample.event_bytes * page_size // page
+    fetch, asked = _answers(sample, moments, page, size)
+    count = Count(sample.start, lambda end: DAY, lambda end: (Kind.DELIVERED, 0), page)
+    with Reader(fetch, lambda: sample.end, sample.settings.concurrency) as reader:
+        for answer in reader.pages((sample.start, None)):
+            for event in answer[EVENTS]:
+                count.add(event)
+            count.close(reader.position)
+    looks = sum(cell.kind == Kind.SILENT for cell in count.cells())
+    return len(asked) * max(1.0, page / page_size / scale) + looks
 
 
-def _moments(history: History, scale: float) -> Iterator[int]:
+def _moments(history: Sequence[tuple[int, float]], scale: float) -> Iterator[int]:
     """The moments of so many times as many events; those that one moment stands for follow it, as
     dense as it is near to others.
     """
@@ -68,9 +64,11 @@ def _moments(history: History, scale: float) -> Iterator[int]:
 
 
 def _answers(
-    moments: Sequence[int], order: str, page_size: int, size: int
-) -> tuple[Any, list[Any]]:
-    """A stand-in for HubSpot that answers from a model, and the list of what it was asked."""
+    sample: Sample, moments: Sequence[int], page: int, size: int
+) -> tuple[Fetch, list[Any]]:
+    """A stand-in for HubSpot that answers from a model, with `size` bytes an event, and the list of
+    what it was asked.
+    """
     asked: list[Any] = []
 
     def fetch(request: PageRequest, stop: Event) -> Page:
@@ -79,14 +77,14 @@ def _answers(
         low = bisect_left(moments, after + 1)
         high = len(moments) if before is None else bisect_left(moments, before)
         places: Sequence[int] = range(low, max(low, high))
-        if order == "descending":
+        if sample.order == "descending":
             places = places[::-1]
-        elif order == "other":
+        elif sample.order == "other":
             places = sorted(places, key=lambda place: place * 2_654_435_761 % 2**32)
-        begin, limit = int(request.cursor or 0), request.limit or page_size
-        held = [{ID: n, OCCURRED_AT: to_text(moments[n])} for n in places[begin : begin + limit]]
-        cursor = str(begin + limit) if begin + limit < len(places) else None
-        return Page({EVENTS: held}, cursor, size * len(held), full=len(held) == limit)
+        begin, end = int(request.cursor or 0), int(request.cursor or 0) + (request.limit or page)
+        held = [{ID: n, OCCURRED_AT: to_text(moments[n])} for n in places[begin:end]]
+        cursor = str(end) if end < len(places) else None
+        return Page({EVENTS: held}, cursor, size * len(held), full=len(held) == end - begin)
 
     return fetch, asked
 
@@ -106,40 +104,37 @@ def first_sync(
     }
 
 
-def a_day(rates: Mapping[str, float], settings: Settings) -> dict[str, Any]:
-    """A day of hourly syncs, for the events of a day by event type."""
-    hours = 1 + settings.lookback / MINUTE / 60
-    pages = [rate / SYNCS * hours / settings.page_size for rate in rates.values()]
+def a_day(rates: Iterable[float], settings: Settings) -> dict[str, Any]:
+    """A day of hourly syncs, given the events of a day of each event type."""
+    rates, hours = list(rates), 1 + settings.lookback / MINUTE / 60
+    pages = [rate / SYNCS * hours / settings.page_size for rate in rates]
     syncs = sum(SYNCS * (math.floor(each * 1.04) + 1) for each in pages)
-    looks = sum(looks_a_day(rate, settings)[0] for rate in rates.values())
-    late = sum(looks_a_day(rate, settings)[1] for rate in rates.values())
-    events, runs = sum(rates.values()), SYNCS * settings.sync_metrics
+    ages = [2**n for n in range(settings.audit_days.bit_length())]
+    looks = len(ages) * sum(math.ceil(rate / settings.page_size * PAGES_OF_LOOKS) for rate in rates)
+    billed = sum(rates) + SYNCS * settings.sync_metrics
+    late = sum(_late_rows(rate, age, settings) for rate in rates for age in ages)
     return {
-        "rows": round(events * hours + runs),
+        "rows": round(sum(rates) * (hours - 1) + billed),
         "requests": round(syncs + looks),
-        "billed_rows": round(events + runs),
+        "billed_rows": round(billed),
         "requests_of_syncs": round(syncs),
         "requests_of_looks": round(looks),
-        "billed_rows_if_one_in_1000_is_late": round(events + runs + late),
+        "billed_rows_if_one_in_1000_is_late": round(billed + late),
     }
 
 
-def looks_a_day(events: float, settings: Settings) -> tuple[float, float]:
-    """The requests of a day's second looks and audits, and the rows billed for them if one event in
-    a thousand is late, by an hour to 180 days (log-uniform): a late event, or all of its bucket. A
-    row of the same month is not billed again.
+def _late_rows(events: float, age: int, settings: Settings) -> float:
+    """The rows billed for the looks at a day's events at one age (days) if one in a thousand is late,
+    by an hour to 180 days (log-uniform): a late event, or with three all of their bucket. A row of
+    the same month is not billed again.
     """
-    rows, ages = 0.0, settings.audit_days.bit_length()
-    for age in (2**n for n in range(ages)):
-        cells = DAY / WIDTHS[(age >= BANDS[0]) + (age >= BANDS[1])]
-        buckets = 32 if events / cells >= FULL else 8
-        held = events / cells / buckets
-        share = max(0.0, math.log(2 * min(age, LATEST) / age)) / math.log(24 * LATEST)
-        late = held / 1000 * share  # in a bucket, on average
-        none, one, two = (math.exp(-late) * late**n / math.factorial(n) for n in range(3))
-        others = (1 - none - one - two) * held * min(1.0, age / MONTH)
-        rows += cells * buckets * (late + others)
-    return ages * math.ceil(events / settings.page_size * PAGES_OF_LOOKS), rows
+    cells = DAY / width(0, age * DAY, settings.audit_days)
+    buckets = MOST_BUCKETS if events / cells >= FULL else BUCKETS
+    held = events / cells / buckets
+    share = max(0.0, math.log(2 * min(age, LATEST) / age)) / math.log(24 * LATEST)
+    late = held / 1000 * share  # in a bucket, on average
+    few = sum(math.exp(-late) * late**n / math.factorial(n) for n in range(3))
+    return cells * buckets * (late + (1 - few) * held * min(1.0, age / MONTH))
 
 
 def state_bytes(events: float, settings: Settings) -> int:
@@ -147,39 +142,26 @@ def state_bytes(events: float, settings: Settings) -> int:
     return 500 + bool(settings.audit_days) * round(min(244_000, 1_500 + 24 * events))
 
 
-def advise(
-    settings: Settings,
-    first: Mapping[str, Any],
-    day: Mapping[str, Any],
-    granted: int | None,
-    latency: float,
-    limit: Mapping[str, float],
-) -> tuple[dict[str, str], dict[str, str]]:
-    """The keys to set, and why; also whether to use several connections, or the backfill."""
+def advise(settings: Settings, first: Amounts, day: Amounts, known: Amounts) -> Advice:
+    """What to set, given what is known; last, whether to use several connections, or the backfill."""
+    limit, granted, latency = known["rate_limit"] or {}, known["limit_granted"], known["latency"]
     page = min(settings.page_size, granted or settings.page_size)
     pace = min(CPU / page, limit.get("per_second", math.inf))  # pages a second
     enough = max(1, min(16, math.ceil(pace * latency / 1000 / BUSY)))
-    concurrency = enough if latency else settings.concurrency
+    workers = enough if latency else settings.concurrency
     interval = max(1_000, min(100_000, int(page * pace * 60) // 1_000 * 1_000))
     lookback = 10 if day["rows"] > BUSY_DAY else settings.lookback // MINUTE
     looks = day["requests_of_looks"]
-    audit_days = 16 if looks * 10 > limit.get("daily", math.inf) else settings.audit_days
-    cpu_hours, days = first["minutes_of_half_a_cpu"] / 60, first["days_of_quota"] or 0
-    is_long = cpu_hours > 24 > 24 * days
-    chosen = {
-        "page_size": page,
-        "concurrency": concurrency,
-        "checkpoint_interval": interval,
-        "lookback_minutes": lookback,
-        "audit_days": audit_days,
-    }
+    audits = 16 if looks * 10 > limit.get("daily", math.inf) else settings.audit_days
+    hours, days = first["minutes_of_half_a_cpu"] / 60, first["days_of_quota"] or 0
+    parts, fill = ("several", "worth it") if hours > 24 > 24 * days else ("one", "not needed")
     number = f"{granted:,}" if granted else "an unknown number of"
-    return {name: str(value) for name, value in chosen.items()}, {
-        "page_size": f"HubSpot grants {number} events in a page",
-        "concurrency": f"at {latency:.0f} ms a page, it keeps up with half a CPU and the rate limit",
-        "checkpoint_interval": "about a minute of the first sync",
-        "lookback_minutes": "an hourly sync reads so much again; what comes later, second looks find",
-        "audit_days": f"second looks and audits take {looks:,} requests a day",
-        "connections": f"{'several' if is_long else 'one'}: half a CPU needs {cpu_hours:.1f} hours",
-        "backfill": f"{'worth it' if is_long else 'not needed'}: {days:.2f} days of quota are used",
+    return {
+        "page_size": (page, f"HubSpot grants {number} events in a page"),
+        "concurrency": (workers, f"at {latency:.0f} ms a page, CPU and rate limit allow no more"),
+        "checkpoint_interval": (interval, "about a minute of the first sync"),
+        "lookback_minutes": (lookback, "read again each hour; what comes later, second looks find"),
+        "audit_days": (audits, f"second looks and audits take {looks:,} requests a day"),
+        "connections": (parts, f"half a CPU needs {hours:.1f} hours"),
+        "backfill": (fill, f"{days:.2f} days of quota are used"),
     }

@@ -1,20 +1,18 @@
 """What an account holds, how HubSpot answers for it, what a sync will take, and what to set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from pipeline.commands.budget import Budget, Spent
-from pipeline.commands.forecast import MONTH, a_day, advise, first_sync, read_model, state_bytes
-from pipeline.commands.probe import Facts, add_known, ask_for_facts, smaller_limit
-from pipeline.commands.sample import AT_ONCE, Sample
+from pipeline.commands.forecast import MONTH, a_day, advise, first_sync, requests_for, state_bytes
+from pipeline.commands.probe import Fact, add_known, ask_for_facts, smaller_limit
+from pipeline.commands.sample import AT_ONCE, Budget, Sample, Spent
 from pipeline.config.connect import connect
-from pipeline.config.event_types import select
+from pipeline.config.event_types import Selection, select
 from pipeline.config.settings import Settings
 from pipeline.errors import HubSpotError, Refused, Unauthorized
 from pipeline.hubspot.client import Client, Page
-from pipeline.reading.window import Window
 from pipeline.stages.flatten import flatten
 from pipeline.timestamps import DAY, SECOND, to_text
 
@@ -24,6 +22,7 @@ PATIENCE = 20 * SECOND  # a person waits for the answer
 WEEK = 7  # days: what is now
 STEPS = 60  # of the picture of a range
 BLOCKS = " ▁▂▃▄▅▆▇█"
+ANSWERS = {True: "yes", False: "no", None: "not to be told with this account"}
 
 
 def preview(settings: Settings, say: Callable[[str], Any]) -> dict[str, Any]:
@@ -36,102 +35,92 @@ def preview(settings: Settings, say: Callable[[str], Any]) -> dict[str, Any]:
     )
     with connect(replace(settings, concurrency=AT_ONCE), patience=PATIENCE) as client:
         budget = client.rate_limit = Budget(settings.quota_reserve / 100, REQUESTS)
-        names, unknown = _selected(settings, client)
-        budget.most += MORE_REQUESTS * max(0, len(names) - 1)
-        types: dict[str, dict[str, Any]] = {name: {"unknown": True} for name in unknown}
-        samples: dict[str, Sample] = {}
-        firsts: dict[str, Page] = {}
-        for name in names:
-            sample = Sample(client, settings, name, *_span(settings, client))
+        selected = _selected(settings, client)
+        budget.most += MORE_REQUESTS * max(0, len(selected.names) - 1)
+        types: dict[str, dict[str, Any]] = {name: {"unknown": True} for name in selected.unknown}
+        found: dict[str, tuple[Sample, Page]] = {}
+        for name in selected.names:
             try:
-                firsts[name] = _first_page(sample)
-                samples[name], settings = sample, sample.settings
+                sample = Sample(client, settings, name)
+                found[name] = sample, _first_page(sample)
+                settings = sample.settings
             except Spent:
                 types[name] = {"not_asked": True}
             except Unauthorized:
                 raise
             except HubSpotError as error:
                 types[name] = {"refused": str(error)}
-        smallest_first = sorted(samples, key=lambda name: len(samples[name].places))
-        facts = Facts()
-        if smallest_first:
-            main = samples[smallest_first[-1]]
-            facts = ask_for_facts(main, firsts[smallest_first[-1]])
-            main_first = [main, *(samples[name] for name in smallest_first[:-1])]
-            _refine(main_first, budget)
-            add_known(facts, main, budget)
+        main = max(found.values(), key=lambda each: _size(each[0]), default=None)
+        facts = ask_for_facts(*main) if main else {}
+        samples = {name: sample for name, (sample, _) in found.items()}
+        if main:
+            _refine([main[0], *(each for each in samples.values() if each != main[0])], budget)
+            add_known(facts, main[0], budget)
         types |= {name: _about(sample) for name, sample in samples.items()}
         return _report(settings, budget, types, samples, facts)
 
 
-def _refine(samples: Sequence[Sample], budget: Budget) -> None:
-    """Counts more of each event type: of the first with all requests but two for each other, then
-    of the others with an equal share of what is left.
-    """
-    for others, sample in zip(range(len(samples) - 1, -1, -1), samples, strict=True):
-        is_main = sample is samples[0]
-        kept = others * (2 if is_main else budget.left() // (others + 1))
-        with suppress(Spent, HubSpotError):
-            if sample.gaps():
-                sample.ask(Window(max(sample.start, sample.end - DAY), sample.end))
-            sample.refine(lambda kept=kept: budget.left() - kept)  # type: ignore[misc]
-
-
-def _selected(settings: Settings, client: Client) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The event types that the settings select, and names that the account does not know."""
+def _selected(settings: Settings, client: Client) -> Selection:
+    """The event types that the settings select, as far as the account names its own."""
     try:
-        selected = select(settings.event_types, client.event_types())
+        return select(settings.event_types, client.event_types())
     except Refused:
-        selected = select(settings.event_types)
-        if not selected.names:
-            raise
-    return selected.names, selected.unknown
-
-
-def _span(settings: Settings, client: Client) -> tuple[int, int]:
-    return settings.start, max(client.clock.later(), settings.start + 1)
+        if (selected := select(settings.event_types)).names:
+            return selected
+        raise
 
 
 def _first_page(sample: Sample) -> Page:
     """The first page, with fewer events if HubSpot refuses so many: that is what to set then."""
-    whole, settings = Window(sample.start, sample.end), sample.settings
+    settings = sample.settings
     try:
-        return sample.ask(whole)
+        return sample.ask(sample.whole)[0]
     except Refused as refused:
         if settings.page_size <= SMALL or "limit" not in str(refused):
             raise
         size = smaller_limit(str(refused), settings.page_size) or SMALL
     sample.settings = replace(settings, page_size=size)
-    return sample.ask(whole)
+    return sample.ask(sample.whole)[0]
+
+
+def _size(sample: Sample) -> tuple[int, int]:
+    """What tells the larger of two event types by their first pages."""
+    moments = sample.places.values()
+    return len(moments), min(moments, default=0) - max(moments, default=0)
+
+
+def _refine(samples: list[Sample], budget: Budget) -> None:
+    """Counts more of each event type: of the first with all requests but two for each other, then
+    of the others with an equal share of what is left.
+    """
+    for place, sample in enumerate(samples):
+        others = len(samples) - 1 - place
+        budget.kept = 0
+        budget.kept = others * (budget.left() // (others + 1) if place else 2)
+        with suppress(Spent, HubSpotError):
+            sample.refine(budget.left)
 
 
 def _about(sample: Sample) -> dict[str, Any]:
     """What there is of one event type."""
-    history, error = sample.history(), sample.error()
-    known = [*sample.places.values(), *sample.thin.values()]
-    total, week = sum(weight for _, weight in history), sample.events(sample.end - WEEK * DAY)
-    length = (sample.end - sample.start) / STEPS
-    steps = [0.0] * STEPS
-    for ms, weight in history:
-        steps[min(STEPS - 1, max(0, int((ms - sample.start) / length)))] += weight
-    days = max(1.0, (max(known) - min(known)) / DAY) if known else 1.0
+    known, error = [*sample.places.values(), *sample.thin.values()], sample.error()
+    first, latest = min(known, default=None), max(known, default=None)
+    days = max(1.0, ((latest or 0) - (first or 0)) / DAY)
+    steps, length = [0.0] * STEPS, (sample.end - sample.start) / STEPS
+    for ms, weight in sample.history():
+        steps[min(STEPS - 1, int((ms - sample.start) / length))] += weight
+    events = [event for event in sample.largest.events if isinstance(event, dict)]
     return {
-        "first": to_text(min(known)) if known else None,
-        "latest": to_text(max(known)) if known else None,
-        "events": round(total),
-        "events_a_day": round(total / days, 1),
-        "events_a_day_now": round(week / WEEK, 1),
-        "error": None if error is None else round(error, 3),
-        "bytes_an_event": round(sample.bytes),
-        "columns": len(
-            {column for row in flatten(filter(_is_event, sample.largest)) for column in row}
-        ),
+        "first": first if first is None else to_text(first),
+        "latest": latest if latest is None else to_text(latest),
+        "events": round(sum(steps)),
+        "events_a_day": round(sum(steps) / days, 1),
+        "events_a_day_now": round(sample.events(sample.end - WEEK * DAY) / WEEK, 1),
+        "error": error if error is None else round(error, 3),
+        "bytes_an_event": sample.event_bytes,
+        "columns": len({column for row in flatten(events) for column in row}),
         "picture": "".join(BLOCKS[-int(-8 * step // max(1.0, *steps))] for step in steps),
     }
-
-
-def _is_event(event: Any) -> bool:
-    return isinstance(event, dict)
 
 
 def _report(
@@ -139,46 +128,81 @@ def _report(
     budget: Budget,
     types: dict[str, dict[str, Any]],
     samples: dict[str, Sample],
-    facts: Facts,
+    facts: dict[str, Fact],
 ) -> dict[str, Any]:
-    known = {name: value for name, (value, _) in facts.items()}
-    latency = known.get("latency_ms_at_4") or known.get("latency_ms") or 0.0
-    page_size = min(settings.page_size, known.get("limit_granted") or settings.page_size)
-    said = budget.headers() or {}
-
-    requests = sum(
-        read_model(
-            sample.history(),
-            (sample.start, sample.end),
-            known.get("order") or "ascending",
-            page_size,
-            settings.concurrency,
-            sample.bytes,
-        )
-        for sample in samples.values()
-    )
-    rates = {name: types[name]["events_a_day_now"] for name in samples}
-    first = first_sync(
-        sum(types[name]["events"] for name in samples),
-        requests,
-        settings,
-        latency,
-        said,
-    )
-    day = a_day(rates, settings)
+    known = dict.fromkeys(("rate_limit", "limit_granted")) | {k: v for k, (v, _) in facts.items()}
+    latency = known["latency"] = known.get("latency_ms_at_4") or known.get("latency_ms") or 0.0
+    page_size = min(settings.page_size, known["limit_granted"] or settings.page_size)
+    requests = sum(requests_for(sample, page_size) for sample in samples.values())
+    rates = [types[name]["events_a_day_now"] for name in samples]
+    events, limit = sum(types[name]["events"] for name in samples), known["rate_limit"] or {}
+    first, day = first_sync(events, requests, settings, latency, limit), a_day(rates, settings)
     first |= {
         "billed_rows_in_the_first_month": first["rows"] + MONTH * day["billed_rows"],
-        "state_bytes": sum(state_bytes(rate, settings) for rate in rates.values()),
+        "state_bytes": sum(state_bytes(rate, settings) for rate in rates),
     }
-    granted = known.get("limit_granted")
-    configuration, reasons = advise(settings, first, day, granted, latency, said)
+    advice = advise(settings, first, day, known)
+    keys = {key: str(value) for key, (value, _) in advice.items() if not isinstance(value, str)}
     return {
         "requests": budget.made,
         "event_types": types,
         "first_sync": first,
         "a_day": day,
-        "configuration": configuration,
-        "facts": known,
-        "reasons": reasons,
+        "configuration": keys,
+        "facts": {name: value for name, (value, _) in facts.items()},
+        "reasons": {key: f"{value}: {reason}" for key, (value, reason) in advice.items()},
         "evidence": {name: evidence for name, (_, evidence) in facts.items()},
     }
+
+
+def format_preview(report: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of a report that `preview` made."""
+    yield f"Asked HubSpot {report['requests']} times.\n\nWhat is there"
+    for name, held in report["event_types"].items():
+        yield f"  {name if name.isprintable() else repr(name)}: {_held(held)}"
+    if not any(held.get("events") for held in report["event_types"].values()):
+        yield "\nSo there is nothing to predict, and no answer to learn from."
+        return
+    yield "\nWhat the first sync takes, at this latency and rate limit"
+    yield f"  {_amounts(report['first_sync'])}"
+    yield "\nWhat a day of hourly syncs takes, as things are now"
+    yield f"  {_amounts(report['a_day'])}"
+    yield "\nWhat to set, and why"
+    yield from (f"  {key}: {reason}" for key, reason in report["reasons"].items())
+    yield "  To paste:"
+    yield from (f'    "{key}": "{value}",' for key, value in report["configuration"].items())
+    yield "\nHow HubSpot answers"
+    for name, value in report["facts"].items():
+        told = ANSWERS[value] if value is None or isinstance(value, bool) else value
+        told = _amounts(value) if isinstance(value, dict) else told
+        yield f"  {name}: {told} ({report['evidence'][name]})"
+
+
+def _held(held: Mapping[str, Any]) -> str:
+    if "refused" in held:
+        return f"cannot be read. {held['refused']}"
+    if "unknown" in held:
+        return "this account knows no such event type."
+    if "not_asked" in held:
+        return "not asked, since too little of the day's quota is left."
+    if not held["events"]:
+        return "no events."
+    error = held["error"]
+    doubt = "not sure: bursts may hide" if error is None else f"± {error:.1%}"
+    return (
+        f"{held['events']:,} event{'s' * (held['events'] != 1)} "
+        f"({'all counted' if error == 0 else doubt}), {held['first'][:19]}Z to "
+        f"{held['latest'][:19]}Z\n    {held['picture']}\n    {held['events_a_day']:,} a day, "
+        f"{held['events_a_day_now']:,} in the last week; {held['bytes_an_event']:,} bytes and "
+        f"{held['columns']} columns an event"
+    )
+
+
+def _amounts(amounts: Mapping[str, Any]) -> str:
+    """Numbers and what they are of.
+
+    >>> _amounts({"rows": 1200, "state_bytes": 5, "days_of_quota": None})
+    '1,200 rows, 5 state bytes'
+    """
+    known = {name: number for name, number in amounts.items() if number is not None}
+    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in known.items())

@@ -5,75 +5,69 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from pipeline.commands.budget import Budget, Spent
-from pipeline.commands.sample import AT_ONCE, Sample, order_of
+from pipeline.commands.sample import AT_ONCE, Budget, Sample, Spent, properties_of
 from pipeline.errors import HubSpotError, Refused
 from pipeline.hubspot.client import Page
-from pipeline.hubspot.events_api import ID, PROPERTIES, occurred_ms
+from pipeline.hubspot.events_api import ID, occurred_ms
 from pipeline.reading.window import PageRequest, Window, id_of
 from pipeline.timestamps import SECOND, to_text
 
 LARGEST = 10_000  # events in a page, at most, by the key page_size
 WIDE = 3 * SECOND  # beyond what bounds that are compared to the second may differ by
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Fact = tuple[Any, str]  # what is true (None: cannot be told), and the evidence
 
 
-class Facts(dict[str, Fact]):
-    """Facts by name. `tell` keeps what a question shows, or why it could not be asked."""
-
-    def tell(self, name: str, question: Callable[[], Fact]) -> None:
+def ask_for_facts(sample: Sample, first: Page) -> dict[str, Fact]:
+    """What a dozen requests show, by name; `first` is the first page of all."""
+    pages = [first]
+    questions: dict[str, Callable[[], Fact]] = {
+        "equal_answers": lambda: _equal(sample, pages),
+        "repeats": lambda: _repeats(sample, pages),
+        "limit_granted": lambda: _limit(sample, first),
+        "cursor_padding": lambda: _padding(pages),
+        "ids": lambda: _ids(sample.largest.events),
+        "bounds": lambda: _bounds(sample),
+        "properties_honored": lambda: _properties(sample),
+        "oldest": lambda: _oldest(sample),
+    }
+    facts: dict[str, Fact] = {}
+    for name, question in questions.items():
         try:
-            self[name] = question()
+            facts[name] = question()
         except Spent:
-            self[name] = None, "no request was left to ask"
+            facts[name] = None, "no request was left to ask"
         except HubSpotError:
-            self[name] = None, "HubSpot did not answer that"
-
-
-def ask_for_facts(sample: Sample, first: Page) -> Facts:
-    """What a dozen requests show; `first` is the first page of all."""
-    facts, pages = Facts(), [first]
-    facts.tell("equal_answers", lambda: _equal(sample, pages))
-    facts.tell("repeats", lambda: _repeats(sample, pages))
-    facts.tell("limit_granted", lambda: _limit(sample, first))
-    facts.tell("cursor_padding", lambda: _padding(pages))
-    facts.tell("ids", lambda: _ids(sample.largest))
-    event = _plain_event(sample.largest)
-    for side in ("after", "before"):
-        facts.tell(side, lambda side=side: _bound(sample, event, side))  # type: ignore[misc]
-    facts["bounds"], facts["resolution"] = _bounds(facts.pop("after"), facts.pop("before"))
-    facts.tell("properties_honored", lambda: _properties(sample, event))
-    facts.tell("oldest", lambda: _oldest(sample))
+            facts[name] = None, "HubSpot did not answer that"
+    both, said = facts["bounds"]
+    facts["bounds"], facts["resolution"] = ((each, said) for each in both or (None, None))
     return facts
 
 
-def add_known(facts: Facts, sample: Sample, budget: Budget) -> None:
+def add_known(facts: dict[str, Fact], sample: Sample, budget: Budget) -> None:
     """Adds what all answers together show."""
-    orders, headers = sample.orders, budget.headers()
-    order = None if not orders else "other" if len(orders) > 1 else min(orders)
-    facts["order"] = order, f"{len(sample.places):,} events in {budget.made} answers"
+    facts["order"] = sample.order, f"{len(sample.places):,} events in {budget.made} answers"
     for name, at_once in (("latency_ms", 1), ("latency_ms_at_4", AT_ONCE)):
         seconds = sample.seconds[at_once]
         took = round(median(seconds) * 1000, 1) if seconds else None
         facts[name] = took, f"median of {len(seconds)} pages, {at_once} at once"
-    facts["rate_limit"] = headers, "by the headers of the last answer"
+    facts["rate_limit"] = budget.headers(), "by the headers of the last answer"
 
 
 def _equal(sample: Sample, pages: list[Page]) -> Fact:
-    again = sample.ask(Window(sample.start, sample.end))
-    both = [[id_of(event) for event in page.events] for page in (pages[0], again)]
-    pages[0] = again
-    return (both[0] == both[1] if both[0] else None), "the first page, asked for twice"
+    both = pages + sample.ask(sample.whole)
+    ids, again = ([id_of(event) for event in page.events] for page in both)
+    pages[:] = both[1:]
+    return (ids == again if ids else None), "the first page, asked for twice"
 
 
 def _repeats(sample: Sample, pages: list[Page]) -> Fact:
     """Whether pages repeat events; adds two pages to the first, and notes the order of all."""
     while pages[-1].cursor and len(pages) < 3:
-        pages.append(sample.ask(Window(sample.start, sample.end), pages[-1].cursor))
+        pages += sample.ask(sample.whole, cursor=pages[-1].cursor)
     events = [each for page in pages for each in page.events if occurred_ms(each) is not None]
-    moments = [occurred_ms(event) or 0 for event in events]
-    sample.orders |= {order_of(moments)} if len(set(moments)) > 1 else set()
+    sample.note_order(events)
     repeated = len(events) - len(set(map(id_of, events)))
     said = f"{repeated} of {len(events):,} events came again in {len(pages)} pages"
     return (repeated > 0 if events else None), said
@@ -82,10 +76,8 @@ def _repeats(sample: Sample, pages: list[Page]) -> Fact:
 def _limit(sample: Sample, first: Page) -> Fact:
     if first.cursor is None:
         return None, "all events fit one page"
-    if (size := sample.settings.page_size) >= LARGEST:
-        return len(first.events), f"{size:,} asked for"
     try:
-        page = sample.fetch(PageRequest(Window(sample.start, sample.end).bounds(), limit=LARGEST))
+        page = sample.fetch(PageRequest(sample.whole.bounds(), limit=LARGEST))
     except Refused as refused:
         return smaller_limit(str(refused), LARGEST) or len(first.events), f"{LARGEST:,} are refused"
     more = "" if page.cursor else ", and there were no more"
@@ -98,96 +90,89 @@ def smaller_limit(message: str, limit: int) -> int | None:
     >>> smaller_limit("Invalid limit 1000: limit must be less than or equal to 250", 1000)
     250
     """
-    numbers = [int(text) for text in re.findall(r"\blimit\b[^.\d]*(\d{1,5})\b", message)]
+    numbers = map(int, re.findall(r"\blimit\b[^.\d]*(\d{1,5})\b", message))
     return max((number for number in numbers if 0 < number < limit), default=None)
 
 
 def _padding(pages: list[Page]) -> Fact:
     cursors = [page.cursor for page in pages if page.cursor]
     found = sorted({len(cursor) - len(cursor.rstrip("=")) for cursor in cursors})
-    value = None if not found else found[0] if len(found) == 1 else "mixed"
-    return value, f"{len(cursors)} page cursors end in {', '.join(map(str, found)) or 'no'} of `=`"
+    said = f"{len(cursors)} page cursors end in {', '.join(map(str, found)) or 'no'} of `=`"
+    return ("mixed" if len(found) > 1 else min(found, default=None)), said
 
 
 def _ids(events: list[Any]) -> Fact:
     """How ids are made: a word of HubSpot's, UUIDs and numbers."""
-    texts = [event.get(ID) for event in events if isinstance(event, dict)]
-    kinds = set()
-    for text in map(str, texts):
-        kind = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>", text)
-        kind = re.sub(r"\d+", "<number>", kind)
-        kinds.add(kind if re.fullmatch(r"(leviathan|<uuid>|<number>|-)+", kind) else "other")
-    return ", ".join(sorted(kinds)) or None, f"{len(texts):,} ids"
+    texts = [str(event.get(ID)) for event in events if isinstance(event, dict)]
+    kinds = {re.sub(r"\d+", "<number>", UUID.sub("<uuid>", text)) for text in texts}
+    plain = re.compile(r"(leviathan|<uuid>|<number>|-)+")
+    told = sorted({kind if plain.fullmatch(kind) else "other" for kind in kinds})
+    return ", ".join(told) or None, f"{len(texts):,} ids"
 
 
-def _plain_event(events: list[Any]) -> Any:
-    """An event from the middle of a page, if possible within a second and with properties."""
-    dated = [event for event in events if occurred_ms(event) is not None]
-    inside = [event for event in dated if 0 < (occurred_ms(event) or 0) % SECOND < SECOND - 1]
-    rich = [event for event in inside or dated if len(event.get(PROPERTIES) or ()) > 1]
-    among = rich or inside or dated
-    return among[len(among) // 2] if among else None
+def _plain_event(sample: Sample) -> tuple[Any, int | None]:
+    """An event, if possible within a second and with properties, and when it occurred (ms; None:
+    there is none).
+    """
+    dated = [(each, ms) for each in sample.largest.events if (ms := occurred_ms(each)) is not None]
+    return max(
+        dated,
+        key=lambda each: (_is_within(each[1]), len(properties_of(each[0])) > 1),
+        default=(None, None),
+    )
 
 
-def _bound(sample: Sample, event: Any, side: str) -> Fact:
-    """How one bound is kept: (kind, resolution). It is moved past the event, and back."""
-    ms = occurred_ms(event)
+def _is_within(ms: int) -> bool:
+    return 0 < ms % SECOND < SECOND - 1
+
+
+def _bounds(sample: Sample) -> Fact:
+    """How bounds are kept, and their resolution: each is moved past an event, and back."""
+    event, ms = _plain_event(sample)
     if ms is None:
         return None, "no event with a date"
-    asked = 0
 
-    def holds(past: int) -> bool | None:
+    def holds(side: str, past: int) -> bool | None:
         """Whether an answer holds the event if the bound is that far past it (ms)."""
-        nonlocal asked
-        asked += 1
         bounds = (ms + past, ms + WIDE) if side == "after" else (ms - WIDE, ms - past)
         page = sample.fetch(PageRequest(bounds))
-        found = any(id_of(each) == id_of(event) for each in page.events)
-        return found or (False if page.cursor is None else None)
+        is_there = any(id_of(each) == id_of(event) for each in page.events)
+        return is_there or (False if page.cursor is None else None)
 
-    is_within = 0 < ms % SECOND < SECOND - 1
-    at = holds(0)
-    near = None if at is None else holds(1 if at else -1)
-    resolution = (
-        None if near is None or not is_within else "second" if near == at else "millisecond"
-    )
-    kind = None if at is None else "inclusive" if at else "exclusive"
-    if at and near and holds(2 * SECOND):
-        kind, resolution = "ignored", None
-    return (kind, resolution), f"{asked} requests"
-
-
-def _bounds(after: Fact, before: Fact) -> tuple[Fact, Fact]:
-    """The bounds together, and their resolution."""
-    if None in (after[0], before[0]):
-        return (None, max(after[1], before[1])), (None, max(after[1], before[1]))
-    kinds, resolutions = {after[0][0], before[0][0]}, {after[0][1], before[0][1]} - {None}
-    said = f"occurredAfter is {after[0][0]}, occurredBefore {before[0][0]}".replace(
-        "None", "unclear"
-    )
-    if "ignored" in kinds:
-        kinds = {"ignored"}
-    value = None if None in kinds else "mixed" if len(kinds) > 1 else min(kinds)
-    return (value, said), (min(resolutions) if len(resolutions) == 1 else None, said)
+    kinds: dict[str, str | None] = {}
+    resolutions = set[str]()
+    for side in ("after", "before"):
+        at = holds(side, 0)
+        near = None if at is None else holds(side, 1 if at else -1)
+        kinds[side] = None if at is None else "inclusive" if at else "exclusive"
+        if at and near and holds(side, 2 * SECOND):
+            kinds[side] = "ignored"
+        elif near is not None and _is_within(ms):
+            resolutions.add("second" if near == at else "millisecond")
+    found = set(kinds.values())
+    common = "ignored" if "ignored" in found else None if None in found else "mixed"
+    value = found.pop() if len(found) == 1 else common
+    resolution = min(resolutions) if len(resolutions) == 1 else None
+    said = (f"the bound {side} an event is {kind or 'unclear'}" for side, kind in kinds.items())
+    return (value, resolution), ", ".join(said)
 
 
-def _properties(sample: Sample, event: Any) -> Fact:
-    names = sorted(event.get(PROPERTIES) or ()) if event else []
-    ms = occurred_ms(event)
+def _properties(sample: Sample) -> Fact:
+    event, ms = _plain_event(sample)
+    names = sorted(properties_of(event))
     if len(names) < 2 or ms is None:
         return None, "no event with two properties"
-    bounds = (ms - WIDE, ms + WIDE)
-    page = sample.fetch(PageRequest(bounds), properties=(names[0],))
-    held = [each.get(PROPERTIES) or () for each in page.events if id_of(each) == id_of(event)]
-    said = f"of {len(names)} properties one was asked for"
-    return (
-        None if not held else len(held[0]) <= 1
-    ), f"{said}, {len(held[0]) if held else 'no event'} came"
+    window = PageRequest((ms - WIDE, ms + WIDE))
+    page = sample.fetch(window, properties=(names[0],))
+    held = [len(properties_of(each)) for each in page.events if id_of(each) == id_of(event)]
+    said = f"of {len(names)} properties one was asked for, {held[0] if held else 'no event'} came"
+    return (held[0] <= 1 if held else None), said
 
 
 def _oldest(sample: Sample) -> Fact:
     """The oldest event of all, as far as one answer tells; a sync may begin later."""
-    page = sample.fetch(PageRequest(Window(0, sample.start).bounds())) if sample.start else None
-    moments = [ms for ms in map(occurred_ms, page.events if page else []) if ms is not None]
+    before = PageRequest(Window(0, sample.start).bounds())
+    events = sample.fetch(before).events if sample.start else []
+    moments = [ms for ms in map(occurred_ms, events) if ms is not None]
     oldest = min([*moments, *sample.places.values()], default=None)
     return oldest and to_text(oldest), "what occurred before the start was asked for once"

@@ -6,58 +6,115 @@ of some property only: a sample that no burst escapes. The counted windows tell 
 
 import math
 import time
-from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from itertools import islice, pairwise
-from threading import Event
+from itertools import islice
+from threading import Event, Lock
 from typing import Any
 
 from pipeline.config.connect import query_for
 from pipeline.config.settings import Settings
-from pipeline.errors import Refused
+from pipeline.errors import ConnectorError, Refused
 from pipeline.hubspot.client import Client, Page
-from pipeline.hubspot.events_api import PROPERTIES, occurred_ms
+from pipeline.hubspot.events_api import EVENTS, PROPERTIES, occurred_ms
+from pipeline.hubspot.rate_limit import RateLimit
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.walk import Walk
 from pipeline.reading.whole import Inconclusive, is_plain
 from pipeline.reading.window import PageRequest, Window, id_of, part_of
+from pipeline.timestamps import DAY
 
 AT_ONCE = 4
 GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples spread evenly, and in step with no day or week
 SPREAD_TURNS = 3  # times as many windows are spread over the range before the walk
 WALKS, WALK_PAGES = 3, 12  # at most; half as many pages are aimed at
-NEIGHBORS, PARTS = 100, 4  # over which, and in how many steps, what stands for many is spread
+PARTS = 240  # of a gap that the average fills
 PRECISE, DOUBTFUL = 0.01, 0.2  # relative errors (two standard deviations)
 LEAST = 25  # events counted that have a value, for its share to be known
+
+
+class Spent(ConnectorError):
+    """No request is left."""
+
+
+class Budget(RateLimit):
+    """A rate limit that grants `most` requests in all, repeated ones included, and no more than a
+    hundredth of what is left of the day's, less those `kept` for later. Beyond that it raises Spent.
+    """
+
+    def __init__(self, reserve: float, most: int):
+        super().__init__(reserve)
+        self.most, self.made, self.kept, self._granting = most, 0, 0, Lock()
+
+    def left(self) -> int:
+        left, daily = self._daily
+        most = min(self.most, (left + self.made) // 100) if daily else self.most
+        return max(0, most - self.made - self.kept)
+
+    def acquire(self, stop: Event) -> None:
+        with self._granting:
+            if self.left() < 1:
+                raise Spent("No request is left for the preview.")
+            self.made += 1
+        super().acquire(stop)
+
+    def headers(self) -> dict[str, float] | None:
+        """What HubSpot's headers say: `requests` in `seconds`, `daily` and what is left of it; and
+        how many `per_second` this connection may make. None: nothing.
+        """
+        said: dict[str, float] = {}
+        if self._most:
+            per_second = self._most * self._share / self._interval
+            said = {"requests": self._most, "seconds": self._interval, "per_second": per_second}
+        left, daily = self._daily
+        return said | ({"daily": daily, "left": left} if daily else {}) or None
 
 
 class Sample:
     """What was counted of one event type from `start` to `end` (ms)."""
 
-    def __init__(self, client: Client, settings: Settings, event_type: str, start: int, end: int):
+    def __init__(self, client: Client, settings: Settings, event_type: str):
         self._client, self.settings, self._event_type = client, settings, event_type
-        self.start, self.end = start, end
+        self.start = settings.start
+        self.end = max(client.clock.later(), self.start + 1)
         self.places: dict[Any, int] = {}  # the events counted, by id: when they occurred
         self.thin: dict[Any, int] = {}  # those with one value, all over the range
-        self.covered: list[tuple[int, int]] = []  # where all events are counted
         self.orders = set[str]()  # of the answers
-        self.largest: list[Any] = []  # page, as events
-        self.bytes = 0.0  # of an event
+        self.largest = Page({EVENTS: []}, None, 0)
         self.seconds = defaultdict[int, list[float]](list)  # of pages, by requests at once
+        self._covered: list[tuple[int, int]] = []  # where all events are counted
         self._values = Counter[tuple[str, str]]()
         self._points = (n * GOLDEN % 1 for n in range(1, 500))
         self._part = 0.7  # of a page: what a window is to hold if answers are in no order
 
-    def ask(self, window: Window, cursor: str | None = None) -> Page:
-        """One page of a window; it is counted. The pages of one walk come in their order."""
-        return self._ask_all([window], cursor)[0]
+    @property
+    def whole(self) -> Window:
+        return Window(self.start, self.end)
 
-    def _ask_all(self, windows: Sequence[Window], cursor: str | None = None) -> list[Page]:
-        """A page of each window, asked for at once."""
+    @property
+    def order(self) -> str | None:
+        """The order of all answers; None: it cannot be told."""
+        return "other" if len(self.orders) > 1 else min(self.orders, default=None)
+
+    @property
+    def page_events(self) -> int:
+        """What a full page holds, as far as is known."""
+        return max(1, len(self.largest.events))
+
+    @property
+    def event_bytes(self) -> int:
+        return round(self.largest.size / self.page_events)
+
+    def fetch(self, request: PageRequest, stop: Event | None = None, **changes: Any) -> Page:
+        """A page that is not counted, as a sync with other settings would ask for it."""
+        query = query_for(replace(self.settings, **changes), self._event_type)
+        return fetch_page(self._client, query, request, stop or Event())
+
+    def ask(self, *windows: Window, cursor: str | None = None) -> list[Page]:
+        """A page of each window, all asked for at once, and counted."""
         requests = [PageRequest(window.bounds(), cursor) for window in windows]
         with ThreadPoolExecutor(AT_ONCE) as workers:
             answers = list(workers.map(self._timed, requests))
@@ -70,45 +127,44 @@ class Sample:
         began = time.monotonic()
         return self.fetch(request), time.monotonic() - began
 
-    def fetch(self, request: PageRequest, stop: Event | None = None, **changes: Any) -> Page:
-        """A page that is not counted, as a sync with other settings would ask for it."""
-        query = query_for(replace(self.settings, **changes), self._event_type)
-        return fetch_page(self._client, query, request, stop or Event())
-
     def _count(self, window: Window, request: PageRequest, page: Page) -> None:
-        part, begin, end = part_of(window, page, window.bounds()), window.start, window.end or 0
-        moments = [ms for ms in map(occurred_ms, page.events) if ms is not None]
-        order = order_of(moments)
+        part, begin, end = part_of(window, page, request.bounds), window.start, window.end or 0
         own = {key: ms for key, ms in part.places.items() if ms is not None and window.contains(ms)}
         new = own.keys() - self.places.keys()
-        part.is_new = bool(new)
-        is_end = page.cursor is None and is_plain(page, request, part, 0)
+        self.places |= own
         for event in page.events:
             if id_of(event) in new:
-                self._values.update(_values_of(event))
-        self.places |= own
-        self.orders |= {order} if len(set(moments)) > 1 else set()
-        if len(page.events) > len(self.largest):
-            self.largest, self.bytes = page.events, page.size / len(page.events)
-        if not is_end and order == "ascending":
+                values = properties_of(event).items()
+                self._values.update(
+                    (k, v) for k, v in values if isinstance(v, str) and 0 < len(v) < 100
+                )
+        self.note_order(page.events)
+        self.largest = max(self.largest, page, key=lambda each: len(each.events))
+        part.is_new = bool(new)
+        if page.cursor is None and is_plain(page, request, part, 0):
+            pass
+        elif self.order == "ascending":
             end = max(own.values(), default=begin)
-        elif not is_end:
-            begin = min(own.values(), default=end) + 1 if order == "descending" else end
-            self._part /= 1 + (order == "other")
-        joined = [each for each in self.covered if each[0] <= end and begin <= each[1]]
-        if begin < end:
-            merged = min([begin, *(b for b, _ in joined)]), max([end, *(e for _, e in joined)])
-            self.covered = sorted([*(each for each in self.covered if each not in joined), merged])
+        elif self.order == "descending":
+            begin = min(own.values(), default=end) + 1
+        else:
+            self._part, begin = self._part / 2, end
+        self._covered.append((begin, end))
 
-    @property
-    def page_events(self) -> int:
-        """What a full page holds, as far as is known."""
-        return max(1, len(self.largest))
+    def note_order(self, events: Sequence[Any]) -> None:
+        """Notes the order of events, unless it cannot be told."""
+        moments = [ms for ms in map(occurred_ms, events) if ms is not None]
+        orders = {"ascending": sorted(moments), "descending": sorted(moments, reverse=True)}
+        if len(set(moments)) > 1:
+            self.orders.add(next((name for name in orders if orders[name] == moments), "other"))
 
-    def gaps(self) -> list[Window]:
+    def gaps(self) -> list[tuple[int, int]]:
         """Where events are not counted."""
-        edges = [(self.start, self.start), *self.covered, (self.end, self.end)]
-        return [Window(a[1], b[0]) for a, b in pairwise(edges) if a[1] < b[0]]
+        gaps, at = list[tuple[int, int]](), self.start
+        for begin, end in [*sorted(self._covered), (self.end, self.end)]:
+            gaps += [(at, begin)] if at < begin else []
+            at = max(at, end)
+        return gaps
 
     def weight(self) -> float:
         """How many events each of the thin ones stands for; 0: there are none."""
@@ -119,19 +175,15 @@ class Sample:
         """All events, as moments (ms) and the number that each stands for: those counted, and those
         that the walk, or else the average, puts elsewhere.
         """
-        found = [(ms, 1.0) for ms in self.places.values()]
-        if weight := self.weight():
-            moments = sorted(self.thin.values())
-            elsewhere = sorted(self.thin[key] for key in self.thin.keys() - self.places.keys())
-            return sorted([*found, *_smoothed(elsewhere, moments, weight)])
-        counted = sum(end - begin for begin, end in self.covered)
-        density = len(self.places) / (counted or self.end - self.start)
-        for begin, end in ((gap.start, gap.end or 0) for gap in self.gaps()):
-            parts = min(50, math.ceil(density * (end - begin)))
-            found += [
-                (begin + (end - begin) * n // parts, density * (end - begin) / parts)
-                for n in range(parts)
-            ]
+        found, weight, gaps = [(ms, 1.0) for ms in self.places.values()], self.weight(), self.gaps()
+        if weight:
+            found += [(ms, weight) for key, ms in self.thin.items() if key not in self.places]
+            return sorted(found)
+        length = self.end - self.start
+        counted = length - sum(end - begin for begin, end in gaps)
+        for begin, end in gaps:
+            part = len(self.places) / (counted or length) * (end - begin) / PARTS
+            found += [(begin + (end - begin) * n // PARTS, part) for n in range(PARTS) if part]
         return sorted(found)
 
     def events(self, begin: int = 0, end: int = 2**62) -> float:
@@ -150,110 +202,74 @@ class Sample:
         return error if error < DOUBTFUL else None
 
     def refine(self, left: Callable[[], int]) -> None:
-        """Counts more windows while requests are left, until all is counted, or precisely; then
-        what follows the latest event known.
+        """Counts the last day, then more windows until all is counted, or precisely, then what
+        follows the latest event known. Raises Spent where requests do not suffice for that.
         """
-        self._refine(left)
+        if self.gaps():
+            self.ask(Window(max(self.start, self.end - DAY), self.end))
+        for _ in range(SPREAD_TURNS):
+            self._spread(left())
+        for growth in range(1, WALKS + 1):
+            if not self.gaps() or self._walk_thin(8**growth, left()):
+                break
+        while (gaps := self.gaps()) and (self.error() or 1) > PRECISE:
+            held = {gap: self.events(*gap) for gap in gaps}
+            if sum(held.values()) / self.page_events + len(gaps) <= left():
+                fullest = max(gaps, key=held.__getitem__)
+                self.ask(self._from(fullest, fullest[0]))
+            elif not self._spread(left()):
+                break
         latest = max([*self.places.values(), *self.thin.values()], default=self.start)
-        for gap in self.gaps():
-            if gap.contains(latest) and left() > 0:
-                self.ask(Window(latest, gap.end))
+        for begin, end in self.gaps():
+            if begin <= latest < end:
+                self.ask(Window(latest, end))
 
-    def _refine(self, left: Callable[[], int]) -> None:
-        walks = turns = 0
-        while (gaps := self.gaps()) and left() > 0:
-            pages = sum(self.events(gap.start, gap.end or 0) for gap in gaps) / self.page_events
-            if turns >= SPREAD_TURNS and walks < WALKS:
-                walks = walks + 1 if self._walk_thin(8 ** (walks + 1), left()) else WALKS
-            elif turns >= SPREAD_TURNS and pages + len(gaps) <= left():
-                gap = max(gaps, key=lambda gap: self.events(gap.start, gap.end or 0))
-                self.ask(self._from(gap, gap.start))
-            elif self.thin and (self.error() or 1) < PRECISE:
-                return
-            else:
-                turns += 1
-                if windows := list(islice(self._spread(), min(AT_ONCE, left()))):
-                    self._ask_all(windows)
-                elif turns > SPREAD_TURNS:
-                    return
-                else:
-                    turns = SPREAD_TURNS
+    def _spread(self, left: int) -> bool:
+        """Asks for windows spread over the range, from the first event on. Returns whether there
+        were any.
+        """
+        first = min(self.places.values(), default=0) if self.order == "ascending" else self.start
+        moments = (first + int((self.end - first) * point) for point in self._points)
+        found = (
+            self._from(gap, at) for at in moments for gap in self.gaps() if gap[0] <= at < gap[1]
+        )
+        windows = list(islice(found, min(AT_ONCE, left))) if self.gaps() else []
+        return bool(windows and self.ask(*windows))
 
-    def _spread(self) -> Iterator[Window]:
-        """Windows spread over the range, from the first event on."""
-        first = min(self.places.values(), default=0) if self.orders == {"ascending"} else self.start
-        for point in self._points:
-            at = first + int((self.end - first) * point)
-            yield from (self._from(gap, at) for gap in self.gaps() if gap.contains(at))
-
-    def _from(self, gap: Window, at: int) -> Window:
+    def _from(self, gap: tuple[int, int], at: int) -> Window:
         """A window in a gap: from a moment on; up to it if answers are in descending order, and as
         long as a page of events if they are in none.
         """
-        end = gap.end or 0
-        if self.orders == {"descending"}:
-            return Window(gap.start, end if at == gap.start else at)
-        if self.orders <= {"ascending"}:
-            return Window(at, end)
-        density = max(1.0, self.events(gap.start, end)) / (end - gap.start)
-        return Window(at, min(end, at + max(1, int(self._part * self.page_events / density))))
+        begin, end = gap
+        if self.order == "descending":
+            return Window(begin, end if at == begin else at)
+        if self.order == "other":
+            density = max(1.0, self.events(*gap)) / (end - begin)
+            end = min(end, at + max(1, int(self._part * self.page_events / density)))
+        return Window(at, end)
 
     def _walk_thin(self, growth: int, left: int) -> bool:
         """Walks through the events with a value whose share suits `growth` times as many events as
-        the average says. Returns whether another walk is worth while.
+        the average says. Returns whether another walk is not worth while.
         """
         shares = {pair: n / len(self.places) for pair, n in self._values.items() if n >= LEAST}
-        if not shares:
-            return False
         events = self.events() * (1 if self.thin else growth)
-        aim = WALK_PAGES / 2 * self.page_events / events
-        pair = min(shares, key=lambda pair: abs(math.log(shares[pair] / aim)))
-        if shares[pair] > 16 * aim:
-            return False
-        filters = (*self.settings.property_filters, pair)
-        walk = Walk(Window(self.start, self.end)).pages(
-            partial(self.fetch, property_filters=filters), Event()
-        )
+        aim = WALK_PAGES / 2 * self.page_events / max(1.0, events)
+        pair = min(shares, key=lambda pair: abs(math.log(shares[pair] / aim)), default=None)
+        if left < 1 or pair is None or shares[pair] > 16 * aim:
+            return True
+        fetch = partial(self.fetch, property_filters=(*self.settings.property_filters, pair))
         try:
+            walk = Walk(self.whole).pages(fetch, Event())
             pages = list(islice(walk, min(WALK_PAGES, left)))
         except (Refused, Inconclusive):
-            return False
+            return True
         if pages[-1].is_end:
             places = [each for page in pages for each in page.places.items()]
             self.thin = {key: ms for key, ms in places if ms is not None}
-            held = sum(key in self.places for key in self.thin)
-            if not 0.8 < held / self._values[pair] < 1.25:  # the filter is not kept to
-                self.thin = {}
-                return False
-        return not pages[-1].is_end or len(self.thin) < 3 * self.page_events
+        return pages[-1].is_end and len(self.thin) >= 3 * self.page_events
 
 
-def order_of(moments: Sequence[int]) -> str:
-    """`ascending`, `descending` or `other`.
-
-    >>> order_of([1, 2, 2]), order_of([2, 1]), order_of([1, 3, 2])
-    ('ascending', 'descending', 'other')
-    """
-    if all(a <= b for a, b in pairwise(moments)):
-        return "ascending"
-    return "descending" if all(a >= b for a, b in pairwise(moments)) else "other"
-
-
-def _smoothed(
-    some: Sequence[int], moments: Sequence[int], weight: float
-) -> Iterator[tuple[int, float]]:
-    """The weight of some of these moments, spread over their neighbors, but never past a silence."""
-    for ms in some:
-        place = bisect_left(moments, ms)
-        near = min(NEIGHBORS, place, len(moments) - 1 - place)
-        span = min(ms - moments[place - near], moments[place + near] - ms)
-        yield from (
-            (ms + span * part // PARTS, weight / (2 * PARTS)) for part in range(-PARTS, PARTS)
-        )
-
-
-def _values_of(event: Any) -> Iterator[tuple[str, str]]:
-    properties = event.get(PROPERTIES) if isinstance(event, dict) else None
-    for name, value in properties.items() if isinstance(properties, dict) else ():
-        if isinstance(value, str) and 0 < len(value) < 100:
-            yield name, value
+def properties_of(event: Any) -> dict[str, Any]:
+    found = event.get(PROPERTIES) if isinstance(event, dict) else None
+    return found if isinstance(found, dict) else {}
