@@ -24,9 +24,8 @@ from pipeline.connection.setup_tests import SETUP_TESTS
 from pipeline.tables.schema import declare_tables
 
 if hasattr(sys, "set_int_max_str_digits"):  # from Python 3.10.7 on
-    sys.set_int_max_str_digits(
-        0
-    )  # the SDK makes a number of a text of digits to infer its type, however many there are
+    # The SDK makes a number of a text of digits to infer its type, however many there are.
+    sys.set_int_max_str_digits(0)
 
 
 class Declared(NamedTuple):
@@ -65,13 +64,8 @@ def update(configuration: dict, state: dict) -> None:
     try:
         sink = Sink(op.upsert, op.checkpoint, op.warning, log.info)
         if _declared is not None and _declared.configuration == configuration:
-            sync(
-                read_settings(configuration),
-                state,
-                sink,
-                declared=_declared.tables,
-                definitions=next(iter(_declared.definitions), None),
-            )
+            known = _declared.tables, next(iter(_declared.definitions), None)
+            sync(read_settings(configuration), state, sink, *known)
         else:
             sync(read_settings(configuration), state, sink)
     except ConnectorError as error:
@@ -119,13 +113,11 @@ def _setup_test(check: Callable[[dict[str, str]], None]) -> Callable[[dict[str, 
 
 connector = Connector(update=update, schema=schema, configuration_form=configuration_form)
 
-if (
-    __name__ == "__main__"
-):  # as `fivetran debug`, which unlike connector.debug() resumes, and reads an encrypted token
+# As `fivetran debug`, which unlike connector.debug() resumes, and reads an encrypted token.
+if __name__ == "__main__":
     from fivetran_connector_sdk import main
 
-    os.environ["PATH"] = os.pathsep.join(
-        [os.path.dirname(sys.executable), os.environ.get("PATH", "")]
-    )  # the SDK's helpers
+    programs = os.path.dirname(sys.executable)  # the SDK's helpers
+    os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", "")])
     sys.argv[1:] = ["debug", os.path.dirname(os.path.abspath(__file__)), *sys.argv[1:]]
     main()
