@@ -15,12 +15,13 @@ from bench.harness import EVENT_TYPE, START, simulated
 from pipeline import read_settings
 from pipeline.timestamps import local_now, to_ms
 
+# 60 windows of a page or more
 EVENTS, END, HOURS, LATENCY = (
     60_000,
     "2026-01-31T00:00:00Z",
     12,
     250,
-)  # 60 windows of a page or more
+)
 ROUNDS = 3
 WANTED = 3.2
 

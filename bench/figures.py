@@ -423,8 +423,9 @@ ALL = {
     "floor": floor, "live": live, "latency": latency, "burst": burst, "memory": memory, "quota": quota, "shapes": shapes,
     "shaping": shaping, "peer": peer,
 }  # fmt: skip
+# these measure requests and memory, so they may run at the same time
 ANY_LOAD = (
     "memory",
     "quota",
     "shapes",
-)  # these measure requests and memory, so they may run at the same time
+)

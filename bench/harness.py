@@ -67,9 +67,8 @@ def run(
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{job} failed:\n{done.stdout[-3000:]}")
-    line = next(
-        line for line in reversed(done.stdout.splitlines()) if line.startswith('{"events"')
-    )  # the SDK may log after it
+    # the SDK may log after it
+    line = next(line for line in reversed(done.stdout.splitlines()) if line.startswith('{"events"'))
     result: Result = json.loads(line)
     return result
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+# Okabe and Ito's, for any eye
 BLUE, ORANGE, GREEN, PINK, SKY = (
     "#0072B2",
     "#D55E00",
     "#009E73",
     "#CC79A7",
     "#56B4E9",
-)  # Okabe and Ito's, for any eye
+)
 
 
 def read() -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline.stages.serialize import json_text
 
+# of every event
 COLUMNS = (
     "id",
     "event_type",
@@ -19,7 +20,7 @@ COLUMNS = (
     "occurred_at",
     "object_id",
     "object_type",
-)  # of every event
+)
 
 
 def text_columns(
@@ -37,11 +38,12 @@ def text_columns(
 def _text_array(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values, pa.string())
+    # not only text; text with half a character
     except (
         pa.ArrowInvalid,
         pa.ArrowTypeError,
         UnicodeEncodeError,
-    ):  # not only text; text with half a character
+    ):
         return pa.array([as_text(value) for value in values], pa.string())
 
 

@@ -44,9 +44,8 @@ _CLOCK = {
 _FRACTION = {"Z": 0} | {f".{ms:03}Z": ms for ms in range(SECOND)}
 
 
-@lru_cache(
-    maxsize=20_000
-)  # two years: sparse events in any order take no longer than datetime.fromisoformat would
+# two years: sparse events in any order take no longer than datetime.fromisoformat would
+@lru_cache(maxsize=20_000)
 def _hour(text: str) -> int:
     """The start of an hour, such as `2026-05-21T01:`. Parsed at minute 1, because Python 3.14
     accepts 24:00 as midnight of the next day.

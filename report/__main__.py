@@ -13,10 +13,11 @@ from report.facts import gather
 from report.page import render
 
 DESCRIPTION = "Write an HTML report on a warehouse file, to open in a browser without a server."
+# of a real account; of `make demo`
 WAREHOUSES = (
     Path("files/warehouse.db"),
     Path("build/demo/files/warehouse.db"),
-)  # of a real account; of `make demo`
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -24,9 +24,8 @@ class Account:
     rate_limit: RateLimit = field(default_factory=RateLimit)
     emptied: set[Position] = field(default_factory=set)  # positions whose page was empty once
     ended: set[Position] = field(default_factory=set)  # positions whose page was the last once
-    continued: "itertools.count[int]" = field(
-        default_factory=lambda: itertools.count(1)
-    )  # requests with a cursor
+    # requests with a cursor
+    continued: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     lock: Lock = field(default_factory=Lock)
 
     def now(self) -> int:

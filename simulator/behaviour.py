@@ -156,9 +156,8 @@ class Behaviour:
     daily_quota: int | None = option(None, "requests per day (UTC)")
     retry_after_on_429: bool = option(True, "send Retry-After with 429")
     rate_headers: bool = option(True, "send X-HubSpot-RateLimit-* with every answer")
-    extra_headers: dict[str, str] = field(
-        default_factory=dict
-    )  # sent with every answer, replacing the simulator's own
+    # sent with every answer, replacing the simulator's own
+    extra_headers: dict[str, str] = field(default_factory=dict)
 
     faults: dict[int, str | list[str]] = field(default_factory=dict)  # by request number
     # called for every request that `faults` does not name

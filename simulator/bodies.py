@@ -14,10 +14,11 @@ from simulator.values import mix
 Properties = Callable[[int], dict[str, str]]
 PROFILES = ("live", "short")
 POOL = 499
+# ms until HubSpot has processed an event: at least, and a range (749 and 933 were seen)
 PROCESSING = (
     600,
     500,
-)  # ms until HubSpot has processed an event: at least, and a range (749 and 933 were seen)
+)
 OWN: dict[str, Properties] = {
     "e_visited_page": visits.live,
     "e_submitted_form": actions.submitted_form,

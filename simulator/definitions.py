@@ -11,9 +11,8 @@ from simulator.behaviour import Request
 from simulator.errors import Answer, forbidden, invalid
 from simulator.history import History
 
-PATH = re.compile(
-    r"/events/(?:v3|2026-03|custom/2025-09|custom/2026-09)/event-definitions/?"
-)  # the official specifications spell them so
+# the official specifications spell them so
+PATH = re.compile(r"/events/(?:v3|2026-03|custom/2025-09|custom/2026-09)/event-definitions/?")
 SCOPE = "behavioral_events.event_definitions.read_write"
 TYPES = {
     "minutes_attended": "number", "seats": "number", "hs_screen_height": "number", "hs_screen_width": "number",

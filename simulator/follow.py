@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 POLL_SECONDS = 0.2
-OF_A_TYPE = re.compile(
-    r"[^\w\s] connector +(\w+: .+)"
-)  # not the table at the end, whose lines have no such beginning
+# not the table at the end, whose lines have no such beginning
+OF_A_TYPE = re.compile(r"[^\w\s] connector +(\w+: .+)")
 CHECKPOINT = re.compile(r" checkpoint recorded: ")
 
 

@@ -17,10 +17,11 @@ from simulator.values import mix
 
 HOUR_MS = 3_600_000
 UNREADABLE = -(2**53)  # time of an event whose occurredAt cannot be read: before all others
+# numbers taken for epoch milliseconds, as in an older example of HubSpot's
 EPOCH_MS = (
     10**11,
     10**14,
-)  # numbers taken for epoch milliseconds, as in an older example of HubSpot's
+)
 SHAPES = ("uniform", "rhythm", "bursty", "sparse", "one_ms", "one_second")
 DAY_RHYTHM = (2, 1, 1, 1, 2, 3, 6, 12, 22, 34, 40, 42, 38, 40, 44, 42, 38, 32, 26, 24, 22, 16, 9, 4)
 WEEK_RHYTHM = (10, 11, 11, 10, 9, 4, 3)  # Monday first

@@ -17,9 +17,8 @@ from pipeline.timestamps import to_ms, to_text
 from simulator import generated, listed
 from tests.support import TYPE, Delivered, configuration, event, sync_into
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:HubSpot's answers are out of order"
-)  # some of these worlds are
+# some of these worlds are
+pytestmark = pytest.mark.filterwarnings("ignore:HubSpot's answers are out of order")
 START, END = "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
 
 

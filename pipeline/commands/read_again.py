@@ -35,18 +35,16 @@ def read_again(
             f"{', '.join(delivered[:10]) or 'none'}{' and others' * (len(delivered) > 10)}."
         )
     again_from = _moment("from", begin or progress.gap_start or progress.start_date or "1970-01-01")
-    again_to = min(
-        _moment("to", end or progress.occurred), to_ms(progress.occurred)
-    )  # the next sync reads what is later anyway
+    # the next sync reads what is later anyway
+    again_to = min(_moment("to", end or progress.occurred), to_ms(progress.occurred))
     if again_from >= again_to:
         raise SettingsError(
             f"There is nothing to read again: {event_type} is delivered up to {progress.occurred}, "
             "and --from must be before "
             "that and before --to."
         )
-    if (
-        progress.again_from is not None and progress.again_to is not None
-    ):  # asked for earlier, and not read yet
+    # asked for earlier, and not read yet
+    if progress.again_from is not None and progress.again_to is not None:
         again_from, again_to = (
             min(again_from, to_ms(progress.again_from)),
             max(again_to, to_ms(progress.again_to)),

@@ -169,9 +169,8 @@ class EventType:
         """Delivers everything from the cursor on. A ledger counts it, for the looks of later
         syncs.
         """
-        if spans.begins_earlier(
-            self.progress, self._start
-        ):  # silence there was not read on two days
+        # silence there was not read on two days
+        if spans.begins_earlier(self.progress, self._start):
             self._change(replace(self.progress, silent_at=None, silent_until=None))
         span, reader, began = self._open()
         site, start, clock = self.run.site, self._start, self.run.client.clock

@@ -23,9 +23,8 @@ AT_ONCE = (
 OTHER_CAUSES = (
     "HubSpot gave other reasons: they, and their cures, are in the log of the sync that asked."
 )
-_OF_TOKEN = re.compile(
-    "HubSpot answered 40[13]:"
-)  # refusals that another token, or another scope, may end
+# refusals that another token, or another scope, may end
+_OF_TOKEN = re.compile("HubSpot answered 40[13]:")
 _UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
@@ -144,9 +143,8 @@ class Refusals:
 
     def _is_current(self, now: int) -> bool:
         try:
-            age = now - to_ms(
-                self._asked_at
-            )  # can be below 0: clocks differ, and HubSpot's has whole seconds
+            # can be below 0: clocks differ, and HubSpot's has whole seconds
+            age = now - to_ms(self._asked_at)
         except ValueError:
             return False
         return abs(age) < DAILY and self._digest == _digest(self._asked_at, self._settings)

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 import orjson
 import requests
+
+# an import of urllib3: the SDK would want its pin
 from requests.packages.urllib3.exceptions import (
     HTTPError as TransportError,
-)  # an import of urllib3: the SDK would want its pin
+)
 
 from pipeline.errors import BadAnswer, HubSpotError, Stopped, Unavailable
 from pipeline.hubspot.address import host_and_port, is_loopback

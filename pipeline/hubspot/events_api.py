@@ -14,13 +14,14 @@ from pipeline.timestamps import to_ms, to_text
 
 ID, EVENT_TYPE, OCCURRED_AT, PROPERTIES = "id", "eventType", "occurredAt", "properties"
 OBJECT_ID, OBJECT_TYPE = "objectId", "objectType"
+# of every event, beside its properties
 FIELDS = (
     ID,
     EVENT_TYPE,
     OCCURRED_AT,
     OBJECT_ID,
     OBJECT_TYPE,
-)  # of every event, beside its properties
+)
 
 EVENTS, TYPES = "results", "eventTypes"  # the lists in answers
 LIMIT, CURSOR = "limit", "after"
@@ -129,9 +130,8 @@ def next_cursor(answer: Mapping[str, Any]) -> tuple[str | None, bool]:
         if not isinstance(here, Mapping):
             return None, False
     cursor = here.get(CURSOR)
-    if (
-        type(cursor) not in (str, int) or cursor == ""
-    ):  # no usable cursor: the "next" link may carry it
+    # no usable cursor: the "next" link may carry it
+    if type(cursor) not in (str, int) or cursor == "":
         in_link = re.search(rf"[?&]{CURSOR}=([^&#]+)", str(here.get("link")))
         cursor = in_link and in_link[1]
     return (None, False) if cursor is None else (unquote(str(cursor)), True)

@@ -62,9 +62,8 @@ def repair(body: bytes | bytearray) -> tuple[Any, int]:
     >>> repair(b'{"a": "\\ud83d!", "b": "\\ud83d\\ude00", "c": 123456789012345678901}')
     ({'a': '\ufffd!', 'b': '\U0001f600', 'c': 123456789012345678901}, 1)
     """
-    body = body.replace(
-        rb"\\", rb"\u005c"
-    )  # the same character; now each backslash begins an escape
+    # the same character; now each backslash begins an escape
+    body = body.replace(rb"\\", rb"\u005c")
     whole, halves = _HALF.subn(rb"\\ufffd", body)
     text = whole.decode("utf-8", "replace")
     replaced = halves + text.count("\ufffd") - body.count("\ufffd".encode())

@@ -18,12 +18,10 @@ ADDED = (
     "_fivetran_synced",
     "_fivetran_file_path",
 )
-RESERVED = frozenset(
-    ("", *map(destination_name, (*FIELDS, *ADDED)))
-)  # "": the destination name of a name that is only accents
-FIXED = frozenset(
-    map(destination_name, (ID, EVENT_TYPE, OCCURRED_AT, OCCURRED))
-)  # of keys and cursors
+# "": the destination name of a name that is only accents
+RESERVED = frozenset(("", *map(destination_name, (*FIELDS, *ADDED))))
+# of keys and cursors
+FIXED = frozenset(map(destination_name, (ID, EVENT_TYPE, OCCURRED_AT, OCCURRED)))
 
 Path = str | tuple[str, ...]  # of a value in an event: its name, or the names down to it
 

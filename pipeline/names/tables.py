@@ -28,7 +28,6 @@ def table_name(event_type: str) -> str:
     if in_words and len(event_type) <= MAX_TABLE_NAME and name not in OWN_TABLES:
         return event_type
     digest = hashlib.sha256(event_type.encode(errors="replace")).digest()
-    suffix = "".join(
-        chr(ord("a") + byte % 26) for byte in digest[:6]
-    )  # digits would be split off by the destination
+    # digits would be split off by the destination
+    suffix = "".join(chr(ord("a") + byte % 26) for byte in digest[:6])
     return f"{name[:MAX_TABLE_NAME].strip('_') or 'unnamed'}_{suffix}"

@@ -40,13 +40,11 @@ class Plan:
     largest_page: int = 0  # in events; 0: none was read yet
     largest_bytes: int = 1
     horizon: int = 0  # ms: now, or the latest moment of any page; it never moves back
-    densities: deque[float] = field(
-        default_factory=lambda: deque(maxlen=3)
-    )  # of the windows last released
+    # of the windows last released
+    densities: deque[float] = field(default_factory=lambda: deque(maxlen=3))
     silent: bool = False  # whether the last of them was empty
-    max_pages: int = field(
-        init=False
-    )  # of a window, as planned; fewer once page cursors have failed
+    # of a window, as planned; fewer once page cursors have failed
+    max_pages: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.max_pages = MAX_PAGES if self.concurrency > 1 else MAX_PAGES_ALONE
@@ -111,9 +109,8 @@ class Plan:
             else max(0, found.earliest - start) + max(0, end - found.latest)
         )
         if not found.ascending and unread < (end - start) * (1 - 1 / GROWTH):
-            return (
-                2 * found.new_pages
-            )  # what was read lies all over the window: it may hold any number more
+            # what was read lies all over the window: it may hold any number more
+            return 2 * found.new_pages
         return max(1.0, unread * found.density_ahead(task.expected_density) / self.page_events)
 
     def is_too_full(self, task: Task) -> bool:

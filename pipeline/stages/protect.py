@@ -104,10 +104,11 @@ def _changes(
     seen: list[str] = []
     whose = [*((0, path) for path in own), *((1, path) for path in properties)]
     for (part, path), column in zip(whose, column_names(own, properties), strict=True):
+        # of two that share a name, either might keep it
         names = (
             column,
             path if isinstance(path, str) else "_".join(path),
-        )  # of two that share a name, either might keep it
+        )
         seen += names
         if any(map(is_dropped, names)):
             changes[part].append((path, None))

@@ -88,9 +88,8 @@ def json_bytes(value: Any) -> bytes:
     """The same in UTF-8."""
     try:
         return orjson.dumps(value)
-    except (
-        orjson.JSONEncodeError
-    ):  # nested deeper than orjson writes, an integer beyond 64 bits, half a character
+    # nested deeper than orjson writes, an integer beyond 64 bits, half a character
+    except orjson.JSONEncodeError:
         return "".join(_json_pieces(value)).encode()
 
 

@@ -86,10 +86,11 @@ def test_a_month_with_events_three_days_late(monkeypatch, every, most_upserts):
     assert life.delivered.ids() == truth(history)
     assert len(life.delivered.upserts) <= most_upserts and requests <= 450
     found = sum(row["late"] for row in life.delivered.rows["sync_run"].values())
+    # the last event is after the cursor: a sync finds it
     assert found in (
         12_000 // every - 1,
         12_000 // every,
-    )  # the last event is after the cursor: a sync finds it
+    )
 
 
 def test_the_visits_of_a_visitor_before_his_conversion_are_delivered(monkeypatch):
@@ -188,9 +189,8 @@ def test_what_the_allowance_does_not_suffice_for_is_audited_by_the_next_syncs(mo
         behind = life.row()["complete_until"]
         for _ in range(200):
             life.pass_and_sync(HOUR, page_size="100")
-            assert (
-                sum("occurredBefore" in request.query for request in life.sim.requests) <= 16
-            )  # one walk, and what differs
+            # one walk, and what differs
+            assert sum("occurredBefore" in request.query for request in life.sim.requests) <= 16
         assert life.delivered.ids() == truth(history) and to_ms(
             life.row()["complete_until"]
         ) > to_ms(behind)
@@ -202,10 +202,11 @@ def test_what_half_a_spent_quota_leaves_is_in_the_log_and_after_a_week_a_warning
     ) as life:
         left = []
         for _ in range(20):
+            # others were first
             life.sim.rate_limit.day, life.sim.rate_limit.today = (
                 (life.now + DAY) // DAY,
                 600,
-            )  # others were first
+            )
             life.pass_and_sync(DAY)
             left.append(
                 any(
@@ -214,9 +215,8 @@ def test_what_half_a_spent_quota_leaves_is_in_the_log_and_after_a_week_a_warning
                 )
             )
             warned = [text for text in life.delivered.warnings if "more than a week behind" in text]
-            assert bool(warned) == (
-                life.now >= BASE + 10 * DAY
-            )  # its first second look was due on the second day
+            # its first second look was due on the second day
+            assert bool(warned) == (life.now >= BASE + 10 * DAY)
             life.delivered.log.clear()
     assert (
         left == [False, *[True] * 19]

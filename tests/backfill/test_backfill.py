@@ -36,10 +36,11 @@ from tests.support import Delivered, configuration, sync_into
 pytestmark = pytest.mark.long
 
 TYPE, SIGNUP = "e_visited_page", "pe1_signup"
+# the configured start, and when the backfill runs
 FROM, NOW = (
     "2026-03-01T05:30:00Z",
     "2026-03-20T06:30:00Z",
-)  # the configured start, and when the backfill runs
+)
 END = "2026-03-20T00:00:00.000Z"  # where it ends
 WORKERS = 3
 ROOT = Path(__file__).parents[2]

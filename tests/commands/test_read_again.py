@@ -114,9 +114,8 @@ def test_what_fivetrans_api_answers_becomes_the_body_that_it_takes(synced, tmp_p
     file.write_text(json.dumps({"code": "Success", "data": {"state": synced[1].state}}))
     assert main(["read-again", TYPE, "--state", str(file)]) == 0
     assert json.loads(file.read_text()) == {"state": read_again(synced[1].state, TYPE)}
-    assert (
-        main(["read-again", OTHER, "--state", str(file)]) == 0
-    )  # and that body can be changed once more
+    # and that body can be changed once more
+    assert main(["read-again", OTHER, "--state", str(file)]) == 0
     assert set(json.loads(file.read_text())["state"]["event_types"][OTHER]) >= {
         "again_from",
         "again_to",

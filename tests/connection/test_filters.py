@@ -207,9 +207,8 @@ def test_a_kill_while_the_history_is_read_again_resumes_that_and_does_not_start_
         assert not destination.sync(sim, fuse=fuse, table_layout="single", **given)
         assert destination.sync(sim, table_layout="single", **given)
         assert single(destination) == set(sent(sim))
-        assert (
-            len(destination.upserts) - before <= 600 + 40 + 4 * 20
-        )  # 600 events, what a kill may repeat
+        # 600 events, what a kill may repeat
+        assert len(destination.upserts) - before <= 600 + 40 + 4 * 20
     assert (
         sum("read again" in warning for warning in destination.warnings) <= 1
         and not destination.warnings[1:]

@@ -79,9 +79,8 @@ def test_a_new_type_joins_by_itself_and_is_read_from_the_start_date():
         sim.histories[LOGIN] = generated(40, event_type=LOGIN)
         begin = len(sim.requests)
         sync_into(delivered, sim, event_types="*")
-        assert (
-            delivered.ids(LOGIN) == truth(sim, LOGIN) and asked(sim, begin)[0] == LOGIN
-        )  # never finished, so first
+        # never finished, so first
+        assert delivered.ids(LOGIN) == truth(sim, LOGIN) and asked(sim, begin)[0] == LOGIN
         (first,) = [
             request for request in sim.requests[begin:] if request.query.get("eventType") == [LOGIN]
         ]

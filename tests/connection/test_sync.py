@@ -349,9 +349,8 @@ def test_an_error_says_that_what_arrived_is_saved_if_anything_did(fails, arrived
 
 
 def test_malformed_events_are_one_warning_a_kind_with_their_number(simulated):
-    history = generated(
-        800, shape="uniform", malformed_every=20
-    )  # 40 of them, of four kinds in turn
+    # 40 of them, of four kinds in turn
+    history = generated(800, shape="uniform", malformed_every=20)
     delivered = sync_into(Delivered(), simulated(history), page_size="50")
     good = {history.event(i)["id"] for i in range(800) if i % 20 != 19}
     assert delivered.ids() == good

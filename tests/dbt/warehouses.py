@@ -146,10 +146,11 @@ def postgres(folder):
     programs = _postgres_programs()
     if programs is None or shutil.which("psql") is None:
         pytest.skip(NO_POSTGRES)
+    # paths of sockets must be short
     place, log = (
         Path(tempfile.mkdtemp(prefix="pg-")),
         folder / "postgres.log",
-    )  # paths of sockets must be short
+    )
     as_owner = []
     if os.getuid() == 0:  # PostgreSQL refuses to run as root
         shutil.chown(place, "postgres")

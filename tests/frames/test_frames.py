@@ -158,9 +158,8 @@ def test_ten_times_the_range_takes_the_same_memory(account):
         )
         rows, peaks[name] = map(int, done.stdout.split())
         assert rows == number
-    assert (
-        peaks["many"] - peaks["few"] < 40_000
-    )  # kB, of which chance takes half; the rows would be 1 GB
+    # kB, of which chance takes half; the rows would be 1 GB
+    assert peaks["many"] - peaks["few"] < 40_000
 
 
 def test_a_batch_has_a_timestamp_and_text():

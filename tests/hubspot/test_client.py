@@ -298,9 +298,8 @@ def test_a_netrc_entry_does_not_replace_the_token(loopback, monkeypatch, tmp_pat
         )
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
-    monkeypatch.setattr(
-        module, "is_loopback", lambda host: loopback
-    )  # for other hosts, the environment counts
+    # for other hosts, the environment counts
+    monkeypatch.setattr(module, "is_loopback", lambda host: loopback)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with served() as sim, client_of(sim) as client:
         client.page(QUERY)

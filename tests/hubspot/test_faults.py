@@ -259,9 +259,8 @@ def test_a_type_removed_and_added_again_resumes_at_its_cursor():
 
 
 def test_exactly_the_events_that_cannot_be_rows_are_rejected_and_identical_ones_kept_once():
-    history = generated(
-        800, malformed_every=10
-    )  # 80, 20 of each kind; those that are not objects are all alike
+    # 80, 20 of each kind; those that are not objects are all alike
+    history = generated(800, malformed_every=10)
     with served(history) as sim:
         delivered = Delivered()
         for _ in range(2):

@@ -92,9 +92,8 @@ def test_an_outage_ends_in_an_error_with_its_start_its_attempts_and_hubspots_wor
         raised, text = error_of(sim, clock, max_outage=minutes * 60_000)
     assert raised is Unavailable and f"attempts: {len(sim.requests)}" in text
     assert "HubSpot answered 500: internal error" in text and "max_outage_minutes" in text
-    assert (
-        abs(to_ms(re.search(r"since (\S+Z)", text)[1]) - T0) <= 1000
-    )  # a Date header has whole seconds
+    # a Date header has whole seconds
+    assert abs(to_ms(re.search(r"since (\S+Z)", text)[1]) - T0) <= 1000
     assert minutes * 60 - 30 <= sum(clock.waits) <= minutes * 60
 
 

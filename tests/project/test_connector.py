@@ -334,9 +334,8 @@ def make(project, target):
 
 
 def test_fivetran_package_holds_all_that_it_needs_and_nothing_else(with_secrets, tmp_path):
-    fivetran(
-        with_secrets, "package", "--force"
-    )  # without the check of requirements.txt, which debug has made
+    # without the check of requirements.txt, which debug has made
+    fivetran(with_secrets, "package", "--force")
     (package,) = (with_secrets / "files").glob("*.zip")
     assert_complete(unpacked(package, tmp_path / "elsewhere"), tmp_path)
 

@@ -60,9 +60,8 @@ def test_only_token_and_salt_are_passwords():
 @pytest.mark.parametrize("name", FIELDS)
 def test_each_help_text_states_the_default(name):
     field, default = FIELDS[name], KEYS[name].default
-    assert (
-        field.label and field.description and not field.toggle
-    )  # a switch has no third state, blank
+    # a switch has no third state, blank
+    assert field.label and field.description and not field.toggle
     assert (
         f"Default: {default}" in field.description
         if default
@@ -112,9 +111,8 @@ def answers(sim, **given):
 
 
 def test_the_packaged_form_can_be_filled_in_and_tested(staged, tmp_path):
-    fivetran(
-        staged, "package", "--force"
-    )  # skips the check of requirements.txt, which test_connector.py covers
+    # skips the check of requirements.txt, which test_connector.py covers
+    fivetran(staged, "package", "--force")
     (package,) = (staged / "files").glob("*.zip")
     folder = tmp_path / "packaged"
     with zipfile.ZipFile(package) as archive:

@@ -90,9 +90,8 @@ def into_files(folder, keys, step):
         half = len(waiting) // 2
         for half_of_them in (waiting[:half], waiting[half:]):
             next_step()
-            os.write(
-                rows, "".join(f"\n{row}\n" for row in half_of_them).encode()
-            )  # a line that a kill cuts short does not count
+            # a line that a kill cuts short does not count
+            os.write(rows, "".join(f"\n{row}\n" for row in half_of_them).encode())
         waiting.clear()
         next_step()
         state.with_suffix(".new").write_text(json.dumps(new))
@@ -150,9 +149,8 @@ class Chaos:
     seen: set = field(default_factory=set)
     read: int = 0  # bytes of `asked` so far
     kills: int = 0
-    rework: list = field(
-        default_factory=list
-    )  # upserts of each sync that repeat one of an earlier sync
+    # upserts of each sync that repeat one of an earlier sync
+    rework: list = field(default_factory=list)
 
     def sync(self, **life):
         """Runs one sync for as long as it lives. Returns how it ended."""

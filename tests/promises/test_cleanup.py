@@ -115,9 +115,8 @@ def test_a_destination_that_fails_leaves_nothing(served, operation, error):
     def fail(*_):
         raise error
 
-    served.histories[TYPE] = generated(
-        2_000, malformed_every=300
-    )  # so that there is something to warn of
+    # so that there is something to warn of
+    served.histories[TYPE] = generated(2_000, malformed_every=300)
     sink = Delivered().sink()._replace(**{operation: fail})
     with pytest.raises(error):
         sync(read_settings(configuration(served, **KEYS)), {}, sink)

@@ -13,10 +13,11 @@ from tests.support import START
 
 pytestmark = pytest.mark.long
 
+# the first fill what a sync remembers; chance adds up to 15 MB to a peak
 FEW, MANY = (
     200_000,
     2_000_000,
-)  # the first fill what a sync remembers; chance adds up to 15 MB to a peak
+)
 COUNTS = {"few": FEW, "million": 1_000_000, "many": MANY}
 SYNC = """
 import json, resource, sys

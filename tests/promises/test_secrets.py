@@ -196,9 +196,8 @@ class TLS(socketserver.TCPServer):
 @pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
 @pytest.mark.parametrize("loopback", [True, False])
 def test_tls_verification_cannot_be_switched_off(tmp_path, monkeypatch, loopback):
-    monkeypatch.setattr(
-        client, "is_loopback", lambda host: loopback
-    )  # for other hosts, the environment counts
+    # for other hosts, the environment counts
+    monkeypatch.setattr(client, "is_loopback", lambda host: loopback)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name in (
         "PYTHONHTTPSVERIFY",

@@ -99,9 +99,8 @@ class World:
     occurrences: tuple[Occurrence, ...]
     syncs: tuple[Sync, ...] = (Sync(),)
     behaviour: Mapping[str, Any] = field(default_factory=dict)  # fields of Behaviour
-    faults: Mapping[int, str] = field(
-        default_factory=dict
-    )  # by the number of the request in its sync
+    # by the number of the request in its sync
+    faults: Mapping[int, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)  # settings of all syncs
     local: int = 0  # ms that this machine's clock is ahead
     tick: int = 0  # ms that pass with each request
@@ -172,9 +171,8 @@ def can_complete(world: World) -> bool:
     if min(expires) < 10 * concurrency:
         return False
     fullest, size = fullest_moment(world), min(world.size(sync) for sync in world.syncs)
-    if (
-        behaviour.open_end and fullest >= size
-    ):  # the end after a full page and a false end look the same
+    # the end after a full page and a false end look the same
+    if behaviour.open_end and fullest >= size:
         return False
     every = min(number or 10**9 for number in (behaviour.refuse_every, behaviour.ends_every))
     if every < 10**9 and (concurrency > 1 or every < fullest // size + 4):
@@ -336,9 +334,8 @@ class Connection:
             self.world.bound(sync, events),
             time.monotonic() + SECONDS,
         )
-        self.sim._numbers = count(
-            1
-        )  # faults go by the number of the request: the same in each sync
+        # faults go by the number of the request: the same in each sync
+        self.sim._numbers = count(1)
         self.sim._connections = count(1)
         self.sim.requests.clear()
         self.sim.emptied.clear()
@@ -459,11 +456,12 @@ def as_row(sent):
 
 # Any world
 
+# on the last page; on others they would hide what follows
 ENDS = (
     "paging_null",
     "paging_object",
     "next_null",
-)  # on the last page; on others they would hide what follows
+)
 UNREADABLE = ("paging_list", "paging_text", "paging_number", "next_list", "next_object", "after_null", "after_empty", "link_only",
               "paging_extra")  # fmt: skip
 TRANSIENT = ("500", "503", "reset", "cut", "cut_clean", "html", "empty", "no_results", "results_null", "duplicate", "unordered",
@@ -501,9 +499,8 @@ def behaviours(draw):
     behaviour = draw(st.one_of(st.fixed_dictionaries(PLAUSIBLE), st.fixed_dictionaries(WILD)))
     behaviour = {name: value for name, value in behaviour.items() if value is not None}
     if "ends_every" in behaviour or {"ends_once", "empty_page_every"} <= set(behaviour):
-        behaviour.pop(
-            "max_limit", None
-        )  # if pages are smaller than asked for, a false end and an open one look the same
+        # if pages are smaller than asked for, a false end and an open one look the same
+        behaviour.pop("max_limit", None)
     return {
         **behaviour,
         "limit_policy": "clamp",

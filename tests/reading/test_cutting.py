@@ -85,9 +85,8 @@ def test_years_without_events_cost_few_requests_in_any_order(order, years):
 @pytest.mark.parametrize("order", ["ascending", "shuffled"])
 def test_prefetch_is_bounded_in_bytes(monkeypatch, order, concurrency):
     pages = 40
-    monkeypatch.setattr(
-        reader_module, "READ_AHEAD", pages * 1001
-    )  # a page of ten events has 1001 bytes
+    # a page of ten events has 1001 bytes
+    monkeypatch.setattr(reader_module, "READ_AHEAD", pages * 1001)
     hubspot, emitted = FakeHubSpot(range(BASE, BASE + 4000 * SECOND, SECOND), 10, (order,)), 0
     with reader_of(hubspot, concurrency, now=BASE + 4000 * SECOND) as reader:
         for page in reader.pages((BASE, None)):

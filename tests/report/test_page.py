@@ -173,9 +173,8 @@ def test_impossible_dates_are_counted_and_not_drawn(tmp_path: Path) -> None:
             ("none", None, "2026-01-01 01:00:00Z"), ("bad", "yesterday", "2026-01-01 01:00:00Z"),
             ("older than Python", "4000-01-01T00:00:00Z (BC)", "2026-01-01 01:00:00Z"),
         ])  # fmt: skip
-        con.execute(
-            "ALTER TABLE tester.e_a ALTER occurred_at SET DATA TYPE VARCHAR"
-        )  # as where inference gave up
+        # as where inference gave up
+        con.execute("ALTER TABLE tester.e_a ALTER occurred_at SET DATA TYPE VARCHAR")
         add_events(
             con, "e_dated_2035_only", [("future", "9998-01-01T00:00:00Z", "2026-01-01 01:00:00Z")]
         )

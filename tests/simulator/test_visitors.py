@@ -20,9 +20,8 @@ def test_a_few_successive_visits_belong_to_one_visitor():
     everyone = visitors(generated(6_000))
     runs = Counter(len([*run]) for _, run in groupby(everyone))
     assert {1, 2, 3, 4, 5, 6, 7} <= runs.keys() and runs.total() in range(1_300, 1_700)
-    assert (
-        sum(runs[length] for length in runs if length > 7) < 30
-    )  # two sessions of one visitor in a row
+    # two sessions of one visitor in a row
+    assert sum(runs[length] for length in runs if length > 7) < 30
     assert len(set(everyone)) > 250 and max(Counter(everyone).values()) < 100
 
 

@@ -43,9 +43,8 @@ def test_text_that_looks_like_numbers_stays_text_if_it_is_declared(project):
         run(project, configuration(sim, string_columns="hs_version, zip, flag, geo_code"))
     found = rows(project, "hs_version, zip, flag, geo_code, object_id")
     assert set(found) == {("1.10", "00420", "T", "-07", "007")}
-    assert (
-        kinds(project)["free"] == "DOUBLE"
-    )  # undeclared: the test would prove nothing if it were text
+    # undeclared: the test would prove nothing if it were text
+    assert kinds(project)["free"] == "DOUBLE"
     assert kinds(project)["hs_page_id"] == "VARCHAR"  # the given list takes nothing away
 
 
