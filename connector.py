@@ -29,9 +29,7 @@ if hasattr(sys, "set_int_max_str_digits"):  # from Python 3.10.7 on
 
 
 class Declared(NamedTuple):
-    """What schema() last saw, declared and read: the types of columns by table, and HubSpot's
-    definitions, if it gave any.
-    """
+    """What schema() last saw, declared (types of columns, by table) and read of HubSpot."""
 
     configuration: dict[str, str]
     tables: dict[str, dict[str, Any]]
@@ -44,9 +42,7 @@ _declared: Declared | None = None
 
 
 def schema(configuration: dict) -> list:
-    """The tables of the event types, of rejected events, and of syncs. Errors are left to update(),
-    which can report them.
-    """
+    """Every table. Errors are left to update(), which can report them."""
     global _declared
     definitions: list[Definitions] = []
     tables = declare_tables(configuration, definitions.append)
