@@ -211,6 +211,7 @@ class Reader:
         running, position = sum(task.job is not None for task in self._queue), 0
         while (
             position < len(self._queue)
+            and self._queue[position].error is None  # what follows an error is not released
             and running < self._workers
             and (self._is_next(position) or self._has_room())
         ):
