@@ -18,7 +18,7 @@ from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import PROPERTIES
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
-from pipeline.reading.window import PageRequest
+from pipeline.reading.window import COUNTED, PageRequest
 from pipeline.stages import keep_type, reject_malformed, unwrap_results
 
 # Pages of events that one walk counts: as many as a reader reads uncut without a doubt. At a little
@@ -98,7 +98,7 @@ def events_of(event_type: str, pages: Iterable[dict[str, Any]]) -> Iterator[dict
     """The events of pages that a sync delivers, without those that it rejects, and without pages
     that are read once more in their turn.
     """
-    in_turn = (page for page in pages if page.get("counted", True))
+    in_turn = (page for page in pages if page.get(COUNTED, True))
     return pipe(in_turn, unwrap_results, reject_malformed(_ignore), keep_type(event_type, _ignore))  # type: ignore[no-any-return]
 
 
