@@ -16,6 +16,7 @@ from pipeline.connection.run import Run
 from pipeline.connection.state import Progress
 from pipeline.connection.warnings import About
 from pipeline.errors import HubSpotError, Refused
+from pipeline.hubspot.retry import Patience
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
 from pipeline.tables.sync_run import Findings, Tally
@@ -35,6 +36,7 @@ class EventType:
         self.progress = progress or self._no_progress()
         self.tally = Tally(self.progress.occurred)
         self.is_reached = False  # whether the tally is this sync's
+        self._patience = Patience(yields=True)
         self._opened: tuple[Span, Reader, float] | None = None  # before its turn
 
     # What a sync does with it
@@ -58,12 +60,13 @@ class EventType:
             self._opened = None
             reader.__exit__()
 
-    def sync(self) -> None:
+    def sync(self, is_last_chance: bool = True) -> None:
         """Delivers any gap left by an earlier start date, everything after the cursor, then what a
-        person has asked for again.
+        person has asked for again. If this is not its last chance in this sync, it yields to others
+        when HubSpot fails at it alone.
         """
-        looked, tally = self.tally, self.begin()
-        tally.events, tally.found = looked.events, looked.found  # at what the last sync owed
+        self._patience.yields = not is_last_chance
+        tally = self.begin()
         outcome = "failed"
         try:
             self._sync_gap()
@@ -72,6 +75,7 @@ class EventType:
             outcome = "complete"
         except HubSpotError as error:
             outcome = "refused" if isinstance(error, Refused) else "failed"
+            self._patience = Patience(since=time.monotonic())  # its outage has begun
             tally.error = str(error)
             raise
         finally:
@@ -86,8 +90,10 @@ class EventType:
             )
 
     def begin(self) -> Tally:
-        """Begins its tally."""
-        self.tally, self.is_reached = Tally(self.progress.occurred), True
+        """Begins its tally, or goes on with it."""
+        if not self.is_reached:
+            self.tally, self.is_reached = Tally(self.progress.occurred), True
+        self.tally.started, self.tally.error = time.monotonic(), None
         return self.tally
 
     def skip(self, why: str | None) -> None:
@@ -208,7 +214,9 @@ class EventType:
         settings, clock = run.settings, run.client.clock
         lookback = max(settings.lookback, MINUTE)
         return Reader(
-            partial(fetch_page, run.client, query_for(settings, self.name)),
+            partial(
+                fetch_page, run.client, query_for(settings, self.name), patience=self._patience
+            ),
             clock.later,
             settings.concurrency,
             settings.start,
