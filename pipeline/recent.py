@@ -3,6 +3,8 @@
 from collections import deque
 from collections.abc import Hashable
 
+# Two of the largest pages: what HubSpot's API repeats is on the same page, or the next.
+RECENT_IDS = 20_000
 _NEVER = object()
 
 

@@ -32,8 +32,8 @@ Advice = dict[str, tuple[Any, str]]  # by key: what to set, and why
 
 
 def requests_for(sample: Sample, page_size: int) -> float:
-    """The requests that a first sync makes for a history, its looks at silence included. A large one
-    is modelled by fewer events and smaller pages.
+    """The requests that a first sync makes for a history, its looks at silence included. A large
+    one is modelled by fewer events and smaller pages.
     """
     history = sample.history()
     total = max(1.0, sum(weight for _, weight in history))
@@ -111,7 +111,7 @@ def a_day(rates: Iterable[float], settings: Settings) -> dict[str, Any]:
     syncs = sum(SYNCS * (math.floor(each * 1.04) + 1) for each in pages)
     ages = [2**n for n in range(settings.audit_days.bit_length())]
     looks = len(ages) * sum(math.ceil(rate / settings.page_size * PAGES_OF_LOOKS) for rate in rates)
-    billed = sum(rates) + SYNCS * settings.sync_metrics
+    billed = sum(rates) + SYNCS  # a row of sync_run each
     late = sum(_late_rows(rate, age, settings) for rate in rates for age in ages)
     return {
         "rows": round(sum(rates) * (hours - 1) + billed),
@@ -124,9 +124,9 @@ def a_day(rates: Iterable[float], settings: Settings) -> dict[str, Any]:
 
 
 def _late_rows(events: float, age: int, settings: Settings) -> float:
-    """The rows billed for the looks at a day's events at one age (days) if one in a thousand is late,
-    by an hour to 180 days (log-uniform): a late event, or with three all of their bucket. A row of
-    the same month is not billed again.
+    """The rows billed for the looks at a day's events at one age (days) if one in a thousand is
+    late, by an hour to 180 days (log-uniform): a late event, or with three all of their bucket. A
+    row of the same month is not billed again.
     """
     cells = DAY / width(0, age * DAY, settings.audit_days)
     buckets = MOST_BUCKETS if events / cells >= FULL else BUCKETS

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.config.keys import KEYS, LAYOUTS, REQUIRED, SECRETS
+from pipeline.config.keys import GONE, KEYS, LAYOUTS, REQUIRED, SECRETS
 from pipeline.errors import SettingsError
 from pipeline.names.destination import destination_name
 from pipeline.names.patterns import matcher, nearest, star_pattern
@@ -32,10 +32,8 @@ class Settings:
     hash_salt: str = field(repr=False)
     rename_columns: tuple[tuple[str, str], ...]
     string_columns: tuple[str, ...]
-    sync_metrics: bool
     page_size: int
     checkpoint_interval: int
-    dedupe_window: int
     lookback: int
     audit_days: int
     max_outage: int
@@ -137,11 +135,22 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
                     and is_meant(name)
                     and not is_meant(old.replace("*", found[1]) if "*" in old else old)
                 ):
-                    yield (
-                        f"{key}: {new} is a name that rename_columns gives; use the name before "
-                        f"that, {old}"
-                    )
+                    yield f"{key}: {old} is renamed to {new}; write {old}"
                     break
+
+
+def gone_keys(configuration: Mapping[str, Any]) -> list[str]:
+    """A sentence for each key of release 1.0.0 that is set and does nothing any more.
+
+    >>> gone_keys({"dedupe_window": "", "sync_metrics": "false"})[0][:76]
+    'sync_metrics does nothing any more: the table sync_run is always written. Cu'
+    """
+    return [
+        f"{name} does nothing any more: {instead}. Cure: delete the key, or set it to '' where it "
+        "is deployed."
+        for name, instead in GONE.items()
+        if configuration.get(name)
+    ]
 
 
 def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
@@ -169,7 +178,7 @@ def _misspelled_keys(configuration: Mapping[str, Any]) -> Iterator[str]:
 def _unknown(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """Yields each unknown key as it may be shown, and the known key nearest to it."""
     for name in map(str, configuration):
-        if name not in KEYS:
+        if name not in KEYS and name not in GONE:
             shown = "(not shown)" if _holds_token(configuration, name) else _shortened(name, 60)
             yield shown, next(iter(nearest(name.lower()[:60], KEYS)), None)
 

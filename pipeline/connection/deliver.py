@@ -18,12 +18,13 @@ from pipeline.connection.reporting import (
     throttle,
 )
 from pipeline.connection.run import Run
-from pipeline.connection.warnings import About
+from pipeline.connection.warnings import Topic
 from pipeline.errors import SettingsError
 from pipeline.hubspot.events_api import EVENTS
 from pipeline.names.tables import REJECTED_EVENT
 from pipeline.reading.reader import Reader
 from pipeline.reading.window import COUNTED
+from pipeline.recent import RECENT_IDS
 from pipeline.stages import (
     checkpoint_every,
     dedupe_by_id,
@@ -76,7 +77,7 @@ def deliver(delivery: "Delivery") -> None:
         rename_columns(settings.rename_columns),
         partial(serialize_lists, spell=spell_number(types)),
         fit_types(types),
-        dedupe_by_id(settings.dedupe_window),
+        dedupe_by_id(RECENT_IDS),
         emit_upserts(delivery.upsert),
         checkpoint_every(settings.checkpoint_interval, delivery.save),
     )
@@ -114,9 +115,10 @@ class Delivery:
     records the last position, however the stream ends.
 
     `advance` gets the reader's watermark (ms) after each page, before each save, and at the end: by
-    then, everything of the range before it is delivered. `observe` gets each event that is delivered
-    in its turn, and `keep` is called before a save. `since`: where the interrupted sync had started
-    (ms) that this one resumes. `wanted`: of a range that is read again, which events are delivered.
+    then, everything of the range before it is delivered. `observe` gets each event that is
+    delivered in its turn, and `keep` is called before a save. `since`: where the interrupted sync
+    had started (ms) that this one resumes. `wanted`: of a range that is read again, which events
+    are delivered.
     """
 
     def __init__(
@@ -170,7 +172,7 @@ class Delivery:
                 f"{self.name}: events out of the time range asked for: {number}. "
                 "They are delivered."
             )
-            self.run.warnings.add(About.ORDER, sentence)
+            self.run.warnings.add(Topic.ORDER, sentence)
 
     def count_page(self, page: dict[str, Any]) -> None:
         if self._is_first and page[EVENTS]:

@@ -10,7 +10,7 @@ from pipeline.config.connect import Definitions, definitions_of
 from pipeline.config.settings import Settings
 from pipeline.connection.event_types import EventTypes
 from pipeline.connection.refusals import DAILY, MAX_NAMES
-from pipeline.connection.warnings import About
+from pipeline.connection.warnings import Topic
 from pipeline.errors import Forbidden, HubSpotError
 from pipeline.hubspot.definitions_api import SCOPE
 from pipeline.hubspot.events_api import FIELDS
@@ -49,7 +49,7 @@ def deliver_dictionary(
         if known.error:
             run.sink.log(_not_read(known.error))
         if sensitive:
-            run.warnings.add(About.SENSITIVE, _warning(sensitive))
+            run.warnings.add(Topic.SENSITIVE, _warning(sensitive))
         for row in rows:
             run.sink.upsert(EVENT_PROPERTY, row)
     read = {"read_at": to_text(now)} if known.is_an_answer else {}

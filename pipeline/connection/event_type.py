@@ -14,7 +14,7 @@ from pipeline.connection.deliver import Delivery, deliver
 from pipeline.connection.reporting import format_duration, format_rows
 from pipeline.connection.run import Run
 from pipeline.connection.state import Progress
-from pipeline.connection.warnings import About
+from pipeline.connection.warnings import Topic
 from pipeline.errors import HubSpotError, Refused
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
@@ -212,7 +212,7 @@ class EventType:
             clock.later,
             settings.concurrency,
             settings.start,
-            warn=partial(run.warnings.add, About.ORDER),
+            warn=partial(run.warnings.add, Topic.ORDER),
             settled=lambda: clock.earlier(began) - lookback,
             pool=run.pool,
         )

@@ -14,7 +14,7 @@ from pipeline.connection.event_type import EventType
 from pipeline.connection.event_types import EventTypes
 from pipeline.connection.run import Run
 from pipeline.connection.sink import Sink
-from pipeline.connection.warnings import About, Warnings
+from pipeline.connection.warnings import Topic, Warnings
 from pipeline.errors import HubSpotError
 from pipeline.hubspot.client import Client
 from pipeline.hubspot.events_api import LIMIT, within
@@ -43,8 +43,8 @@ def site_of(
         diary,
         budget,
         sink.log,
-        partial(warnings.add, About.FAILED),
-        partial(warnings.add, About.LATE),
+        partial(warnings.add, Topic.FAILED),
+        partial(warnings.add, Topic.LATE),
         partial(sink.upsert, AUDITED_RANGE),
         save,
         sizes,

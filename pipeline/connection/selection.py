@@ -11,7 +11,7 @@ from pipeline.config.event_types import (
     unknown_event_type_message,
 )
 from pipeline.connection.event_types import EventTypes
-from pipeline.connection.warnings import About
+from pipeline.connection.warnings import Topic
 from pipeline.errors import HubSpotError, Refused, Unavailable
 from pipeline.names.destination import destination_name
 from pipeline.timestamps import to_text
@@ -51,10 +51,10 @@ def select_event_types(
     selected = selected_types(types, list_event_types)
     for pattern in selected.unmatched:
         types.run.warnings.add(
-            About.PATTERNS, f"event_types: {pattern} matches no event type of this account."
+            Topic.PATTERNS, f"event_types: {pattern} matches no event type of this account."
         )
     if not selected.names and not selected.unknown:
-        types.run.warnings.add(About.PATTERNS, f"{NONE_SELECTED} Nothing is synced.")
+        types.run.warnings.add(Topic.PATTERNS, f"{NONE_SELECTED} Nothing is synced.")
     undeclared = [
         name
         for name in selected.names
@@ -71,7 +71,7 @@ def select_event_types(
             "Event types that were not known when the tables were declared are first "
             f"synced by the next sync: {names}."
         )
-        types.run.warnings.add(About.CHANGED, sentence)
+        types.run.warnings.add(Topic.CHANGED, sentence)
     mistakes = [
         mistake
         for name in selected.unknown
@@ -94,7 +94,7 @@ def selected_types(types: EventTypes, list_event_types: ListEventTypes) -> Selec
         if not selected.names:
             raise
         types.run.warnings.add(
-            About.FAILED,
+            Topic.FAILED,
             (
                 "event_types: HubSpot does not list its event types, so patterns select none: "
                 f"{refused}"
@@ -117,7 +117,7 @@ def handle_unknown(
             f"{event_type}: HubSpot no longer knows this event type. Its rows and its "
             "cursor are kept."
         )
-        types.run.warnings.add(About.FAILED, sentence)
+        types.run.warnings.add(Topic.FAILED, sentence)
         return None
     types[event_type].forget()
     return f"{unknown_event_type_message(event_type, list_event_types())} {error or ''}".strip()
@@ -138,7 +138,7 @@ def one_per_table(types: EventTypes, names: list[str]) -> list[str]:
         owner = owners.setdefault(destination_name(tables[name]), name)
         if owner != name:
             types.run.warnings.add(
-                About.FAILED,
+                Topic.FAILED,
                 f"{name} is not synced: at the destination it and {owner} are one table, and rows "
                 "would overwrite each other. "
                 f"Cure: table_layout = single, or a separate connection for {name}.",
@@ -150,7 +150,7 @@ def one_per_table(types: EventTypes, names: list[str]) -> list[str]:
             "Event types whose names the destination may change have tables of other "
             f"names: {', '.join(renamed)}."
         )
-        types.run.warnings.add(About.CHANGED, sentence)
+        types.run.warnings.add(Topic.CHANGED, sentence)
     return [name for name in names if name in owners.values()]
 
 
@@ -168,7 +168,7 @@ def restart_changed(types: EventTypes, names: Collection[str]) -> None:
         )
         named = ", ".join(changed[:10]) + " and others" * (len(changed) > 10)
         types.run.warnings.add(
-            About.HISTORY,
+            Topic.HISTORY,
             f"The layout or filters have changed (from {was} to {is_now}): the history of {named} "
             f"is read again from {to_text(types.run.settings.start)}. Existing rows stay.",
         )

@@ -36,7 +36,7 @@ from pipeline.connection.text_patterns import (
     only_by_pattern,
     stop_first_sync,
 )
-from pipeline.connection.warnings import About, Warnings, future_start
+from pipeline.connection.warnings import Topic, Warnings, future_start
 from pipeline.errors import (
     ConnectorError,
     HubSpotError,
@@ -85,7 +85,7 @@ def sync(
         types, own_row = assemble(settings, current, sink, client, pool, columns, columns_of)
         add = types.run.warnings.add
         if origin:
-            add(About.ACCOUNT, origin)
+            add(Topic.ACCOUNT, origin)
         own_row.begin()
         try:
             sync_event_types(types, asked_once(client.event_types), declared, definitions)
@@ -156,7 +156,6 @@ def assemble(
     )
     types = EventTypes(run, state)
     own_row = SyncRun(
-        settings.sync_metrics,
         left_row(state),
         partial(sink.upsert, SYNC_RUN),
         types.tallies,
@@ -185,7 +184,7 @@ def sync_event_types(
     run = types.run
     names, mistakes = select_event_types(types, list_event_types, declared)
     if warning := other_portals(types.known, names):
-        run.warnings.add(About.ACCOUNT, warning)
+        run.warnings.add(Topic.ACCOUNT, warning)
     restart_changed(types, names)
     deliver_dictionary(types, names, definitions)
     asked = run.refusals.to_ask(names, run.client.clock.now())
@@ -255,7 +254,7 @@ def report_failure(
         run.refusals.add(event_type, error)
         run.sink.log(sentence)
     elif not is_only_one:
-        run.warnings.add(About.FAILED, sentence)
+        run.warnings.add(Topic.FAILED, sentence)
 
 
 def what_failed(types: EventTypes, failures: Mapping[str, HubSpotError]) -> list[str]:
@@ -337,33 +336,33 @@ def add_final_warnings(types: EventTypes, columns: Collection[str]) -> None:
     run = types.run
     settings, client, warnings = run.settings, run.client, run.warnings
     if refused := run.refusals.warning(types.known):
-        warnings.add(About.REFUSED, f"{refused}\n{run.refusals.next_request()}")
+        warnings.add(Topic.REFUSED, f"{refused}\n{run.refusals.next_request()}")
     rejected = sum((tally.rejected for tally in types.tallies().values()), start=Counter[str]())
     for reason, times in rejected.most_common():
         warnings.add(
-            About.REJECTED,
+            Topic.REJECTED,
             f"Events rejected ({reason}): {times}. They are kept in the table {REJECTED_EVENT}.",
         )
     if replaced := client.counts()["replaced"]:
         warnings.add(
-            About.REJECTED, f"Values that cannot be represented and were replaced: {replaced}."
+            Topic.REJECTED, f"Values that cannot be represented and were replaced: {replaced}."
         )
     for sentence in unmatched(settings, columns):
-        warnings.add(About.CONFIGURATION, sentence)
+        warnings.add(Topic.CONFIGURATION, sentence)
     if names := instead_of_patterns(settings, only_by_pattern(run, columns, run.declared)):
-        warnings.add(About.CONFIGURATION, names)
+        warnings.add(Topic.CONFIGURATION, names)
     if settings.start > client.clock.now():
-        warnings.add(About.CONFIGURATION, future_start(settings.start))
+        warnings.add(Topic.CONFIGURATION, future_start(settings.start))
     if abs(difference := client.clock.difference()) > MAX_CLOCK_DIFFERENCE:
         warnings.add(
-            About.CLOCK,
+            Topic.CLOCK,
             "HubSpot's clock and this machine's differ by "
             f"{format_duration(abs(difference) / 1000)}: the earlier one counts for "
             "the look-back, so more than necessary is read again. Cure: set this machine's clock.",
         )
     if client.rate_limit.daily_quota_nearly_spent():
         warnings.add(
-            About.QUOTA,
+            Topic.QUOTA,
             (
                 "Less than a tenth of the account's daily quota of requests is left. Cure: sync "
                 "less "

@@ -9,11 +9,11 @@ from pipeline.fingerprints import MODULUS, Sum
 from pipeline.hubspot.client import Page
 from pipeline.reading.whole import Inconclusive, is_doubtful, is_plain
 from pipeline.reading.window import Fetch, PageRequest, Places, Window, WindowPage, part_of
+from pipeline.recent import RECENT_IDS
 
 MAX_OUTSIDE = 2  # pages of events outside the bounds, with none of the window's own between them
 # pages in a row without a new event; one that holds events, all of them known, counts twice
 MAX_STALE = 6
-RECENT_IDS = 20_000  # remembered at least: no circle of fewer events is walked for long
 
 
 class Walk:
@@ -44,7 +44,9 @@ class Walk:
         self._stale = 0
 
     def seen(self) -> Places:
-        """The events it has read, the latest RECENT_IDS at least."""
+        """The events it has read, the latest RECENT_IDS at least: no smaller circle is walked for
+        long.
+        """
         return self._older | self._recent
 
     def pages(self, fetch: Fetch, stop: threading.Event) -> Iterator[WindowPage]:

@@ -89,7 +89,7 @@ def build_tables(
         EVENT_PROPERTY_SCHEMA,
         REJECTED_EVENT_SCHEMA,
         AUDITED_RANGE_SCHEMA,
-        *([SYNC_RUN_SCHEMA] if settings.sync_metrics else []),
+        SYNC_RUN_SCHEMA,
     ]
 
 

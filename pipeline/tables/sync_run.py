@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.names.tables import SYNC_RUN
 from pipeline.timestamps import local_now, to_ms, to_text
 
-CONNECTOR_VERSION = "1.1.0"
+CONNECTOR_VERSION = "1.2.0"
 # Every column is declared: a query must also work before the first sync has ended, and as long as a
 # column is null in each row.
 SCHEMA = {
@@ -175,38 +175,35 @@ def left_row(state: Mapping[str, Any]) -> dict[str, Any] | None:
 class SyncRun:
     """This sync's row while it runs.
 
-    `left` is the row that the last sync has left in the state: this one writes it if it is
-    `enabled`; otherwise the state keeps it. `tallies()` are those of the event types so far, and
-    `counts()` is what the client counted.
+    `left` is the row that the last sync has left in the state, which this one writes. `tallies()`
+    are those of the event types so far, and `counts()` is what the client counted.
     """
 
     def __init__(
         self,
-        enabled: bool,
         left: dict[str, Any] | None,
         upsert: Callable[[dict[str, Any]], Any],
         tallies: Callable[[], Mapping[str, Tally]],
         counts: Callable[[], Mapping[str, float]],
     ):
-        self._enabled, self._upsert, self._tallies, self._counts = enabled, upsert, tallies, counts
+        self._upsert, self._tallies, self._counts = upsert, tallies, counts
         self._row, self._is_finished = left, False
 
     def begin(self) -> None:
-        if self._enabled:
-            if self._row is not None:
-                self._upsert(self._row)
-            self._row = first_row(local_now())
+        if self._row is not None:
             self._upsert(self._row)
+        self._row = first_row(local_now())
+        self._upsert(self._row)
 
     def so_far(self) -> dict[str, Any] | None:
         """The row to save with the state, or None."""
-        if not self._enabled or self._row is None or self._is_finished:
+        if self._row is None or self._is_finished:
             return self._row
         return row_so_far(self._row, local_now(), self._tallies(), self._counts())
 
     def finish(self, error: str | None) -> bool:
         """Finishes the row, which is still to be written. Returns whether there is one."""
-        if not self._enabled or self._row is None:
+        if self._row is None:
             return False
         self._row = last_row(self._row, local_now(), error, self._tallies(), self._counts())
         self._is_finished = True
