@@ -9,8 +9,7 @@ _NEVER = object()
 
 
 class Recent:
-    """Remembers the last `size` keys, and what was last seen of each, so that what the API repeats
-    is seen once.
+    """Remembers the last `size` keys, and the content last seen of each.
 
     >>> recent = Recent(2)
     >>> [recent.add(key) for key in "abaca"]

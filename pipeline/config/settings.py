@@ -104,8 +104,8 @@ def read_key(configuration: Mapping[str, Any], name: str) -> Any:
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yields conflicts between keys that are valid on their own; invalid ones are missing from
-    `values`.
+    """Yields contradictions between keys, each of them valid by itself; `values` lacks invalid
+    ones.
     """
     if values.get("object_id") and values.get("object_type") == "":
         yield "object_id: needs object_type; give the type of the object too, such as contact"
@@ -154,7 +154,7 @@ def gone_keys(configuration: Mapping[str, Any]) -> list[str]:
 
 
 def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
-    """A sentence for each unknown key that is near no known one; the others are mistakes.
+    """A sentence for each unknown key that resembles no known one; the others are mistakes.
 
     >>> unknown_keys({"zzz": "10", "page_sise": "10"})
     ["configuration key 'zzz' is unknown and ignored."]
@@ -167,8 +167,8 @@ def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
 
 
 def _misspelled_keys(configuration: Mapping[str, Any]) -> Iterator[str]:
-    """Yields a mistake for each unknown key with a near name: the default in its place would sync
-    what nobody asked for.
+    """Yields a mistake for each unknown key that resembles a known one: with that one's default, a
+    sync would do what nobody asked for.
     """
     for shown, near in _unknown(configuration):
         if near:
@@ -186,8 +186,8 @@ def _unknown(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str | None
 def _shortened(text: str, length: int) -> str:
     """A text to quote in a message: of a long word with a digit in it, only the beginning.
 
-    Such a word may be an access token in the wrong place: HubSpot does not document how that of a
-    service key looks.
+    It may be an access token in the wrong place: HubSpot does not document what those of service
+    keys look like.
 
     >>> _shortened("e_visited page", 80), _shortened("token=5ec2e75e-c2e7-4a11-9b0d-0123456789ab", 80)
     ("'e_visited page'", "'toke…'")
@@ -226,8 +226,8 @@ def _digest(value: Any) -> str:
 
 
 def _holds_token(configuration: Mapping[str, Any], text: str) -> bool:
-    """Whether a text certainly holds an access token: this configuration's, or one shaped as a
-    private app's (pat-na1-…).
+    """Whether a text certainly holds an access token: this configuration's, or one in the shape of
+    a private app's (pat-na1-…).
     """
     token = configuration.get("api_token")
     return bool(re.search(r"\bpat-[a-z]+[0-9]+-", text)) or (

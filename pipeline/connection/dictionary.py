@@ -1,5 +1,5 @@
 """The table event_property: what each property of an event is, by HubSpot's definitions of custom
-events and the project's list of HubSpot's own.
+events and this project's list of HubSpot's own.
 """
 
 import hashlib
@@ -28,10 +28,9 @@ NOT_SENSITIVE = (None, "non_sensitive")
 def deliver_dictionary(
     types: EventTypes, event_types: Collection[str], definitions: Definitions | None
 ) -> None:
-    """Upserts the dictionary if it differs from the one last written: unchanged rows would be
-    billed again. `definitions` are those that schema() has read; without them, HubSpot is asked if
-    it was not in the last day. A refusal is a line in the log, and what is sensitive and not
-    protected a warning: each when it is new.
+    """Upserts the dictionary if it differs from the one last written, since unchanged rows would be
+    billed again. `definitions` are those that schema() has read; without them, HubSpot is asked
+    once a day. Logs a refusal, and warns of what is sensitive and not protected, when it is new.
     """
     run = types.run
     saved, now = types.event_property, run.client.clock.now()
@@ -99,6 +98,5 @@ def _warning(sensitive: list[str]) -> str:
     listed = ", ".join(sensitive[:MAX_NAMES]) + " and others" * (len(sensitive) > MAX_NAMES)
     return (
         f"HubSpot calls these properties sensitive: {listed}. They are delivered as they are. "
-        "Cure: name them in drop_columns or hash_columns, or leave them so: this is said "
-        "once."
+        "Cure: name them in drop_columns or hash_columns, or leave them so: this is said once."
     )

@@ -16,14 +16,13 @@ from pipeline.errors import HubSpotError, Refused, Unavailable
 from pipeline.names.destination import destination_name
 from pipeline.timestamps import to_text
 
-ListEventTypes = Callable[
-    [], Collection[str]
-]  # asks HubSpot, once per sync, for the event types of the account
+# Asks HubSpot, once per sync, for the event types of the account.
+ListEventTypes = Callable[[], Collection[str]]
 
 
 def asked_once(ask: ListEventTypes) -> ListEventTypes:
-    """A function that asks at its first call: at each it returns that answer, or raises that
-    error.
+    """A function that asks when it is first called, and returns that answer, or raises that error,
+    each time.
     """
 
     @cache
@@ -68,8 +67,8 @@ def select_event_types(
     if undeclared:
         names = ", ".join(undeclared)
         sentence = (
-            "Event types that were not known when the tables were declared are first "
-            f"synced by the next sync: {names}."
+            f"Event types that were not known when the tables were declared: {names}. The next sync "
+            "reads them."
         )
         types.run.warnings.add(Topic.CHANGED, sentence)
     mistakes = [
@@ -95,10 +94,8 @@ def selected_types(types: EventTypes, list_event_types: ListEventTypes) -> Selec
             raise
         types.run.warnings.add(
             Topic.FAILED,
-            (
-                "event_types: HubSpot does not list its event types, so patterns select none: "
-                f"{refused}"
-            ),
+            "event_types: HubSpot does not list its event types, so patterns select none: "
+            f"{refused}",
         )
         return selected
 
@@ -124,9 +121,9 @@ def handle_unknown(
 
 
 def one_per_table(types: EventTypes, names: list[str]) -> list[str]:
-    """Leaves out, with a warning, each event type whose table would be another's at the
-    destination. The one that had it before keeps it; of new ones, the first by name. Also warns of
-    new ones whose table is not named after them.
+    """Leaves out, with a warning, each event type whose table would also be another's at the
+    destination. The type that had it before keeps it; of new ones, the first by name. Also warns of
+    new types whose table is not named after them.
     """
     if types.run.settings.is_single_table:
         return names
@@ -140,8 +137,8 @@ def one_per_table(types: EventTypes, names: list[str]) -> list[str]:
             types.run.warnings.add(
                 Topic.FAILED,
                 f"{name} is not synced: at the destination it and {owner} are one table, and rows "
-                "would overwrite each other. "
-                f"Cure: table_layout = single, or a separate connection for {name}.",
+                "would overwrite each other. Cure: table_layout = single, or a separate connection "
+                f"for {name}.",
             )
     if renamed := [
         f"{name} in {table}" for name, table in tables.items() if name not in (table, *types.known)
