@@ -29,20 +29,20 @@ if hasattr(sys, "set_int_max_str_digits"):  # from Python 3.10.7 on
 
 
 class Declared(NamedTuple):
-    """What schema() last saw, declared (types of columns, by table) and read of HubSpot."""
+    """What schema() was last given, declared (types of columns, by table) and read of HubSpot."""
 
     configuration: dict[str, str]
     tables: dict[str, dict[str, Any]]
     definitions: list[Definitions]
 
 
-# For update(), since a row for a table not declared would have no key. It has to be a global: the
-# SDK calls both in one process but passes nothing between them.
+# For update(), since a row of an undeclared table would have no key. A global, because the SDK
+# calls both in one process but passes nothing between them.
 _declared: Declared | None = None
 
 
 def schema(configuration: dict) -> list:
-    """Every table. Errors are left to update(), which can report them."""
+    """Declares every table. Errors are left to update(), which can report them."""
     global _declared
     definitions: list[Definitions] = []
     tables = declare_tables(configuration, definitions.append)
@@ -69,7 +69,7 @@ def update(configuration: dict, state: dict) -> None:
 
 
 def configuration_form() -> ConfigurationForm:
-    """The keys of the configuration that have a label, and the setup tests."""
+    """The setup form: every key that has a label, and the setup tests."""
     form = ConfigurationForm()
     for name, key in KEYS.items():
         if key.label:
@@ -108,7 +108,7 @@ def _setup_test(check: Callable[[dict[str, str]], None]) -> Callable[[dict[str, 
 
 connector = Connector(update=update, schema=schema, configuration_form=configuration_form)
 
-# As `fivetran debug`, which unlike connector.debug() resumes, and reads an encrypted token.
+# Runs `fivetran debug`, which unlike connector.debug() resumes, and reads an encrypted token.
 if __name__ == "__main__":
     from fivetran_connector_sdk import main
 

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from pipeline.fingerprints import EMPTY, MODULUS, Sum
 from pipeline.hubspot.events_api import occurred_ms
-from pipeline.reading.walk import RECENT_IDS, Walk
+from pipeline.reading.walk import Walk
 from pipeline.reading.window import Places, Window, WindowPage, id_of, out_of_turn
+from pipeline.recent import RECENT_IDS
 
 BURST = 4  # times as dense as usual
 
