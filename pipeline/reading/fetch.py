@@ -8,8 +8,8 @@ from pipeline.reading.window import PageRequest
 
 
 def fetch_page(client: Client, query: Query, request: PageRequest, stop: threading.Event) -> Page:
-    """One page of a window: `query` selects the events, `request` the page. Raises as `Client.page`
-    does.
+    """Asks for one page of a window: `query` selects the events, `request` the page. Raises as
+    `Client.page` does.
     """
     paging = {CURSOR: request.cursor, LIMIT: request.limit}
     return client.page(
