@@ -16,10 +16,8 @@ _EMPTY, _NUMBER = blake2b(digest_size=8), Struct(">Q").unpack
 
 
 class Sum(NamedTuple):
-    """A number of events, and the sum of their fingerprints modulo `MODULUS`.
-
-    It does not depend on the order of the events, and two equal events do not cancel each other.
-    Nothing can be told from it about the events.
+    """A number of events, and the sum of their fingerprints modulo `MODULUS`: whatever their order,
+    two equal events do not cancel each other, and it reveals nothing about them.
     """
 
     events: int

@@ -12,22 +12,20 @@ from pipeline.audits.cells import Cell, Kind
 from pipeline.fingerprints import EMPTY, MODULUS, Sum, bucket_of, fingerprint
 from pipeline.fingerprints import MOST_BUCKETS as BUCKETS
 from pipeline.hubspot.events_api import occurred_ms
-from pipeline.recent import Recent
+from pipeline.recent import RECENT_IDS, Recent
 from pipeline.timestamps import SECOND
 
-# fingerprints remembered while events are counted, so that what the API repeats counts once
-RECENT = 20_000
 AT_ONCE = 1_000  # events are counted together: one by one takes twice as long
 
 
 class Count:
     """Counts what is delivered from `begin` (ms) on, while the watermark moves.
 
-    `width(end)` is the calendar's length (ms) of a cell that ends then, and `born(end)` the kind
-    and the day of one that is closed. A gap that would hold `page` events, as dense as the rest is,
-    was read as silence; up to `silent_until` (ms) silence was looked at twice, on two days. What
-    occurs from `before()` on is read again by the next sync, and is not counted yet: it is asked
-    once, after an answer of HubSpot, which tells its clock.
+    `width(end)` is the calendar's length (ms) of a cell that ends then, `born(end)` the kind and
+    the due day of a cell when it is closed. A gap that would hold `page` events, were it as dense
+    as the rest, is silence; up to `silent_until` (ms), silence was looked at twice, on two days.
+    What occurs from `before()` on is read again by the next sync and not counted yet; it is called
+    once, after HubSpot's first answer, which sets the clock.
     """
 
     def __init__(
@@ -76,7 +74,7 @@ class Count:
                     latest = ms
         self._latest = latest
         self._added.clear()
-        if len(lately) >= RECENT:
+        if len(lately) >= RECENT_IDS:
             self._lately, self._before_that = set(), lately
 
     def close(self, end: int) -> None:
@@ -99,8 +97,8 @@ class Count:
         self.end = end
 
     def cells(self) -> list[Cell]:
-        """The cells from the beginning up to the end. The watermark comes into a gap only when an
-        event that follows was delivered.
+        """The cells from the beginning up to the end. The watermark enters a gap only once an event
+        that follows it was delivered.
         """
         cells, end, self._longest = self._closed.copy(), self.end, self._longest_gap()
         rest = self._cell(end)
@@ -117,8 +115,8 @@ class Count:
         self._cross(ms)
 
     def _gap(self, ms: int) -> Iterator[tuple[int, Kind | None]]:
-        """Yields where to cut between the last event and a moment, and as what: what syncs have read
-        on two days, up to the event with which they began, was looked at; else it may be silence.
+        """Yields where to cut between the last event and a moment, and of which kind the cell
+        before is: looked at, if syncs found nothing there on two days; else perhaps silent.
         """
         quiet = max(self._open, self._last + 1)
         if self._last <= self._begin and self._begin + 1 < self._silent_until:
@@ -129,8 +127,8 @@ class Count:
             yield ms, Kind.SILENT
 
     def _longest_gap(self) -> float:
-        """The longest gap (ms) that may come about by chance: one that would hold less than a page of
-        events, if they were as dense in it as in the rest of what was delivered.
+        """The longest gap (ms) that is taken for chance: one that would hold less than a page of
+        events, were it as dense as the rest.
         """
         if self._seen < self._page:
             return inf
@@ -170,7 +168,7 @@ class Recount:
     def __init__(self, cells: Sequence[Cell]):
         self._cells = cells
         self._begins, self._end = [cell.begin for cell in cells], cells[-1].end
-        self._recent = Recent(RECENT)
+        self._recent = Recent(RECENT_IDS)
         self._found = [[array("Q") for _ in range(BUCKETS)] for _ in cells]
 
     def add(self, event: Any) -> None:

@@ -14,10 +14,8 @@ from typing import Any, NamedTuple
 import orjson
 import requests
 
-# an import of urllib3: the SDK would want its pin
-from requests.packages.urllib3.exceptions import (
-    HTTPError as TransportError,
-)
+# by way of requests: were urllib3 imported, the SDK would ask to pin it
+from requests.packages.urllib3.exceptions import HTTPError as TransportError
 
 from pipeline.errors import BadAnswer, HubSpotError, Stopped, Unavailable
 from pipeline.hubspot.address import host_and_port, is_loopback
@@ -96,9 +94,9 @@ class Client:
     """HubSpot's Events API. Safe for several threads; use it as a context manager.
 
     `max_outage` is how long (ms) it keeps trying without any good answer, `connections` how many
-    requests run at once, `reserve` the share (0 to 1) of the rate limit left to others; `log` gets
-    a sentence when HubSpot stops answering, and `outage_cure` is what helps if it does not begin
-    again.
+    requests run at once, `reserve` the share (0 to 1) of the rate limit left to others; `log`
+    receives a message when HubSpot stops answering, and `outage_cure` says what to do if that
+    lasts.
     """
 
     def __init__(
@@ -179,22 +177,26 @@ class Client:
         )
 
     def event_types(self, stop: threading.Event | None = None) -> list[str]:
-        """The name of every event type the account knows, unless it is empty; without control
-        characters, which no name has. Raises as `page` does.
+        """The names of all event types that the account knows, without control characters, which no
+        name has. Raises as `page` does.
         """
         answer, _ = self._ask(self._event_types_url, {}, TYPES, stop or self._never)
         return [one_line(name) for name in answer[TYPES] if isinstance(name, str) and name]
 
     def definitions(self, stop: threading.Event | None = None) -> dict[str, Definition]:
-        """The definitions of the account's custom events, by event type. Raises as `page` does, and
-        sooner: nothing depends on them.
+        """The definitions of the account's custom events, by event type. Raises as `page` does, but
+        after fewer attempts: nothing depends on them.
         """
         found: dict[str, Definition] = {}
         cursors: list[str] = []
         while len(cursors) < MAX_PAGES:
             after = {CURSOR: cursors[-1]} if cursors else {}
             answer, _ = self._ask(
-                self._definitions_url, {**QUERY, **after}, DEFINITIONS, stop or self._never, most=3
+                self._definitions_url,
+                {**QUERY, **after},
+                DEFINITIONS,
+                stop or self._never,
+                max_attempts=3,
             )
             found.update(read_definitions(answer))
             cursor, _ = next_cursor(answer)
@@ -235,11 +237,11 @@ class Client:
         query: Query,
         wanted: str,
         stop: threading.Event,
-        most: int | None = None,
+        max_attempts: int | None = None,
         patience: Patience | None = None,
     ) -> tuple[dict[str, Any], int]:
         """The answer as JSON with a list under `wanted`, and its size in bytes. Retries while that
-        may help, in `most` attempts.
+        may help, `max_attempts` times at most.
         """
         patience = patience or Patience()
         asked_at = time.monotonic() if patience.since is None else patience.since
@@ -251,7 +253,7 @@ class Client:
                 answer, replaced = _parse(body)
                 check_whole(status, answer, wanted, self._redact)
             except Transient as transient:
-                if number == most:
+                if number == max_attempts:
                     raise Unavailable(str(transient)) from None
                 self._pause(transient, Attempt(number, asked_at, delay, patience.yields), stop)
             else:
@@ -279,8 +281,7 @@ class Client:
         self, url: str, query: Query, stop: threading.Event, is_retry: bool
     ) -> tuple[int, bytearray]:
         """The status and the body of a response with data. Raises the error for any other. A retry
-        ends its connection, since behind a load balancer that leads to one node, and it may be the
-        node that fails.
+        ends its connection, which behind a load balancer may lead to the one node that fails.
         """
         self.rate_limit.acquire(stop)
         if stop.is_set():
@@ -345,7 +346,7 @@ def _without_query(text: str) -> str:
 
 
 def _check_time(sent: float, stop: threading.Event) -> None:
-    """Raises if a request, sent at `sent` (monotonic seconds), is to be abandoned. An answer that
+    """Raises if a request sent at `sent` (monotonic seconds) is to be abandoned. An answer that
     comes at once is read even if the sync is stopped, so that it is counted.
     """
     took = time.monotonic() - sent

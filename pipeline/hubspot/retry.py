@@ -23,8 +23,8 @@ def delays() -> Iterator[float]:
     """
     growing = backoff.expo(base=2, factor=0.5, max_value=MAX_DELAY)
     next(growing)  # backoff's generators yield once before their first value
-    for most in growing:
-        yield backoff.full_jitter(most)
+    for longest in growing:
+        yield backoff.full_jitter(longest)
 
 
 @dataclass
@@ -54,17 +54,15 @@ class Attempt(NamedTuple):
 
 
 def wait_after(transient: Transient, attempt: Attempt) -> float:
-    """Seconds to wait before the next attempt: as long as HubSpot asks for, but not zero each
-    time.
-    """
+    """Seconds to wait before the next attempt: as long as HubSpot asks for, but never a busy loop."""
     return attempt.delay if transient.wait is None else max(transient.wait, min(attempt.delay, 1.0))
 
 
 class Outage:
     """The time since HubSpot's last good answer to any worker. Safe for several threads.
 
-    After `longest` ms of it, requests fail as Unavailable, with this `cure`. `log` gets a sentence
-    once a request has failed a few times.
+    After `longest` ms of it, requests fail as Unavailable, with this `cure`. `log` receives a
+    message once a request has failed a few times.
     """
 
     def __init__(self, longest: int, clock: Clock, log: Callable[[str], None], cure: str):
@@ -95,8 +93,8 @@ class Outage:
         if isinstance(transient, Unusable) and attempt.number >= transient.attempts:
             raise BadAnswer(
                 f"HubSpot's answers cannot be used (attempts: {attempt.number}). Last error: "
-                f"{transient} "
-                "Cure: try again; if it fails again, send this message to HubSpot Support."
+                f"{transient} Cure: try again; if it fails again, send this message to HubSpot "
+                "Support."
             )
         wait = wait_after(transient, attempt)
         yields = attempt.yields and not transient.rate_limited  # a 429 concerns all
@@ -107,8 +105,7 @@ class Outage:
         """Logs a request's attempt number LASTING, and no other."""
         if attempt.number == LASTING:
             self._log(
-                f"HubSpot has failed {attempt.number} attempts in a row. Last error: "
-                f"{transient} "
+                f"HubSpot has failed {attempt.number} attempts in a row. Last error: {transient} "
                 "Still retrying."
             )
 
@@ -121,6 +118,5 @@ class Outage:
             cure = f"try again after {to_text(now + int(transient.wait * 1000))}"
         return Unavailable(
             f"HubSpot has not responded successfully since {to_text(now - int(elapsed * 1000))} "
-            f"(attempts: {failures}). "
-            f"Last error: {transient} Cure: {cure}."
+            f"(attempts: {failures}). Last error: {transient} Cure: {cure}."
         )

@@ -15,8 +15,8 @@ def fetch_page(
     stop: threading.Event,
     patience: Patience | None = None,
 ) -> Page:
-    """One page of a window: `query` selects the events, `request` the page. Raises as `Client.page`
-    does.
+    """Asks for one page of a window: `query` selects the events, `request` the page. Raises as
+    `Client.page` does.
     """
     paging = {CURSOR: request.cursor, LIMIT: request.limit}
     return client.page(

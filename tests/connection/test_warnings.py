@@ -1,6 +1,6 @@
 """The warnings of a sync: ten at most, and many of one kind displace no other kind."""
 
-from pipeline.connection.warnings import MAX_WARNINGS, About, Warnings
+from pipeline.connection.warnings import MAX_WARNINGS, Topic, Warnings
 from simulator import Simulator, generated
 from tests.support import TYPE, Delivered, sync_into
 
@@ -29,10 +29,10 @@ def test_many_patterns_that_match_nothing_do_not_displace_what_changed():
 def test_there_are_ten_at_most_even_if_there_is_one_of_each_kind():
     said, logged = [], []
     warnings = Warnings(said.append, logged.append)
-    for about in About:
+    for about in Topic:
         warnings.add(about, about.name)
     warnings.conclude()
     assert len(said) == MAX_WARNINGS and said[-1].startswith(
-        f"Further warnings: {len(About) - MAX_WARNINGS + 1}."
+        f"Further warnings: {len(Topic) - MAX_WARNINGS + 1}."
     )
-    assert set(said[:-1]) | set(logged) == {about.name for about in About}
+    assert set(said[:-1]) | set(logged) == {about.name for about in Topic}

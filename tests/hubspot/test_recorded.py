@@ -89,9 +89,7 @@ def test_every_event_and_property_of_recorded_pages_is_delivered_and_each_cursor
     name, version
 ):
     with replaying() as wire:
-        delivered = sync_into(
-            Delivered(), wire, event_types=name, api_version=version, sync_metrics="false"
-        )
+        delivered = sync_into(Delivered(), wire, event_types=name, api_version=version)
     assert_read_whole(delivered, [name])
     assert asked_at(wire, name) == set(cursors(READABLE[name])) and not delivered.warnings
 

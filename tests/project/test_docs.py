@@ -38,7 +38,7 @@ import json, sys
 from pipeline import Sink, read_settings, sync
 rows = {}
 def upsert(table, row):
-    if table != "event_property":
+    if table not in ("event_property", "sync_run"):
         rows.setdefault(table, []).append(row)
 sync(read_settings(json.loads(sys.argv[1])), {}, Sink(upsert, lambda state: None, lambda text: None, lambda text: None))
 print(json.dumps(rows))
@@ -91,9 +91,7 @@ def extended(blocks, tmp_path_factory):
 def synced(extended, **keys):
     """The rows, by id, that the extended pipeline delivers of EVENTS."""
     with Simulator({TYPE: listed(EVENTS)}) as sim:
-        tables = json.loads(
-            run(extended, "-c", SYNC, json.dumps(configuration(sim, sync_metrics="false", **keys)))
-        )
+        tables = json.loads(run(extended, "-c", SYNC, json.dumps(configuration(sim, **keys))))
     (rows,) = tables.values()
     assert len(rows) == len(EVENTS)
     return {row["id"]: row for row in rows}
@@ -126,7 +124,7 @@ def values(fields):
 
 KEEPING = [
     {}, {"rename_columns": "page_path=path"}, {"rename_columns": "hs_url=page_path"}, {"rename_columns": "page_*=from_*"},
-    {"string_columns": "page_path"}, {"dedupe_window": "0"}, {"hash_columns": "objectId", "hash_salt": "salt"},
+    {"string_columns": "page_path"}, {"hash_columns": "objectId", "hash_salt": "salt"},
     {"drop_columns": "objectType"},
 ]  # fmt: skip
 
