@@ -255,6 +255,12 @@ def test_an_interrupted_sync_resumes_with_the_type_that_was_under_way():
         assert all(destination.ids(name) == truth(sim, name) for name in (VISITS, SIGNUP, LOGIN))
 
 
+def test_a_sync_that_has_come_to_its_end_resumes_with_no_type_though_the_last_one_failed():
+    with account({"forbidden": [SIGNUP]}, **{VISITS: 5, SIGNUP: 5}) as sim:
+        delivered = sync_into(Delivered(), sim, event_types=f"{VISITS},{SIGNUP}")
+        assert read(delivered) == [VISITS, SIGNUP] and "under_way" not in delivered.state
+
+
 def test_syncs_that_are_killed_again_and_again_reach_every_type_in_the_end():
     keys = {
         "event_types": "*",

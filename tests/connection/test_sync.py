@@ -337,10 +337,14 @@ def test_all_event_types_forbidden_is_an_error_that_names_the_scopes(simulated):
     assert "another-scope" in str(error.value)
 
 
-@pytest.mark.parametrize("fails, arrived", [(1, False), (3, True)])
-def test_an_error_says_that_what_arrived_is_saved_if_anything_did(fails, arrived):
+@pytest.mark.parametrize(
+    "fails, rejects, arrived", [(1, False, False), (3, False, True), (3, True, True)]
+)
+def test_an_error_says_that_what_arrived_is_saved_if_anything_did(fails, rejects, arrived):
+    """Rejected events alone are something, too."""
     refusing = Behaviour(fault=lambda request: "401" if request.number >= fails else None)
-    with Simulator({TYPE: generated(150)}, refusing) as sim, pytest.raises(ConnectorError) as error:
+    history = generated(150, malformed_every=int(rejects))
+    with Simulator({TYPE: history}, refusing) as sim, pytest.raises(ConnectorError) as error:
         sync_into(Delivered(), sim, page_size="50", concurrency="1")
     assert ("What arrived is saved" in str(error.value)) is arrived
 

@@ -237,38 +237,51 @@ def test_one_false_end_loses_nothing_but_what_was_silent_from_the_start(
 )
 @thorough
 def test_whatever_an_answer_held_is_delivered(times, size, concurrency, disorder, nths):
-    """However many answers are false: also if a window is cut anew, or ends in an error."""
+    """However many answers are false: also if a window is cut anew."""
     numbers = count(1)
 
     def odd(step):
         number = next(numbers)
         return ("silent", "last", "refused")[number % 3] if number in nths else None
 
-    hubspot, found = Watched(times, size, odd=odd, **disorder), []
-    with suppress(BadAnswer), reader_of(hubspot, concurrency) as reader:
-        for page in reader.pages((BASE, None)):
-            found += page["results"]
+    hubspot = Watched(times, size, odd=odd, **disorder)
+    with suppress(BadAnswer):
+        found = read(reader_of(hubspot, concurrency))
         assert hubspot.shown <= set(ids(found))
+
+
+HUNDREDS = range(BASE, BASE + 4000 * SECOND, 100 * SECOND)
 
 
 def test_what_was_read_of_a_window_is_delivered_though_its_pieces_hide_it():
     """One walk of two, cut anew, and then not a word of it in any answer."""
-    times = range(BASE, BASE + 4000 * SECOND, 100 * SECOND)
-    silent_after = 3
-    numbers = count(1)
     hubspot = Watched(
-        times,
-        2,
-        ("descending",),
-        odd=lambda step: "silent" if next(numbers) > silent_after else None,
-    )
+        HUNDREDS, 2, ("descending",),
+        odd=lambda step: "silent" if len(hubspot.requests) > 3 else None,
+    )  # fmt: skip
     found, counted = [], []
     with suppress(BadAnswer), reader_of(hubspot) as reader:
         for page in reader.pages((BASE, BASE + YEAR)):
             found += page["results"]
             counted += page["results"] if page.get("counted", True) else []
-    assert hubspot.shown == set(ids(found)) and len(hubspot.shown) == 2 * silent_after
+    assert hubspot.shown == set(ids(found)) and len(hubspot.shown) == 2 * 3
     assert not set(ids(counted)) & hubspot.shown, "a walk that proves nothing is not counted"
+
+
+def test_what_was_read_of_a_window_is_delivered_before_the_error_that_its_piece_ends_in():
+    hubspot, failed, found = Watched(HUNDREDS, 2, ("descending",)), [], []
+
+    def fetch(request, stop):
+        if len(hubspot.requests) == 4:  # walked on to its end, and then again
+            failed.append(request.bounds)
+            raise BadAnswer("no further")
+        return hubspot(request, stop)
+
+    with reader_of(fetch) as reader, pytest.raises(BadAnswer, match="no further"):
+        for page in reader.pages((BASE, BASE + YEAR)):
+            found += page["results"]
+    read_before = hubspot.shown & set(ids(hubspot.within(*failed[0])))
+    assert read_before and read_before <= set(ids(found))
 
 
 OFFSETS = st.integers(-1_500, 4_000) | st.integers(0, 10**8)  # ms from BASE
