@@ -6,7 +6,7 @@ import re
 import threading
 from concurrent.futures import wait
 from contextlib import suppress
-from itertools import chain, count, islice
+from itertools import count
 
 import pytest
 from hypothesis import example, given, settings
@@ -41,7 +41,6 @@ from tests.reading.readers import (
 )
 from tests.support import BASE, START, TYPE, jumping
 
-SIMULATED_ORDERS = ("ascending", "descending", "shuffled", "ingested", "breaking")
 HISTORY = generated(400, START, "2026-01-01T00:10:00Z", "uniform")
 EVENTS = [HISTORY.event(i) for i in range(len(HISTORY))]
 quick = settings(deadline=None)
@@ -271,22 +270,6 @@ def test_the_pages_hold_exactly_the_events_of_the_range_and_the_watermark_passes
     assert set(ids(found)) == set(ids(in_range))
     if set(disorder["orders"]) == {"ascending"}:
         assert first_seen(found) == ids(in_range)
-
-
-@given(
-    TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, st.lists(st.integers(0, 60), max_size=3)
-)
-@quick
-def test_syncs_killed_at_any_row_resume_from_the_watermark_without_loss(
-    times, size, concurrency, disorder, kills
-):
-    hubspot, delivered, start = FakeHubSpot(times, size, **disorder), set(), BASE
-    for rows in [*kills, None]:
-        with reader_of(hubspot, concurrency) as reader:
-            events = chain.from_iterable(page["results"] for page in reader.pages((start, None)))
-            delivered.update(ids(islice(events, rows)))
-        start = max(start, reader.position)
-    assert delivered == set(ids(hubspot.events))
 
 
 # The watermark
