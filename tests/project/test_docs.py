@@ -388,7 +388,9 @@ def test_the_documentation_stays_short():
 
 
 def test_the_account_comes_first():
-    end = README.partition("\n## Your account\n")[0].count("\n") + section("Your account").count("\n")
+    end = README.partition("\n## Your account\n")[0].count("\n") + section("Your account").count(
+        "\n"
+    )
     steps = re.findall(r"^(\d)\. ", section("Your account"), re.MULTILINE)
     assert steps == list("12345") and end < 90
 
@@ -410,6 +412,16 @@ def test_every_link_leads_somewhere(page):
         goal = page.parent / target if target else page
         assert goal.exists(), f"{page.name}: {target}"
         assert not anchor or anchor in anchors(goal), f"{page.name}: {target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_of_code_that_is_named_exists(page):
+    named = re.findall(r"`((?:\w+/)+\w+\.py)`", page.read_text("utf-8"))
+    assert not [
+        file
+        for file in named
+        if not any((parent / file).exists() for parent in (ROOT, ROOT / "pipeline"))
+    ]
 
 
 def test_readme_leads_to_every_page():
