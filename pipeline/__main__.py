@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     types = commands.add_parser(
-        "event-types", help="list the event types of the account, and what is in each"
+        "event-types", help="list the event types of the account and what is in each"
     )
     types.add_argument(
         "--configuration",
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     types.set_defaults(run=_event_types)
     before = commands.add_parser(
         "preview",
-        help="what an account holds and a sync of it takes, what to set, how HubSpot answers",
+        help="show what an account holds, what a sync takes, what to set, how HubSpot answers",
     )
     before.add_argument(
         "--configuration",
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("configuration.json"),
         help="default: configuration.json",
     )
-    before.add_argument("--json", action="store_true", help="the same as JSON, to send to us")
+    before.add_argument("--json", action="store_true", help="the same as JSON, to report a problem")
     before.set_defaults(run=_preview)
     again = commands.add_parser(
         "read-again", help="change a saved state so that the next sync reads a range again"

@@ -146,10 +146,13 @@ def test_of_rows_with_one_id_that_the_watermark_has_not_passed_the_last_is_kept(
     assert list(sort_by_time(lambda: 0)(rows)) == rows[1:]
 
 
-def test_a_walk_that_begins_anew_doubles_nothing_whatever_the_dedupe_window(simulated):
+def test_a_walk_that_begins_anew_doubles_nothing_even_if_no_id_is_remembered(
+    simulated, monkeypatch
+):
+    monkeypatch.setattr("pipeline.rows.RECENT_IDS", 0)
     history = listed([event(to_ms(START) + n % 900, n) for n in range(900)])
     sim = simulated(history, order="shuffled", cursor_ttl_requests=3)
-    keys = configuration(sim, page_size="100", dedupe_window="0")
+    keys = configuration(sim, page_size="100")
     ids = [row["id"] for row in events(keys, TYPE, START, END)]
     assert sorted(ids) == sorted(truth(history))
     assert len(sim.requests) > 10

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
 
 from tests.report.warehouses import Page, a_run, add_events, add_runs, page_of, warehouse
 
@@ -24,6 +23,8 @@ def browser() -> Iterator[Any]:
             "no chromium with chromedriver on the PATH (Debian: apt-get install chromium "
             "chromium-driver)"
         )
+    from selenium import webdriver
+
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     for flag in (
