@@ -18,7 +18,8 @@ from queries.offline import ADAPTERS, COLUMNS, ROOT, dbt
 
 ANSWERS = {  # by mart: its columns, and the order of the rows
     "sessions": (
-        "session_id, person_id, session_started_at, session_ended_at, page_visits, landing_page_path, exit_page_path, visit_source",
+        "session_id, person_id, session_started_at, session_ended_at, page_visits, landing_page_path, exit_page_path, "
+        "visit_source",
         "person_id, session_started_at",
     ),
     "touches": (
