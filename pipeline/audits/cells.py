@@ -10,16 +10,16 @@ from enum import IntEnum
 from itertools import dropwhile
 from typing import NamedTuple
 
-from pipeline.fingerprints import EMPTY, MODULUS, Sum
+from pipeline.fingerprints import EMPTY, MODULUS, MOST_BUCKETS, Sum
 from pipeline.timestamps import DAY, MINUTE
 
 HOUR = 60 * MINUTE
 # ms; each holds a whole number of those before it
 WIDTHS = (15 * MINUTE, HOUR, DAY // 4, DAY, 8 * DAY)
 BANDS = (8, 32)  # the ages in days from which on a cell is one width and two widths longer
-# Buckets kept of a cell, and of one that is old and full: its rows are billed again. Many buckets
+# Buckets kept of a cell; MOST_BUCKETS of one that is old and full: its rows are billed again. Many
 # are folded into few by their numbers.
-BUCKETS, MOST_BUCKETS, FULL = 8, 32, 2_048
+BUCKETS, FULL = 8, 2_048
 SPARSE = 2  # widths by which the cell of a sparse type is longer
 CROWD = 32  # events in a cell on average: fewer are sparse
 FEW = 64  # events: a cell of fewer needs no buckets once it is looked at

@@ -16,6 +16,7 @@ from pipeline.config.connect import query_for
 from pipeline.errors import HubSpotError, Refused, Unauthorized, Unavailable
 from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import PROPERTIES
+from pipeline.hubspot.retry import Patience
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
 from pipeline.reading.window import COUNTED, PageRequest
@@ -24,6 +25,9 @@ from pipeline.stages import keep_type, reject_malformed, unwrap_results
 # Pages of events that one walk counts: as many as a reader certainly reads uncut. A little less,
 # for an answer to a range also holds the events next to it.
 WALK_PAGES, FULL = 4, 0.99
+
+# what is due stays due: the other event types need not wait
+YIELDS = Patience(yields=True)
 
 Counted = tuple[Cell, "Found | HubSpotError"]  # a cell, and what it holds, or why that is not known
 
@@ -129,10 +133,11 @@ def _fetch(
     small = site.small_properties.get(event_type)
     if small:
         try:
-            return fetch_page(site.client, {**query, PROPERTIES: (small,)}, request, abort)
+            query_small = {**query, PROPERTIES: (small,)}
+            return fetch_page(site.client, query_small, request, abort, YIELDS)
         except Refused:
             site.small_properties[event_type] = ""
-    page = fetch_page(site.client, query, request, abort)
+    page = fetch_page(site.client, query, request, abort, YIELDS)
     if small is None and page.events:
         site.note_small_property(event_type, page.events[0])
     return page

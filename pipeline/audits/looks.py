@@ -90,7 +90,8 @@ class Looks:
                     step(subject)
             except HubSpotError as error:
                 self._warn_of(subject, "what is due", error)
-                if isinstance(error, (Unauthorized, Unavailable)):
+                is_down = isinstance(error, Unavailable) and self._site.client.outage()
+                if is_down or isinstance(error, Unauthorized):
                     return False
             finally:
                 subject.findings.seconds += time.monotonic() - began

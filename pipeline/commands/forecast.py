@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Event
 from typing import Any
 
-from pipeline.audits.cells import BUCKETS, FULL, MOST_BUCKETS, Kind, width
+from pipeline.audits.cells import BUCKETS, FULL, Kind, width
 from pipeline.audits.count import Count
 from pipeline.commands.sample import Sample
 from pipeline.config.settings import Settings
+from pipeline.fingerprints import MOST_BUCKETS
 from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import EVENTS, ID, OCCURRED_AT
 from pipeline.reading.reader import Reader

@@ -133,7 +133,7 @@ class Delivery:
         saves: bool = True,
     ):
         self.run, self.name, self.reader, self.span = owner.run, owner.name, reader, span
-        self.wanted = wanted or (lambda event: True)
+        self.wanted = wanted
         self._advance, self._observe, self._keep, self._saves = advance, observe, keep, saves
         self._is_in_turn = True  # whether the page is read for the only time
         self._tally, self._table = owner.tally, owner.run.settings.table_of(owner.name)

@@ -16,6 +16,7 @@ from pipeline.connection.run import Run
 from pipeline.connection.state import Progress
 from pipeline.connection.warnings import Topic
 from pipeline.errors import HubSpotError, Refused
+from pipeline.hubspot.retry import Patience
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
 from pipeline.tables.sync_run import Findings, Tally
@@ -34,6 +35,7 @@ class EventType:
         self.progress = progress or self._no_progress()
         self.tally = Tally(self.progress.occurred)
         self.is_reached = False  # whether the tally is this sync's
+        self._patience = Patience(yields=True)
         self._opened: tuple[Span, Reader, float] | None = None  # before its turn
 
     # What a sync does with it
@@ -57,12 +59,13 @@ class EventType:
             self._opened = None
             reader.__exit__()
 
-    def sync(self) -> None:
+    def sync(self, is_last_chance: bool = True) -> None:
         """Delivers the gap that a start date moved earlier has left, then everything after the
-        cursor, then what is to be read again.
+        cursor, then what is to be read again. If this is not its last chance in this sync, it
+        yields to others when HubSpot fails at it alone.
         """
-        looked, tally = self.tally, self.begin()
-        tally.events, tally.found = looked.events, looked.found  # at what the last sync owed
+        self._patience.yields = not is_last_chance
+        tally = self.begin()
         outcome = "failed"
         try:
             self._sync_gap()
@@ -71,6 +74,7 @@ class EventType:
             outcome = "complete"
         except HubSpotError as error:
             outcome = "refused" if isinstance(error, Refused) else "failed"
+            self._patience = Patience(since=time.monotonic())  # its outage has begun
             tally.error = str(error)
             raise
         finally:
@@ -85,8 +89,10 @@ class EventType:
             )
 
     def begin(self) -> Tally:
-        """Begins its tally anew."""
-        self.tally, self.is_reached = Tally(self.progress.occurred), True
+        """Begins its tally, or continues it."""
+        if not self.is_reached:
+            self.tally, self.is_reached = Tally(self.progress.occurred), True
+        self.tally.started, self.tally.error = time.monotonic(), None
         return self.tally
 
     def skip(self, why: str | None) -> None:
@@ -205,7 +211,9 @@ class EventType:
         settings, clock = run.settings, run.client.clock
         lookback = max(settings.lookback, MINUTE)
         return Reader(
-            partial(fetch_page, run.client, query_for(settings, self.name)),
+            partial(
+                fetch_page, run.client, query_for(settings, self.name), patience=self._patience
+            ),
             clock.later,
             settings.concurrency,
             settings.start,

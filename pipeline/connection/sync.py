@@ -224,12 +224,14 @@ def sync_each(
     while waiting:
         types.open(islice(waiting, ahead))
         event_type, ahead = waiting.popleft(), types.run.settings.concurrency
-        error = sync_or_failure(types, event_type)
+        is_last_chance = not waiting or event_type in asked_twice
+        error = sync_or_failure(types, event_type, is_last_chance)
         is_refused = event_type in types.known and is_refusal(error, types, event_type)
+        may_pass = is_refused or (isinstance(error, Unavailable) and not is_last_chance)
         if isinstance(error, SettingsError):
             mistakes.append(str(error))
-        elif is_refused and event_type not in asked_twice:
-            # it could be read before: it is asked for again once the others are synced
+        elif may_pass and event_type not in asked_twice:
+            # it is asked for again once the others are synced
             asked_twice.add(event_type)
             waiting.append(event_type)
         elif not account_knows(types, list_event_types, event_type, error):
@@ -275,18 +277,20 @@ def is_refusal(error: Exception | None, types: EventTypes, event_type: str) -> T
     return isinstance(error, Refused) and not is_named and not (tally and tally.pages)
 
 
-def sync_or_failure(types: EventTypes, event_type: str) -> HubSpotError | SettingsError | None:
+def sync_or_failure(
+    types: EventTypes, event_type: str, is_last_chance: bool = True
+) -> HubSpotError | SettingsError | None:
     """Syncs one event type. Returns its error if the other types can be synced all the same;
     otherwise raises it, and the next sync resumes with this type.
     """
     types.under_way = event_type
     try:
-        types[event_type].sync()
+        types[event_type].sync(is_last_chance)
     except (Unauthorized, QuotaSpent):
         raise
     except (HubSpotError, SettingsError) as error:
-        if isinstance(error, Unavailable) and not types.run.client.answers():
-            raise
+        if isinstance(error, Unavailable) and (outage := types.run.client.outage()):
+            raise outage from error
         types.under_way = None
         return error
     types.under_way = None

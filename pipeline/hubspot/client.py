@@ -42,7 +42,7 @@ from pipeline.hubspot.page_repair import may_be_rounded, repair
 from pipeline.hubspot.properties import Definition
 from pipeline.hubspot.rate_limit import RateLimit
 from pipeline.hubspot.redact import one_line, redactor
-from pipeline.hubspot.retry import Attempt, Outage, delays, wait_after
+from pipeline.hubspot.retry import Attempt, Outage, Patience, delays, wait_after
 from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
 
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
@@ -157,13 +157,20 @@ class Client:
             pools[key].close()  # closing the session would only forget them
         pools.clear()
 
-    def page(self, query: Query, stop: threading.Event | None = None) -> Page:
+    def page(
+        self,
+        query: Query,
+        stop: threading.Event | None = None,
+        patience: Patience | None = None,
+    ) -> Page:
         """One page of events; `query` has HubSpot's own parameters
         (pipeline/hubspot/events_api.py).
 
         Raises Unauthorized, Refused, Unavailable, BadAnswer; Stopped as soon as `stop` is set.
         """
-        answer, size = self._ask(self._events_url, query, EVENTS, stop or self._never)
+        answer, size = self._ask(
+            self._events_url, query, EVENTS, stop or self._never, patience=patience
+        )
         cursor, is_clear = next_cursor(answer)
         return Page(
             answer, cursor, size, unclear=not is_clear, full=len(answer[EVENTS]) == query.get(LIMIT)
@@ -200,15 +207,17 @@ class Client:
             cursors.append(cursor)
         raise BadAnswer("HubSpot's list of event definitions has no end.")
 
-    def answers(self) -> bool:
-        """Whether HubSpot answers at all, for when an outage has ended an event type."""
+    def outage(self) -> HubSpotError | None:
+        """Why HubSpot does not answer at all, for when it fails at one event type; None if it
+        does.
+        """
         try:
             self.event_types()
-        except (Unavailable, BadAnswer):
-            return False
+        except (Unavailable, BadAnswer) as error:
+            return error
         except HubSpotError:
             pass
-        return True
+        return None
 
     def counts(self) -> dict[str, float]:
         """The counts so far: requests, retries, 429s, replaced values, and the seconds that all
@@ -229,11 +238,13 @@ class Client:
         wanted: str,
         stop: threading.Event,
         max_attempts: int | None = None,
+        patience: Patience | None = None,
     ) -> tuple[dict[str, Any], int]:
         """The answer as JSON with a list under `wanted`, and its size in bytes. Retries while that
         may help, `max_attempts` times at most.
         """
-        asked_at = time.monotonic()
+        patience = patience or Patience()
+        asked_at = time.monotonic() if patience.since is None else patience.since
         for number, delay in enumerate(delays(), start=1):
             if stop.is_set():
                 break
@@ -244,9 +255,10 @@ class Client:
             except Transient as transient:
                 if number == max_attempts:
                     raise Unavailable(str(transient)) from None
-                self._pause(transient, Attempt(number, asked_at, delay), stop)
+                self._pause(transient, Attempt(number, asked_at, delay, patience.yields), stop)
             else:
                 self._outage.end()
+                patience.since = None
                 self._count(replaced=replaced)
                 return answer, len(body)
         raise Stopped(_STOPPED)

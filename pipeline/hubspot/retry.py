@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import backoff
@@ -13,7 +14,7 @@ from pipeline.hubspot.failures import Transient, Unusable
 from pipeline.timestamps import to_text
 
 MAX_DELAY = 30.0  # seconds between two attempts, unless HubSpot asks for more
-LOG_AT_ATTEMPT = 5
+LASTING = 5  # attempts: then it is logged, and requests yield to others
 
 
 def delays() -> Iterator[float]:
@@ -26,14 +27,30 @@ def delays() -> Iterator[float]:
         yield backoff.full_jitter(longest)
 
 
+@dataclass
+class Patience:
+    """How long failing requests are retried: through an outage that began at `since` (monotonic
+    seconds; None: with the request) and ends with a good answer; if it `yields`, only a few times,
+    since others wait.
+    """
+
+    yields: bool = False
+    since: float | None = None
+
+
 class Attempt(NamedTuple):
     """One attempt at a request: its number (from 1), when the first attempt began (monotonic
-    seconds), and the delay before the next one (seconds).
+    seconds), the delay before the next one (seconds), and whether it yields to other requests.
     """
 
     number: int
     asked_at: float
     delay: float
+    yields: bool = False
+
+    def is_lasting(self, wait: float) -> bool:
+        """Whether this has gone on for a while, or will: the next attempt is `wait` seconds away."""
+        return self.number >= LASTING or wait > MAX_DELAY
 
 
 def wait_after(transient: Transient, attempt: Attempt) -> float:
@@ -66,8 +83,8 @@ class Outage:
             self._failures += 1
 
     def raise_if_hopeless(self, transient: Transient, attempt: Attempt) -> None:
-        """Raises Unavailable after too long without a good answer to this request or any other, and
-        BadAnswer if the answers to this one remain unusable.
+        """Raises Unavailable after too long without a good answer to this request or any other
+        (sooner if this one yields), and BadAnswer if the answers to it remain unusable.
         """
         now = time.monotonic()
         with self._lock:
@@ -79,12 +96,14 @@ class Outage:
                 f"{transient} Cure: try again; if it fails again, send this message to HubSpot "
                 "Support."
             )
-        if elapsed + wait_after(transient, attempt) > self._longest:
+        wait = wait_after(transient, attempt)
+        yields = attempt.yields and not transient.rate_limited  # a 429 concerns all
+        if (yields and attempt.is_lasting(wait)) or elapsed + wait > self._longest:
             raise self._unavailable(transient, elapsed, failures)
 
     def log_if_lasting(self, transient: Transient, attempt: Attempt) -> None:
-        """Logs a request's attempt number LOG_AT_ATTEMPT, and no other."""
-        if attempt.number == LOG_AT_ATTEMPT:
+        """Logs a request's attempt number LASTING, and no other."""
+        if attempt.number == LASTING:
             self._log(
                 f"HubSpot has failed {attempt.number} attempts in a row. Last error: {transient} "
                 "Still retrying."

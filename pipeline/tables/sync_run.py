@@ -66,7 +66,7 @@ class Tally:
         """
         self.outcome = outcome
         self.cursor_after = self.cursor_after or self.cursor_before
-        self.seconds = time.monotonic() - self.started
+        self.seconds += time.monotonic() - self.started
         if delivered_until is not None:
             self.lag_seconds = max(0, now - to_ms(delivered_until)) / 1000
 
