@@ -55,8 +55,8 @@ def events(
 
     They are read while you take them, `concurrency` requests at once, in memory that does not grow
     with the range. `start` defaults to `initial_sync_start_date`; without `end`, everything from
-    the start on is read. What cannot be a row is left out, with a Python warning. Raises
-    ConnectorError, as a sync does.
+    the start on is read. A Python warning tells of what cannot be a row, and of a range without
+    any. Raises ConnectorError, as a sync does.
     """
     begin = {} if start is None else {"initial_sync_start_date": to_text(_ms("start", start))}
     settings = read_settings({**configuration, **begin})
@@ -72,7 +72,16 @@ def _read(settings: Settings, event_type: str, span: Span) -> Iterator[Row]:
     with connect(settings, _warn) as client, _left_out(event_type) as reject:
         fetch = partial(fetch_page, client, query_for(settings, event_type))
         with Reader(fetch, client.clock.later, settings.concurrency, DROP_OUTSIDE, _warn) as reader:
-            yield from rows(settings, reader, event_type, span, reject)
+            found = rows(settings, reader, event_type, span, reject)
+            if (first := next(found, None)) is None:
+                _warn(
+                    f"{event_type}: no row from {to_text(span[0])} "
+                    f"{'on' if span[1] is None else f'to {to_text(span[1])}'}. "
+                    "`python -m pipeline event-types` says from when to when there are events."
+                )
+                return
+            yield first
+            yield from found
 
 
 def rows(

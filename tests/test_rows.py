@@ -89,6 +89,15 @@ def test_what_cannot_be_a_row_is_left_out_with_a_warning(simulated):
         ]
 
 
+@pytest.mark.parametrize(
+    ("end", "said"), [(None, "on"), ("2026-06-01", "to 2026-06-01T00:00:00.000Z")]
+)
+def test_a_range_without_events_says_so(simulated, end, said):
+    keys = configuration(simulated(generated(10)))
+    with pytest.warns(UserWarning, match=f"{TYPE}: no row from 2026-05-01T00:00:00.000Z {said}[.]"):
+        assert list(events(keys, TYPE, "2026-05-01", end)) == []
+
+
 def test_what_hubspot_refuses_is_raised_where_it_is_read(simulated):
     rows = events(configuration(simulated(generated(10))), "e_unknown_type")
     with pytest.raises(ConnectorError, match="e_unknown_type"):

@@ -288,7 +288,7 @@ def test_a_sync_that_ended_in_a_bug_is_marked_in_the_warehouse(project, monkeypa
 
 
 def test_many_types_are_one_row(project):
-    with Simulator({f"pe1_t{n}": generated(0) for n in range(20)}) as sim:
+    with Simulator({f"pe1_t{n}": generated(0) for n in range(3)}) as sim:
         run(project, configuration(sim, event_types="*"))
         # and the list, once per sync
         asked = len([request for request in sim.requests if "eventType" in request.query]) + 1
@@ -303,13 +303,8 @@ def test_many_types_are_one_row(project):
         described = {
             name: kind for name, kind, *_ in database.execute("DESCRIBE tester.sync_run").fetchall()
         }
-    assert (requests, events, outcome, cursor, ordered) == (
-        asked,
-        0,
-        "complete",
-        None,
-        True,
-    ) and len(json.loads(types)) == 20
+    assert (requests, events, outcome, cursor, ordered) == (asked, 0, "complete", None, True)
+    assert len(json.loads(types)) == 3
     assert described["events"] == "BIGINT" and described["started_at"].startswith("TIMESTAMP")
 
 
