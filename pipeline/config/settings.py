@@ -184,8 +184,8 @@ def _unknown(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str | None
 def _shortened(text: str, length: int) -> str:
     """A text to quote in a message: of a long word with a digit in it, only the beginning.
 
-    It may be an access token in the wrong place: HubSpot does not document what those of service
-    keys look like.
+    Such a word may be an access token in the wrong place: HubSpot does not document what those of
+    service keys look like.
 
     >>> _shortened("e_visited page", 80), _shortened("token=5ec2e75e-c2e7-4a11-9b0d-0123456789ab", 80)
     ("'e_visited page'", "'toke…'")
