@@ -140,15 +140,15 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def gone_keys(configuration: Mapping[str, Any]) -> list[str]:
-    """A sentence about the keys of release 1.0.0 that are set and do nothing any more, if any.
+    """A sentence about the keys of earlier versions that are set and do nothing any more, if any.
 
-    >>> gone_keys({"dedupe_window": "", "sync_metrics": "false"})[0][:73]
-    'Keys of release 1.0.0 that do nothing any more: sync_metrics (the table s'
+    >>> gone_keys({"dedupe_window": "", "sync_metrics": "false"})[0][:76]
+    'Keys of earlier versions that do nothing any more: sync_metrics (the table s'
     """
     gone = [f"{name} ({instead})" for name, instead in GONE.items() if configuration.get(name)]
     cure = 'Cure: delete them, or where they are deployed set them to "".'
     listed = ", ".join(gone)
-    return [f"Keys of release 1.0.0 that do nothing any more: {listed}. {cure}"] if gone else []
+    return [f"Keys of earlier versions that do nothing any more: {listed}. {cure}"] if gone else []
 
 
 def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:

@@ -284,7 +284,7 @@ def test_an_unknown_key_that_resembles_none_is_reported_without_a_suggestion():
 
 
 @pytest.mark.parametrize("name", GONE)
-def test_a_key_of_release_1_0_0_that_is_gone_is_accepted_and_reported(name):
+def test_a_key_of_an_earlier_version_that_is_gone_is_accepted_and_reported(name):
     given_keys = REQUIRED | {name: "false"}
     assert read_settings(given_keys) == read_settings(REQUIRED) and not unknown_keys(given_keys)
     (sentence,) = gone_keys(given_keys)
