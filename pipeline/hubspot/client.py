@@ -216,8 +216,8 @@ class Client:
         raise BadAnswer("HubSpot's list of event definitions has no end.")
 
     def outage(self) -> HubSpotError | None:
-        """Why HubSpot does not answer at all; None if it does. Asked when it fails at one event
-        type.
+        """Why HubSpot does not answer at all, for when it fails at one event type; None if it
+        does.
         """
         try:
             self.event_types()

@@ -39,11 +39,11 @@ MAX_ANEW = 32  # walks begun anew, plus 8 for each worker, plus 4 for each whole
 UNCLEAR = "HubSpot's pages ended without saying so clearly."
 
 
-def fetch_batch(pages: Iterator[WindowPage], most: int) -> Batch:
-    """Up to `most` pages of a walk. Runs in a worker."""
+def fetch_batch(pages: Iterator[WindowPage], max_pages: int) -> Batch:
+    """Takes up to `max_pages` pages of a walk. Runs in a worker."""
     batch: list[WindowPage] = []
     try:
-        for page in islice(pages, most):
+        for page in islice(pages, max_pages):
             batch.append(page)  # one by one, so that the pages before an error are kept
     except (ConnectorError, Inconclusive) as error:
         return Batch(batch, error)

@@ -72,7 +72,7 @@ def test_an_address_that_nobody_can_write_to_is_refused_before_the_first_request
     sim, file = simulated(), tmp_path / "file"
     file.touch()
     for address in (file / "history", f"{s3}-elsewhere/history"):
-        with pytest.raises(ConnectorError, match="cannot be written to.*Cure: see that it exists"):
+        with pytest.raises(ConnectorError, match="cannot be written to.*Cure: make sure that it exists"):
             backfill(None, read_settings(configuration(sim)), address)
     assert sim.requests == [] and [path.name for path in tmp_path.iterdir()] == ["file"]
     assert [bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]] == ["lake"]
