@@ -105,6 +105,7 @@ def test_the_files_of_a_demo_without_an_account_are_not_gone_on_with(project, ac
     assert demo.main() == 0 and "start_date" not in json.loads(saved.read_text())
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there, no process can be sent Ctrl-C")
 def test_the_account_can_be_tried_until_ctrl_c_and_what_was_changed_is_kept(tmp_path, capfd):
     shutil.copytree(ROOT / "simulator", tmp_path / "simulator")
     written = tmp_path / "build" / "try" / "configuration.json"
