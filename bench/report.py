@@ -1,19 +1,14 @@
-"""The results as tables (results.md), as data (results.json) and as charts (results.svg)."""
+"""The results as tables (results.md), as data (results.json) and as a picture (results.svg)."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-# Okabe and Ito's, for any eye
-BLUE, ORANGE, GREEN, PINK, SKY = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-)
+Bar = tuple[str, float, float | None]  # its name, its value and its limit
 
 
 def read() -> dict[str, Any]:
@@ -24,11 +19,16 @@ def read() -> dict[str, Any]:
 
 def write(results: Mapping[str, Any]) -> None:
     """Writes all three files."""
-    (HERE / "results.json").write_text(
-        json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8"
-    )
+    (HERE / "results.json").write_text(_data(results), "utf-8")
     (HERE / "results.md").write_text(markdown(results), "utf-8")
-    picture(results["tables"])
+    (HERE / "results.svg").write_text(picture(results["tables"]), "utf-8")
+
+
+def _data(results: Mapping[str, Any]) -> str:
+    """JSON with a line for each row and figure, and no digit that a measurement does not have."""
+    rounded = json.loads(json.dumps(results), parse_float=lambda text: float(f"{float(text):.6g}"))
+    text = json.dumps(rounded, indent=1, ensure_ascii=False)
+    return re.sub(r"(?<=\[)[^\[\]{}]+(?=\])", lambda row: " ".join(row[0].split()), text) + "\n"
 
 
 def holds(value: float, limit: float, sense: str) -> bool:
@@ -67,134 +67,62 @@ def _text(value: Any) -> str:
     return f"{value:,.0f}" if isinstance(value, (int, float)) else str(value)
 
 
-def picture(tables: Mapping[str, Any]) -> None:
-    """Draws six small charts, blank where a table is missing."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot as plt
-
-    plt.rcParams.update(
-        {
-            "font.size": 10,
-            "svg.hashsalt": "bench",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-        }
-    )
-    charts = {
-        "floor": _floor,
-        "latency": _latency,
-        "memory": _memory,
-        "quota": _quota,
-        "shapes": _shapes,
-        "peer": _peer,
-    }
-    figure, axes = plt.subplots(2, 3, figsize=(15, 8.5), facecolor="white")
-    for (name, chart), axis in zip(charts.items(), axes.flat, strict=True):
+def picture(tables: Mapping[str, Any]) -> str:
+    """Six charts of bars as SVG, one line a bar; a table that is missing leaves its place blank."""
+    lines = [
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1080 320" font-family="sans-serif" '
+        'font-size="12">',
+        '<rect width="1080" height="320" fill="#fff"/>',
+    ]
+    for place, (name, (title, bars)) in enumerate(CHARTS.items()):
         if name in tables:
-            chart(axis, tables[name]["rows"])
-        else:
-            axis.set_axis_off()
-    figure.tight_layout(pad=2)
-    figure.savefig(HERE / "results.svg", metadata={"Date": None})
-    plt.close(figure)
+            x, y = 12 + 360 * (place % 3), 24 + 155 * (place // 3)
+            lines.append(f'<text x="{x}" y="{y}" font-weight="bold">{escape(title)}</text>')
+            lines += _bars(x, y + 14, bars(tables[name]["rows"]))
+    return "\n".join([*lines, "</svg>\n"])
 
 
-def _bars(
-    axis: Any, names: list[str], values: list[float], color: str, limits: list[float], title: str
-) -> None:
-    """Draws labeled bars, and a dashed line at the limit of each, if there are limits."""
-    bars = axis.bar(names, values, color=color, width=0.55)
-    axis.bar_label(bars, [f"{value:.3g}" for value in values], padding=2)
-    for place, limit in enumerate(limits):
-        axis.hlines(limit, place - 0.4, place + 0.4, color="black", linestyle="--", linewidth=1.2)
-    axis.set_title(title)
-    axis.set_ylim(0, 1.15 * max(values + limits))
-
-
-def _floor(axis: Any, rows: list[Any]) -> None:
-    _bars(
-        axis, ["into DuckDB, wall\n(at least 0.90)", "counted, CPU\n(at least 0.55)"], [rows[1][1], rows[3][2]], BLUE,
-        [0.9, 0.55], "The SDK's floor / this connector (1: no cost)",
-    )  # fmt: skip
-
-
-def _latency(axis: Any, rows: list[Any]) -> None:
-    styles = zip(
-        dict.fromkeys(row[0] for row in rows), (SKY, GREEN, BLUE, ORANGE), "^sov", strict=True
-    )
-    for ms, color, marker in styles:
-        line = [row for row in rows if row[0] == ms]
-        axis.plot(
-            [row[1] for row in line],
-            [row[2] for row in line],
-            color=color,
-            marker=marker,
-            label=f"{ms} ms a request",
+def _bars(x: int, y: int, bars: list[Bar]) -> Iterator[str]:
+    """Labeled bars below one another, with a black mark at each limit."""
+    most = max(number for _, *numbers in bars for number in numbers if number is not None)
+    for row, (name, value, limit) in enumerate(bars):
+        top, length = y + 20 * row, round(180 * value / most)
+        mark = x + 130 + round(180 * limit / most) if limit else 0
+        yield (
+            f'<text x="{x}" y="{top + 12}">{escape(name)}</text>'
+            f'<rect x="{x + 130}" y="{top}" width="{length}" height="15" fill="#56B4E9"/>'
+            + (f'<path d="M{mark} {top - 2}v19" stroke="#000" stroke-width="2"/>' if mark else "")
+            + f'<text x="{x + 134}" y="{top + 12}">{_text(value)}</text>'
         )
-    axis.set_xscale("log", base=2)
-    axis.set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
-    axis.set_xlabel("concurrency")
-    axis.set_ylim(bottom=0)
-    axis.legend(frameon=False)
-    axis.set_title("Times as fast as one request after another")
 
 
-def _memory(axis: Any, rows: list[Any]) -> None:
-    line = [row for row in rows if row[1] == 8]
-    axis.plot(
-        [row[0] for row in line], [row[3] for row in line], color=BLUE, marker="o", label="peak"
-    )
-    axis.plot(
-        [row[0] for row in line],
-        [row[4] for row in line],
-        color=ORANGE,
-        marker="s",
-        label="before the sync",
-    )
-    axis.axhline(150, color="black", linestyle="--", linewidth=1, label="at most: 150")
-    axis.set_xscale("log")
-    axis.set_ylim(0, 1.15 * max(150, *(row[3] for row in line)))
-    axis.set_xlabel("events")
-    axis.legend(frameon=False, loc="lower right")
-    axis.set_title("Memory, MB (concurrency 8)")
+def _worst(rows: list[Any]) -> list[Bar]:
+    names = dict.fromkeys(row[0] for row in rows)
+    return [(name, max(row[3] for row in rows if row[0] == name), None) for name in names]
 
 
-def _quota(axis: Any, rows: list[Any]) -> None:
-    _bars(
-        axis, [f"{row[0]} in 10 s\n429: {row[2]:.1%}" for row in rows], [100 * row[1] for row in rows], GREEN,
-        [95.0] * len(rows), "% used of the quota less the reserve (at least 95)",
-    )  # fmt: skip
-
-
-def _shapes(axis: Any, rows: list[Any]) -> None:
-    names = list(dict.fromkeys(row[0] for row in rows))
-    for offset, workers, color in ((-0.2, 4, SKY), (0.2, 8, BLUE)):
-        most = [
-            max(row[3] for row in rows if row[0] == name and row[2] == workers) for name in names
-        ]
-        bars = axis.bar(
-            [place + offset for place in range(len(names))],
-            most,
-            0.38,
-            color=color,
-            label=f"concurrency {workers}",
-        )
-        axis.bar_label(bars, [f"{value:.2f}" for value in most], padding=2)
-    axis.set_xticks(range(len(names)), names)
-    axis.set_ylim(0, 1.7)
-    axis.legend(frameon=False, ncols=2, loc="upper left")
-    axis.set_title("Requests a full page, the most seen")
-
-
-def _peer(axis: Any, rows: list[Any]) -> None:
-    rows = [rows[0], rows[1], rows[-1]]
-    _bars(
-        axis,
-        [row[0] for row in rows],
-        [row[3] for row in rows],
-        PINK,
-        [],
-        f"{rows[0][7]:,.0f} events into DuckDB, seconds",
-    )
+CHARTS: dict[str, tuple[str, Callable[[list[Any]], list[Bar]]]] = {
+    "floor": (
+        "The SDK's floor / this connector (1: no cost)",
+        lambda rows: [("DuckDB, wall", rows[1][1], 0.9), ("counted, CPU", rows[3][2], 0.55)],
+    ),
+    "latency": (
+        "Times as fast as one request after another, 250 ms",
+        lambda rows: [(f"concurrency {row[1]}", row[2], None) for row in rows if row[0] == 250],
+    ),
+    "memory": (
+        "Peak memory, MB (concurrency 8)",
+        lambda rows: [(f"{row[0]:,} events", row[3], 150) for row in rows if row[1] == 8],
+    ),
+    "quota": (
+        "Share used of the quota less the reserve",
+        lambda rows: [(f"{row[0]} requests in 10 s", row[1], 0.95) for row in rows],
+    ),
+    "shapes": ("Requests a full page, the most seen", _worst),
+    "peer": (
+        "Events a second into DuckDB, times dlt's",
+        lambda rows: [
+            (row[0], row[1], None) for row in rows if "," not in row[0] and row[-1] == rows[0][-1]
+        ],
+    ),
+}

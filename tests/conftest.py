@@ -4,6 +4,7 @@ change (HYPOTHESIS_PROFILE=long looks for new cases), and the fixtures of more t
 
 import os
 import shutil
+from collections import Counter
 
 import pytest
 from hypothesis import settings
@@ -70,3 +71,10 @@ def account(simulated):
         return sim
 
     return behave
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was skipped, and what installs it: each reason once."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    for reason, tests in Counter(report.longrepr[2] for report in skipped).items():
+        terminalreporter.write_line(f"{tests} skipped: {reason.removeprefix('Skipped: ')}")

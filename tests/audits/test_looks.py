@@ -857,7 +857,7 @@ def test_a_look_back_that_was_read_out_of_turn_is_not_counted(monkeypatch):
             yield page
 
     monkeypatch.setattr(Reader, "pages", twice)
-    monkeypatch.setattr(count, "RECENT", 0)
+    monkeypatch.setattr(count, "RECENT_IDS", 0)
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
         life.pass_and_sync(DAY, 12)
         assert sum(cell.sum.events for cell in decode(life.progress()["ledger"])) <= 240

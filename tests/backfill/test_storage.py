@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 from dask.distributed import Client as Dask
 from dask.distributed import LocalCluster
-from moto.server import ThreadedMotoServer
 
 from backfill import backfill
 from frames import storage
@@ -27,6 +26,8 @@ def test_the_examples_in_the_code_hold():
 @pytest.fixture(scope="module")
 def s3():
     """The address of a bucket, and the environment that leads there."""
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -131,9 +131,14 @@ def test_the_oldest_event_may_be_before_the_start(report):
 # How much there is, and what a sync takes
 
 
-@pytest.mark.parametrize("shape", ["uniform", "rhythm", "bursty", "sparse"])
 @pytest.mark.parametrize(
-    ("pages", "order"), [(5, "ascending"), (100, "ascending"), (30, "descending"), (30, "shuffled")]
+    ("shape", "pages", "order"),
+    [
+        ("uniform", 5, "ascending"),
+        ("rhythm", 30, "descending"),
+        ("bursty", 100, "ascending"),
+        ("sparse", 30, "shuffled"),
+    ],
 )
 def test_the_number_of_events_within_a_fifth_or_said_to_be_unsure(report, shape, order, pages):
     events = 200 * pages

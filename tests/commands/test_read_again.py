@@ -5,7 +5,7 @@ reads a range again.
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import ConnectorError
@@ -61,6 +61,7 @@ def test_without_a_range_all_that_is_delivered_is_read_again(synced):
 
 
 @given(fuse=st.integers(0, 300))
+@settings(max_examples=25)
 def test_killed_while_it_reads_again_it_resumes(sim, fuse):
     history = generated(200)
     sim.histories = {TYPE: history}

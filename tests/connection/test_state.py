@@ -200,7 +200,8 @@ def test_the_state_of_the_published_example_becomes_the_cursor_of_its_one_table(
     assert state == {"version": 5, "event_types": {TYPE: {"occurred": "2026-05-21T01:36:04.329Z"}}}
     (sentence,) = sentences
     assert (
-        "before 2026-05-21T01:36:04.329Z counts as delivered" in sentence and "re-sync" in sentence
+        "before 2026-05-21T01:36:04.329Z counts as delivered" in sentence
+        and "read-again" in sentence
     )
     span = main_span(progress_by_type(state)[TYPE], 0, 60_000, to_ms("2027-01-01"))
     assert span == (to_ms("2026-05-21T01:36:04.329Z"), None)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.connection.warnings import MAX_WARNINGS, About, Warnings
+from pipeline.connection.warnings import MAX_WARNINGS, Topic, Warnings
 from pipeline.hubspot import clock
 from pipeline.timestamps import DAY, MINUTE
 from simulator import Simulator, generated
@@ -44,10 +44,10 @@ def test_clocks_that_are_more_than_ten_minutes_apart_are_one_warning_whichever_i
 def test_there_are_ten_at_most_even_if_there_is_one_of_each_kind():
     said, logged = [], []
     warnings = Warnings(said.append, logged.append)
-    for about in About:
+    for about in Topic:
         warnings.add(about, about.name)
     warnings.conclude()
     assert len(said) == MAX_WARNINGS and said[-1].startswith(
-        f"Further warnings: {len(About) - MAX_WARNINGS + 1}."
+        f"Further warnings: {len(Topic) - MAX_WARNINGS + 1}."
     )
-    assert set(said[:-1]) | set(logged) == {about.name for about in About}
+    assert set(said[:-1]) | set(logged) == {about.name for about in Topic}

@@ -27,8 +27,8 @@ def warehouse(tmp_path):
 @long
 def test_a_warehouse_without_the_tables_has_empty_marts(warehouse):
     warehouse.execute("CREATE SCHEMA tester")
-    for _ in range(2):
-        warehouse.dbt("build")
+    for command in ("run", "build"):
+        warehouse.dbt(command)
         assert not any(
             warehouse.mart(mart) for mart in ("page_visits", "sessions", "touches", "daily_website")
         )
@@ -43,14 +43,14 @@ def test_tables_that_come_later_are_read_and_without_audits_nothing_is_final(war
     warehouse.execute("DROP TABLE hubspot.contact")
     life.write(*(event for event in life.some(BEGIN, life.now, 60) if event.type == VISITS))
     life.sync_run(**{VISITS: None})
-    warehouse.dbt("build")
+    warehouse.dbt("run")
     compare(warehouse, life.account)
     assert not any(row["is_final"] for row in warehouse.mart("page_visits"))
     warehouse.execute("ALTER TABLE tester.hidden RENAME TO e_form_submission_v_2")
     life.now += DAY
     life.write(*life.some(BEGIN, life.now, 60))
     life.sync_run(**{VISITS: None, FORMS: None})
-    warehouse.dbt("build")
+    warehouse.dbt("run")
     compare(warehouse, life.account)
 
 
@@ -90,14 +90,14 @@ def test_variables_name_the_tables_the_pause_and_the_bots(warehouse, visited):
         "hubspot_events_conversions": tables,
         "hubspot_events_session_minutes": 10,
     }
-    warehouse.dbt("build")
+    warehouse.dbt("run")
     assert [row["page_visits"] for row in warehouse.mart("sessions")] == [1, 1, 1, 1]
     sources = {row["visit_id"]: row["utm_source"] for row in warehouse.mart("page_visits")}
     assert sources == dict.fromkeys(visited) | {visited[1]: "big news"}
     types = sorted(row["event_type"] for row in warehouse.mart("conversions"))
     assert types == [FORMS] * 2 + ["pe1_won"] * 2
     warehouse.variables |= {"hubspot_events_bot_score": 30, "hubspot_events_session_minutes": 30}
-    warehouse.dbt("build", "--full-refresh")
+    warehouse.dbt("run", "--full-refresh")
     assert {row["visit_id"] for row in warehouse.mart("page_visits")} == {*visited} - {visited[1]}
     assert sorted(row["page_visits"] for row in warehouse.mart("sessions")) == [1, 2]
 

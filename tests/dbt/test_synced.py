@@ -112,7 +112,7 @@ def announce(connection, before):
 
 def test_the_marts_equal_a_plain_count_through_the_life_of_a_connection(connection):
     connection.sync()
-    connection.warehouse.dbt("build")
+    connection.warehouse.dbt("run")
     compare(connection.warehouse, connection.account())
     assert len(connection.warehouse.mart("page_visits")) > 2_000
 
@@ -121,7 +121,7 @@ def test_the_marts_equal_a_plain_count_through_the_life_of_a_connection(connecti
     connection.now.ms += 5 * DAY
     connection.sync()
     announce(connection, before)
-    connection.warehouse.dbt("build")
+    connection.warehouse.dbt("run")
     compare(connection.warehouse, connection.account())
     assert any(row["revised_at"] for row in connection.warehouse.mart("daily_website"))
 
@@ -137,7 +137,7 @@ def test_the_marts_equal_a_plain_count_through_the_life_of_a_connection(connecti
         (people[6], people[5]),
     ):
         connection.query("INSERT INTO hubspot.contact VALUES (?, ?)", int(heir), ids)
-    connection.warehouse.dbt("build")
+    connection.warehouse.dbt("run")
     compare(connection.warehouse, connection.account())
 
     re_sync(connection)

@@ -25,7 +25,7 @@ OWNS = st.lists(PATHS, unique=True, max_size=6).map(
     lambda more: tuple(dict.fromkeys([*FIELDS, *more]))
 )
 PROPERTIES = st.lists(PATHS, unique=True, max_size=12).map(tuple)
-law = settings(deadline=None, max_examples=300)
+law = settings(deadline=None)
 
 
 @law

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from fivetran_connector_sdk_core.renaming import Renaming
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.names.tables import (
@@ -45,7 +45,6 @@ def test_the_connectors_own_table_names_are_destination_names():
     assert own == set(OWN_TABLES) == set(map(RULE, OWN_TABLES))
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.lists(EVENT_TYPES | st.sampled_from(ODD), unique=True, max_size=8))
 @example(["e_a_b", "E_A_B", "e_a__b", "e_a_b_", "e.a.b", "e a b"])
 def test_two_event_types_share_no_table_unless_both_are_their_own_table_names(names):

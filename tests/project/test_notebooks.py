@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from simulator import Simulator, generated, submissions
 from tests.sdk import run
@@ -18,6 +16,9 @@ VISITS, FORMS = "e_visited_page", "e_form_submission_v2"
 
 def execute(name, folder, *claims):
     """Runs a notebook in a folder, with a last cell that asserts what it should show."""
+    import nbformat  # takes seconds, which no other test should wait for
+    from nbclient import NotebookClient
+
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     notebook.cells.append(
         nbformat.v4.new_code_cell("\n".join(f"assert {claim}" for claim in claims))

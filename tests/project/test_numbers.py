@@ -13,10 +13,9 @@ from tests.sdk import rows, run
 from tests.support import TYPE, configuration, event
 
 NUMBERS = [
-    "0", "5", "-7", "123456789", "0.5", "19.99", "1234567.891", "-0.0", "1e-7", "1e16", "1e22", "1.5e300", "-1.25e-9",
-    "2.5e-310", "5e-324", "9007199254740992", "9007199254740993", "-9007199254740993", "1152921504606846977",
-    "9223372036854775807", "-9223372036854775808", "9223372036854775808", "-9223372036854775809", "18446744073709551615",
-    "18446744073709551616", "18446744073709551617", "-18446744073709551617", "123456789012345678901234567890",
+    "0", "-7", "19.99", "-0.0", "1e22", "-1.25e-9", "5e-324", "9007199254740993", "9223372036854775807",
+    "-9223372036854775808", "9223372036854775808", "18446744073709551615", "18446744073709551616",
+    "-18446744073709551617", "123456789012345678901234567890",
 ]  # fmt: skip
 OTHERS = ["true", '"abc"', '"2026-01-01"', '"0.5"', "null", "[1.5,18446744073709551617]"]
 KINDS = [*NUMBERS, *OTHERS]
@@ -40,7 +39,7 @@ def test_a_number_is_exact_whatever_kind_came_before_and_after_it(project):
     for n in range(3):  # three syncs, each with one event that no later sync reads again
         sent = {column: KINDS[kinds[n]] for column, kinds in columns.items()}
         with Written(n, sent) as sim:
-            run(project, configuration(sim, audit_days="0", sync_metrics="false"))
+            run(project, configuration(sim, audit_days="0"))
     held = {id_: values for id_, *values in rows(project, ", ".join(["id", *columns]))}
     wrong = [
         (column, [KINDS[kind] for kind in kinds], value)

@@ -31,7 +31,7 @@ IMPORTS = {
     "backfill/requirements.txt": "import backfill",
     "dbt/requirements.txt": "import queries.__main__, dbt.adapters.duckdb, dbt.adapters.postgres",
     "frames/requirements.txt": "import frames",
-    "report/requirements.txt": "import report.__main__",
+    "requirements-demo.txt": "import report.__main__, simulator.demo, connector",
     "notebooks/requirements.txt": "\n".join(
         [
             "import ipykernel, jupyterlab, nbclient",
@@ -86,9 +86,8 @@ def test_a_requirements_file_is_sufficient(file, tmp_path):
 def test_the_pins_of_one_package_agree():
     pins = {}
     for file in [
-        ROOT / "requirements-dev.txt",
+        *ROOT.glob("requirements*.txt"),
         *ROOT.glob("*/requirements.txt"),
-        ROOT / "requirements.txt",
     ]:
         for line in file.read_text().splitlines():
             name, _, version = line.partition("==")

@@ -103,24 +103,20 @@ def test_the_single_table_holds_the_properties_exactly_as_sent(project):
     ]
 
 
-@pytest.mark.parametrize("properties", [["a", {"b": 1}], "text", None, 7, {}], ids=str)
-def test_properties_of_another_shape_are_kept_as_sent(project, properties):
-    with served(event() | {"properties": properties}) as sim:
+def test_properties_of_another_shape_are_kept_as_sent(project):
+    shapes = [["a", {"b": 1}], "text", None, 7, {}]
+    with served(*(event(n) | {"properties": shape} for n, shape in enumerate(shapes))) as sim:
         run(project, configuration(sim, table_layout="single"))
-    ((found,),) = rows(project, "properties::VARCHAR", "event")
-    assert (None if found is None else json.loads(found)) == properties
+    found = [text for _, text in sorted(rows(project, "id, properties::VARCHAR", "event"))]
+    assert [None if text is None else json.loads(text) for text in found] == shapes
 
 
-@pytest.mark.parametrize("layout", ["per_event_type", "single"])
-def test_an_event_without_its_type_is_a_row_too(project, layout):
+def test_an_event_without_its_type_is_a_row_too(project):
     bare = event()
     del bare["eventType"]
     with served(bare, event(1)) as sim:
-        run(project, configuration(sim, table_layout=layout))
-    assert sorted(rows(project, "id, event_type", "event" if layout == "single" else TYPE)) == [
-        ("id-0", TYPE),
-        ("id-1", TYPE),
-    ]
+        run(project, configuration(sim, table_layout="single"))
+    assert sorted(rows(project, "id, event_type", "event")) == [("id-0", TYPE), ("id-1", TYPE)]
 
 
 def test_two_events_with_one_id_in_two_types_are_two_rows_of_the_single_table(project):
@@ -158,17 +154,15 @@ def rivals(*names):
 ALIKE = ["e_a_b", "E_A_B", "e_a__b", "e_a.b", "sync_run", "rejected_event", "event", "Event"]
 
 
-@pytest.mark.parametrize("selected", ["*", ",".join(reversed(ALIKE))])
 def test_similar_event_types_and_those_called_like_the_connectors_own_tables_get_a_table_each(
-    project, selected, capsys
+    project, capsys
 ):
     with rivals(*ALIKE) as sim:
-        for _ in range(2):
-            run(project, configuration(sim, event_types=selected))
+        run(project, configuration(sim, event_types="*"))
     found = tables_in(project)
     assert sorted(counts for ((_, counts),) in found.values()) == list(range(3, 3 + len(ALIKE)))
     assert found["e_a_b"] == [("e_a_b", 3)]
-    assert len(rows(project, "id", "sync_run")) == 2
+    assert len(rows(project, "id", "sync_run")) == 1
     printed = capsys.readouterr().out
     assert all(
         f"{name} in {table}" in printed for table, ((name, _),) in found.items() if name != "e_a_b"
@@ -186,16 +180,10 @@ TWINS = ["e_form_v2", "e_form_v_2", "e_form-v2"]
 
 
 @pytest.mark.parametrize("first", TWINS)
-def test_of_two_names_for_one_table_the_one_that_has_it_keeps_it_and_the_other_is_a_warning(
-    project, first
-):
+def test_of_two_names_for_one_table_the_one_that_has_it_keeps_it_and_the_other_is_a_warning(first):
     with rivals(*TWINS) as sim:
-        run(project, configuration(sim, event_types=first))
-        with_first = tables_in(project)
         delivered = sync_into(Delivered(), sim, event_types=first)
         sync_into(delivered, sim, event_types="*")
-        run(project, configuration(sim, event_types="*"))
-        assert tables_in(project) == with_first == {"e_form_v_2": [(first, 3 + TWINS.index(first))]}
         assert set(delivered.rows) == {first, "sync_run"}
         for name in set(TWINS) - {first}:
             (sentence,) = [
