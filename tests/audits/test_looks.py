@@ -650,6 +650,13 @@ def test_of_a_contact_that_was_merged_its_bucket_alone_is_written(monkeypatch):
     assert sum(late) == 0 and len(set(life.delivered.upserts)) < 120
 
 
+def test_that_much_comes_late_is_news_again_once_it_has_ceased_for_a_month():
+    diary = budget.Diary()
+    days = (100, 101, 131, 162)
+    assert [diary.is_news("e_a", day) for day in days] == [True, False, False, True]
+    assert diary.is_news("e_b", 162)
+
+
 def test_that_much_comes_late_is_said_once_as_long_as_it_lasts(monkeypatch):
     events = [event(BASE + n * HOUR, n) for n in range(60 * 24)]
     with Life(monkeypatch, *events, late=backdated(4, 30 * HOUR)) as life:
@@ -879,7 +886,9 @@ def test_nothing_is_saved_for_looks_that_find_nothing(monkeypatch):
 
 
 def blinded(life, monkeypatch, error=None):
-    """Answers ranges around one moment as empty until the looks begin, or end in an error."""
+    """Answers ranges around one moment as empty, on every connection until the looks begin or end
+    in an error.
+    """
     moment, look = BASE + 20 * DAY, Looks.at_silence
 
     def fault(request):
@@ -889,7 +898,8 @@ def blinded(life, monkeypatch, error=None):
         return "ends" if before and to_ms(after) <= moment <= to_ms(before) else None
 
     def see(self, subjects):
-        life.sim.behaviour.fault = None
+        bad = {request.connection for request in life.sim.requests}
+        life.sim.behaviour.fault = lambda asked: fault(asked) if asked.connection in bad else None
         monkeypatch.setattr(Looks, "at_silence", look)
         if error:
             raise error
