@@ -19,7 +19,7 @@ from fivetran_connector_sdk import Operations as op
 from pipeline import ConnectorError, Sink, read_settings, sync
 from pipeline.config.connect import Definitions
 from pipeline.config.keys import KEYS, REQUIRED, SECRETS, Key
-from pipeline.config.settings import unknown_keys
+from pipeline.config.settings import gone_keys, unknown_keys
 from pipeline.connection.setup_tests import SETUP_TESTS
 from pipeline.tables.schema import declare_tables
 
@@ -29,20 +29,20 @@ if hasattr(sys, "set_int_max_str_digits"):  # from Python 3.10.7 on
 
 
 class Declared(NamedTuple):
-    """What schema() last saw, declared (types of columns, by table) and read of HubSpot."""
+    """What schema() was last given, declared (types of columns, by table) and read of HubSpot."""
 
     configuration: dict[str, str]
     tables: dict[str, dict[str, Any]]
     definitions: list[Definitions]
 
 
-# For update(), since a row for a table not declared would have no key. It has to be a global: the
-# SDK calls both in one process but passes nothing between them.
+# For update(), since a row of an undeclared table would have no key. A global, because the SDK
+# calls both in one process but passes nothing between them.
 _declared: Declared | None = None
 
 
 def schema(configuration: dict) -> list:
-    """Every table. Errors are left to update(), which can report them."""
+    """Declares every table. Errors are left to update(), which can report them."""
     global _declared
     definitions: list[Definitions] = []
     tables = declare_tables(configuration, definitions.append)
@@ -55,7 +55,7 @@ def update(configuration: dict, state: dict) -> None:
     """Delivers every event since the saved state. Ends in op.error, with the cure, when it cannot
     continue.
     """
-    for sentence in unknown_keys(configuration):
+    for sentence in (*gone_keys(configuration), *unknown_keys(configuration)):
         log.warning(sentence)
     try:
         sink = Sink(op.upsert, op.checkpoint, op.warning, log.info)
@@ -69,19 +69,18 @@ def update(configuration: dict, state: dict) -> None:
 
 
 def configuration_form() -> ConfigurationForm:
-    """Every key of the configuration, most important first, and the setup tests."""
+    """The setup form: every key that has a label, and the setup tests."""
     form = ConfigurationForm()
     for name, key in KEYS.items():
-        form.add_field(_field(name, key))
+        if key.label:
+            form.add_field(_field(name, key))
     for label, check in SETUP_TESTS.items():
         form.add_test(label=label, func=_setup_test(check))
     return form
 
 
 def _field(name: str, key: Key) -> Any:
-    """A key as a field of the form. A switch is a dropdown too, so that it can be left at its
-    default.
-    """
+    """A key as a field of the form."""
     label = key.label if name in REQUIRED else f"{key.label} (optional)"
     texts = {
         "description": key.help + (f" Default: {key.default}" if key.default else ""),
@@ -109,7 +108,7 @@ def _setup_test(check: Callable[[dict[str, str]], None]) -> Callable[[dict[str, 
 
 connector = Connector(update=update, schema=schema, configuration_form=configuration_form)
 
-# As `fivetran debug`, which unlike connector.debug() resumes, and reads an encrypted token.
+# Runs `fivetran debug`, which unlike connector.debug() resumes, and reads an encrypted token.
 if __name__ == "__main__":
     from fivetran_connector_sdk import main
 

@@ -1,5 +1,5 @@
-"""Beyond one machine: read a long history on a Dask cluster into Parquet, with the connector's
-stages, and leave the state that the connector resumes from.
+"""Reads a long history on a Dask cluster into Parquet, with the connector's stages, and returns the
+state from which the connector resumes.
 """
 
 from backfill.on_dask import Backfilled, backfill

@@ -1,4 +1,4 @@
-"""Marks, which prove that the client and all workers write to one storage."""
+"""Proves by marks that the client and all workers write to the same storage."""
 
 import uuid
 from functools import cache
@@ -21,8 +21,8 @@ def prove_shared(dask: Dask, address: str) -> str:
         mark = leave_mark(address)
     except Exception as error:  # each storage has its own
         raise ConnectorError(
-            f"{address} cannot be written to: {error!r}. Cure: see that it exists, and that this "
-            "machine and every worker have credentials that may write there."
+            f"{address} cannot be written to: {error!r}. Cure: make sure that it exists, and that "
+            "this machine and every worker have credentials to write there."
         ) from error
     answers, there = dask.run(exchange_marks, address, mark, on_error="return"), files(address)
     apart = [f"{worker} ({mark})" for worker, mark in answers.items() if mark not in there]
@@ -40,7 +40,7 @@ def exchange_marks(address: str, mark: str) -> str:
 
 
 def leave_mark(address: str) -> str:
-    """Puts a small file into the storage, in the way of any other. Returns its name."""
+    """Puts a small file into the storage, as any other is put there. Returns its name."""
     name = f"{HIDDEN}/{uuid.uuid4().hex}.mark"
     put(Path(__file__), address, name)
     return name

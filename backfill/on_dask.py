@@ -1,5 +1,5 @@
-"""A long history read on a Dask cluster: windows of time are independent of each other, so each is
-a task.
+"""Reads a long history on a Dask cluster: windows of time do not depend on each other, so each is a
+task.
 
 The backfill delivers [start, end), and the connector, resuming from the state that it returns,
 everything from `end` on. `end` is fixed before the first window is read, at least a look-back
@@ -49,8 +49,8 @@ def backfill(
     tell: Callable[[str], Any] = lambda sentence: None,
 ) -> Backfilled:
     """Writes the history of every event type from `settings.start` on to a storage that this
-    machine and all workers reach, a Parquet file for each window of `hours` (a divisor or a multiple
-    of 24). `tell` gets a progress message every few seconds.
+    machine and all workers reach, a Parquet file for each window of `hours` (a divisor or a
+    multiple of 24). `tell` receives a progress message every few seconds.
 
     A window whose file exists is done: start an interrupted backfill again to resume it, or a
     finished one later to add what has happened since. The windows of a lost worker go to another.
@@ -106,8 +106,8 @@ def backfill(
 def read(
     dask: Dask, windows: list[Window], done: int, tell: Callable[[str], Any], **arguments: Any
 ) -> dict[str, int]:
-    """Reads windows, of which `done` more are there. Returns the number of rows of each file, by
-    name. Raises the first error of a window, and after all the others, if workers died of some.
+    """Reads windows, besides `done` others that are there. Returns the number of rows of each file,
+    by name. Raises the first error of a window, and at the end if workers died of some windows.
     """
     reported: dict[str, int] = {}
     began, earlier, of = time.monotonic(), done, done + len(windows)
@@ -157,14 +157,13 @@ def read(
 
 
 def prove(address: str, reported: dict[str, int], there: dict[str, Footer]) -> None:
-    """Raises ConnectorError, with a name, if files are not there, or not with the rows reported."""
+    """Raises ConnectorError, naming a file, if any is missing or has other rows than reported."""
     rows = {name: footer.rows for name, footer in there.items()}
     if wrong := [name for name in reported if rows.get(name) != reported[name]]:
         name = wrong[0]
         found = f"it has {rows[name]:,}" if name in rows else "it is not there"
         raise ConnectorError(
             f"Of {len(reported):,} files that workers have written, {len(wrong):,} are not at "
-            f"{address} as they were reported, such as {name}: {reported[name]:,} rows, and {found}. "
-            "Cure: see that every worker reaches this address, and start again: what is missing is "
-            "read."
+            f"{address} as reported, such as {name}: {reported[name]:,} rows, but {found}. Cure: make "
+            "sure that every worker reaches this address, and start again: what is missing is read."
         )

@@ -1,11 +1,11 @@
 """One rate limit for all workers, since an account's limit does not grow with the machines that use
 it.
 
-It lives in Dask's scheduler, which grants every request of every worker and gets the headers of
-HubSpot's answers. With a rate limit in each worker, others show up only in headers that are a
-request old: of twelve workers at 30 requests a second, a fifth was refused. With a share for each,
-workers take each other for other integrations, which halved their throughput. A semaphore bounds
-concurrency, not requests in ten seconds, and a Dask actor dies with its worker.
+It lives in Dask's scheduler, which grants every request of every worker and receives the headers of
+HubSpot's answers. With a rate limit of its own, a worker learns of the others only from headers
+that are a request old: at twelve workers and 30 requests a second, a fifth was refused. With a
+share for each, workers take each other for other integrations, which halved their throughput. A
+semaphore bounds concurrency, not requests in ten seconds; and a Dask actor dies with its worker.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ class RateLimitPlugin(SchedulerPlugin):
 
 
 class SharedRateLimit(RateLimit):
-    """A client's rate limit on any worker, which asks the scheduler."""
+    """The rate limit of a client on any worker: it asks the scheduler."""
 
     def __init__(self, dask: Dask, settings: Settings):
         super().__init__()

@@ -23,9 +23,9 @@ class Window(NamedTuple):
 
 
 def plan(event_types: Iterable[str], start: int, end: int, hours: int = 24) -> list[Window]:
-    """The windows of [start, end), ms. They are cut at multiples of `hours` whatever the start, so
-    that a later run has the same ones. The density of events is unknown beforehand: there are many
-    more windows than workers, and Dask balances them.
+    """The windows of [start, end), ms, cut at multiples of `hours` whatever the start, so that a
+    later run has the same ones. The density of events is not known beforehand: with many more
+    windows than workers, Dask balances the load.
 
     >>> [(start // HOUR, end // HOUR) for _, start, end, _ in plan(["e_visited_page"], 5 * HOUR, 24 * HOUR, hours=8)]
     [(5, 8), (8, 16), (16, 24)]
@@ -58,8 +58,8 @@ def rejects_of(window: Window) -> str:
 
 
 def names_of(windows: Iterable[Window], there: Iterable[str]) -> set[str]:
-    """The files of these windows among those that are there. Raises ValueError if others are of
-    other windows, which would hold some events twice.
+    """The files of these windows among those that are there. Raises ValueError if there are files
+    of other windows, which would hold some events twice.
     """
     files = {name for name in there if re.fullmatch(r"[^/]+/[^/]+=[^/]+/[^/]+\.parquet", name)}
     others = files.difference(name(window) for window in windows for name in (file_of, rejects_of))

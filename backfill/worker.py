@@ -1,4 +1,4 @@
-"""One window on a worker: the connector's stages, from HubSpot to a Parquet file."""
+"""Reads one window on a worker, through the connector's stages, from HubSpot to a Parquet file."""
 
 from functools import partial
 from pathlib import Path
@@ -25,13 +25,13 @@ from pipeline.rows import rows
 from pipeline.tables.rejected_event import rejected_row
 from pipeline.timestamps import to_text
 
-LEDGER = "ledger"  # in the metadata of a file: what it holds, as the saved state has it
+LEDGER = "ledger"  # in the metadata of a file: its cells, as in the saved state
 
 
 def read_window(window: Window, settings: Settings, address: str, mark: str) -> dict[str, int]:
     """Reads one window into its files. Returns the number of rows of each, by name."""
     exchange_marks(address, mark)
-    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what was freed
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own pool keeps what was freed
     with (
         TemporaryDirectory(dir=get_worker().local_directory) as folder,
         hubspot_client(get_client(), settings) as hubspot,
@@ -48,8 +48,8 @@ def read_window(window: Window, settings: Settings, address: str, mark: str) -> 
 def write_rows(
     window: Window, settings: Settings, hubspot: Client, file: RowFile, rejected: RowFile
 ) -> str:
-    """Runs the stages over one window, one page after another: concurrency comes from the workers.
-    Returns its cells, for the looks of the connector.
+    """Runs the stages over one window, page by page: concurrency comes from the workers. Returns
+    its cells, for the connector's looks.
     """
     event_type, start, end, _ = window
     protect_event = protection(settings.drop_columns, settings.hash_columns, settings.hash_salt)

@@ -100,7 +100,7 @@ def work(job: dict[str, Any]) -> Callable[[], int]:
     """The work to measure: a function without arguments that returns the number of records."""
     configuration = {
         "api_token": "pat-na1-bench", "initial_sync_start_date": harness.FROM, "api_base_url": job["url"], "page_size": "1000",
-        "sync_metrics": "false", **{name: str(value) for name, value in job["configuration"].items()},
+        **{name: str(value) for name, value in job["configuration"].items()},
     }  # fmt: skip
     contender = job["contender"]
     if contender == "notebook":

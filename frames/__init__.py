@@ -1,4 +1,4 @@
-"""HubSpot events as Arrow record batches: for DuckDB, Polars and pandas, in a line; and as Parquet
+"""HubSpot events as Arrow record batches, for DuckDB, Polars and pandas in one line, and as Parquet
 files in any storage.
 """
 

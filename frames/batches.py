@@ -21,17 +21,18 @@ def batches(
     start: Moment | None = None,
     end: Moment | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of `pipeline.events`, which has the arguments, as Arrow record batches of 5,000.
-    `occurred_at` is a timestamp (ms, UTC), every other column text, so that no value is guessed.
+    """Yields the rows of `pipeline.events`, which takes the same arguments, as Arrow record batches
+    of 5,000. `occurred_at` is a timestamp (ms, UTC), every other column text, so that no value is
+    guessed.
 
-    There is always a batch, even of no rows. A property that first appears later is a column from
-    that batch on: `as_table` and `into_duckdb` unite the batches.
+    There is at least one batch, if need be of no rows. A property is a column from the batch on in
+    which it first appears: `as_table` and `into_duckdb` unite the batches.
     """
     return as_batches(events(configuration, event_type, start, end))
 
 
 def as_batches(rows: Iterable[Row], size: int = ROWS) -> Iterator[pa.RecordBatch]:
-    """Rows as record batches; each has the columns of those before it, and its own.
+    """Yields rows as record batches; each has the columns of those before it, and its own.
 
     >>> rows = [{"id": "a", "occurred_at": "1970-01-01"}, {"id": "b", "hs_url": "/"}]
     >>> [(batch.num_rows, batch.num_columns) for batch in as_batches(rows, 1)]
@@ -47,7 +48,7 @@ def as_batches(rows: Iterable[Row], size: int = ROWS) -> Iterator[pa.RecordBatch
 
 
 def as_table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
-    """All batches as one table, null where a batch lacks a column: for `to_pandas()` or
+    """Unites all batches in one table, null where a batch lacks a column, for `to_pandas()` or
     `polars.from_arrow`. It is all in memory.
     """
     return pa.concat_tables(

@@ -1,4 +1,4 @@
-"""Record batches into a DuckDB table."""
+"""Loads record batches into a DuckDB table."""
 
 import uuid
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ def into_duckdb(
     connection: duckdb.DuckDBPyConnection, table: str, batches: Iterable[pa.RecordBatch]
 ) -> int:
     """Replaces a table of the current schema by the rows of the batches, which may differ in their
-    columns, and returns the number of rows.
+    columns. Returns the number of rows.
 
-    They are loaded into a table beside it, which takes its place at the end: if anything fails, the
-    table stays as it was. Memory does not grow with the rows, apart from what DuckDB itself takes
-    for its file. Raises ValueError, before anything is read, if the connection has an open
-    transaction or the name is that of a view.
+    They are loaded into another table, which takes its place at the end: if anything fails, the
+    table stays as it was. Memory does not grow with the rows, apart from what DuckDB takes for its
+    file. Raises ValueError, before anything is read, if the connection has an open transaction or
+    the name is that of a view.
     """
     _check(connection, table)
     name, beside, rows = _quoted(table), _quoted(f"{table} (loading {uuid.uuid4().hex})"), 0
@@ -56,9 +56,7 @@ def _check(connection: duckdb.DuckDBPyConnection, table: str) -> None:
 def _append(
     connection: duckdb.DuckDBPyConnection, name: str, columns: list[str], batch: pa.RecordBatch
 ) -> list[str]:
-    """Appends a batch to a table of these columns (none: not there yet). Returns the columns that
-    it has then.
-    """
+    """Appends a batch to a table of these columns (none: it is created). Returns its new columns."""
     source = f"batch_{uuid.uuid4().hex}"
     connection.register(source, pa.Table.from_batches([batch]))
     if not columns:

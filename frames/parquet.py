@@ -1,4 +1,4 @@
-"""Rows to one Parquet file, in memory that does not grow with their number.
+"""Writes rows to one Parquet file, in memory that does not grow with their number.
 
 Every column is text (frames/text.py), which loses nothing and never differs between files, so
 readers can unite them by name.
@@ -17,8 +17,8 @@ from frames.text import text_columns
 
 
 class RowFile:
-    """Rows on their way into a Parquet file with at least `columns`. They wait in files beside
-    `path`, since the columns are known only after the last row.
+    """Collects rows for a Parquet file with at least `columns`. They wait in files beside `path`,
+    since all columns are known only after the last row.
     """
 
     def __init__(self, path: Path, columns: tuple[str, ...] = ()):

@@ -14,21 +14,21 @@ from fsspec.core import url_to_fs
 
 from pipeline import ConnectorError
 
-HIDDEN = ".backfill"  # below an address: files on their way, and what nobody is to read
+HIDDEN = ".backfill"  # below an address: files under way, and what nobody is to read
 OBJECT_STORES = {"s3", "gs", "abfs"}  # an object appears whole, and needs no folder
 READERS = 32  # footers read at once
 ARROW = "ARROW:schema"  # metadata of every file
 
 
 class Footer(NamedTuple):
-    """What the footer of a Parquet file says of it, without Arrow's own metadata."""
+    """What the footer of a Parquet file says, without Arrow's own metadata."""
 
     rows: int
     metadata: dict[str, str]
 
 
 def address_of(given: str | Path) -> str:
-    """An address as every machine understands it. Raises ConnectorError if no storage has it.
+    """An address as every machine understands it. Raises ConnectorError if it is of no storage.
 
     >>> address_of("/mnt/lake/")
     'file:///mnt/lake'
@@ -60,14 +60,14 @@ def put(local: Path, address: str, name: str) -> None:
 
 
 def files(address: str, name: str = "") -> set[str]:
-    """The names of all files below an address, or of one of them, if it is there."""
+    """The names of all files below an address, or of the one named, if it is there."""
     fs, root = url_to_fs(address)
     fs.invalidate_cache()
     return {path[len(root) + 1 :] for path in fs.find(f"{root}/{name}".rstrip("/"))}
 
 
 def footers(address: str, names: Collection[str]) -> dict[str, Footer]:
-    """The footers of these Parquet files, without those of files that are broken."""
+    """The footers of these Parquet files, except broken ones."""
     fs, root = url_to_fs(address)
 
     def footer(name: str) -> Footer | None:
@@ -85,5 +85,5 @@ def footers(address: str, names: Collection[str]) -> dict[str, Footer]:
 def clean(address: str) -> None:
     """Removes what is hidden below an address, as far as that is allowed."""
     fs, root = url_to_fs(address)
-    with suppress(Exception):  # each storage has its own
+    with suppress(Exception):  # each storage has its own errors
         fs.rm(f"{root}/{HIDDEN}", recursive=True)

@@ -13,14 +13,7 @@ import pyarrow as pa
 from pipeline.stages.serialize import json_text
 
 # of every event
-COLUMNS = (
-    "id",
-    "event_type",
-    "occurred",
-    "occurred_at",
-    "object_id",
-    "object_type",
-)
+COLUMNS = ("id", "event_type", "occurred", "occurred_at", "object_id", "object_type")
 
 
 def text_columns(
@@ -39,11 +32,7 @@ def _text_array(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values, pa.string())
     # not only text; text with half a character
-    except (
-        pa.ArrowInvalid,
-        pa.ArrowTypeError,
-        UnicodeEncodeError,
-    ):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
         return pa.array([as_text(value) for value in values], pa.string())
 
 

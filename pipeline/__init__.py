@@ -1,6 +1,4 @@
-"""HubSpot events as a stream: the stages, and what a sync needs around them. `from pipeline import
-flatten, serialize_lists`.
-"""
+"""HubSpot events as a stream: the stages, and what a sync needs around them."""
 
 from pipeline.config.settings import Settings, read_settings
 from pipeline.connection.sink import Sink

@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     types = commands.add_parser(
-        "event-types", help="list the event types of the account, and what is in each"
+        "event-types", help="list the event types of the account and what is in each"
     )
     types.add_argument(
         "--configuration",
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     types.set_defaults(run=_event_types)
     before = commands.add_parser(
         "preview",
-        help="what an account holds and a sync of it takes, what to set, how HubSpot answers",
+        help="show what an account holds, what a sync takes, what to set, how HubSpot answers",
     )
     before.add_argument(
         "--configuration",
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("configuration.json"),
         help="default: configuration.json",
     )
-    before.add_argument("--json", action="store_true", help="the same as JSON, to send to us")
+    before.add_argument("--json", action="store_true", help="the same as JSON, to report a problem")
     before.set_defaults(run=_preview)
     again = commands.add_parser(
         "read-again", help="change a saved state so that the next sync reads a range again"
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _preview(options: argparse.Namespace) -> None:
-    given = read_json(options.configuration)
+    given = read_json(options.configuration, "--configuration")
     start = given.get("initial_sync_start_date") or "1970-01-01"
     settings = read_settings({**given, "initial_sync_start_date": start})
     report = preview(settings, lambda sentence: sys.stderr.write(f"{sentence}\n"))
@@ -92,7 +92,7 @@ def _preview(options: argparse.Namespace) -> None:
 
 
 def _event_types(options: argparse.Namespace) -> None:
-    given = read_json(options.configuration)
+    given = read_json(options.configuration, "--configuration")
     # neither matters here, but what is no text is a mistake all the same
     unused = {"initial_sync_start_date": "1970-01-01", "event_types": ""}
     texts = {name for name in unused if given.get(name) is None or isinstance(given[name], str)}
@@ -108,7 +108,7 @@ def _progress(asked: int, of: int) -> None:
 
 
 def _read_again(options: argparse.Namespace) -> None:
-    saved = read_json(options.state)
+    saved = read_json(options.state, "--state")
     deployed = _deployed(saved)
     state = read_again(
         saved if deployed is None else deployed, options.event_type, options.begin, options.end
@@ -133,14 +133,15 @@ def _deployed(answer: dict[str, Any]) -> dict[str, Any] | None:
     return state if isinstance(state, dict) else None
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises ValueError for anything else."""
+def read_json(path: Path, option: str = "") -> dict[str, Any]:
+    """The object in a JSON file, which an option of the command names. Raises ValueError for
+    anything else.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise ValueError(
-            f"There is no file {path}. Name the right one, or go to the folder that has it."
-        ) from None
+        cure = f"Name the right one with {option}, or go" if option else "Go"
+        raise ValueError(f"There is no file {path}. {cure} to the folder that has it.") from None
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
     if not isinstance(value, dict):

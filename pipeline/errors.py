@@ -1,12 +1,10 @@
-"""The errors a sync can end with. Their messages are written where they are raised: HubSpot's in
-hubspot/failures.py and hubspot/retry.py.
+"""The errors a sync can end with. Messages are written where they are raised; those about HubSpot's
+answers in hubspot/failures.py and hubspot/retry.py.
 """
 
 
 class ConnectorError(Exception):
-    """Whatever stops a sync, or one event type of it. The message is for the person who runs the
-    connection.
-    """
+    """Stops a sync, or one event type of it. The message is for the operator."""
 
 
 class SettingsError(ConnectorError):
@@ -26,8 +24,8 @@ class Unauthorized(HubSpotError):
 
 
 class Refused(HubSpotError):
-    """HubSpot does not serve this request (a scope, an event type, a path, a parameter): others may
-    still be served. `explained`: the body is HubSpot's own; a proxy's page may be gone at the next
+    """HubSpot does not serve this request (a scope, an event type, a path, a parameter), but may
+    serve others. `explained`: in HubSpot's own words; a proxy's page may be gone at the next
     request.
     """
 

@@ -3,12 +3,13 @@
 from collections import deque
 from collections.abc import Hashable
 
+# Two of the largest pages: what HubSpot's API repeats is on the same page, or the next.
+RECENT_IDS = 20_000
 _NEVER = object()
 
 
 class Recent:
-    """Remembers the last `size` keys, and what was last seen of each, so that what the API repeats
-    is seen once.
+    """Remembers the last `size` keys, and the content last seen of each.
 
     >>> recent = Recent(2)
     >>> [recent.add(key) for key in "abaca"]

@@ -1,6 +1,4 @@
-"""The events of a time range as rows: what a sync would upsert, without a sync, an SDK or a
-state.
-"""
+"""The events of a time range as rows: what a sync would upsert, without a sync, SDK or state."""
 
 import warnings
 from collections import Counter
@@ -17,6 +15,7 @@ from pipeline.config.settings import Settings, read_settings
 from pipeline.errors import SettingsError
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
+from pipeline.recent import RECENT_IDS
 from pipeline.stages import (
     destination_columns,
     fetch_pages,
@@ -40,9 +39,7 @@ from pipeline.stages.own import OWN
 from pipeline.timestamps import Span, to_ms, to_text
 
 Moment = str | date  # ISO 8601 text, a date or a datetime; UTC if it names no other zone
-# A reader with this floor (ms) hands on only what its windows asked for: an event of another window
-# comes when that is read.
-NOWHERE = 2**62
+DROP_OUTSIDE = 2**62  # the floor (ms) of a reader that drops all events outside its range
 
 
 def events(
@@ -51,24 +48,22 @@ def events(
     start: Moment | None = None,
     end: Moment | None = None,
 ) -> Iterator[Row]:
-    """The events of one type in [start, end) as flat rows, each once, in order of time. (Of more
-    than 50,000 within one second, that second's order is given up.) They have the columns of the
+    """Yields the events of one type in [start, end) as flat rows, each once, in order of time
+    (which is given up within a second that holds more than 50,000). They have the columns of the
     table that a sync with this configuration fills, protected and renamed as there; values are as
     HubSpot wrote them.
 
     They are read while you take them, `concurrency` requests at once, in memory that does not grow
-    with the range. `start` is `initial_sync_start_date` by default; without `end`, all there is
-    from the start on is read. What cannot be a row is left out, with a Python warning. Raises
-    ConnectorError, as a sync does.
+    with the range. `start` defaults to `initial_sync_start_date`; without `end`, everything from
+    the start on is read. A Python warning tells of what cannot be a row, and of a range without
+    any. Raises ConnectorError, as a sync does.
     """
     begin = {} if start is None else {"initial_sync_start_date": to_text(_ms("start", start))}
     settings = read_settings({**configuration, **begin})
     span = settings.start, None if end is None else _ms("end", end)
     if span[1] is not None and span[1] <= span[0]:
         raise SettingsError(
-            f"The end must be after the start: {to_text(span[0])} to {to_text(span[1])} holds "
-            "no "
-            "time."
+            f"The end must be after the start: {to_text(span[0])} to {to_text(span[1])} holds no time."
         )
     return _read(settings, event_type, span)
 
@@ -76,8 +71,17 @@ def events(
 def _read(settings: Settings, event_type: str, span: Span) -> Iterator[Row]:
     with connect(settings, _warn) as client, _left_out(event_type) as reject:
         fetch = partial(fetch_page, client, query_for(settings, event_type))
-        with Reader(fetch, client.clock.later, settings.concurrency, NOWHERE, _warn) as reader:
-            yield from rows(settings, reader, event_type, span, reject)
+        with Reader(fetch, client.clock.later, settings.concurrency, DROP_OUTSIDE, _warn) as reader:
+            found = rows(settings, reader, event_type, span, reject)
+            if (first := next(found, None)) is None:
+                _warn(
+                    f"{event_type}: no row from {to_text(span[0])} "
+                    f"{'on' if span[1] is None else f'to {to_text(span[1])}'}. "
+                    "`python -m pipeline event-types` says from when to when there are events."
+                )
+                return
+            yield first
+            yield from found
 
 
 def rows(
@@ -88,8 +92,8 @@ def rows(
     reject: Reject,
     observe: Callable[[dict[str, Any]], Any] = lambda page: None,
 ) -> Iterator[Row]:
-    """The rows of one time range, each once, with the names of the destination; `reject(event,
-    reason)` gets what is left out, `observe` each page.
+    """Yields the rows of one time range, each once, with the names of the destination.
+    `reject(event, reason)` receives what is left out, `observe` each page.
     """
     stream: Iterator[Row] = pipe(
         [span],
@@ -106,7 +110,7 @@ def rows(
         serialize_lists,
         rename_columns(settings.rename_columns),
         sort_by_time(lambda: reader.position),
-        first_by_id(settings.dedupe_window),
+        first_by_id(RECENT_IDS),
         destination_columns,
     )
     return stream
@@ -114,7 +118,7 @@ def rows(
 
 @contextmanager
 def _left_out(event_type: str) -> Iterator[Reject]:
-    """A `reject` that counts; at the end it warns of what was left out."""
+    """Yields a `reject` that counts; warns at the end of what was left out."""
     reasons: Counter[str] = Counter()
 
     def reject(event: Any, reason: str) -> None:
@@ -129,9 +133,7 @@ def _left_out(event_type: str) -> Iterator[Reject]:
 
 
 def _warn(sentence: str) -> None:
-    """A Python warning, shown each time: a notebook's cell runs again, and Python shows a warning
-    once for each place.
-    """
+    """Shows a Python warning each time a notebook's cell runs, and not only the first time."""
     warnings.warn_explicit(sentence, UserWarning, "HubSpot events", 1, registry={})
 
 

@@ -44,7 +44,7 @@ _CLOCK = {
 _FRACTION = {"Z": 0} | {f".{ms:03}Z": ms for ms in range(SECOND)}
 
 
-# two years: sparse events in any order take no longer than datetime.fromisoformat would
+# hours, two years of them: sparse events take no longer than datetime.fromisoformat would
 @lru_cache(maxsize=20_000)
 def _hour(text: str) -> int:
     """The start of an hour, such as `2026-05-21T01:`. Parsed at minute 1, because Python 3.14
@@ -76,8 +76,8 @@ def _offset_ms(offset: str | None) -> int:
 
 
 def to_text(ms: int) -> str:
-    """Milliseconds since 1970 UTC as HubSpot writes them, clamped to the first and last moment that
-    ISO 8601 can hold.
+    """Writes milliseconds since 1970 UTC as HubSpot does, clamped to the first and the last moment
+    that ISO 8601 can hold.
 
     >>> to_text(1500)
     '1970-01-01T00:00:01.500Z'

@@ -1,18 +1,23 @@
-"""`python -m report`: write an HTML report on a warehouse file, to open in a browser without a
-server.
+"""`python -m report`: write an HTML report on a warehouse file, say its verdict, and show it in a
+browser where there is one.
 """
 
 import argparse
+import os
 import sys
+import webbrowser
 from datetime import datetime, timezone
 from pathlib import Path
 
 import duckdb
 
 from report.facts import gather
-from report.page import render
+from report.page import is_failing, render, verdict
 
-DESCRIPTION = "Write an HTML report on a warehouse file, to open in a browser without a server."
+DESCRIPTION = (
+    "Write an HTML report on a warehouse file, to open in a browser without a server. The exit status "
+    "is 1 if the last sync or an event type is failing."
+)
 # of a real account; of `make demo`
 WAREHOUSES = (
     Path("files/warehouse.db"),
@@ -21,7 +26,7 @@ WAREHOUSES = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Writes the page and prints its path. Returns the exit status."""
+    """Writes the page, prints its verdict and its path, and opens it. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m report", description=DESCRIPTION)
     default = next(filter(Path.exists, WAREHOUSES), WAREHOUSES[0])
     told = (
@@ -43,8 +48,23 @@ def main(arguments: list[str] | None = None) -> int:
     except (duckdb.Error, OSError) as error:
         print(f"No page: {error}", file=sys.stderr)
         return 1
-    print(f"{out} ({out.stat().st_size / 1e6:.2f} MB): open it in a browser.")
-    return 0
+    print(verdict(facts))
+    errors = [group["error"] for group in facts["failing"]]
+    errors += [facts["runs"][0]["error"]] if facts["last_error"] else []
+    for error in errors:
+        print(f"  {error or 'the table sync_run does not say why'}")
+    print(f"{out} ({out.stat().st_size / 1e6:.2f} MB)")
+    if _has_browser():
+        webbrowser.open(out.resolve().as_uri())
+    return int(is_failing(facts))
+
+
+def _has_browser() -> bool:
+    """Whether somebody is there, and a screen (or webbrowser would take over the terminal)."""
+    has_screen = sys.platform in ("win32", "darwin") or {"DISPLAY", "WAYLAND_DISPLAY"} & {
+        *os.environ
+    }
+    return sys.stdout.isatty() and bool(has_screen)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import duckdb
 from report.audits import audits
 from report.freshness import (
     LAST_RUN_OF_TYPE,
+    behind,
     failing,
     freshness,
     overdue,
@@ -175,8 +176,7 @@ def attention(fresh: list[Row], runs: list[Row], now: datetime) -> Row:
         "failing": groups,
         "last_failed": last_failed,
         "last_error": said_and_cure(error) if last_failed and not is_told else None,
-        **{
-            name: [each for each in fresh if each["health"] == name] for name in ("behind", "stale")
-        },
+        "behind": behind(fresh),
+        "stale": [each for each in fresh if each["health"] == "stale"],
         "up_to_date": sum(each["health"] == "up to date" for each in fresh),
     }

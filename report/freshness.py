@@ -4,7 +4,7 @@ or stale, and the syncs.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -18,10 +18,13 @@ LONG_PAUSE = 2
 RHYTHM = 5  # days with events, or syncs: from fewer, nothing is told of what is usual
 MOST_SAID = 700  # characters of an error, without its cure
 
+# `behind`: how far complete_until is before the cursor. A history owes its second look at first.
 LAST_RUN_OF_TYPE = """
-SELECT *, reached - complete_until AS behind, max(run_at) OVER () - run_at AS passed_over FROM (
+SELECT *, CASE WHEN run_at - first_complete_at > INTERVAL 2 DAY THEN reached - complete_until END AS behind,
+    max(run_at) OVER () - run_at AS passed_over FROM (
     SELECT event_type, arg_max(outcome, started_at) AS outcome, arg_max(lag_seconds, started_at) AS lag,
-        max(started_at) AS run_at, any_value(complete_at) AS complete_at, count(*) FILTER (failed) AS failures,
+        max(started_at) AS run_at, min(started_at) FILTER (outcome = 'complete') AS first_complete_at,
+        any_value(complete_at) AS complete_at, count(*) FILTER (failed) AS failures,
         min(started_at) FILTER (failed) AS failing_since, arg_max(error, started_at) FILTER (failed) AS error,
         arg_max_null(complete_until, started_at) FILTER (outcome = 'complete') AS complete_until,
         arg_max_null(cursor_after, started_at) FILTER (outcome = 'complete') AS reached
@@ -67,14 +70,12 @@ def _health(row: Row, silence: int | None) -> str | None:
     without an event for unusually long. None if it never had data and no sync asks for it any
     more.
     """
-    is_left_out = row["passed_over"] is not None and row["passed_over"] > FAR_BEHIND
+    is_left_out = _exceeds(row["passed_over"])
     if is_left_out and row["last"] is None and row["complete_at"] is None:
         return None
     if row["failures"] and not is_left_out:
         return "failing"
-    lags = (row["lag"] or 0) > FAR_BEHIND.total_seconds() or (
-        row["behind"] is not None and row["behind"] > FAR_BEHIND
-    )
+    lags = (row["lag"] or 0) > FAR_BEHIND.total_seconds() or _exceeds(row["behind"])
     if is_left_out or lags or is_in_first_sync(row):
         return "behind"
     usual = max(LONG_PAUSE, LONG_PAUSE * (row["longest_gap"] or 0))
@@ -83,6 +84,10 @@ def _health(row: Row, silence: int | None) -> str | None:
         if silence is not None and silence > usual and (row["days"] or 0) >= RHYTHM
         else "up to date"
     )
+
+
+def _exceeds(time: timedelta | None) -> bool:
+    return time is not None and time > FAR_BEHIND
 
 
 def is_in_first_sync(row: Row) -> bool:
@@ -100,20 +105,40 @@ def failing(rows: Iterable[Row]) -> list[Row]:
     """The failing event types, together where one cure helps: what HubSpot said, the cure, since
     when; those that could be read before come first.
     """
-    causes: dict[tuple[str, bool], list[Row]] = {}
-    for row in rows:
-        if row["health"] == "failing":
-            causes.setdefault((_cause(row), row["complete_at"] is None), []).append(row)
+    causes = _grouped(
+        (row for row in rows if row["health"] == "failing"),
+        lambda row: (_cause(row), row["complete_at"] is None),
+    )
     groups = [
         {
-            "types": [each["event_type"] for each in each_cause], **said_and_cure(each_cause[0]["error"]),
-            "error": each_cause[0]["error"], "refused": all(each["outcome"] == "refused" for each in each_cause),
-            "failures": max(each["failures"] for each in each_cause), "since": min(each["failing_since"] for each in each_cause),
-            "complete_at": max((each["complete_at"] for each in each_cause if each["complete_at"]), default=None),
+            "types": [each["event_type"] for each in same], **said_and_cure(same[0]["error"]),
+            "error": same[0]["error"], "failures": max(each["failures"] for each in same),
+            "since": min(each["failing_since"] for each in same),
+            "complete_at": max((each["complete_at"] for each in same if each["complete_at"]), default=None),
         }
-        for each_cause in causes.values()
+        for same in causes.values()
     ]  # fmt: skip
     return sorted(groups, key=lambda group: (group["complete_at"] is None, -len(group["types"])))
+
+
+def behind(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The event types that are behind, by the reason, which has one cure."""
+    return _grouped((row for row in rows if row["health"] == "behind"), _why_behind)
+
+
+def _grouped(rows: Iterable[Row], key: Callable[[Row], Any]) -> dict[Any, list[Row]]:
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+def _why_behind(row: Row) -> str:
+    if _exceeds(row["passed_over"]):
+        return "passed over"
+    if _exceeds(row["behind"]):
+        return "not counted again"
+    return "in its first sync" if row["complete_at"] is None else "slow"
 
 
 def _cause(row: Row) -> str:

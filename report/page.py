@@ -2,11 +2,12 @@
 text from the warehouse.
 """
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from report import pictures
 from report.freshness import FAR_BEHIND
@@ -14,6 +15,7 @@ from report.warehouse import Row
 
 NONE = "–"
 MOST_NOTICES = 5  # of a kind, at a glance
+MOMENT = re.compile(r"(\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d[\d:.]*Z?)?)")
 
 
 def render(facts: dict[str, Any]) -> str:
@@ -28,7 +30,9 @@ def render(facts: dict[str, Any]) -> str:
     templates.filters |= {
         "number": number,
         "plural": plural,
+        "names": names,
         "percent": percent,
+        "moments": moments,
         "timestamp": timestamp,
         "duration": duration,
     }
@@ -41,9 +45,8 @@ def render(facts: dict[str, Any]) -> str:
             for each in facts["freshness"]
         },
         far_behind=FAR_BEHIND,
-        needs_attention=any(
-            facts[what] for what in ("last_failed", "overdue", "failing", "behind", "stale")
-        ),
+        verdict=verdict(facts),
+        needs_attention=bool(_amiss(facts)),
         late_columns=[(plural(age, "day"), True) for age in facts["audits"]["ages"]]
         if facts["audits"]
         else [],
@@ -51,6 +54,35 @@ def render(facts: dict[str, Any]) -> str:
         most_notices=MOST_NOTICES,
         ago=lambda at: ago(at, facts["now"]),
     )
+
+
+def verdict(facts: dict[str, Any]) -> str:
+    """What needs a person, in one line."""
+    if amiss := _amiss(facts):
+        return " ".join(amiss)
+    is_known = facts["up_to_date"] and facts["runs"] and facts["runs"][0]["outcome"] == "complete"
+    if not is_known:
+        return "Nothing stands out." if facts["totals"]["events"] else "There are no events yet."
+    one, all_ = "The one event type is", f"All {plural(facts['up_to_date'], 'event type')} are"
+    return f"{one if facts['up_to_date'] == 1 else all_} up to date."
+
+
+def is_failing(facts: dict[str, Any]) -> bool:
+    """Whether something fails: the last sync, or an event type."""
+    return bool(facts["last_failed"] or facts["failing"])
+
+
+def _amiss(facts: dict[str, Any]) -> list[str]:
+    """What needs a person, in sentences."""
+    said = ["The last sync failed."] if facts["last_failed"] else []
+    if facts["overdue"]:
+        said.append(f"No sync for {duration(facts['overdue']['seconds'])}.")
+    types = {
+        "Failing": [name for group in facts["failing"] for name in group["types"]],
+        "Behind": [each["event_type"] for same in facts["behind"].values() for each in same],
+        "Stale": [each["event_type"] for each in facts["stale"]],
+    }
+    return [*said, *(f"{what}: {names(found)}." for what, found in types.items() if found)]
 
 
 def _history_charts(facts: dict[str, Any]) -> list[Markup]:
@@ -63,19 +95,18 @@ def _history_charts(facts: dict[str, Any]) -> list[Markup]:
         max(each["last"] for each in types).date(),
     )
 
-    def chart(position: int, each: Row) -> Markup:
+    def chart(each: Row) -> Markup:
         mine = (each["source"], each["event_type"])
         gaps = [gap for gap in facts["gaps"] if (gap["source"], gap["event_type"]) == mine]
-        name = f"type{position}"
-        svg = pictures.history(name, each["bars"], facts["drawn_step"], first, last, gaps)
+        svg = pictures.history(each["bars"], facts["drawn_step"], first, last, gaps)
         return Markup(svg)  # noqa: S704
 
-    return [chart(position, each) for position, each in enumerate(types, start=1)]
+    return [chart(each) for each in types]
 
 
-def _run_charts(facts: dict[str, Any]) -> dict[str, Markup]:
+def _run_charts(facts: dict[str, Any]) -> dict[str, Row]:
     charts = pictures.runs(facts["runs"]) if facts["runs"] else {}
-    return {name: Markup(svg) for name, svg in charts.items()}  # noqa: S704
+    return {name: {**chart, "svg": Markup(chart["svg"])} for name, chart in charts.items()}  # noqa: S704
 
 
 def number(value: float | None) -> str:
@@ -96,6 +127,29 @@ def plural(count: int, thing: str) -> str:
     ('1 gap', '2,000 gaps')
     """
     return f"{number(count)} {thing}{'' if count == 1 else 's'}"
+
+
+def names(event_types: list[str]) -> str:
+    """Names in a sentence, the first of many.
+
+    >>> names(["e_a", "e_b"]), names(list("abcdefgh"))
+    ('e_a, e_b', 'a, b, c, d, e and 3 more')
+    """
+    more = len(event_types) - MOST_NOTICES
+    return ", ".join(event_types[:MOST_NOTICES]) + (f" and {number(more)} more" if more > 0 else "")
+
+
+def moments(text: str | None) -> str:
+    """A text in which no line breaks within a moment.
+
+    >>> moments("since 2026-05-21T01:36:04.329Z <b>")
+    Markup('since <span class="w">2026-05-21T01:36:04.329Z</span> &lt;b&gt;')
+    """
+    parts = MOMENT.split(text or NONE)  # a moment is each second part
+    return Markup("").join(
+        Markup('<span class="w">{}</span>').format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
 
 
 def percent(share: float | None) -> str:

@@ -171,18 +171,22 @@ def _select_events(table: str, columns: Columns, chosen: str) -> str:
     The type of `occurred_at` is inferred, so it is used only if it is a timestamp. Where it is
     missing, the text in `occurred` is parsed, in a separate SELECT, since parsing is slow.
     """
-    kept = (
-        "_fivetran_deleted IS NOT TRUE" if columns.get("_fivetran_deleted") == "BOOLEAN" else "true"
-    )
     text = "try_cast(occurred::VARCHAR AS TIMESTAMPTZ)"
     parts = [(text, "true")]
     if columns.get("occurred_at", "").startswith("TIMESTAMP"):
         parts = [("occurred_at", "occurred_at IS NOT NULL"), (text, "occurred_at IS NULL")]
     return " UNION ALL ".join(
         f"SELECT {chosen}, {_timestamp(occurred)} AS occurred "  # noqa: S608 (names and values are quoted)
-        f"FROM {_identifier(SCHEMA)}.{_identifier(table)} WHERE {kept} AND {these}"
+        f"FROM {_identifier(SCHEMA)}.{_identifier(table)} WHERE {_kept(columns)} AND {these}"
         for occurred, these in parts
     )
+
+
+def _kept(columns: Columns) -> str:
+    """Whether a row is not soft-deleted, as a re-sync from Fivetran's dashboard leaves those that are
+    not sent again.
+    """
+    return "_fivetran_deleted IS NOT TRUE" if "_fivetran_deleted" in columns else "true"
 
 
 def _timestamp(column: str) -> str:
@@ -209,8 +213,9 @@ def _select(tables: Mapping[str, Columns], table: str, wanted: Columns) -> str:
         f"try_cast({_identifier(name) if name in present else 'NULL'} AS {kind}) AS {name}"
         for name, kind in wanted.items()
     )
-    source = f"FROM {_identifier(SCHEMA)}.{_identifier(table)}" if present else "WHERE false"
-    return f"SELECT {columns} {source}"  # noqa: S608 (names are quoted)
+    source = f"FROM {_identifier(SCHEMA)}.{_identifier(table)}" if present else ""
+    kept = _kept(present) if present else "false"
+    return f"SELECT {columns} {source} WHERE {kept}"  # noqa: S608 (names are quoted)
 
 
 def _identifier(text: str) -> str:

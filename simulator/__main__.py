@@ -2,7 +2,7 @@
 
 import argparse
 import dataclasses
-import signal
+import json
 import time
 import typing
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 from simulator import Behaviour, History, Simulator, generated
 from simulator.bodies import PROFILES
 from simulator.faults import check, kinds
+from simulator.foreground import serve
 from simulator.history import SHAPES
 from simulator.lateness import Delay, backdated, converting, latest
 
@@ -21,28 +22,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
-    stopped: list[
-        int
-    ] = []  # not an Event: the main thread may hold its lock when the handler interrupts it
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda number, _: stopped.append(number))
     try:
         histories = _histories(options)
         simulator = Simulator(histories, _behaviour(options, histories), options.port)
     except ValueError as error:
         parser.error(str(error))
-    with simulator:
-        print(simulator.url, flush=True)
-        print(
-            (
-                f"{sum(map(len, simulator.histories.values()))} events of "
-                f"{', '.join(simulator.histories)}"
-            ),
-            flush=True,
-        )
-        while not stopped:
-            time.sleep(0.2)
-    return 0
+    return serve(simulator, lambda hubspot: _introduction(hubspot, options.start))
+
+
+def _introduction(simulator: Simulator, start: str) -> str:
+    """The base URL, what is there, and what to do with it."""
+    names = ", ".join(simulator.histories)
+    keys = {
+        "api_token": simulator.behaviour.token or "any text",
+        "initial_sync_start_date": start,
+        "event_types": names,
+        "api_base_url": simulator.url,
+    }
+    return (
+        f"{simulator.url}\n{sum(map(len, simulator.histories.values()))} events of {names}\n"
+        f"It ends with Ctrl-C. A configuration.json for it:\n{json.dumps(keys, indent=2)}"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

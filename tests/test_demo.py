@@ -1,17 +1,27 @@
-"""The demo: it has a place of its own, from which nothing reaches the real account synced after
-it.
+"""The demo shows one of each thing that a report is to find, in a place of its own, from which
+nothing reaches the real account; and its account can be tried.
 """
 
 import json
+import re
 import shutil
+import signal
 import socket
+import subprocess
+import sys
+from datetime import datetime, timezone
 
 import pytest
 
-from simulator import Simulator, demo, generated
+from pipeline.__main__ import main as command
+from report.facts import gather
+from report.page import verdict
+from simulator import Simulator, demo, example, generated
 from simulator.server import HOST
 from tests.sdk import ROOT, rows, run
 from tests.support import TYPE, configuration, truth
+
+FORMS = "e_form_submission_v_2"
 
 
 @pytest.fixture
@@ -23,56 +33,95 @@ def project(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "pipeline", root / "pipeline")
     for name in ("connector.py", "requirements.txt"):
         shutil.copy(ROOT / name, root)
-    places = {"FILES": place / "files", "PORT": place / "port", "LOG": place / "debug.log"}
-    for name, value in {"ROOT": root, "PLACE": place, "EVENTS": 3_000, **places}.items():
-        monkeypatch.setattr(demo, name, value)
-    monkeypatch.setattr(demo, "_debug", lambda url: run(place, demo.configuration(url)) is None)
+    monkeypatch.setattr(demo, "ROOT", root)
+    monkeypatch.setattr(demo, "PLACE", place)
+    monkeypatch.setattr(
+        demo, "_debug", lambda keys, log: run(place, json.loads(keys.read_text())) is None
+    )
+    monkeypatch.setattr(example, "VISITS_A_DAY", 25)
     return root
 
 
-def test_after_the_demo_the_real_account_is_read_completely_and_by_itself(project, capfd):
+def facts():
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    return gather(demo.PLACE / "files" / "warehouse.db", now)
+
+
+def test_the_report_finds_what_is_amiss_and_after_a_second_demo_what_came_late(project, capfd):
     assert demo.main() == 0
     shown = capfd.readouterr().out
-    assert "3,000 page visits and 90 forms" in shown and not (project / "files").exists()
-    assert "  e_visited_page: 3,000 events (all counted)" in shown and "  3,090 rows, " in shown
+    (visits, forms), found = (
+        re.search(r"holds ([\d,]+) page visits and (\d+) forms", shown).groups(),
+        facts(),
+    )
+    assert f"  e_visited_page: {visits} events (" in shown
+    assert f"table e_visited_page: {visits} rows" in shown
+    assert f"table {FORMS}: {int(forms) - 2} rows" in shown  # one cannot be a row, one is late
+    assert verdict(found) == "Failing: e_opened_email_v2." and "marketing-email" in str(
+        found["failing"]
+    )
+    assert (found["rejected"], found["audits"]["all"]["all_late"]) == (1, 0)
+    for late in (1, 1):
+        assert demo.main() == 0
+        requests = re.search(r"Done with (\d+) requests;", capfd.readouterr().out)
+        found = facts()
+        assert int(requests[1]) < 10
+        assert verdict(found) == "Failing: e_opened_email_v2."
+        assert (found["rejected"], found["audits"]["all"]["all_late"]) == (1, late)
+        assert len(rows(demo.PLACE, table=FORMS)) >= int(forms) - 1
+
+
+def test_after_the_demo_the_real_account_is_read_completely_and_by_itself(project):
+    assert demo.main() == 0 and not (project / "files").exists()
     with Simulator({TYPE: generated(300)}) as real:
         run(project, configuration(real, event_types=TYPE))
         assert {key for (key,) in rows(project)} == truth(real.histories[TYPE])
     kept = (project / "files" / "state.json").read_bytes()
-    capfd.readouterr()
     assert demo.main() == 0
-    assert "Done with 2 requests;" in capfd.readouterr().out
     assert (project / "files" / "state.json").read_bytes() == kept and len(rows(project)) == 300
-    assert (
-        len(rows(demo.PLACE)) == 3_000
-        and len(rows(demo.PLACE, table="e_form_submission_v_2")) == 90
-    )
 
 
-def test_the_demo_takes_another_port_if_its_own_is_taken(project):
+def test_the_demo_takes_another_port_if_its_own_is_taken_and_the_connector_as_it_is(project):
     assert demo.main() == 0
-    first = int(demo.PORT.read_text())
+    account, stale = demo.PLACE / "account.json", demo.PLACE / "pipeline" / "stale.py"
+    first, visits = json.loads(account.read_text())["port"], len(rows(demo.PLACE))
+    stale.touch()
+    (project / "pipeline" / "own.py").touch()
     with socket.create_server((HOST, first)):
         assert demo.main() == 0
-    assert int(demo.PORT.read_text()) != first
-    state = json.loads((demo.FILES / "state.json").read_text())
-    assert state["api_base_url"].endswith(demo.PORT.read_text()) and len(rows(demo.PLACE)) == 3_000
-
-
-def test_the_demo_runs_the_connector_in_its_present_form(project):
-    assert demo.main() == 0
-    stale = demo.PLACE / "pipeline" / "stale.py"
-    stale.touch()
-    (project / "pipeline" / "own.py").write_text("")
-    assert demo.main() == 0
+    port = json.loads(account.read_text())["port"]
+    state = json.loads((demo.PLACE / "files" / "state.json").read_text())
+    assert port != first and state["api_base_url"].endswith(f":{port}")
+    assert visits <= len(rows(demo.PLACE)) < visits + 10  # the same account
     assert not stale.exists() and (demo.PLACE / "pipeline" / "own.py").exists()
 
 
-def test_who_submits_a_form_in_the_demo_has_visited_before(project):
-    assert demo.main() == 0
-    visited = {}
-    for visitor, at in rows(demo.PLACE, "object_id, occurred"):
-        visited[visitor] = min(at, visited.get(visitor, at))
-    forms = rows(demo.PLACE, "object_id, occurred", "e_form_submission_v_2")
-    assert len(forms) == 90 and all(visited[visitor] < at for visitor, at in forms)
-    assert len({visitor for visitor, _ in forms}) < len(visited)
+@pytest.mark.parametrize("account", ["", "{", '{"shown": 7}', '{"began": 1}', "[]"])
+def test_the_files_of_a_demo_without_an_account_are_not_gone_on_with(project, account):
+    saved = demo.PLACE / "files" / "state.json"
+    saved.parent.mkdir(parents=True)
+    saved.write_text('{"start_date": "2026-01-01T00:00:00Z"}')
+    (demo.PLACE / "account.json").write_text(account)
+    assert demo.main() == 0 and "start_date" not in json.loads(saved.read_text())
+
+
+def test_the_account_can_be_tried_until_ctrl_c_and_what_was_changed_is_kept(tmp_path, capfd):
+    shutil.copytree(ROOT / "simulator", tmp_path / "simulator")
+    written = tmp_path / "build" / "try" / "configuration.json"
+    command_line, bases = [sys.executable, "-m", "simulator.foreground"], set()
+    for _ in range(2):
+        process = subprocess.Popen(command_line, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        try:
+            said = "".join(process.stdout.readline() for _ in range(6))
+            keys = json.loads(written.read_text())
+            bases.add(keys["api_base_url"])
+            assert f" is at {keys['api_base_url']} until" in said
+            assert "fivetran debug --configuration build/try/configuration.json\n" in said
+            assert command(["event-types", "--configuration", str(written)]) == 0
+            written.write_text(json.dumps(keys | {"page_size": "70"}))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+        assert process.returncode == 0
+    assert keys["page_size"] == "70" and len(bases) == 1
+    assert "e_visited_page        more than 70 events" in capfd.readouterr().out

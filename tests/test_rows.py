@@ -89,6 +89,15 @@ def test_what_cannot_be_a_row_is_left_out_with_a_warning(simulated):
         ]
 
 
+@pytest.mark.parametrize(
+    ("end", "said"), [(None, "on"), ("2026-06-01", "to 2026-06-01T00:00:00.000Z")]
+)
+def test_a_range_without_events_says_so(simulated, end, said):
+    keys = configuration(simulated(generated(10)))
+    with pytest.warns(UserWarning, match=f"{TYPE}: no row from 2026-05-01T00:00:00.000Z {said}[.]"):
+        assert list(events(keys, TYPE, "2026-05-01", end)) == []
+
+
 def test_what_hubspot_refuses_is_raised_where_it_is_read(simulated):
     rows = events(configuration(simulated(generated(10))), "e_unknown_type")
     with pytest.raises(ConnectorError, match="e_unknown_type"):
@@ -137,10 +146,13 @@ def test_of_rows_with_one_id_that_the_watermark_has_not_passed_the_last_is_kept(
     assert list(sort_by_time(lambda: 0)(rows)) == rows[1:]
 
 
-def test_a_walk_that_begins_anew_doubles_nothing_whatever_the_dedupe_window(simulated):
+def test_a_walk_that_begins_anew_doubles_nothing_even_if_no_id_is_remembered(
+    simulated, monkeypatch
+):
+    monkeypatch.setattr("pipeline.rows.RECENT_IDS", 0)
     history = listed([event(to_ms(START) + n % 900, n) for n in range(900)])
     sim = simulated(history, order="shuffled", cursor_ttl_requests=3)
-    keys = configuration(sim, page_size="100", dedupe_window="0")
+    keys = configuration(sim, page_size="100")
     ids = [row["id"] for row in events(keys, TYPE, START, END)]
     assert sorted(ids) == sorted(truth(history))
     assert len(sim.requests) > 10

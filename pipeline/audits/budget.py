@@ -10,12 +10,12 @@ from typing import Any
 from pipeline.hubspot.client import Client
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 
-# The requests that looks at their ages may take in a sync: at least FREE_REQUESTS, and otherwise ten
-# for each of its own, which is what nine ages cost.
+# The requests that looks at their ages may take in a sync: at least FREE_REQUESTS, and otherwise
+# ten for each of its own, which is what nine ages cost.
 FREE_REQUESTS, REQUESTS_FOR_EACH = 250, 10
 QUOTA_SHARE = 4  # of a day's quota, a quarter is for second looks that are overdue
 LONGEST = 60 * MINUTE  # ms that they may take in a sync
-STEADY_DAYS = 30  # days for which a condition that lasts is not said again
+STEADY_DAYS = 30  # for which a condition that lasts is not reported again
 
 
 @dataclass
@@ -62,7 +62,9 @@ class Diary:
         }
 
     def is_news(self, event_type: str, today: int) -> bool:
-        """Whether that much of an event type came late was not said for a month; notes it."""
+        """Notes that much of an event type came late. Returns whether that is news: it was not so
+        for a month.
+        """
         before = self.late.get(event_type)
         self.late[event_type] = today
         return before is None or before + STEADY_DAYS < today
@@ -94,7 +96,7 @@ class For(IntEnum):
 
 class Budget:
     """The requests that the looks of one sync may still take. `may_take` is how long (ms) second
-    looks may take, `lacking` are the event types for which it did not suffice.
+    looks may take; `lacking` are the event types for which that did not suffice.
     """
 
     def __init__(self, client: Client, diary: Diary, may_take: int):

@@ -10,16 +10,16 @@ from enum import IntEnum
 from itertools import dropwhile
 from typing import NamedTuple
 
-from pipeline.fingerprints import EMPTY, MODULUS, Sum
+from pipeline.fingerprints import EMPTY, MODULUS, MOST_BUCKETS, Sum
 from pipeline.timestamps import DAY, MINUTE
 
 HOUR = 60 * MINUTE
 # ms; each holds a whole number of those before it
 WIDTHS = (15 * MINUTE, HOUR, DAY // 4, DAY, 8 * DAY)
 BANDS = (8, 32)  # the ages in days from which on a cell is one width and two widths longer
-# Buckets kept of a cell, and of one that is old and full: its rows are billed again. Many buckets are
-# folded into few by their numbers.
-BUCKETS, MOST_BUCKETS, FULL = 8, 32, 2_048
+# Buckets kept of a cell; MOST_BUCKETS of one that is old and full: its rows are billed again. Many
+# are folded into few by their numbers.
+BUCKETS, FULL = 8, 2_048
 SPARSE = 2  # widths by which the cell of a sparse type is longer
 CROWD = 32  # events in a cell on average: fewer are sparse
 FEW = 64  # events: a cell of fewer needs no buckets once it is looked at
@@ -87,7 +87,7 @@ def is_due(cell: Cell, today: int) -> bool:
 
 
 def complete_until(cells: Iterable[Cell], end: int, today: int) -> int:
-    """The beginning (ms) of the first cell that was not looked at twice or is due, else `end`.
+    """The beginning (ms) of the first cell that is due or was not looked at twice, else `end`.
 
     >>> complete_until([Cell(0, 5, Kind.LOOKED, 3), Cell(5, 9, Kind.DELIVERED, 3)], 9, 2)
     5
@@ -125,8 +125,8 @@ def _cut(cell: Cell, begin: int, end: int) -> Cell:
 
 
 def width(end: int, now: int, audit_days: int, coarser: int = 0) -> int:
-    """How long (ms) the calendar's cell is that ends then: a day at least once it is past its last
-    look.
+    """The length (ms) of the calendar's cell that ends then; once past its last look, a day at
+    least.
 
     >>> [width(0, age * DAY, 256) // MINUTE for age in (7, 8, 32, 257)]
     [15, 60, 360, 1440]
@@ -136,9 +136,9 @@ def width(end: int, now: int, audit_days: int, coarser: int = 0) -> int:
 
 
 def merge(cells: Sequence[Cell], now: int, audit_days: int, coarser: int = 0) -> list[Cell]:
-    """The cells with those joined that the calendar has as one by now, `coarser` widths longer than
-    usual: neighbors that are empty; those in one cell; and, if that holds few events, those in one
-    of a sparse type. What is past its last look is left out.
+    """Joins cells that the calendar, `coarser` widths longer than usual, has as one by now: empty
+    neighbors; those within one cell; and, if it holds few events, those within one cell of a sparse
+    type. What is past its last look is left out.
     """
     cells = _joined(
         [_forgotten(cell, now, audit_days) for cell in cells],

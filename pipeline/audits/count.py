@@ -7,32 +7,25 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import Any
-from zlib import crc32
 
-from pipeline.audits.cells import MOST_BUCKETS as BUCKETS
 from pipeline.audits.cells import Cell, Kind
-from pipeline.fingerprints import EMPTY, MODULUS, Sum, fingerprint
-from pipeline.hubspot.events_api import ID, occurred_ms
-from pipeline.recent import Recent
+from pipeline.fingerprints import EMPTY, MODULUS, Sum, bucket_of, fingerprint
+from pipeline.fingerprints import MOST_BUCKETS as BUCKETS
+from pipeline.hubspot.events_api import occurred_ms
+from pipeline.recent import RECENT_IDS, Recent
 from pipeline.timestamps import SECOND
 
-# fingerprints remembered while events are counted, so that what the API repeats counts once
-RECENT = 20_000
-
-
-def bucket_of(event: Any) -> int:
-    """The bucket that an event's id falls into: a merge of contacts leaves it there."""
-    return crc32(str(event.get(ID)).encode("utf-8", "replace")) % BUCKETS
+AT_ONCE = 1_000  # events are counted together: one by one takes twice as long
 
 
 class Count:
     """Counts what is delivered from `begin` (ms) on, while the watermark moves.
 
-    `width(end)` is the calendar's length (ms) of a cell that ends then, and `born(end)` the kind
-    and the day of one that is closed. A gap that would hold `page` events, as dense as the rest is,
-    was read as silence; up to `silent_until` (ms) silence was looked at twice, on two days. What
-    occurs from `before()` on is read again by the next sync, and is not counted yet: it is asked
-    once, after an answer of HubSpot, which tells its clock.
+    `width(end)` is the calendar's length (ms) of a cell that ends then, `born(end)` the kind and
+    the due day of a cell when it is closed. A gap that would hold `page` events, were it as dense
+    as the rest, is silence; up to `silent_until` (ms), silence was looked at twice, on two days.
+    What occurs from `before()` on is read again by the next sync and not counted yet; it is called
+    once, after HubSpot's first answer, which sets the clock.
     """
 
     def __init__(
@@ -47,6 +40,7 @@ class Count:
         self.end = begin  # what occurred before it is counted
         self._begin, self._width, self._born, self._page = begin, width, born, page
         self._silent_until, self._ask_before, self._before = silent_until, before, 0
+        self._added: list[tuple[int, int]] = []  # moments and fingerprints, not yet counted
         self._lately, self._before_that = set[int](), set[int]()
         self._pending: dict[int, tuple[int, int]] = {}  # by moment and bucket: number and sum
         self._seen, self._latest = 0, begin
@@ -59,26 +53,36 @@ class Count:
     def add(self, event: Any) -> None:
         """Counts an event that is delivered, unless its time was counted before."""
         ms = occurred_ms(event)
-        self._before = self._before or self._ask_before()
-        if ms is None or not self.end <= ms < self._before:
-            return
-        number = fingerprint(event)
-        if number in self._lately or number in self._before_that:
-            return
-        self._lately.add(number)
-        if len(self._lately) == RECENT:
-            self._lately, self._before_that = set(), self._lately
-        key = ms * BUCKETS + bucket_of(event)
-        events, total = self._pending.get(key, EMPTY)
-        self._pending[key] = events + 1, total + number
-        self._seen += 1
-        if ms > self._latest:
-            self._latest = ms
+        if ms is not None and ms >= self.end:
+            self._added.append((ms, fingerprint(event)))
+            if len(self._added) >= AT_ONCE:
+                self._count()
+
+    def _count(self) -> None:
+        """Counts what was added: each event once, by its moment and bucket."""
+        before = self._before = self._before or self._ask_before()
+        pending, lately, before_that = self._pending, self._lately, self._before_that
+        latest = self._latest
+        for ms, number in self._added:
+            if ms < before and number not in lately and number not in before_that:
+                lately.add(number)
+                key = ms * BUCKETS + bucket_of(number)
+                events, total = pending.get(key, EMPTY)
+                pending[key] = events + 1, total + number
+                self._seen += 1
+                if ms > latest:
+                    latest = ms
+        self._latest = latest
+        self._added.clear()
+        if len(lately) >= RECENT_IDS:
+            self._lately, self._before_that = set(), lately
 
     def close(self, end: int) -> None:
         """Closes the cells up to `end` (ms): all before it is delivered, and was added."""
         if end <= self.end:
             return
+        if self._added:
+            self._count()
         pending, until = self._pending, end * BUCKETS
         self._longest = self._longest_gap()
         for key in sorted([key for key in pending if key < until]):
@@ -93,8 +97,8 @@ class Count:
         self.end = end
 
     def cells(self) -> list[Cell]:
-        """The cells from the beginning up to the end. The watermark comes into a gap only when an
-        event that follows was delivered.
+        """The cells from the beginning up to the end. The watermark enters a gap only once an event
+        that follows it was delivered.
         """
         cells, end, self._longest = self._closed.copy(), self.end, self._longest_gap()
         rest = self._cell(end)
@@ -111,8 +115,8 @@ class Count:
         self._cross(ms)
 
     def _gap(self, ms: int) -> Iterator[tuple[int, Kind | None]]:
-        """Yields where to cut between the last event and a moment, and as what: what syncs have read
-        on two days, up to the event with which they began, was looked at; else it may be silence.
+        """Yields where to cut between the last event and a moment, and of which kind the cell
+        before is: looked at, if syncs found nothing there on two days; else perhaps silent.
         """
         quiet = max(self._open, self._last + 1)
         if self._last <= self._begin and self._begin + 1 < self._silent_until:
@@ -123,8 +127,8 @@ class Count:
             yield ms, Kind.SILENT
 
     def _longest_gap(self) -> float:
-        """The longest gap (ms) that may come about by chance: one that would hold less than a page of
-        events, if they were as dense in it as in the rest of what was delivered.
+        """The longest gap (ms) that is taken for chance: one that would hold less than a page of
+        events, were it as dense as the rest.
         """
         if self._seen < self._page:
             return inf
@@ -151,9 +155,11 @@ class Count:
 
     def _cell(self, end: int) -> Cell:
         kind, due = self._born(end)
-        buckets = tuple(total % 2**32 for total in self._buckets)
+        if not self._events:
+            return Cell(self._open, end, kind, due)
+        buckets = tuple([total & 0xFFFF_FFFF for total in self._buckets])
         total = Sum(self._events, self._total % MODULUS)
-        return Cell(self._open, end, kind, due, total, buckets if self._events else ())
+        return Cell(self._open, end, kind, due, total, buckets)
 
 
 class Recount:
@@ -162,7 +168,7 @@ class Recount:
     def __init__(self, cells: Sequence[Cell]):
         self._cells = cells
         self._begins, self._end = [cell.begin for cell in cells], cells[-1].end
-        self._recent = Recent(RECENT)
+        self._recent = Recent(RECENT_IDS)
         self._found = [[array("Q") for _ in range(BUCKETS)] for _ in cells]
 
     def add(self, event: Any) -> None:
@@ -172,7 +178,7 @@ class Recount:
             return
         number = fingerprint(event)
         if self._recent.add(number):
-            self._found[bisect_right(self._begins, ms) - 1][bucket_of(event)].append(number)
+            self._found[bisect_right(self._begins, ms) - 1][bucket_of(number)].append(number)
 
     def found(self) -> list["Found"]:
         """What each cell holds."""

@@ -16,14 +16,18 @@ from pipeline.config.connect import query_for
 from pipeline.errors import HubSpotError, Refused, Unauthorized, Unavailable
 from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import PROPERTIES
+from pipeline.hubspot.retry import Patience
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
 from pipeline.reading.window import COUNTED, PageRequest
 from pipeline.stages import keep_type, reject_malformed, unwrap_results
 
-# Pages of events that one walk counts: as many as a reader reads uncut without a doubt. At a little
-# less, for an answer to a range also holds the events next to it.
+# Pages of events that one walk counts: as many as a reader certainly reads uncut. A little less,
+# for an answer to a range also holds the events next to it.
 WALK_PAGES, FULL = 4, 0.99
+
+# what is due stays due: the other event types need not wait
+YIELDS = Patience(yields=True)
 
 Counted = tuple[Cell, "Found | HubSpotError"]  # a cell, and what it holds, or why that is not known
 
@@ -31,9 +35,9 @@ Counted = tuple[Cell, "Found | HubSpotError"]  # a cell, and what it holds, or w
 def walks(page_size: int, cells: Iterable[Cell]) -> Iterator[list[Cell]]:
     """Yields cells, neighbors together, in lists of no more events than one walk counts."""
     walk: list[Cell] = []
-    most, events = FULL * WALK_PAGES * page_size, 0
+    max_events, events = FULL * WALK_PAGES * page_size, 0
     for cell in cells:
-        if walk and (walk[-1].end < cell.begin or events + cell.sum.events > most):
+        if walk and (walk[-1].end < cell.begin or events + cell.sum.events > max_events):
             yield walk
             walk, events = [], 0
         walk.append(cell)
@@ -43,8 +47,8 @@ def walks(page_size: int, cells: Iterable[Cell]) -> Iterator[list[Cell]]:
 
 
 def affordable(page_size: int, lists: Sequence[list[Cell]], requests: int) -> int:
-    """How many of the first lists of cells can probably be counted with so many requests: one at
-    least, if any request is left, so that a crowded one is counted at all.
+    """How many of these lists of cells, from the first on, can probably be counted with so many
+    requests: at least one if any request is left, or a crowded one would never be counted.
     """
     left = requests
     for number, walk in enumerate(lists):
@@ -73,8 +77,8 @@ def count_all(site: Site, subject: Subject, lists: Sequence[list[Cell]]) -> Iter
 def _count(
     site: Site, event_type: str, abort: threading.Event, cells: Sequence[Cell]
 ) -> list[Counted]:
-    """What these neighboring cells hold now. If HubSpot does not send them, they are halved until
-    only what it does not send is left out. Runs in a worker.
+    """What these neighboring cells hold now. If HubSpot refuses them, they are halved until only
+    what it refuses is left out. Runs in a worker.
     """
     recount = Recount(cells)
     span = cells[0].begin, cells[-1].end
@@ -121,18 +125,19 @@ def _fetch(
     request: PageRequest,
     _stop: threading.Event,
 ) -> Page:
-    """A page with one small property of each event, or with all while none is known, and if HubSpot
-    refuses that. `abort` stops it, as the reader's `stop` would, but before the reader waits for its
-    workers.
+    """A page with one small property of each event; with all of them while none is known, or if
+    HubSpot refuses that one. `abort` stops it as the reader's `stop` would, but sooner: leaving the
+    reader waits for its workers.
     """
     query = query_for(site.settings, event_type)
     small = site.small_properties.get(event_type)
     if small:
         try:
-            return fetch_page(site.client, {**query, PROPERTIES: (small,)}, request, abort)
+            query_small = {**query, PROPERTIES: (small,)}
+            return fetch_page(site.client, query_small, request, abort, YIELDS)
         except Refused:
             site.small_properties[event_type] = ""
-    page = fetch_page(site.client, query, request, abort)
+    page = fetch_page(site.client, query, request, abort, YIELDS)
     if small is None and page.events:
         site.note_small_property(event_type, page.events[0])
     return page

@@ -12,15 +12,15 @@ from pipeline.audits.cells import Cell
 from pipeline.audits.count import Found
 from pipeline.fingerprints import MODULUS
 
-# Sums that are tried of a bucket: one of them is right by chance once in a million times. A bucket's
-# own events are tried one by one in any case.
+# Sums tried for a bucket: so few that one of them is right by chance once in a million times.
+# Single events are tried in any case.
 MOST_CHOICES = 4_000
 
 
 def to_write(cell: Cell, found: Found, is_fall: bool) -> set[int]:
-    """The fingerprints of the events to deliver of a cell that differs: those that are new; all of
-    a bucket that no few events explain; all of the cell if the sums do not add up. If it fell, all
-    of each bucket that differs.
+    """The fingerprints of the events to deliver of a cell that differs: those that are new; a whole
+    bucket if a few events do not explain its difference; the whole cell if the sums do not add up.
+    If the cell fell, each bucket that differs.
     """
     buckets, before, modulus = _sums(cell, found)
     differing = [
@@ -42,8 +42,8 @@ def to_write(cell: Cell, found: Found, is_fall: bool) -> set[int]:
 
 
 def _sums(cell: Cell, found: Found) -> tuple[Sequence[Sequence[int]], Sequence[int], int]:
-    """The fingerprints found by bucket, the sums kept of each, and their modulus: a cell of few
-    events has only its whole sum.
+    """The fingerprints found by bucket, the sum kept of each, and their modulus. A cell of few
+    events is one bucket.
     """
     if number := len(cell.buckets):
         folded = [
@@ -57,9 +57,7 @@ def _sums(cell: Cell, found: Found) -> tuple[Sequence[Sequence[int]], Sequence[i
 
 
 def _few(prints: Sequence[int], delta: int, modulus: int) -> Sequence[int]:
-    """The fewest events that explain a difference, if there are so few choices that no other sum is
-    the same by chance.
-    """
+    """The fewest events that explain a difference, among so few choices that none fits by chance."""
     for number in range(1, len(prints) + 1):
         if comb(len(prints), number) > MOST_CHOICES and number > 1:
             break
@@ -70,8 +68,8 @@ def _few(prints: Sequence[int], delta: int, modulus: int) -> Sequence[int]:
 
 
 def _two(prints: Iterable[int], delta: int, modulus: int) -> Sequence[int]:
-    """Two events that explain a difference. Many pairs make a sum of 32 bits, so they are believed
-    only if the whole sum proves everything.
+    """Two events that explain a difference. Many pairs may have a sum of 32 bits, so they are
+    believed only if the sum of the whole cell proves them.
     """
     before: dict[int, int] = {}
     for number in prints:

@@ -20,10 +20,8 @@ from pipeline.timestamps import DAY
 
 
 class Ledger:
-    """Counts what is delivered of a range that begins at `begin` (ms) and is new, or a gap before
-    what is there up to `end`.
-
-    `before()` is where the next sync begins to read at the latest (ms).
+    """Counts what is delivered of a new range that begins at `begin` (ms), or of a gap in the older
+    one that ends at `end`. `before()` is where the next sync begins to read at the latest (ms).
     """
 
     def __init__(
@@ -42,6 +40,7 @@ class Ledger:
             reached = self._cells[-1].end
             skipped = [Cell(reached, begin, Kind.LOST)] if reached < begin else []
             self._cells, begin = [*self._cells, *skipped], max(reached, begin)
+        self._is_small_known = subject.name in site.small_properties
         self._silent_until = subject.saved().silent_until or 0
         clock, settings = site.client.clock, site.settings
         silent_until = 0 if end else self._silent_until
@@ -51,7 +50,8 @@ class Ledger:
 
     def add(self, event: Any) -> None:
         """Counts an event that is delivered."""
-        if self._subject.name not in self._site.small_properties:
+        if not self._is_small_known:
+            self._is_small_known = True
             self._site.note_small_property(self._subject.name, event)
         self._count.add(event)
 
@@ -66,16 +66,16 @@ class Ledger:
 
 
 def begin_of(site: Site, subject: Subject, begin: int) -> int:
-    """Where a sync begins to read after the cursor (ms), for one that was to begin at `begin`: no
-    later than its cells end, whatever the look-back is by now, but not before the start date.
+    """Where a sync that would begin to read at `begin` (ms) begins: no later than where its cells
+    end, whatever the look-back is by now, and not before the start date.
     """
     cells = cells_of(site, subject)
     return max(site.settings.start, min(begin, cells[-1].end)) if cells else begin
 
 
 def note_silence(site: Site, subject: Subject, began: int) -> None:
-    """Notes that a sync that began then (the earlier clock, ms) has read everything: what it has
-    found silent after the cells was looked at twice if another one has done so a day before.
+    """Notes that a sync that began then (the earlier clock, ms) has read everything. The silence it
+    found after the cells was looked at twice if a sync found it a day before, too.
     """
     saved = subject.saved()
     if saved.silent_at is None:
@@ -110,8 +110,8 @@ def counting(
     before: Callable[[], int] = lambda: 2**62,
     kind: Kind = Kind.DELIVERED,
 ) -> Count:
-    """A count of what is delivered from `begin` (ms) on, whose cells wait for their second look, or
-    were looked at by this reading.
+    """A count of what is delivered from `begin` (ms) on. Its cells wait for their second look, or
+    have just had it (`kind` LOOKED).
     """
     born = partial(looked_at if kind == Kind.LOOKED else _read_once, clock)
     length = partial(width, now=clock.earlier(), audit_days=audit_days)

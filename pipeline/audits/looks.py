@@ -40,8 +40,8 @@ class Enough(Exception):
 
 
 class Verdict(NamedTuple):
-    """What a look at a cell that differs has shown: the cell after it, the fingerprints of the
-    events to deliver, and whether all of it is delivered since it fell twice.
+    """What a look at a cell that differs has shown: the cell before and after, the fingerprints of
+    the events to deliver, and whether all of it is delivered, since it fell twice.
     """
 
     before: Cell
@@ -80,8 +80,8 @@ class Looks:
     def _all(
         self, subjects: Iterable[Subject], purpose: For, step: Callable[[Subject], None]
     ) -> bool:
-        """Takes a step for each event type. Returns whether HubSpot still answers. A look that fails
-        loses nothing: what is due stays due.
+        """Takes a step for each event type. Returns whether HubSpot still answers. A look that
+        fails loses nothing: what is due stays due.
         """
         for subject in subjects:
             began = time.monotonic()
@@ -90,7 +90,8 @@ class Looks:
                     step(subject)
             except HubSpotError as error:
                 self._warn_of(subject, "what is due", error)
-                if isinstance(error, (Unauthorized, Unavailable)):
+                is_down = isinstance(error, Unavailable) and self._site.client.outage()
+                if is_down or isinstance(error, Unauthorized):
                     return False
             finally:
                 subject.findings.seconds += time.monotonic() - began
@@ -148,7 +149,7 @@ class Looks:
         counted: Iterable[tuple[Cell, Found | HubSpotError]],
         differing: list[list[Verdict]],
     ) -> list[Cell]:
-        """Returns the cells with those renewed that hold the same as before, and adds the others to
+        """Returns the cells, with those renewed that hold the same as before; adds the others to
         `differing`, neighbors together.
         """
         renewed: list[Cell] = []
@@ -171,8 +172,8 @@ class Looks:
         return cells
 
     def _judge(self, cell: Cell, found: Found) -> Verdict:
-        """What a look has shown. A fall is believed only if a look on a later day falls too, and all
-        that HubSpot sends then is what was counted: an answer may lack events for a moment.
+        """Judges what a look found. A fall is believed only if a look on a later day finds one too,
+        and HubSpot then sends exactly what was counted: an answer may lack events for a moment.
         """
         kind, due = looked_at(self._site.client.clock, cell.end)
         after = cell._replace(kind=kind, due=due, sum=found.sum, buckets=found.buckets)
@@ -200,8 +201,8 @@ class Looks:
         return after
 
     def _deliver(self, subject: Subject, cells: list[Cell], verdicts: list[Verdict]) -> list[Cell]:
-        """Delivers what differs of neighboring cells, and returns the cells with these renewed: each
-        of which everything that was counted was delivered. The others stay due.
+        """Delivers what differs of neighboring cells. Returns the cells, with each of these renewed
+        if everything that was counted of it was delivered; otherwise it stays due.
         """
         site, began = self._site, to_text(self._site.client.clock.earlier())
         wanted = set().union(*(verdict.wanted for verdict in verdicts))
@@ -252,8 +253,8 @@ class Looks:
                 return
 
     def _read_one(self, subject: Subject, cell: Cell) -> None:
-        """Reads one of these cells, and keeps what was read of it. What was never counted is counted
-        only, without a row; anything else is delivered.
+        """Reads one of these cells, and keeps what was read of it. What was never counted is only
+        counted; anything else is delivered.
         """
         site, kind = self._site, cell.kind
         self._check(kind)
@@ -264,7 +265,7 @@ class Looks:
 
         def advance(position: int) -> None:
             count.close(min(position, cell.end))
-            if count.end > cell.begin:  # or it would never come further
+            if count.end > cell.begin:  # a sync without requests left still makes some headway
                 self._check(kind)
             self._keep(subject, splice(cells, count.cells()))
 
@@ -287,8 +288,10 @@ class Looks:
         site, abort = self._site, Event()
         site.log(
             f"{subject.name}: what was delivered from {to_text(cell.begin)} to {to_text(cell.end)} "
-            "is audited from now on. It is counted first, by this sync and perhaps the next. Whether "
-            "something of it came late before that is not known: re-sync the connection to be sure."
+            "is audited from now on. It is counted first, by this sync and perhaps the next. "
+            "Whether something of it came late before is not known; to have it read again: python "
+            f"-m pipeline read-again {subject.name} --from {to_text(cell.begin)} --to "
+            f"{to_text(cell.end)}."
         )
         concurrency = site.settings.concurrency
         with little(site, subject.name, cell.begin, concurrency, abort) as source:

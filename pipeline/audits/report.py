@@ -7,7 +7,7 @@ from pipeline.audits.cells import Cell, Kind, complete_until, is_due
 from pipeline.audits.subject import Site, Subject, cells_of
 from pipeline.timestamps import to_text
 
-MUCH = 0.01  # the share of late events from which on a person is told
+MUCH = 0.01  # the share of late events from which on there is a warning
 WEEK = 7  # days
 HALF_SPENT = (
     "half of the account's daily quota of requests is spent, and the rest is not for audits",
@@ -21,7 +21,7 @@ SHARE_SPENT = (
 
 
 def conclude(site: Site, subjects: Sequence[Subject]) -> None:
-    """Notes until when each event type is complete, and says what the looks found and left."""
+    """Notes until when each event type is complete; reports what the looks found and left."""
     left: dict[str, list[Cell]] = {}
     today = site.today()
     for subject in subjects:
@@ -36,8 +36,8 @@ def conclude(site: Site, subjects: Sequence[Subject]) -> None:
 
 
 def _complete_until(subject: Subject, cells: Sequence[Cell], today: int) -> str | None:
-    """Until when all was looked at twice: silence after the last event was, if two syncs a day apart
-    have found it.
+    """Until when all was looked at twice. Silence after the last event was if two syncs, a day
+    apart, have found it.
     """
     delivered, silent = subject.delivered(), subject.saved().silent_until
     if delivered is None:
@@ -46,8 +46,8 @@ def _complete_until(subject: Subject, cells: Sequence[Cell], today: int) -> str 
 
 
 def _say_found(site: Site, subject: Subject) -> None:
-    """Says what was found: in the log, and as a warning if much came late or something vanished. That
-    much comes late is said once as long as it lasts, and without a number.
+    """Logs what was found; warns if much came late or something vanished. While much keeps coming
+    late, that is said once, without a number: warnings that differ would be said again.
     """
     name, found, late = subject.name, subject.findings, subject.findings.late.total()
     by_age = ", ".join(f"{number} at {age} d" for age, number in sorted(found.late.items()))
@@ -71,8 +71,8 @@ def _say_found(site: Site, subject: Subject) -> None:
 
 
 def _say_left(site: Site, left: dict[str, list[Cell]]) -> None:
-    """Says what was due and is left to the next sync, why, and when all will have been looked at
-    twice; warns of what is more than a week behind.
+    """Logs what was due and is left to the next sync, why, and when all will have been looked at
+    twice. Warns of what is more than a week behind.
     """
     why, cure = HALF_SPENT if site.client.rate_limit.daily_quota_half_spent() else SHARE_SPENT
     number = sum(map(len, left.values()))
@@ -96,7 +96,7 @@ def _say_left(site: Site, left: dict[str, list[Cell]]) -> None:
 
 
 def _how_far(site: Site, once: Sequence[Cell]) -> str:
-    """How far the second look has come, given what was read only once and is due."""
+    """How far the second look has come, given the cells that are due for it."""
     events = sum(cell.sum.events for cell in once)
     requests = len(once) + events // site.settings.page_size
     said = (
@@ -111,7 +111,7 @@ def _how_far(site: Site, once: Sequence[Cell]) -> str:
 
 
 def _some(number: float, unit: str, units: str | None = None) -> str:
-    """A number rounded up, with its unit.
+    """A number, rounded up, with its unit.
 
     >>> _some(0.2, "day"), _some(3.4, "day")
     ('about 1 day', 'about 4 days')

@@ -15,7 +15,7 @@ from pipeline.timestamps import DAY
 
 STATE_SIZE = 1_000_000  # characters that the cells of all event types may take in the state
 COARSEST = 5  # more widths than there are
-CLOCK_SLACK = 2  # days that a second look is ahead at most
+CLOCK_SLACK = 2  # days after which a second look is due at the latest, whatever a clock says
 
 
 class Saved(NamedTuple):
@@ -61,16 +61,17 @@ class Subject(Protocol):
         observe: Callable[[Any], None],
         advance: Callable[[int], None],
     ) -> None:
-        """Delivers the events of a span that are wanted: `observe` gets each of them, and `advance`
-        the watermark (ms), when all before it is delivered.
+        """Delivers the wanted events of a span. `observe` receives each of them, `advance` the
+        watermark (ms), before which all are delivered.
         """
         ...
 
 
 @dataclass
 class Site:
-    """One sync, as its looks see it. `warn` gets sentences on what failed and on what came late,
-    `write_range` rows of audited_range, and `sizes()` the lengths of all ledgers in the state.
+    """One sync, as its looks see it. `warn_failed` and `warn_late` receive messages for the
+    operator, `write_range` rows of audited_range; `sizes()` returns the lengths of all ledgers in
+    the state.
     """
 
     settings: Settings
@@ -105,8 +106,8 @@ class Site:
 def cells_of(site: Site, subject: Subject) -> list[Cell]:
     """The cells of an event type, contiguous, none of them on both sides of the start date.
 
-    If the start date is after the cursor, nothing counts any more: once it moves back, everything is
-    read again.
+    If the start date is after the cursor, nothing counts any more: once it moves back, everything
+    is read again.
     """
     start, delivered = site.settings.start, subject.delivered()
     if delivered is None or delivered[2] < start:
@@ -117,14 +118,14 @@ def cells_of(site: Site, subject: Subject) -> list[Cell]:
         cells = [Cell(first, end, Kind.UNCOUNTED)] if text is None else decode(text)
     except ValueError:
         cells = [Cell(first, end, Kind.LOST)]
-    # A cursor that was moved back by hand: what is read again must not be hidden.
+    # If the cursor was moved back by hand, what is read again must be counted again.
     cells = clip([cell for cell in cells if cell.begin < cell.end], 0, cursor + 1)
     return [*clip(cells, 0, start), *clip(cells, start, 2**62)]
 
 
 def with_possible_days(site: Site, cells: list[Cell]) -> list[Cell]:
-    """The cells, none of them due later than the earlier clock allows: it was set by a clock that
-    was wrong.
+    """The cells, none of them due later than the earlier clock allows: a wrong clock may have set
+    the day.
     """
     today = site.today()
     return [
@@ -137,7 +138,7 @@ def with_possible_days(site: Site, cells: list[Cell]) -> list[Cell]:
 
 def keep_cells(site: Site, subject: Subject, cells: list[Cell]) -> None:
     """Puts cells into the progress of an event type, as coarse as the room in the state asks for.
-    Without audits, only what is owed at silence stays: what else it holds would soon be past.
+    With audits off, clears all but the silence that is still to be read once more.
     """
     settings, saved = site.settings, subject.saved()
     if not settings.audit_days:

@@ -1,4 +1,4 @@
-"""The event types of an account: which can be read, and what is in them."""
+"""Lists the event types of an account: which can be read, and what is in them."""
 
 import json
 import threading
@@ -21,14 +21,14 @@ from pipeline.hubspot.properties import OWN
 from pipeline.names.patterns import is_pattern
 from pipeline.timestamps import SECOND, to_text
 
-MOST_COLUMNS = 4  # shown of each event type
+MAX_COLUMNS = 4  # shown of each event type
 PATIENCE = 20 * SECOND  # a person waits for the answer
 
 
 class Found(NamedTuple):
     """What one answer says of an event type: its events lie between `first` and `last` (ms), or
-    `refused` is why it cannot be read. If `more`, the answer did not hold them all, and the last is
-    later. `label` is its name for people, if one is known.
+    `refused` is why it cannot be read. With `more`, there are others, later ones. `label` is its
+    display name, if one is known.
     """
 
     event_type: str
@@ -45,14 +45,14 @@ _refused = attrgetter("refused")
 
 
 def _name(found: Found) -> str:
-    """The name of an event type, such that it cannot move the cursor of a terminal."""
+    """The name of an event type, escaped if it could control a terminal."""
     return found.event_type if found.event_type.isprintable() else repr(found.event_type)
 
 
 def find_event_types(settings: Settings, progress: Callable[[int, int], Any]) -> Iterator[Found]:
-    """What there is of each event type of the account, by name: one request for their list, one for
-    the labels of custom events, and one for each. `progress` gets the number asked for, and that of
-    all. Raises ConnectorError if HubSpot cannot be asked at all.
+    """Yields what there is of each event type of the account, by name: one request for their list,
+    one for the labels of custom events, and one for each type. `progress` receives the number asked
+    for so far, and that of all. Raises ConnectorError if HubSpot cannot be asked at all.
     """
     unfiltered = replace(settings, object_type="", object_id="", properties=(), property_filters=())
     stop = threading.Event()
@@ -103,8 +103,8 @@ def _find(settings: Settings, client: Client, event_type: str, stop: threading.E
 
 
 def format_event_types(types: Iterable[Found]) -> Iterator[str]:
-    """A line for each event type, those with events first; then why others cannot be read, and what
-    to write in the configuration.
+    """Yields a line for each event type, those with events first; then why others cannot be read,
+    and what to write in the configuration.
     """
     types = list(types)
     readable = [
@@ -123,7 +123,7 @@ def format_event_types(types: Iterable[Found]) -> Iterator[str]:
 
 
 def _is_nameable(event_type: str) -> bool:
-    """Whether the key event_types takes this name, and takes it for no pattern."""
+    """Whether the key event_types accepts this name, and as no pattern."""
     try:
         return event_types(event_type) == (event_type,) and not is_pattern(event_type)
     except ValueError:
@@ -143,6 +143,6 @@ def _summary(found: Found) -> str:
         return f"{found.events} events without a date" if found.events else "no events"
     number = f"{'more than ' * found.more}{found.events:,} event{'s' * (found.events != 1)}"
     until = f"{'beyond ' * found.more}{to_text(found.last)[:19]}Z"
-    shown = [name if name.isprintable() else repr(name) for name in found.properties[:MOST_COLUMNS]]
-    names = ", ".join(shown) + ", …" * (len(found.properties) > MOST_COLUMNS)
+    shown = [name if name.isprintable() else repr(name) for name in found.properties[:MAX_COLUMNS]]
+    names = ", ".join(shown) + ", …" * (len(found.properties) > MAX_COLUMNS)
     return f"{number}, {to_text(found.first)[:19]}Z to {until}: {names or 'no properties'}"

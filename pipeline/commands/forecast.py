@@ -1,5 +1,5 @@
-"""What a sync of this account will take, and what to set: the reader itself reads a model of the
-history.
+"""Forecasts what a sync of this account will take, and what to set: the reader itself reads a model
+of the history.
 """
 
 import math
@@ -8,17 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Event
 from typing import Any
 
-from pipeline.audits.cells import BUCKETS, FULL, MOST_BUCKETS, Kind, width
+from pipeline.audits.cells import BUCKETS, FULL, Kind, width
 from pipeline.audits.count import Count
 from pipeline.commands.sample import Sample
 from pipeline.config.settings import Settings
+from pipeline.fingerprints import MOST_BUCKETS
 from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import EVENTS, ID, OCCURRED_AT
 from pipeline.reading.reader import Reader
 from pipeline.reading.window import Fetch, PageRequest
 from pipeline.timestamps import DAY, MINUTE, to_text
 
-MODELLED, LEAST_PAGE = 40_000, 50  # events in a model at most; events in its pages at least
+MAX_MODEL, MIN_PAGE = 40_000, 50  # events in a model, and in its pages
 BUSY = 0.9  # of its time a worker waits for HubSpot, while there is enough to read
 CPU = 9_000  # events a second that half a CPU turns into rows (docs/scale.md)
 SYNCS = 24  # a day
@@ -32,13 +33,13 @@ Advice = dict[str, tuple[Any, str]]  # by key: what to set, and why
 
 
 def requests_for(sample: Sample, page_size: int) -> float:
-    """The requests that a first sync makes for a history, its looks at silence included. A large one
-    is modelled by fewer events and smaller pages.
+    """The requests that a first sync makes for a history, its looks at silence included. A large
+    history is modelled by fewer events and smaller pages.
     """
     history = sample.history()
     total = max(1.0, sum(weight for _, weight in history))
-    page = min(page_size, max(LEAST_PAGE, int(page_size * MODELLED / total)))
-    scale = min(page / page_size, MODELLED / total)
+    page = min(page_size, max(MIN_PAGE, int(page_size * MAX_MODEL / total)))
+    scale = min(page / page_size, MAX_MODEL / total)
     moments, size = list(_moments(history, scale)), sample.event_bytes * page_size // page
     fetch, asked = _answers(sample, moments, page, size)
     count = Count(sample.start, lambda end: DAY, lambda end: (Kind.DELIVERED, 0), page)
@@ -52,8 +53,8 @@ def requests_for(sample: Sample, page_size: int) -> float:
 
 
 def _moments(history: Sequence[tuple[int, float]], scale: float) -> Iterator[int]:
-    """The moments of so many times as many events; those that one moment stands for follow it, as
-    dense as it is near to others.
+    """Yields the moments of the events of a model, `scale` times as many as in the history. Those
+    that one moment stands for follow it, the denser the nearer its neighbors are.
     """
     rest = 0.0
     for place, (ms, weight) in enumerate(history):
@@ -66,7 +67,7 @@ def _moments(history: Sequence[tuple[int, float]], scale: float) -> Iterator[int
 def _answers(
     sample: Sample, moments: Sequence[int], page: int, size: int
 ) -> tuple[Fetch, list[Any]]:
-    """A stand-in for HubSpot that answers from a model, with `size` bytes an event, and the list of
+    """A stand-in for HubSpot that answers from a model, at `size` bytes an event, and the list of
     what it was asked.
     """
     asked: list[Any] = []
@@ -105,13 +106,13 @@ def first_sync(
 
 
 def a_day(rates: Iterable[float], settings: Settings) -> dict[str, Any]:
-    """A day of hourly syncs, given the events of a day of each event type."""
+    """What a day of hourly syncs takes, given the events a day of each event type."""
     rates, hours = list(rates), 1 + settings.lookback / MINUTE / 60
     pages = [rate / SYNCS * hours / settings.page_size for rate in rates]
     syncs = sum(SYNCS * (math.floor(each * 1.04) + 1) for each in pages)
     ages = [2**n for n in range(settings.audit_days.bit_length())]
     looks = len(ages) * sum(math.ceil(rate / settings.page_size * PAGES_OF_LOOKS) for rate in rates)
-    billed = sum(rates) + SYNCS * settings.sync_metrics
+    billed = sum(rates) + SYNCS  # a row of sync_run each
     late = sum(_late_rows(rate, age, settings) for rate in rates for age in ages)
     return {
         "rows": round(sum(rates) * (hours - 1) + billed),
@@ -124,9 +125,9 @@ def a_day(rates: Iterable[float], settings: Settings) -> dict[str, Any]:
 
 
 def _late_rows(events: float, age: int, settings: Settings) -> float:
-    """The rows billed for the looks at a day's events at one age (days) if one in a thousand is late,
-    by an hour to 180 days (log-uniform): a late event, or with three all of their bucket. A row of
-    the same month is not billed again.
+    """The rows billed for the looks at a day's events at one age (days) if one in a thousand is
+    late, by an hour to 180 days (log-uniform). A look writes the late event, or from three on all
+    of their bucket; a row of the same month is not billed again.
     """
     cells = DAY / width(0, age * DAY, settings.audit_days)
     buckets = MOST_BUCKETS if events / cells >= FULL else BUCKETS
@@ -143,7 +144,7 @@ def state_bytes(events: float, settings: Settings) -> int:
 
 
 def advise(settings: Settings, first: Amounts, day: Amounts, known: Amounts) -> Advice:
-    """What to set, given what is known; last, whether to use several connections, or the backfill."""
+    """What to set, and whether to use several connections or the backfill, given what is known."""
     limit, granted, latency = known["rate_limit"] or {}, known["limit_granted"], known["latency"]
     page = min(settings.page_size, granted or settings.page_size)
     pace = min(CPU / page, limit.get("per_second", math.inf))  # pages a second

@@ -1,4 +1,4 @@
-"""What an account holds, how HubSpot answers for it, what a sync will take, and what to set."""
+"""Previews what an account holds, how HubSpot answers, what a sync will take, and what to set."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -17,17 +17,17 @@ from pipeline.stages.flatten import flatten
 from pipeline.timestamps import DAY, SECOND, to_text
 
 REQUESTS, MORE_REQUESTS = 60, 3  # for one event type, and for each other
-SMALL = 100  # events in a page, if the configured size is refused and no other is named
+SMALL = 100  # events in a page, if HubSpot refuses the configured size and names no other
 PATIENCE = 20 * SECOND  # a person waits for the answer
-WEEK = 7  # days: what is now
-STEPS = 60  # of the picture of a range
+WEEK = 7  # days that count as now
+STEPS = 60  # in the picture of a range
 BLOCKS = " ▁▂▃▄▅▆▇█"
-ANSWERS = {True: "yes", False: "no", None: "not to be told with this account"}
+ANSWERS = {True: "yes", False: "no", None: "cannot be told from this account"}
 
 
 def preview(settings: Settings, say: Callable[[str], Any]) -> dict[str, Any]:
-    """The report, as `--json` prints it; `say` gets a sentence before the first request. Raises
-    ConnectorError if HubSpot cannot be asked at all.
+    """Makes the report that `--json` prints; `say` receives a sentence before the first request.
+    Raises ConnectorError if HubSpot cannot be asked at all.
     """
     say(
         f"This reads only, with at most {REQUESTS} requests for one event type and "
@@ -36,7 +36,7 @@ def preview(settings: Settings, say: Callable[[str], Any]) -> dict[str, Any]:
     with connect(replace(settings, concurrency=AT_ONCE), patience=PATIENCE) as client:
         budget = client.rate_limit = Budget(settings.quota_reserve / 100, REQUESTS)
         selected = _selected(settings, client)
-        budget.most += MORE_REQUESTS * max(0, len(selected.names) - 1)
+        budget.max_requests += MORE_REQUESTS * max(0, len(selected.names) - 1)
         types: dict[str, dict[str, Any]] = {name: {"unknown": True} for name in selected.unknown}
         found: dict[str, tuple[Sample, Page]] = {}
         for name in selected.names:
@@ -61,7 +61,9 @@ def preview(settings: Settings, say: Callable[[str], Any]) -> dict[str, Any]:
 
 
 def _selected(settings: Settings, client: Client) -> Selection:
-    """The event types that the settings select, as far as the account names its own."""
+    """The event types that the settings select: those named in full, if HubSpot does not list its
+    event types.
+    """
     try:
         return select(settings.event_types, client.event_types())
     except Refused:
@@ -71,7 +73,7 @@ def _selected(settings: Settings, client: Client) -> Selection:
 
 
 def _first_page(sample: Sample) -> Page:
-    """The first page, with fewer events if HubSpot refuses so many: that is what to set then."""
+    """Asks for the first page, with fewer events if HubSpot refuses so many: then that is advised."""
     settings = sample.settings
     try:
         return sample.ask(sample.whole)[0]
@@ -84,14 +86,14 @@ def _first_page(sample: Sample) -> Page:
 
 
 def _size(sample: Sample) -> tuple[int, int]:
-    """What tells the larger of two event types by their first pages."""
+    """A key to sort event types by size, as far as their first pages tell."""
     moments = sample.places.values()
     return len(moments), min(moments, default=0) - max(moments, default=0)
 
 
 def _refine(samples: list[Sample], budget: Budget) -> None:
     """Counts more of each event type: of the first with all requests but two for each other, then
-    of the others with an equal share of what is left.
+    of the others with equal shares of what is left.
     """
     for place, sample in enumerate(samples):
         others = len(samples) - 1 - place
@@ -156,7 +158,7 @@ def _report(
 
 
 def format_preview(report: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of a report that `preview` made."""
+    """Yields the lines of a report that `preview` made."""
     yield f"Asked HubSpot {report['requests']} times.\n\nWhat is there"
     for name, held in report["event_types"].items():
         yield f"  {name if name.isprintable() else repr(name)}: {_held(held)}"
@@ -165,7 +167,7 @@ def format_preview(report: Mapping[str, Any]) -> Iterator[str]:
         return
     yield "\nWhat the first sync takes, at this latency and rate limit"
     yield f"  {_amounts(report['first_sync'])}"
-    yield "\nWhat a day of hourly syncs takes, as things are now"
+    yield "\nWhat a day of hourly syncs takes at present"
     yield f"  {_amounts(report['a_day'])}"
     yield "\nWhat to set, and why"
     yield from (f"  {key}: {reason}" for key, reason in report["reasons"].items())
@@ -199,7 +201,7 @@ def _held(held: Mapping[str, Any]) -> str:
 
 
 def _amounts(amounts: Mapping[str, Any]) -> str:
-    """Numbers and what they are of.
+    """Numbers with what they count.
 
     >>> _amounts({"rows": 1200, "state_bytes": 5, "days_of_quota": None})
     '1,200 rows, 5 state bytes'

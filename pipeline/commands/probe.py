@@ -1,4 +1,4 @@
-"""How HubSpot answers: what nobody documents, as far as one account can tell."""
+"""Finds out how HubSpot answers where nothing is documented, as far as one account can tell."""
 
 import re
 from collections.abc import Callable
@@ -12,15 +12,15 @@ from pipeline.hubspot.events_api import ID, occurred_ms
 from pipeline.reading.window import PageRequest, Window, id_of
 from pipeline.timestamps import SECOND, to_text
 
-LARGEST = 10_000  # events in a page, at most, by the key page_size
-WIDE = 3 * SECOND  # beyond what bounds that are compared to the second may differ by
+LARGEST = 10_000  # events in a page that page_size allows
+WIDE = 3 * SECOND  # more than bounds compared to the second may be off by
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Fact = tuple[Any, str]  # what is true (None: cannot be told), and the evidence
 
 
 def ask_for_facts(sample: Sample, first: Page) -> dict[str, Fact]:
-    """What a dozen requests show, by name; `first` is the first page of all."""
+    """Asks a dozen requests. Returns what they show, by name; `first` is the first page of all."""
     pages = [first]
     questions: dict[str, Callable[[], Fact]] = {
         "equal_answers": lambda: _equal(sample, pages),
@@ -63,7 +63,7 @@ def _equal(sample: Sample, pages: list[Page]) -> Fact:
 
 
 def _repeats(sample: Sample, pages: list[Page]) -> Fact:
-    """Whether pages repeat events; adds two pages to the first, and notes the order of all."""
+    """Whether pages repeat events. Adds two pages to the first, and notes the order of all."""
     while pages[-1].cursor and len(pages) < 3:
         pages += sample.ask(sample.whole, cursor=pages[-1].cursor)
     events = [each for page in pages for each in page.events if occurred_ms(each) is not None]
@@ -85,7 +85,7 @@ def _limit(sample: Sample, first: Page) -> Fact:
 
 
 def smaller_limit(message: str, limit: int) -> int | None:
-    """The number below a refused limit that the refusal names, if it speaks of one.
+    """The largest number below a refused limit that the refusal names; None if it names none.
 
     >>> smaller_limit("Invalid limit 1000: limit must be less than or equal to 250", 1000)
     250
@@ -102,7 +102,7 @@ def _padding(pages: list[Page]) -> Fact:
 
 
 def _ids(events: list[Any]) -> Fact:
-    """How ids are made: a word of HubSpot's, UUIDs and numbers."""
+    """What ids are made of: a word of HubSpot's, UUIDs, numbers."""
     texts = [str(event.get(ID)) for event in events if isinstance(event, dict)]
     kinds = {re.sub(r"\d+", "<number>", UUID.sub("<uuid>", text)) for text in texts}
     plain = re.compile(r"(leviathan|<uuid>|<number>|-)+")
@@ -111,8 +111,8 @@ def _ids(events: list[Any]) -> Fact:
 
 
 def _plain_event(sample: Sample) -> tuple[Any, int | None]:
-    """An event, if possible within a second and with properties, and when it occurred (ms; None:
-    there is none).
+    """An event, preferably within a second and with properties, and when it occurred (ms). None:
+    there is no event with a date.
     """
     dated = [(each, ms) for each in sample.largest.events if (ms := occurred_ms(each)) is not None]
     return max(
@@ -127,13 +127,13 @@ def _is_within(ms: int) -> bool:
 
 
 def _bounds(sample: Sample) -> Fact:
-    """How bounds are kept, and their resolution: each is moved past an event, and back."""
+    """How HubSpot keeps to bounds, and their resolution: each is moved past an event, and back."""
     event, ms = _plain_event(sample)
     if ms is None:
         return None, "no event with a date"
 
     def holds(side: str, past: int) -> bool | None:
-        """Whether an answer holds the event if the bound is that far past it (ms)."""
+        """Whether an answer holds the event when the bound is `past` ms past it."""
         bounds = (ms + past, ms + WIDE) if side == "after" else (ms - WIDE, ms - past)
         page = sample.fetch(PageRequest(bounds))
         is_there = any(id_of(each) == id_of(event) for each in page.events)
@@ -170,7 +170,7 @@ def _properties(sample: Sample) -> Fact:
 
 
 def _oldest(sample: Sample) -> Fact:
-    """The oldest event of all, as far as one answer tells; a sync may begin later."""
+    """The oldest event of all, as far as one answer tells, even from before the start date."""
     before = PageRequest(Window(0, sample.start).bounds())
     events = sample.fetch(before).events if sample.start else []
     moments = [ms for ms in map(occurred_ms, events) if ms is not None]

@@ -1,4 +1,4 @@
-"""A saved state, changed so that the next sync reads a range of one event type again."""
+"""Changes a saved state so that the next sync reads a range of one event type again."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,9 +13,9 @@ from pipeline.timestamps import to_ms, to_text
 def read_again(
     state: Mapping[str, Any], event_type: str, begin: str | None = None, end: str | None = None
 ) -> dict[str, Any]:
-    """The state, with [begin, end) of one event type to be read again (ISO 8601 text), and what
-    lies between it and a range that was asked for before. Without them, all that is delivered.
-    Every other event type, and the cursor of this one, stay.
+    """Returns the state with [begin, end) of one event type (ISO 8601 text) marked to be read
+    again; by default, all that is delivered. If a range is marked already, so is what lies between
+    the two. Every other event type, and the cursor of this one, stay.
 
     Raises StateError for a state that cannot be used, SettingsError for an event type or a range
     that it does not hold.
@@ -30,9 +30,9 @@ def read_again(
     if progress is None or progress.occurred is None:
         delivered = [name for name, each in known.items() if each.occurred]
         raise SettingsError(
-            f"The state has no cursor of {event_type!r}, so nothing of it has been delivered. It "
-            "has one of: "
-            f"{', '.join(delivered[:10]) or 'none'}{' and others' * (len(delivered) > 10)}."
+            f"The state has no cursor of {event_type!r}, so nothing of it has been delivered. It has "
+            f"cursors of: {', '.join(delivered[:10]) or 'none'}"
+            f"{' and others' * (len(delivered) > 10)}."
         )
     again_from = _moment("from", begin or progress.gap_start or progress.start_date or "1970-01-01")
     # the next sync reads what is later anyway
@@ -40,8 +40,7 @@ def read_again(
     if again_from >= again_to:
         raise SettingsError(
             f"There is nothing to read again: {event_type} is delivered up to {progress.occurred}, "
-            "and --from must be before "
-            "that and before --to."
+            "and --from must be before that and before --to."
         )
     # asked for earlier, and not read yet
     if progress.again_from is not None and progress.again_to is not None:
@@ -50,9 +49,10 @@ def read_again(
             max(again_to, to_ms(progress.again_to)),
         )
     marked = replace(progress, again_from=to_text(again_from), again_to=to_text(again_to))
+    # not what HubSpot refused: it is asked again
     kept = {
         name: current.get(name) for name in ("under_way", "api_base_url", EVENT_PROPERTY, SYNC_RUN)
-    }  # not what HubSpot refused: it is asked
+    }
     return state_dict({**known, event_type: marked}, **kept)
 
 

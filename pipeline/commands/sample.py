@@ -1,7 +1,7 @@
-"""How many events there are and when, from the counts of a few windows.
+"""Estimates how many events there are, and when, from the counts of a few windows.
 
-Where they cannot all be counted, one walk over the whole range asks for those with a common value
-of some property only: a sample that no burst escapes. The counted windows tell its share.
+Where not all can be counted, one walk over the whole range asks only for events with a common value
+of some property: a sample that no burst escapes. The counted windows tell its share.
 """
 
 import math
@@ -27,7 +27,7 @@ from pipeline.reading.whole import Inconclusive, is_plain
 from pipeline.reading.window import PageRequest, Window, id_of, part_of
 from pipeline.timestamps import DAY
 
-AT_ONCE = 4
+AT_ONCE = 4  # requests
 GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples spread evenly, and in step with no day or week
 SPREAD_TURNS = 3  # times as many windows are spread over the range before the walk
 WALKS, WALK_PAGES = 3, 12  # at most; half as many pages are aimed at
@@ -41,18 +41,19 @@ class Spent(ConnectorError):
 
 
 class Budget(RateLimit):
-    """A rate limit that grants `most` requests in all, repeated ones included, and no more than a
-    hundredth of what is left of the day's, less those `kept` for later. Beyond that it raises Spent.
+    """A rate limit that grants `max_requests` in all, retries included, but no more than a
+    hundredth of what is left of the day's quota, less those `kept` for later. Beyond that it raises
+    Spent.
     """
 
-    def __init__(self, reserve: float, most: int):
+    def __init__(self, reserve: float, max_requests: int):
         super().__init__(reserve)
-        self.most, self.made, self.kept, self._granting = most, 0, 0, Lock()
+        self.max_requests, self.made, self.kept, self._granting = max_requests, 0, 0, Lock()
 
     def left(self) -> int:
         left, daily = self._daily
-        most = min(self.most, (left + self.made) // 100) if daily else self.most
-        return max(0, most - self.made - self.kept)
+        allowed = (left + self.made) // 100 if daily else self.max_requests
+        return max(0, min(self.max_requests, allowed) - self.made - self.kept)
 
     def acquire(self, stop: Event) -> None:
         with self._granting:
@@ -62,8 +63,8 @@ class Budget(RateLimit):
         super().acquire(stop)
 
     def headers(self) -> dict[str, float] | None:
-        """What HubSpot's headers say: `requests` in `seconds`, `daily` and what is left of it; and
-        how many `per_second` this connection may make. None: nothing.
+        """What HubSpot's headers say: `requests` in `seconds`, `daily` and what is `left` of it;
+        and how many `per_second` this connection may make. None: nothing.
         """
         said: dict[str, float] = {}
         if self._most:
@@ -96,7 +97,7 @@ class Sample:
 
     @property
     def order(self) -> str | None:
-        """The order of all answers; None: it cannot be told."""
+        """The order of all answers; None: it cannot be told yet."""
         return "other" if len(self.orders) > 1 else min(self.orders, default=None)
 
     @property
@@ -109,12 +110,12 @@ class Sample:
         return round(self.largest.size / self.page_events)
 
     def fetch(self, request: PageRequest, stop: Event | None = None, **changes: Any) -> Page:
-        """A page that is not counted, as a sync with other settings would ask for it."""
+        """Asks for a page as a sync with changed settings would. It is not counted."""
         query = query_for(replace(self.settings, **changes), self._event_type)
         return fetch_page(self._client, query, request, stop or Event())
 
     def ask(self, *windows: Window, cursor: str | None = None) -> list[Page]:
-        """A page of each window, all asked for at once, and counted."""
+        """Asks for a page of each window, all at once, and counts their events."""
         requests = [PageRequest(window.bounds(), cursor) for window in windows]
         with ThreadPoolExecutor(AT_ONCE) as workers:
             answers = list(workers.map(self._timed, requests))
@@ -152,7 +153,7 @@ class Sample:
         self._covered.append((begin, end))
 
     def note_order(self, events: Sequence[Any]) -> None:
-        """Notes the order of events, unless it cannot be told."""
+        """Notes the order of events, if it can be told."""
         moments = [ms for ms in map(occurred_ms, events) if ms is not None]
         orders = {"ascending": sorted(moments), "descending": sorted(moments, reverse=True)}
         if len(set(moments)) > 1:
@@ -172,8 +173,8 @@ class Sample:
         return len(self.places) / held if held else 0.0
 
     def history(self) -> list[tuple[int, float]]:
-        """All events, as moments (ms) and the number that each stands for: those counted, and those
-        that the walk, or else the average, puts elsewhere.
+        """All events, as moments (ms) and the number of events that each stands for: those counted,
+        and those that the walk, or else the average, puts elsewhere.
         """
         found, weight, gaps = [(ms, 1.0) for ms in self.places.values()], self.weight(), self.gaps()
         if weight:
@@ -191,7 +192,7 @@ class Sample:
         return sum(weight for ms, weight in self.history() if begin <= ms < end)
 
     def error(self) -> float | None:
-        """The relative error of their number; None: it is not known, and bursts may hide."""
+        """The relative error of the number of events; None: not known, since bursts may hide."""
         total, weight = self.events(), self.weight()
         if not self.gaps():
             return 0.0
@@ -202,8 +203,9 @@ class Sample:
         return error if error < DOUBTFUL else None
 
     def refine(self, left: Callable[[], int]) -> None:
-        """Counts the last day, then more windows until all is counted, or precisely, then what
-        follows the latest event known. Raises Spent where requests do not suffice for that.
+        """Counts the last day, then more windows until all events are counted or the error is
+        small, then what follows the latest event known. Raises Spent if the requests do not
+        suffice.
         """
         if self.gaps():
             self.ask(Window(max(self.start, self.end - DAY), self.end))
@@ -237,8 +239,8 @@ class Sample:
         return bool(windows and self.ask(*windows))
 
     def _from(self, gap: tuple[int, int], at: int) -> Window:
-        """A window in a gap: from a moment on; up to it if answers are in descending order, and as
-        long as a page of events if they are in none.
+        """A window in a gap: from a moment on; up to it, if answers are in descending order; just
+        long enough for a page of events, if they are in no order.
         """
         begin, end = gap
         if self.order == "descending":
@@ -249,8 +251,8 @@ class Sample:
         return Window(at, end)
 
     def _walk_thin(self, growth: int, left: int) -> bool:
-        """Walks through the events with a value whose share suits `growth` times as many events as
-        the average says. Returns whether another walk is not worth while.
+        """Walks through the events with a property value whose share suits `growth` times as many
+        events as the average says. Returns whether a further walk would be in vain.
         """
         shares = {pair: n / len(self.places) for pair, n in self._values.items() if n >= LEAST}
         events = self.events() * (1 if self.thin else growth)

@@ -17,8 +17,8 @@ def connect(
     log: Callable[[str], Any] = lambda sentence: None,
     patience: int | None = None,
 ) -> Client:
-    """A client for these settings, as a context manager. With `patience`, an outage ends after that
-    many ms at most, whatever max_outage_minutes says.
+    """A client for these settings, as a context manager. `patience` (ms) limits an outage further
+    than max_outage_minutes does.
     """
     cure = {} if patience is None else {"outage_cure": "try again later"}
     return Client(
@@ -46,8 +46,8 @@ def query_for(settings: Settings, event_type: str) -> Query:
 
 
 class Definitions(NamedTuple):
-    """HubSpot's answer to a request for event definitions: those of the selected event types, or
-    the error in their place. A sync does without them.
+    """The definitions of the selected event types, or HubSpot's error in their place: a sync can do
+    without them.
     """
 
     by_type: Mapping[str, Definition] = {}
@@ -55,12 +55,12 @@ class Definitions(NamedTuple):
 
     @property
     def is_an_answer(self) -> bool:
-        """Whether HubSpot has given them, or does not let this token read them."""
+        """Whether HubSpot has sent them, or does not let this token read them."""
         return self.error is None or isinstance(self.error, Forbidden)
 
 
 def definitions_of(client: Client, event_types: Collection[str]) -> Definitions:
-    """The definitions of these event types, for which HubSpot is asked only if one is custom."""
+    """The definitions of these event types. HubSpot is asked only if one of them is custom."""
     try:
         found = client.definitions() if any(map(is_custom, event_types)) else {}
     except HubSpotError as error:

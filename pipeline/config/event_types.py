@@ -1,4 +1,4 @@
-"""The event types that names and patterns select among those of the account."""
+"""Which event types names and patterns select among those of the account."""
 
 import re
 from collections.abc import Callable, Collection, Iterable
@@ -30,7 +30,7 @@ def needs_list(items: Iterable[str]) -> bool:
 
 
 def select_asking(items: Collection[str], ask: Callable[[], Collection[str]]) -> Selection:
-    """The event types that `items` select in an account. `ask` returns the account's, and is called
+    """The event types that `items` select among the account's, which `ask` returns: it is called
     only if there are patterns.
 
     >>> select_asking(("e_a",), lambda: print("asked")).names
@@ -51,10 +51,8 @@ def select(items: Iterable[str], known: Collection[str] | None = None) -> Select
     items = tuple(items)
     excluded = [item[1:] for item in items if item.startswith("!")]
     wanted = [item for item in items if not item.startswith("!")]
-    patterns, plain = (
-        list(filter(is_pattern, wanted)),
-        [item for item in wanted if not is_pattern(item)],
-    )
+    patterns = [item for item in wanted if is_pattern(item)]
+    plain = [item for item in wanted if not is_pattern(item)]
     found = {
         pattern: [name for name in known or () if fnmatchcase(name, pattern)]
         for pattern in patterns
@@ -72,8 +70,7 @@ def select(items: Iterable[str], known: Collection[str] | None = None) -> Select
 
 
 def unknown_event_type_message(name: str, known: Collection[str]) -> str:
-    """A sentence about a name that the account does not know, with those that it knows and that are
-    near to it.
+    """A sentence about a name that the account does not know, with the nearest that it knows.
 
     >>> unknown_event_type_message("e_visited_pag", ["e_visited_page", "e_clicked_link"])
     "event_types: HubSpot knows no event type 'e_visited_pag' in this account; the nearest is e_visited_page."
@@ -83,9 +80,8 @@ def unknown_event_type_message(name: str, known: Collection[str]) -> str:
     by_label: dict[str, list[str]] = {}
     for each in sorted(known):
         by_label.setdefault(_label(each), []).append(each)
-    names = [each for label in nearest(_label(name), by_label, most=3) for each in by_label[label]][
-        :3
-    ]
+    near = nearest(_label(name), by_label, count=3)
+    names = [each for label in near for each in by_label[label]][:3]
     verb = "is" if len(names) == 1 else "are"
     none = f"none of the {len(known)} that it knows is near" if known else "it lists none"
     hint = f"the nearest {verb} {', '.join(names)}" if names else none
@@ -93,7 +89,7 @@ def unknown_event_type_message(name: str, known: Collection[str]) -> str:
 
 
 def _label(name: str) -> str:
-    """The part of an event type's name that a person chose: the rest says whose it is, such as
-    pe123_.
+    """The part of an event type's name that a person chose: a prefix such as pe123_ says whose it
+    is.
     """
     return re.sub(r"^(e|[ap]e\d*)_", "", name.lower())

@@ -13,21 +13,15 @@ from pipeline.names.destination import destination_name
 from pipeline.names.patterns import star_pattern
 from pipeline.timestamps import MINUTE, to_ms
 
-SWITCH = ("true", "false")
-
-
 # how `fivetran configuration` saves a secret; `fivetran` commands pass on the secret itself
 ENCRYPTED = "fivetran_encrypted:"
-
-
 PLACEHOLDER = "your-access-token"  # in configuration.json.example
 
 
 def secret(text: str) -> str:
     if text.startswith(ENCRYPTED):
         raise ValueError(
-            "only `fivetran` commands can read this encrypted value: use a configuration file "
-            "with "
+            "only `fivetran` commands can read this encrypted value: use a configuration file with "
             "the value itself"
         )
     return text
@@ -74,10 +68,6 @@ def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
         return text
 
     return read
-
-
-def switch(text: str) -> bool:
-    return one_of(SWITCH)(text.lower()) == "true"
 
 
 def single_name(text: str) -> str:
@@ -132,8 +122,7 @@ def renames(text: str) -> tuple[tuple[str, str], ...]:
     pairs = _pairs(_items(text))
     if not all(re.fullmatch(r"[^\s=*?]+|[^\s=*?]*\*[^\s=*?]*", old) and new for old, new in pairs):
         raise ValueError(
-            "give old=new, separated by commas, such as hs_url=page_url; one * may stand on "
-            "both "
+            "give old=new, separated by commas, such as hs_url=page_url; one * may stand on both "
             "sides"
         )
     if not all(
@@ -141,16 +130,14 @@ def renames(text: str) -> tuple[tuple[str, str], ...]:
         for old, new in pairs
     ):
         raise ValueError(
-            "give new names of letters, digits and _, with a * (and more than that) if the old "
-            "one "
-            "has it"
+            "give new names of letters, digits and _; include * exactly where the old name does, "
+            "never alone"
         )
     if uneven := [
         f"{old}={new}" for old, new in pairs if "*" in old and _edges(old) != _edges(new)
     ]:
         raise ValueError(
-            f"{', '.join(uneven)}: give the * the same _ before and after it on both sides, as "
-            "in "
+            f"{', '.join(uneven)}: put the same _ before and after the * on both sides, as in "
             "hs_*=page_*"
         )
     if fixed := [old for old, _ in pairs if is_fixed(old)]:
@@ -166,9 +153,8 @@ def renames(text: str) -> tuple[tuple[str, str], ...]:
     for (old, new), (other_old, other_new) in combinations(pairs, 2):
         if destination_name(old) == destination_name(other_old) or _can_meet(new, other_new):
             raise ValueError(
-                f"{old}={new} and {other_old}={other_new} can meet in one column: name each "
-                "old "
-                "and new one once"
+                f"{old}={new} and {other_old}={other_new} can meet in one column: name each old "
+                "column and each new one once"
             )
     return pairs
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.config.keys import KEYS, LAYOUTS, REQUIRED, SECRETS
+from pipeline.config.keys import GONE, KEYS, LAYOUTS, REQUIRED, SECRETS
 from pipeline.errors import SettingsError
 from pipeline.names.destination import destination_name
 from pipeline.names.patterns import matcher, nearest, star_pattern
@@ -32,10 +32,8 @@ class Settings:
     hash_salt: str = field(repr=False)
     rename_columns: tuple[tuple[str, str], ...]
     string_columns: tuple[str, ...]
-    sync_metrics: bool
     page_size: int
     checkpoint_interval: int
-    dedupe_window: int
     lookback: int
     audit_days: int
     max_outage: int
@@ -106,8 +104,8 @@ def read_key(configuration: Mapping[str, Any], name: str) -> Any:
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yields conflicts between keys that are valid on their own; invalid ones are missing from
-    `values`.
+    """Yields contradictions between keys, each of them valid by itself; `values` lacks invalid
+    ones.
     """
     if values.get("object_id") and values.get("object_type") == "":
         yield "object_id: needs object_type; give the type of the object too, such as contact"
@@ -137,15 +135,26 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
                     and is_meant(name)
                     and not is_meant(old.replace("*", found[1]) if "*" in old else old)
                 ):
-                    yield (
-                        f"{key}: {new} is a name that rename_columns gives; use the name before "
-                        f"that, {old}"
-                    )
+                    yield f"{key}: {old} is renamed to {new}; write {old}"
                     break
 
 
+def gone_keys(configuration: Mapping[str, Any]) -> list[str]:
+    """A sentence for each key of release 1.0.0 that is set and does nothing any more.
+
+    >>> gone_keys({"dedupe_window": "", "sync_metrics": "false"})[0][:76]
+    'sync_metrics does nothing any more: the table sync_run is always written. Cu'
+    """
+    return [
+        f"{name} does nothing any more: {instead}. Cure: delete the key, or set it to '' where it "
+        "is deployed."
+        for name, instead in GONE.items()
+        if configuration.get(name)
+    ]
+
+
 def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
-    """A sentence for each unknown key that is near no known one; the others are mistakes.
+    """A sentence for each unknown key that resembles no known one; the others are mistakes.
 
     >>> unknown_keys({"zzz": "10", "page_sise": "10"})
     ["configuration key 'zzz' is unknown and ignored."]
@@ -158,8 +167,8 @@ def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
 
 
 def _misspelled_keys(configuration: Mapping[str, Any]) -> Iterator[str]:
-    """Yields a mistake for each unknown key with a near name: the default in its place would sync
-    what nobody asked for.
+    """Yields a mistake for each unknown key that resembles a known one: with that one's default, a
+    sync would do what nobody asked for.
     """
     for shown, near in _unknown(configuration):
         if near:
@@ -169,7 +178,7 @@ def _misspelled_keys(configuration: Mapping[str, Any]) -> Iterator[str]:
 def _unknown(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """Yields each unknown key as it may be shown, and the known key nearest to it."""
     for name in map(str, configuration):
-        if name not in KEYS:
+        if name not in KEYS and name not in GONE:
             shown = "(not shown)" if _holds_token(configuration, name) else _shortened(name, 60)
             yield shown, next(iter(nearest(name.lower()[:60], KEYS)), None)
 
@@ -177,8 +186,8 @@ def _unknown(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str | None
 def _shortened(text: str, length: int) -> str:
     """A text to quote in a message: of a long word with a digit in it, only the beginning.
 
-    Such a word may be an access token in the wrong place: HubSpot does not document how that of a
-    service key looks.
+    It may be an access token in the wrong place: HubSpot does not document what those of service
+    keys look like.
 
     >>> _shortened("e_visited page", 80), _shortened("token=5ec2e75e-c2e7-4a11-9b0d-0123456789ab", 80)
     ("'e_visited page'", "'toke…'")
@@ -217,8 +226,8 @@ def _digest(value: Any) -> str:
 
 
 def _holds_token(configuration: Mapping[str, Any], text: str) -> bool:
-    """Whether a text certainly holds an access token: this configuration's, or one shaped as a
-    private app's (pat-na1-…).
+    """Whether a text certainly holds an access token: this configuration's, or one in the shape of
+    a private app's (pat-na1-…).
     """
     token = configuration.get("api_token")
     return bool(re.search(r"\bpat-[a-z]+[0-9]+-", text)) or (

@@ -1,5 +1,5 @@
-"""Columns that the configuration names and no event has: a misspelled name would silently protect
-nothing.
+"""Finds columns that the configuration names and no event has: a misspelled name would silently
+protect nothing.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -26,8 +26,8 @@ def collect_into(columns: set[str]) -> Callable[[Iterable[str]], None]:
 
 
 def named_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The names and patterns of columns in the configuration, by key, without ids that are text
-    anyway: earlier versions had those in the default of string_columns.
+    """The names and patterns of columns in the configuration, by key; without ids, which are text
+    anyway: release 1.0.0 had them in the default of string_columns.
     """
     return {
         "drop_columns": settings.drop_columns,
@@ -41,9 +41,9 @@ def named_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def unmatched(settings: Settings, columns: Collection[str], only_near: bool = False) -> list[str]:
-    """A sentence for each key that names a column not among `columns`, those of the events seen so
-    far, with the nearest of them; with `only_near`, only for a name near one of them. Nothing if no
-    event was seen, or too many columns to remember.
+    """A sentence for each key that names a column not among `columns`, those of the events seen,
+    with the nearest of them; with `only_near`, only for names that have one. Nothing if no event
+    was seen, or more columns than are remembered.
 
     >>> from pipeline import read_settings
     >>> given = {"api_token": "x", "initial_sync_start_date": "2026-01-01", "drop_columns": "hs_ipp, *mail"}
@@ -73,8 +73,8 @@ def unmatched(settings: Settings, columns: Collection[str], only_near: bool = Fa
 
 
 def misspelled(settings: Settings, columns: Collection[str]) -> list[str]:
-    """A sentence for each column that drop_columns or hash_columns names exactly and that is not
-    among `columns`, those of an event type, if one that is near to it would be delivered as it is.
+    """A sentence for each column that drop_columns or hash_columns names in full and that is not
+    among `columns`, those of an event type, if a similar one would be delivered unprotected.
 
     >>> from pipeline import read_settings
     >>> given = {"api_token": "x", "initial_sync_start_date": "2026-01-01", "drop_columns": "hs_ipp, mail"}

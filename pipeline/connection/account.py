@@ -1,18 +1,19 @@
-"""Whether the saved cursors belong to the account that this sync asks: those of another would skip
-events without a word.
+"""Whether the saved cursors belong to the account that this sync reads: those of another would skip
+events silently.
 """
 
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from pipeline.connection.state import RESYNC
 from pipeline.errors import StateError
 from pipeline.hubspot.address import host_and_port, is_loopback
 
 
 def unknown_origin(state: Mapping[str, Any], base_url: str) -> str | None:
-    """A sentence to log if a state (of this version) does not say where its cursors were made: they
-    are taken for this account's.
+    """A sentence to log if a state (of this version) does not say where its cursors were made, and
+    they are taken for this account's.
 
     >>> unknown_origin({"event_types": {"e_a": {}}}, "https://api.hubapi.com")
     'The saved state does not say where it was made: it is taken as made at https://api.hubapi.com.'
@@ -43,17 +44,14 @@ def other_origin(state: Mapping[str, Any], base_url: str) -> str | None:
     if _is_here(before) != _is_here(base_url):
         raise StateError(
             f"The saved state was made at {_named(before)}, and api_base_url is "
-            f"{_named(base_url)}: resuming would leave out "
-            "every event before its cursors, and mix two accounts in one table. Set api_base_url "
-            "back to resume from the state, "
-            "or re-sync the connection from the start (locally: fivetran reset, or work in another "
-            "folder)."
+            f"{_named(base_url)}: resuming would leave out every event before its cursors, and mix "
+            "two accounts in one table. Set api_base_url back, give each a connection (locally: a "
+            f"folder) of its own, or {RESYNC}."
         )
     return (
         f"api_base_url is {base_url}, and the saved state was made at {before}: the sync resumes "
-        "from its cursors. If that "
-        "is another account, set api_base_url back, or re-sync the connection from the start "
-        "(locally: fivetran reset)."
+        "from its cursors. If that is another account, set api_base_url back, and give it a "
+        "connection of its own."
     )
 
 
@@ -69,11 +67,8 @@ def other_portals(before: Collection[str], now: Collection[str]) -> str | None:
         return None
     return (
         f"The saved state has custom events of portal {_listed(theirs)}, and this sync of portal "
-        f"{_listed(ours)}: cursors of one "
-        "account leave out events of another. If that is not meant, correct api_token or "
-        "event_types; for another account, "
-        "create a separate connection, or re-sync this one from the start (locally: fivetran "
-        "reset)."
+        f"{_listed(ours)}: cursors of one account leave out events of another. If that is not "
+        "meant, correct api_token or event_types; for another account, create a separate connection."
     )
 
 

@@ -18,12 +18,13 @@ from pipeline.connection.reporting import (
     throttle,
 )
 from pipeline.connection.run import Run
-from pipeline.connection.warnings import About
+from pipeline.connection.warnings import Topic
 from pipeline.errors import SettingsError
 from pipeline.hubspot.events_api import EVENTS
 from pipeline.names.tables import REJECTED_EVENT
 from pipeline.reading.reader import Reader
 from pipeline.reading.window import COUNTED
+from pipeline.recent import RECENT_IDS
 from pipeline.stages import (
     checkpoint_every,
     dedupe_by_id,
@@ -48,7 +49,7 @@ from pipeline.tables.schema import declared_types
 from pipeline.tables.sync_run import Tally
 from pipeline.timestamps import Span, to_text
 
-SAMPLE = 16  # of so many rows, the time that one takes is measured
+SAMPLE = 16  # the time of one row in so many is measured
 
 
 def ignore(event: Any) -> None:
@@ -76,7 +77,7 @@ def deliver(delivery: "Delivery") -> None:
         rename_columns(settings.rename_columns),
         partial(serialize_lists, spell=spell_number(types)),
         fit_types(types),
-        dedupe_by_id(settings.dedupe_window),
+        dedupe_by_id(RECENT_IDS),
         emit_upserts(delivery.upsert),
         checkpoint_every(settings.checkpoint_interval, delivery.save),
     )
@@ -86,8 +87,8 @@ def deliver(delivery: "Delivery") -> None:
 
 
 def check_spelling(settings: Settings, event_type: str, events: Iterable[Any]) -> None:
-    """Raises SettingsError if columns are misspelled that must not be readable at the destination,
-    judged by the first events of a type.
+    """Raises SettingsError if, judged by the first events of a type, drop_columns or hash_columns
+    misspells a column.
     """
     columns: set[str] = set()
     if settings.drop_columns or settings.hash_columns:
@@ -98,7 +99,7 @@ def check_spelling(settings: Settings, event_type: str, events: Iterable[Any]) -
 
 
 class Delivered(Protocol):
-    """What a delivery needs to know of an event type."""
+    """An event type, as its delivery sees it."""
 
     name: str
     is_known: bool
@@ -113,10 +114,10 @@ class Delivery:
     pages, upsert rows, keep rejected events and save checkpoints. A context manager: its exit
     records the last position, however the stream ends.
 
-    `advance` gets the reader's watermark (ms) after each page, before each save, and at the end: by
-    then, everything of the range before it is delivered. `observe` gets each event that is delivered
-    in its turn, and `keep` is called before a save. `since`: where the interrupted sync had started
-    (ms) that this one resumes. `wanted`: of a range that is read again, which events are delivered.
+    `advance` receives the reader's watermark (ms) after each page, before each save and at the end:
+    everything of the range before it is delivered. `observe` receives each event that is delivered
+    in its turn; `keep` is called before each save. `since` is where the interrupted sync that this
+    one resumes had started (ms). `wanted` selects the events to deliver of a range read again.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class Delivery:
         saves: bool = True,
     ):
         self.run, self.name, self.reader, self.span = owner.run, owner.name, reader, span
-        self.wanted = wanted or (lambda event: True)
+        self.wanted = wanted
         self._advance, self._observe, self._keep, self._saves = advance, observe, keep, saves
         self._is_in_turn = True  # whether the page is read for the only time
         self._tally, self._table = owner.tally, owner.run.settings.table_of(owner.name)
@@ -170,7 +171,7 @@ class Delivery:
                 f"{self.name}: events out of the time range asked for: {number}. "
                 "They are delivered."
             )
-            self.run.warnings.add(About.ORDER, sentence)
+            self.run.warnings.add(Topic.ORDER, sentence)
 
     def count_page(self, page: dict[str, Any]) -> None:
         if self._is_first and page[EVENTS]:
@@ -183,9 +184,7 @@ class Delivery:
         self._report()
 
     def observe(self, event: Any) -> None:
-        """Passes on an event, unless its page was released out of turn: a walk that counts has not
-        brought it.
-        """
+        """Passes on an event, unless its page was released out of turn: then it is not counted."""
         if self._is_in_turn:
             self._observe(event)
 
@@ -207,8 +206,8 @@ class Delivery:
             self._writing += SAMPLE * (time.monotonic() - began)
 
     def save(self, _last_occurred: str = "") -> None:
-        """Saves the reader's watermark, if that is due. It is not the stage's last-occurred
-        timestamp: with concurrent windows, that can be ahead of rows that are still to come.
+        """Saves the reader's watermark, if a save is due. Not the stage's last-occurred timestamp:
+        with concurrent windows, rows before that may be still to come.
         """
         saving = self.run.saving
         if not self._saves or not saving.is_due():

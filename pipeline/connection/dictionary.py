@@ -1,5 +1,5 @@
 """The table event_property: what each property of an event is, by HubSpot's definitions of custom
-events and the project's list of HubSpot's own.
+events and this project's list of HubSpot's own.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from pipeline.config.connect import Definitions, definitions_of
 from pipeline.config.settings import Settings
 from pipeline.connection.event_types import EventTypes
 from pipeline.connection.refusals import DAILY, MAX_NAMES
-from pipeline.connection.warnings import About
+from pipeline.connection.warnings import Topic
 from pipeline.errors import Forbidden, HubSpotError
 from pipeline.hubspot.definitions_api import SCOPE
 from pipeline.hubspot.events_api import FIELDS
@@ -28,10 +28,9 @@ NOT_SENSITIVE = (None, "non_sensitive")
 def deliver_dictionary(
     types: EventTypes, event_types: Collection[str], definitions: Definitions | None
 ) -> None:
-    """Upserts the dictionary if it differs from the one last written: unchanged rows would be
-    billed again. `definitions` are those that schema() has read; without them, HubSpot is asked if
-    it was not in the last day. A refusal is a line in the log, and what is sensitive and not
-    protected a warning: each when it is new.
+    """Upserts the dictionary if it differs from the one last written, since unchanged rows would be
+    billed again. `definitions` are those that schema() has read; without them, HubSpot is asked
+    once a day. Logs a refusal, and warns of what is sensitive and not protected, when it is new.
     """
     run = types.run
     saved, now = types.event_property, run.client.clock.now()
@@ -49,7 +48,7 @@ def deliver_dictionary(
         if known.error:
             run.sink.log(_not_read(known.error))
         if sensitive:
-            run.warnings.add(About.SENSITIVE, _warning(sensitive))
+            run.warnings.add(Topic.SENSITIVE, _warning(sensitive))
         for row in rows:
             run.sink.upsert(EVENT_PROPERTY, row)
     read = {"read_at": to_text(now)} if known.is_an_answer else {}
@@ -99,6 +98,5 @@ def _warning(sensitive: list[str]) -> str:
     listed = ", ".join(sensitive[:MAX_NAMES]) + " and others" * (len(sensitive) > MAX_NAMES)
     return (
         f"HubSpot calls these properties sensitive: {listed}. They are delivered as they are. "
-        "Cure: name them in drop_columns or hash_columns, or leave them so: this is said "
-        "once."
+        "Cure: name them in drop_columns or hash_columns, or leave them so: this is said once."
     )

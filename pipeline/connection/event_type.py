@@ -14,8 +14,9 @@ from pipeline.connection.deliver import Delivery, deliver
 from pipeline.connection.reporting import format_duration, format_rows
 from pipeline.connection.run import Run
 from pipeline.connection.state import Progress
-from pipeline.connection.warnings import About
+from pipeline.connection.warnings import Topic
 from pipeline.errors import HubSpotError, Refused
+from pipeline.hubspot.retry import Patience
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
 from pipeline.tables.sync_run import Findings, Tally
@@ -23,10 +24,9 @@ from pipeline.timestamps import MINUTE, Span, to_ms, to_text
 
 
 class EventType:
-    """The only owner of what happens to one event type in one sync: its progress, which the state
-    keeps, its tally, its ledger and its reader. Nobody else changes them.
-
-    `progress` is what an earlier sync has saved of it (None: no sync has read it).
+    """Owns what happens to one event type in one sync: its progress, which the state keeps, its
+    tally, its ledger and its reader. Nobody else changes them. `progress` is what an earlier sync
+    has saved (None: no sync has read the type).
     """
 
     def __init__(self, run: Run, name: str, progress: Progress | None = None):
@@ -35,12 +35,13 @@ class EventType:
         self.progress = progress or self._no_progress()
         self.tally = Tally(self.progress.occurred)
         self.is_reached = False  # whether the tally is this sync's
+        self._patience = Patience(yields=True)
         self._opened: tuple[Span, Reader, float] | None = None  # before its turn
 
     # What a sync does with it
 
     def open(self) -> None:
-        """Sends the first request for what is read first, while another type is delivered."""
+        """Sends its first request ahead of its turn, while another type is delivered."""
         if self._opened is None and spans.gap_span(self.progress, self._start) is None:
             self._open()
 
@@ -52,18 +53,19 @@ class EventType:
         return self._opened
 
     def close(self) -> None:
-        """Ends the requests that were sent before its turn."""
+        """Ends the requests that were sent ahead of its turn."""
         if self._opened is not None:
             _, reader, _ = self._opened
             self._opened = None
             reader.__exit__()
 
-    def sync(self) -> None:
-        """Delivers any gap left by an earlier start date, everything after the cursor, then what a
-        person has asked for again.
+    def sync(self, is_last_chance: bool = True) -> None:
+        """Delivers the gap that a start date moved earlier has left, then everything after the
+        cursor, then what is to be read again. If this is not its last chance in this sync, it yields
+        to others when HubSpot fails at it alone.
         """
-        looked, tally = self.tally, self.begin()
-        tally.events, tally.found = looked.events, looked.found  # at what the last sync owed
+        self._patience.yields = not is_last_chance
+        tally = self.begin()
         outcome = "failed"
         try:
             self._sync_gap()
@@ -72,6 +74,7 @@ class EventType:
             outcome = "complete"
         except HubSpotError as error:
             outcome = "refused" if isinstance(error, Refused) else "failed"
+            self._patience = Patience(since=time.monotonic())  # its outage has begun
             tally.error = str(error)
             raise
         finally:
@@ -86,12 +89,14 @@ class EventType:
             )
 
     def begin(self) -> Tally:
-        """Begins its tally."""
-        self.tally, self.is_reached = Tally(self.progress.occurred), True
+        """Begins its tally, or goes on with it."""
+        if not self.is_reached:
+            self.tally, self.is_reached = Tally(self.progress.occurred), True
+        self.tally.started, self.tally.error = time.monotonic(), None
         return self.tally
 
     def skip(self, why: str | None) -> None:
-        """Notes that it is not asked for. If it could be read before, it lags."""
+        """Notes that this sync does not ask for it. If it could be read before, it lags."""
         if (until := spans.delivered_until(self.progress)) is not None:
             tally = self.begin()
             tally.error = why
@@ -137,8 +142,8 @@ class EventType:
         observe: Callable[[Any], None],
         advance: Callable[[int], None],
     ) -> None:
-        """Delivers the events of a span that are wanted. Looks save once everything is written that
-        they account for.
+        """Delivers the wanted events of a span. Does not save: looks do, once everything is written
+        that they account for.
         """
         with self._reader() as reader:
             deliver(Delivery(self, reader, span, advance, observe, wanted=wanted, saves=False))
@@ -146,7 +151,7 @@ class EventType:
     # Its time ranges
 
     def _sync_gap(self) -> None:
-        """Delivers what a start date that was moved earlier has left out."""
+        """Delivers the gap that a start date moved earlier has left."""
         start = self._start
         if gap := spans.gap_span(self.progress, start):
             begin, end = gap
@@ -166,9 +171,7 @@ class EventType:
             self._step(spans.finish_gap, start)
 
     def _sync_main(self) -> None:
-        """Delivers everything from the cursor on. A ledger counts it, for the looks of later
-        syncs.
-        """
+        """Delivers everything from the cursor on; a ledger counts it, for later looks."""
         # silence there was not read on two days
         if spans.begins_earlier(self.progress, self._start):
             self._change(replace(self.progress, silent_at=None, silent_until=None))
@@ -191,8 +194,8 @@ class EventType:
         note_silence(site, self, clock.earlier(began))
 
     def _sync_again(self) -> None:
-        """Delivers the range that a person has asked for again. It was counted when it was first
-        delivered; what differs by now is looked for at the end of the sync.
+        """Delivers the range that is read again by request. It was counted when it was delivered
+        first; what differs by now is looked for at the end of the sync.
         """
         if self.progress.again_from is None:
             return
@@ -208,11 +211,13 @@ class EventType:
         settings, clock = run.settings, run.client.clock
         lookback = max(settings.lookback, MINUTE)
         return Reader(
-            partial(fetch_page, run.client, query_for(settings, self.name)),
+            partial(
+                fetch_page, run.client, query_for(settings, self.name), patience=self._patience
+            ),
             clock.later,
             settings.concurrency,
             settings.start,
-            warn=partial(run.warnings.add, About.ORDER),
+            warn=partial(run.warnings.add, Topic.ORDER),
             settled=lambda: clock.earlier(began) - lookback,
             pool=run.pool,
         )
@@ -248,7 +253,7 @@ class EventType:
         return delivered[1] if delivered else begin
 
     def _before(self, began: float) -> int:
-        """Where the next sync begins to read at the latest (ms), if this one began then (monotonic
-        seconds).
+        """Where the next sync begins to read at the latest (ms), given when this one began
+        (monotonic seconds).
         """
         return self.run.client.clock.earlier(began) - self.run.settings.lookback

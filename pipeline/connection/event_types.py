@@ -12,10 +12,8 @@ from pipeline.timestamps import to_ms
 
 
 class EventTypes:
-    """The event types that earlier syncs have read (`known`), and those of this one.
-
-    `under_way` is the one that the next sync resumes with, `event_property` what the state keeps of
-    that table.
+    """The event types of this sync and of earlier ones (`known`). The next sync resumes with the
+    one `under_way`; `event_property` is what the state keeps of that table.
     """
 
     def __init__(self, run: Run, state: Mapping[str, Any]):
@@ -30,7 +28,7 @@ class EventTypes:
         )
 
     def __getitem__(self, name: str) -> EventType:
-        """An event type; one that no sync has read yet has an empty progress."""
+        """An event type by name, with an empty progress if no sync has read it."""
         if name not in self._by_name:
             self._by_name[name] = EventType(self.run, name)
         return self._by_name[name]
@@ -40,21 +38,21 @@ class EventTypes:
         return to_ms(self[name].progress.finished_at or "1970-01-01")
 
     def tallies(self) -> dict[str, Tally]:
-        """The tallies of those that this sync has reached."""
+        """The tallies of the event types that this sync has reached."""
         return {name: each.tally for name, each in self._by_name.items() if each.is_reached}
 
     def open(self, names: Iterable[str]) -> None:
-        """Sends the first requests of event types whose turn comes next."""
+        """Sends the first requests of these event types ahead of their turn."""
         for name in names:
             self[name].open()
 
     def close(self) -> None:
-        """Ends the requests of all whose turn has not come."""
+        """Ends the requests of event types whose turn has not come."""
         for each in self._by_name.values():
             each.close()
 
     def progress(self) -> dict[str, Progress]:
-        """What the state keeps of each."""
+        """The progress of each event type that the state keeps."""
         return {name: each.progress for name, each in self._by_name.items() if each.is_saved}
 
     def ledger_sizes(self) -> list[int]:

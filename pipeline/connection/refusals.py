@@ -15,11 +15,6 @@ from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 MAX_NAMES = 10  # shown of each cause; the log of the sync that asked has the others
 MAX_CAUSES = 5  # told apart: the most frequent
 DAILY = DAY - 30 * MINUTE  # a daily sync does not begin at the same minute each day
-AT_ONCE = (
-    "to have that done at the next sync, change a harmless key, for example "
-    "lookback_minutes "
-    "from 60 to 61."
-)
 OTHER_CAUSES = (
     "HubSpot gave other reasons: they, and their cures, are in the log of the sync that asked."
 )
@@ -32,9 +27,9 @@ class Refusals:
     """The refusals of a connection while a sync renews them, as messages by event type.
 
     `saved` is what the state keeps of the last sync's: when HubSpot was asked, a digest of the
-    configuration, and the event types by cause. Whatever cannot be read of it is forgotten, so
-    those event types are asked for again. A refusal that is not in HubSpot's own words, such as a
-    proxy's page, is not kept either.
+    configuration, and the event types by cause. What cannot be read of it is forgotten, and those
+    event types are asked for again. A refusal that is not in HubSpot's own words, such as a proxy's
+    page, is not kept.
     """
 
     def __init__(self, settings: Settings, saved: Any = None):
@@ -45,9 +40,9 @@ class Refusals:
         self._keep(_by_event_type(saved.get("causes")))
 
     def to_ask(self, names: Collection[str], now: int) -> list[str]:
-        """Those of the selected event types that HubSpot is to be asked for: all once a day and
-        after a change of configuration or token, else those it did not refuse; all if it refused
-        all. `now` is HubSpot's clock, ms.
+        """The selected event types to ask HubSpot for: all of them once a day, after a change of
+        the configuration, and if it refused all; otherwise those it did not refuse. `now` is
+        HubSpot's clock, ms.
         """
         self._keep(
             {
@@ -67,7 +62,7 @@ class Refusals:
         return event_type in self._messages
 
     def why(self, event_type: str) -> str | None:
-        """The message of one, None if there is none."""
+        """The message about an event type; None if it was not refused."""
         return self._messages.get(event_type)
 
     def is_named(self, event_type: str) -> bool:
@@ -75,7 +70,7 @@ class Refusals:
         return event_type in self._settings.event_types
 
     def add(self, event_type: str, refused: HubSpotError) -> None:
-        """Adds one. Its cause is shown as the first answer that gave it."""
+        """Adds a refusal, shown in the words of the first one with the same cause."""
         self._messages[event_type] = self._shown.setdefault(
             cause_of(event_type, str(refused)), str(refused)
         )
@@ -89,9 +84,8 @@ class Refusals:
     def _keep(self, messages: dict[str, str]) -> None:
         self._messages = messages
         self._unexplained = set[str]()
-        self._shown = {
-            cause_of(name, message): message for name, message in messages.items()
-        }  # by cause, the first answer
+        # by cause, the first answer
+        self._shown = {cause_of(name, message): message for name, message in messages.items()}
 
     def warning(self, known: Collection[str] = ()) -> str | None:
         """All refusals in one text, by cause; None if there are none. `known` are the types that
@@ -116,14 +110,14 @@ class Refusals:
 
     def next_request(self) -> str:
         """A sentence on when they are asked for again."""
-        they = "It is" if len(self._messages) == 1 else "They are"
+        they, one = ("It is", "it") if len(self._messages) == 1 else ("They are", "one of them")
         others = (
             " (at the next sync, if not HubSpot itself has refused them)"
             if self._unexplained
             else ""
         )
-        when = f"once a day{others}; {AT_ONCE}" if self._kept() else "at the next sync."
-        return f"{they} asked for again {when}"
+        daily = f"once a day{others}. To have it asked at the next sync, name {one} in event_types."
+        return f"{they} asked for again {daily if self._kept() else 'at the next sync.'}"
 
     def as_state(self) -> dict[str, Any] | None:
         """What the state keeps; None if there is nothing to keep."""
@@ -151,13 +145,13 @@ class Refusals:
 
 
 def cause_of(event_type: str, message: str) -> str:
-    """A message without what differs from one such answer to the next."""
+    """A message without what differs between answers of the same cause."""
     return re.sub(rf"correlationId [^)]*|{_UUID}|\d+", "", message.replace(event_type, ""))
 
 
 def _by_cause(messages: Mapping[str, str]) -> dict[str, list[str]]:
-    """The event types of each message, the most frequent first; those that are not told apart come
-    last.
+    """The event types of each message, the most frequent message first; the rest, not told apart,
+    comes last.
     """
     by_cause: dict[str, list[str]] = {}
     for name, cause in messages.items():
@@ -186,7 +180,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _digest(salt: str, settings: Settings) -> str:
-    """Eight digits that change with the configuration, the token included. Nothing can be told from
-    them: they are those of the whole configuration, and countless others have the same.
+    """Eight digits of a hash of the configuration, token included, which tell when it has changed.
+    They reveal nothing: countless other configurations share them.
     """
     return hashlib.sha256(repr((salt, astuple(settings))).encode(errors="replace")).hexdigest()[:8]

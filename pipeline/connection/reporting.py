@@ -11,9 +11,7 @@ PROGRESS_SECONDS = 30.0  # at least, between two lines of progress
 
 
 def throttle(seconds: float, call: Callable[[], Any]) -> Callable[[], None]:
-    """A function that calls `call` at most once in `seconds`, and never during the first
-    interval.
-    """
+    """A function that calls `call` at most once in `seconds`, the first time after one interval."""
     last = time.monotonic()
 
     def throttled() -> None:
@@ -28,8 +26,8 @@ def throttle(seconds: float, call: Callable[[], Any]) -> Callable[[], None]:
 def format_progress(
     rows: int, seconds: float, since: int, begin: int, cursor: int, end: int
 ) -> str:
-    """How far a time range (`since` to `end`, ms) is delivered, of which this sync has read `begin`
-    to `cursor` in some seconds; an interrupted one had read what is before. The time left assumes
+    """How far the time range from `since` to `end` (ms) is delivered, of which this sync has read
+    `begin` to `cursor` in `seconds`, and an interrupted one what is before. The time left assumes
     that the rest is as full as what was read.
 
     >>> format_progress(9_000, 60, 0, 1_000_000, 3_000_000, 4_000_000)
@@ -60,7 +58,7 @@ def format_share(since: int, cursor: int, end: int) -> str:
 
 
 def format_waits(seconds: float, hubspot: float, destination: float) -> str:
-    """What some seconds were spent on; the rest of them went into the stages.
+    """What shares of `seconds` were spent waiting; the rest went into the stages.
 
     >>> format_waits(60, 6, 51)
     'waiting for HubSpot 10%, for the destination 85%'
@@ -89,8 +87,8 @@ def format_duration(seconds: float) -> str:
 
 
 def summary(tallies: Mapping[str, Tally]) -> str:
-    """The event types of a sync as a text table, those without news and those that are refused in
-    one line each.
+    """The event types of a sync as a text table. Those without news share one line, and so do those
+    that are refused.
     """
     refused = sum(tally.outcome == "refused" for tally in tallies.values())
     news = {name: tally for name, tally in tallies.items() if _has_news(tally)}

@@ -17,8 +17,8 @@ from pipeline.hubspot.client import Client
 @dataclass(frozen=True)
 class Run:
     """One sync: its settings, client and sink, and what all its event types share. `protection`
-    protects an event; `declared` are the types of columns, by table; `site` is what its looks work
-    with; `pool` sends the requests of all readers.
+    protects an event; `declared` are the types of columns, by table; `site` is for its looks;
+    `pool` sends the requests of all readers.
     """
 
     settings: Settings

@@ -3,13 +3,12 @@
 import time
 from collections.abc import Callable
 
-SECONDS = 60.0  # at least between two saves, unless so many rows were upserted
+SECONDS = 60.0  # at least between two saves, unless `interval` rows were upserted
 
 
 class Saving:
-    """The one clock of a sync for saving: after every `interval` rows; otherwise at most once a
-    minute; always at the end, and before an error is raised. `save` writes the state; the log says
-    what it holds.
+    """Decides when a sync saves: after every `interval` rows; otherwise at most once a minute;
+    always at the end, and before an error is raised. `save` writes the state.
     """
 
     def __init__(self, interval: int, save: Callable[[], None], log: Callable[[str], None]):

@@ -1,4 +1,4 @@
-"""Where a sync meets its second look: what it hands to audits/, and the two moments it calls them."""
+"""Where a sync meets audits/: what it hands to them, and the two moments at which it calls them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -14,7 +14,7 @@ from pipeline.connection.event_type import EventType
 from pipeline.connection.event_types import EventTypes
 from pipeline.connection.run import Run
 from pipeline.connection.sink import Sink
-from pipeline.connection.warnings import About, Warnings
+from pipeline.connection.warnings import Topic, Warnings
 from pipeline.errors import HubSpotError
 from pipeline.hubspot.client import Client
 from pipeline.hubspot.events_api import LIMIT, within
@@ -43,8 +43,8 @@ def site_of(
         diary,
         budget,
         sink.log,
-        partial(warnings.add, About.FAILED),
-        partial(warnings.add, About.LATE),
+        partial(warnings.add, Topic.FAILED),
+        partial(warnings.add, Topic.LATE),
         partial(sink.upsert, AUDITED_RANGE),
         save,
         sizes,
@@ -52,8 +52,8 @@ def site_of(
 
 
 def look_first(types: EventTypes, names: Iterable[str]) -> None:
-    """Begins a sync with the looks that the last one owed, since it was ended before them: a
-    connection that is always killed would never look twice.
+    """Begins a sync with the looks that the last one owed, since it was killed before them:
+    otherwise a connection that is always killed would never look twice.
     """
     run = types.run
     known = [types[name] for name in names if name in types.known]
@@ -69,7 +69,7 @@ def look_first(types: EventTypes, names: Iterable[str]) -> None:
 
 
 def look_again(types: EventTypes) -> None:
-    """Ends a sync with its looks, at the event types that it has completed."""
+    """Ends a sync with the looks at the event types that it has completed."""
     run, reached = types.run, types.tallies()
     if run.saving.unsaved:
         run.saving.save()  # looks may take an hour

@@ -11,19 +11,18 @@ from pipeline.config.event_types import (
     unknown_event_type_message,
 )
 from pipeline.connection.event_types import EventTypes
-from pipeline.connection.warnings import About
+from pipeline.connection.warnings import Topic
 from pipeline.errors import HubSpotError, Refused, Unavailable
 from pipeline.names.destination import destination_name
 from pipeline.timestamps import to_text
 
-ListEventTypes = Callable[
-    [], Collection[str]
-]  # asks HubSpot, once per sync, for the event types of the account
+# Asks HubSpot, once per sync, for the event types of the account.
+ListEventTypes = Callable[[], Collection[str]]
 
 
 def asked_once(ask: ListEventTypes) -> ListEventTypes:
-    """A function that asks at its first call: at each it returns that answer, or raises that
-    error.
+    """A function that asks when it is first called, and returns that answer, or raises that error,
+    each time.
     """
 
     @cache
@@ -51,10 +50,10 @@ def select_event_types(
     selected = selected_types(types, list_event_types)
     for pattern in selected.unmatched:
         types.run.warnings.add(
-            About.PATTERNS, f"event_types: {pattern} matches no event type of this account."
+            Topic.PATTERNS, f"event_types: {pattern} matches no event type of this account."
         )
     if not selected.names and not selected.unknown:
-        types.run.warnings.add(About.PATTERNS, f"{NONE_SELECTED} Nothing is synced.")
+        types.run.warnings.add(Topic.PATTERNS, f"{NONE_SELECTED} Nothing is synced.")
     undeclared = [
         name
         for name in selected.names
@@ -68,10 +67,10 @@ def select_event_types(
     if undeclared:
         names = ", ".join(undeclared)
         sentence = (
-            "Event types that were not known when the tables were declared are first "
-            f"synced by the next sync: {names}."
+            f"Event types that were not known when the tables were declared: {names}. The next sync "
+            "reads them."
         )
-        types.run.warnings.add(About.CHANGED, sentence)
+        types.run.warnings.add(Topic.CHANGED, sentence)
     mistakes = [
         mistake
         for name in selected.unknown
@@ -94,11 +93,9 @@ def selected_types(types: EventTypes, list_event_types: ListEventTypes) -> Selec
         if not selected.names:
             raise
         types.run.warnings.add(
-            About.FAILED,
-            (
-                "event_types: HubSpot does not list its event types, so patterns select none: "
-                f"{refused}"
-            ),
+            Topic.FAILED,
+            "event_types: HubSpot does not list its event types, so patterns select none: "
+            f"{refused}",
         )
         return selected
 
@@ -117,16 +114,16 @@ def handle_unknown(
             f"{event_type}: HubSpot no longer knows this event type. Its rows and its "
             "cursor are kept."
         )
-        types.run.warnings.add(About.FAILED, sentence)
+        types.run.warnings.add(Topic.FAILED, sentence)
         return None
     types[event_type].forget()
     return f"{unknown_event_type_message(event_type, list_event_types())} {error or ''}".strip()
 
 
 def one_per_table(types: EventTypes, names: list[str]) -> list[str]:
-    """Leaves out, with a warning, each event type whose table would be another's at the
-    destination. The one that had it before keeps it; of new ones, the first by name. Also warns of
-    new ones whose table is not named after them.
+    """Leaves out, with a warning, each event type whose table would also be another's at the
+    destination. The type that had it before keeps it; of new ones, the first by name. Also warns of
+    new types whose table is not named after them.
     """
     if types.run.settings.is_single_table:
         return names
@@ -138,10 +135,10 @@ def one_per_table(types: EventTypes, names: list[str]) -> list[str]:
         owner = owners.setdefault(destination_name(tables[name]), name)
         if owner != name:
             types.run.warnings.add(
-                About.FAILED,
+                Topic.FAILED,
                 f"{name} is not synced: at the destination it and {owner} are one table, and rows "
-                "would overwrite each other. "
-                f"Cure: table_layout = single, or a separate connection for {name}.",
+                "would overwrite each other. Cure: table_layout = single, or a separate connection "
+                f"for {name}.",
             )
     if renamed := [
         f"{name} in {table}" for name, table in tables.items() if name not in (table, *types.known)
@@ -150,7 +147,7 @@ def one_per_table(types: EventTypes, names: list[str]) -> list[str]:
             "Event types whose names the destination may change have tables of other "
             f"names: {', '.join(renamed)}."
         )
-        types.run.warnings.add(About.CHANGED, sentence)
+        types.run.warnings.add(Topic.CHANGED, sentence)
     return [name for name in names if name in owners.values()]
 
 
@@ -168,7 +165,7 @@ def restart_changed(types: EventTypes, names: Collection[str]) -> None:
         )
         named = ", ".join(changed[:10]) + " and others" * (len(changed) > 10)
         types.run.warnings.add(
-            About.HISTORY,
+            Topic.HISTORY,
             f"The layout or filters have changed (from {was} to {is_now}): the history of {named} "
             f"is read again from {to_text(types.run.settings.start)}. Existing rows stay.",
         )

@@ -30,7 +30,7 @@ NOT_TRIED = "Not tried: the configuration has mistakes, which the first test nam
 
 
 def configuration_is_right(configuration: Configuration) -> None:
-    """Tells all mistakes and unknown keys at once. HubSpot is not asked."""
+    """Reports all mistakes and unknown keys at once. HubSpot is not asked."""
     wrong = []
     try:
         settings = read_settings(configuration)
@@ -63,8 +63,8 @@ def event_types_are_known(configuration: Configuration) -> None:
 
 def events_can_be_read(configuration: Configuration) -> None:
     """Asks for a page of each event type, as a sync does: only that shows which scopes HubSpot
-    wants, and whether it accepts the page size. Fails if HubSpot refuses an event type that the
-    configuration names, or all; a sync leaves out the others, with a warning.
+    wants, and whether it accepts the page size. Fails if HubSpot refuses all event types, or one
+    that the configuration names; a sync leaves out others that it refuses, with a warning.
     """
     settings = _settings(configuration)
     refusals = Refusals(settings)
@@ -111,7 +111,7 @@ def _refusal(settings: Settings, client: Client, event_type: str) -> HubSpotErro
 def configured_columns_exist(configuration: Configuration) -> None:
     """Asks for some events of each event type, if the configuration names columns. Fails for a name
     that is close to a known column's (other names may belong to events still to come), and if
-    HubSpot's answers leave nothing to compare with.
+    HubSpot sends no event to compare with, but an error.
     """
     settings = _settings(configuration)
     if not any(named_columns(settings).values()):

@@ -49,7 +49,7 @@ def gap_span(progress: Progress, start: int) -> tuple[int, int] | None:
 
 
 def begins_earlier(progress: Progress, start: int) -> bool:
-    """Whether the configured start (ms) was moved earlier since nothing was found from it on.
+    """Whether the start (ms) was moved earlier after syncs that found nothing.
 
     >>> begins_earlier(Progress(start_date="1970-01-01T00:00:05Z"), 2000)
     True
@@ -59,8 +59,7 @@ def begins_earlier(progress: Progress, start: int) -> bool:
 
 
 def resumed_since(progress: Progress, start: int) -> int | None:
-    """From when on the interrupted sync was to read (ms) that the next one resumes; None if nothing
-    was interrupted.
+    """Where the interrupted sync had started (ms); None if none was interrupted.
 
     >>> resumed_since(Progress("1970-01-01T00:00:09Z", read_at="1970-01-01T00:01:00Z"), 5000)
     5000
@@ -75,8 +74,8 @@ def resumed_since(progress: Progress, start: int) -> int | None:
 
 
 def delivered_until(progress: Progress) -> str | None:
-    """The moment by which everything that had occurred is delivered: the last complete sync, unless
-    the cursor is beyond it.
+    """The moment up to which everything is delivered: the last complete sync, or the cursor if that
+    is later.
 
     >>> delivered_until(Progress("1970-01-01T00:00:09Z", finished_at="1970-01-01T00:01:00Z"))
     '1970-01-01T00:01:00Z'
@@ -124,8 +123,8 @@ def finish_gap(progress: Progress, start: int) -> Progress:
 
 
 def again_span(progress: Progress, start: int) -> Span | None:
-    """The time range that a person has asked for again, from the configured start (ms) on at most,
-    or None.
+    """The time range to read again by request, without what lies before the configured start (ms);
+    None if there is none.
 
     >>> again_span(Progress(again_from="1970-01-01", again_to="1970-01-01T00:00:09Z"), 5000)
     (5000, 9000)
@@ -149,8 +148,8 @@ def finish_again(progress: Progress) -> Progress:
 
 
 def _is_resumable(progress: Progress, start: int) -> bool:
-    """Whether what is delivered of the gap reaches the configured start, so that reading can resume
-    after it.
+    """Whether the delivered part of the gap reaches the configured start, so that reading can
+    resume after it.
     """
     if progress.gap_start is None or progress.gap_occurred is None:
         return False
@@ -158,9 +157,7 @@ def _is_resumable(progress: Progress, start: int) -> bool:
 
 
 def _start_date(progress: Progress, start: int) -> str:
-    """From when on everything up to the cursor is delivered. A start date that was moved past the
-    cursor leaves a gap there.
-    """
+    """Where the delivered range begins. A start date moved past the cursor begins a new one."""
     kept = progress.start_date
     if kept is None or progress.occurred is None or to_ms(progress.occurred) < start:
         return to_text(start)

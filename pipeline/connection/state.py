@@ -1,8 +1,7 @@
 """The saved state: read (older shapes too) and written. Its shape is a contract: docs/state.md
 describes each field.
 
-A state of an older version is migrated by one function per version, so a version 6 is one more
-function.
+A state of an older version is migrated by one function per version.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,9 +21,14 @@ KEYS = (
     *(REFUSED, LOOKS, EVENT_PROPERTY, SYNC_RUN),
 )
 
-Migrated = tuple[
-    dict[str, Any], list[str]
-]  # a state of the next version, and sentences on what that changes
+# The last resort, and what it costs.
+RESYNC = (
+    "re-sync the connection, which marks as deleted every row that HubSpot does not send again "
+    "(locally: fivetran reset, which deletes the folder files)"
+)
+
+# A state of a later version, and sentences on what that changes.
+Migrated = tuple[dict[str, Any], list[str]]
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,13 @@ class Progress:
     """How far one event type has been delivered. Moments are ISO 8601 text, as they are saved.
 
     `occurred` is the cursor: everything from `start_date` up to it is delivered. `read_at` is when
-    the sync began that read up to it, by the earlier of the clocks. A start date that was moved
-    earlier leaves a gap before `start_date`: of that, `gap_start` up to `gap_occurred` is
-    delivered. `finished_at` is when a sync last read everything there was. `fingerprint` is that of
-    the settings the cursor was made under (Settings.fingerprint; None: the defaults). `ledger`
-    is what was delivered before the next sync begins to read, for its looks (audits/text.py); at
-    `silent_at` a sync began that read the silence after it, and up to `silent_until` two have read
-    it, a day apart. `again_from` up to `again_to` is delivered, and is read again because a
-    person asked for it (commands/read_again.py).
+    the sync began that read up to it, by the earlier clock. A start date moved earlier leaves a gap
+    before `start_date`, of which `gap_start` up to `gap_occurred` is delivered. `finished_at` is
+    when a sync last read everything. `fingerprint` is that of the settings under which the cursor
+    was made (Settings.fingerprint; None: the defaults). `ledger` counts what was delivered, for the
+    looks (audits/text.py); a sync that began at `silent_at` found only silence after it, and up to
+    `silent_until` two have, a day apart. `again_from` up to `again_to` is delivered, and is read
+    again by request (commands/read_again.py).
     """
 
     occurred: str | None = None
@@ -113,8 +116,7 @@ def state_dict(
 
 
 def migrate(state: Mapping[str, Any]) -> Migrated:
-    """Any state as one of this version, and a sentence on each thing that this changes or leaves
-    out.
+    """Any state as one of this version, and a sentence on each thing that changes or is left out.
 
     Raises StateError for a state that is broken or was written by a newer version: guessing would
     lose events.
@@ -150,9 +152,7 @@ def _version_of(state: Mapping[str, Any]) -> int:
     if type(version) is int and version > VERSION:
         raise StateError(
             f"The saved state has version {version}, this connector knows up to {VERSION}: a newer "
-            "connector wrote it. "
-            "Deploy that one again, or re-sync the connection from the start (locally: fivetran "
-            "reset)."
+            f"connector wrote it. Deploy that one again, or {RESYNC}."
         )
     if type(version) is not int or version < 1 or not isinstance(event_types, Mapping):
         raise _broken("it has no version and event_types")
@@ -174,16 +174,15 @@ def _from_example(state: dict[str, Any]) -> Migrated:
     date = state["start_date"]
     return {"version": 1, "event_types": {EXAMPLE_EVENT_TYPE: {"occurred": date}}}, [
         f"The state of the published example is taken over: what occurred before {str(date)[:60]} "
-        "counts as delivered. To "
-        "read it all the same, re-sync the connection from the start (locally: fivetran reset); "
-        "see docs/moving.md."
+        f"counts as delivered. To read it all the same: python -m pipeline read-again "
+        f"{EXAMPLE_EVENT_TYPE} (docs/state.md)."
     ]
 
 
 def _from_version_1(state: dict[str, Any]) -> Migrated:
-    """Version 1 could hold a page cursor, `rest`, that led on inside one moment. What has become
-    visible there since would be missed, so that moment is read again from its start, which
-    `occurred` holds. It counted nothing of what it delivered.
+    """Version 1 could hold a page cursor, `rest`, inside one moment. Resuming there would miss what
+    has become visible since, so that moment is read again from its start, which `occurred` holds.
+    Nothing that version 1 delivered was counted.
     """
     event_types = {
         name: _renamed({k: v for k, v in saved.items() if k != "rest"})
@@ -201,8 +200,8 @@ def _from_version_1(state: dict[str, Any]) -> Migrated:
 
 
 def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """These fields with the names that version 1 gave them changed. The old name's value counts: a
-    field that has the new name beside it is unknown to version 1, and is reported as such.
+    """The fields of version 1 under their new names. Where a field of the new name stands beside
+    the old one, version 1 did not know it: it is reported as unknown.
     """
     news = {"made_under": "fingerprint", "made_against": "api_base_url"}
     olds = {new: old for old, new in news.items() if old in fields}
@@ -213,8 +212,8 @@ def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_version_4(state: dict[str, Any]) -> Migrated:
-    """Version 4 counted what it delivered, as `stretches`, in a way that is not read any more: what
-    is delivered is delivered again. An empty ledger says that it is lost.
+    """What version 4 counted (`stretches`) can no longer be read, so what it delivered is delivered
+    again: an empty ledger says that the count is lost.
     """
     event_types = {
         name: {key: value for key, value in saved.items() if key not in ("stretches", "ledger")}
@@ -253,6 +252,5 @@ def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
 def _broken(why: str) -> StateError:
     return StateError(
         f"The saved state cannot be used: {why}. Put back the state of the last good sync, or "
-        "re-sync the connection from "
-        "the start (locally: fivetran reset)."
+        f"{RESYNC}."
     )

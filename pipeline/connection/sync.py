@@ -36,7 +36,7 @@ from pipeline.connection.text_patterns import (
     only_by_pattern,
     stop_first_sync,
 )
-from pipeline.connection.warnings import About, Warnings, future_start
+from pipeline.connection.warnings import Topic, Warnings, future_start
 from pipeline.errors import (
     ConnectorError,
     HubSpotError,
@@ -52,7 +52,7 @@ from pipeline.stages.protect import protection
 from pipeline.tables.sync_run import SyncRun, left_row
 from pipeline.timestamps import MINUTE
 
-# between HubSpot's clock and this machine's; more is worth a warning
+# Between HubSpot's clock and this machine's, without a warning.
 MAX_CLOCK_DIFFERENCE = 10 * MINUTE
 NONE_SYNCED = "No event type could be synced:"
 SAVED = "What arrived is saved; the next sync resumes from there."
@@ -85,7 +85,7 @@ def sync(
         types, own_row = assemble(settings, current, sink, client, pool, columns, columns_of)
         add = types.run.warnings.add
         if origin:
-            add(About.ACCOUNT, origin)
+            add(Topic.ACCOUNT, origin)
         own_row.begin()
         try:
             sync_event_types(types, asked_once(client.event_types), declared, definitions)
@@ -106,9 +106,9 @@ def assemble(
     columns: set[str],
     declared: Mapping[str, Mapping[str, Any]],
 ) -> tuple[EventTypes, SyncRun]:
-    """The event types of a sync with all that they work with, and its own row. `columns` gets those
-    of the events seen, if the configuration names any; `declared` are the types of columns, by
-    table.
+    """Puts together the event types of a sync, with all that they work with, and its own row.
+    `columns` collects those of the events seen, if the configuration names any; `declared` are the
+    types of columns, by table.
     """
     refusals, diary = Refusals(settings, state.get(REFUSED)), Diary.read(state.get(LOOKS))
     warnings = Warnings(sink.warn, sink.log)
@@ -156,7 +156,6 @@ def assemble(
     )
     types = EventTypes(run, state)
     own_row = SyncRun(
-        settings.sync_metrics,
         left_row(state),
         partial(sink.upsert, SYNC_RUN),
         types.tallies,
@@ -166,7 +165,7 @@ def assemble(
 
 
 def with_what_is_saved(error: ConnectorError, types: EventTypes) -> str:
-    """The message of an error that ends the sync, with what has arrived all the same."""
+    """The message of an error that ends the sync, and whether something was saved all the same."""
     arrived = any(tally.events or tally.rejected for tally in types.tallies().values())
     return f"{error} {SAVED}" if isinstance(error, HubSpotError) and arrived else str(error)
 
@@ -177,15 +176,14 @@ def sync_event_types(
     declared: Collection[str] | None = None,
     definitions: Definitions | None = None,
 ) -> None:
-    """Syncs each event type in turn, then looks again at what was delivered. A type that
-    fails (a scope, a name, a page that cannot be read) does not stop the others: it is a warning,
-    and an error only if all fail. A name that the account does not know is a mistake in the
-    configuration: an error, once the others are synced.
+    """Syncs each event type in turn, then looks again at what was delivered. A type that fails (a
+    scope, a page that cannot be read) is a warning and does not stop the others; if all fail, that
+    is an error. So is a name that the account does not know, once the others are synced.
     """
     run = types.run
     names, mistakes = select_event_types(types, list_event_types, declared)
     if warning := other_portals(types.known, names):
-        run.warnings.add(About.ACCOUNT, warning)
+        run.warnings.add(Topic.ACCOUNT, warning)
     restart_changed(types, names)
     deliver_dictionary(types, names, definitions)
     asked = run.refusals.to_ask(names, run.client.clock.now())
@@ -226,12 +224,14 @@ def sync_each(
     while waiting:
         types.open(islice(waiting, ahead))
         event_type, ahead = waiting.popleft(), types.run.settings.concurrency
-        error = sync_or_failure(types, event_type)
+        is_last_chance = not waiting or event_type in asked_twice
+        error = sync_or_failure(types, event_type, is_last_chance)
         is_refused = event_type in types.known and is_refusal(error, types, event_type)
+        may_pass = is_refused or (isinstance(error, Unavailable) and not is_last_chance)
         if isinstance(error, SettingsError):
             mistakes.append(str(error))
-        elif is_refused and event_type not in asked_twice:
-            # it could be read before: it is asked for again once the others are synced
+        elif may_pass and event_type not in asked_twice:
+            # it is asked for again once the others are synced
             asked_twice.add(event_type)
             waiting.append(event_type)
         elif not account_knows(types, list_event_types, event_type, error):
@@ -255,12 +255,12 @@ def report_failure(
         run.refusals.add(event_type, error)
         run.sink.log(sentence)
     elif not is_only_one:
-        run.warnings.add(About.FAILED, sentence)
+        run.warnings.add(Topic.FAILED, sentence)
 
 
 def what_failed(types: EventTypes, failures: Mapping[str, HubSpotError]) -> list[str]:
-    """A sentence for each event type that failed, and one for all that are refused, by this sync or
-    an earlier one.
+    """A sentence for each event type that failed, and one for all that HubSpot refuses, or has
+    refused an earlier sync.
     """
     failed = [
         f"{name}: {error}" for name, error in failures.items() if not is_refusal(error, types, name)
@@ -269,26 +269,28 @@ def what_failed(types: EventTypes, failures: Mapping[str, HubSpotError]) -> list
 
 
 def is_refusal(error: Exception | None, types: EventTypes, event_type: str) -> TypeGuard[Refused]:
-    """Whether an error is HubSpot's refusal of an event type that only a pattern selects. If pages
-    were read, it refused one page.
+    """Whether an error is HubSpot's refusal of an event type that only a pattern selects: not of a
+    later page of it.
     """
     tally = types[event_type].tally
     is_named = types.run.refusals.is_named(event_type)
     return isinstance(error, Refused) and not is_named and not (tally and tally.pages)
 
 
-def sync_or_failure(types: EventTypes, event_type: str) -> HubSpotError | SettingsError | None:
-    """Syncs one event type. Returns its error if the other types can be synced all the same; raises
-    it otherwise: the next sync then resumes with this type.
+def sync_or_failure(
+    types: EventTypes, event_type: str, is_last_chance: bool = True
+) -> HubSpotError | SettingsError | None:
+    """Syncs one event type. Returns its error if the other types can be synced all the same;
+    otherwise raises it, and the next sync resumes with this type.
     """
     types.under_way = event_type
     try:
-        types[event_type].sync()
+        types[event_type].sync(is_last_chance)
     except (Unauthorized, QuotaSpent):
         raise
     except (HubSpotError, SettingsError) as error:
-        if isinstance(error, Unavailable) and not types.run.client.answers():
-            raise
+        if isinstance(error, Unavailable) and (outage := types.run.client.outage()):
+            raise outage from error
         types.under_way = None
         return error
     types.under_way = None
@@ -301,9 +303,8 @@ def account_knows(
     event_type: str,
     error: HubSpotError | None,
 ) -> bool:
-    """Whether the account knows an event type. HubSpot is asked only if in doubt: it refused the
-    type, or had nothing for one that no sync has read before. True if it does not list its event
-    types.
+    """Whether the account knows an event type; True if HubSpot does not list its event types. It is
+    asked only in doubt: after a refusal, or if it had nothing of a type that no sync has read.
     """
     tally = types[event_type].tally
     has_data = event_type in types.known or (tally and (tally.events or tally.rejected))
@@ -318,8 +319,8 @@ def account_knows(
 def conclude(
     types: EventTypes, own_row: SyncRun, columns: Collection[str], error: str | None
 ) -> None:
-    """Ends a sync: says the last warnings and the summary, and saves the row and the cursors.
-    `error`: its message, or None.
+    """Ends a sync: shows the last warnings, logs the summary, and saves the row and the cursors.
+    `error` is its message, or None.
     """
     run, tallies = types.run, types.tallies()
     add_final_warnings(types, columns)
@@ -327,7 +328,7 @@ def conclude(
     if tallies:
         run.sink.log(summary(tallies))
     if own_row.finish(error):
-        run.saving.save()  # or a row that is finished would become one that was interrupted
+        run.saving.save()  # or a kill before the next save would leave it "interrupted"
         own_row.write()
     run.saving.save()
 
@@ -337,36 +338,33 @@ def add_final_warnings(types: EventTypes, columns: Collection[str]) -> None:
     run = types.run
     settings, client, warnings = run.settings, run.client, run.warnings
     if refused := run.refusals.warning(types.known):
-        warnings.add(About.REFUSED, f"{refused}\n{run.refusals.next_request()}")
+        warnings.add(Topic.REFUSED, f"{refused}\n{run.refusals.next_request()}")
     rejected = sum((tally.rejected for tally in types.tallies().values()), start=Counter[str]())
     for reason, times in rejected.most_common():
         warnings.add(
-            About.REJECTED,
+            Topic.REJECTED,
             f"Events rejected ({reason}): {times}. They are kept in the table {REJECTED_EVENT}.",
         )
     if replaced := client.counts()["replaced"]:
         warnings.add(
-            About.REJECTED, f"Values that cannot be represented and were replaced: {replaced}."
+            Topic.REJECTED, f"Values that cannot be represented and were replaced: {replaced}."
         )
     for sentence in unmatched(settings, columns):
-        warnings.add(About.CONFIGURATION, sentence)
+        warnings.add(Topic.CONFIGURATION, sentence)
     if names := instead_of_patterns(settings, only_by_pattern(run, columns, run.declared)):
-        warnings.add(About.CONFIGURATION, names)
+        warnings.add(Topic.CONFIGURATION, names)
     if settings.start > client.clock.now():
-        warnings.add(About.CONFIGURATION, future_start(settings.start))
+        warnings.add(Topic.CONFIGURATION, future_start(settings.start))
     if abs(difference := client.clock.difference()) > MAX_CLOCK_DIFFERENCE:
         warnings.add(
-            About.CLOCK,
+            Topic.CLOCK,
             "HubSpot's clock and this machine's differ by "
             f"{format_duration(abs(difference) / 1000)}: the earlier one counts for "
             "the look-back, so more than necessary is read again. Cure: set this machine's clock.",
         )
     if client.rate_limit.daily_quota_nearly_spent():
         warnings.add(
-            About.QUOTA,
-            (
-                "Less than a tenth of the account's daily quota of requests is left. Cure: sync "
-                "less "
-                "often."
-            ),
+            Topic.QUOTA,
+            "Less than a tenth of the account's daily quota of requests is left. Cure: sync less "
+            "often.",
         )

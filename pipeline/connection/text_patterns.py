@@ -1,5 +1,5 @@
-"""Patterns in string_columns, which earlier versions compared with events: a column can only be
-declared by its name in full.
+"""Patterns in string_columns, which release 1.0.0 compared with events; now a column is declared by
+its name in full.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,8 @@ from pipeline.stages.rename import new_names
 
 
 def instead_of_patterns(settings: Settings, names: Iterable[str] = ()) -> str | None:
-    """What to write instead of the patterns, if only these columns need it; None without patterns.
+    """What to write instead of the patterns, if they stand for these columns; None without
+    patterns.
 
     >>> from pipeline import read_settings
     >>> given = {"api_token": "x", "initial_sync_start_date": "2026-01-01", "string_columns": "z?p*, a"}
@@ -24,7 +25,7 @@ def instead_of_patterns(settings: Settings, names: Iterable[str] = ()) -> str | 
     if not (patterns := _patterns(settings)):
         return None
     listed = ", ".join(names)
-    cure = f"write {listed} instead." if listed else "remove it: what it stands for is text anyway."
+    cure = f"write {listed} instead." if listed else 'take it out (if nothing is left, write "").'
     return (
         f"string_columns: {', '.join(patterns)} is not compared with events: a column is declared "
         f"by its name in full. Cure: {cure}"
@@ -32,7 +33,7 @@ def instead_of_patterns(settings: Settings, names: Iterable[str] = ()) -> str | 
 
 
 def only_by_pattern(run: Run, names: Iterable[str], tables: Iterable[str]) -> list[str]:
-    """Of these columns, those that a pattern stands for and none of the tables declares."""
+    """Those of these columns that only a pattern makes text: none of the tables declares them."""
     is_text, is_dropped = matcher(_patterns(run.settings)), matcher(run.settings.drop_columns)
     declared = {
         destination_name(column) for table in tables for column in run.declared.get(table, {})
@@ -47,8 +48,8 @@ def only_by_pattern(run: Run, names: Iterable[str], tables: Iterable[str]) -> li
 
 
 def stop_first_sync(types: EventTypes, names: Iterable[str]) -> None:
-    """Raises SettingsError before the first row that would make a number of a text: until a sync has
-    read all of the event type. Its columns are text from then on, and a warning suffices.
+    """Raises SettingsError before the first row in which a text would become a number. Once a sync
+    has read all of the event type, its columns are text, and a warning suffices.
     """
     run, event_type = types.run, types.under_way
     if event_type is None or types[event_type].progress.finished_at or not run.declared:

@@ -9,8 +9,8 @@ from pipeline.timestamps import to_text
 MAX_WARNINGS = 10  # per sync: the dashboard shows no more
 
 
-class About(IntEnum):
-    """What a warning is about, most important first."""
+class Topic(IntEnum):
+    """What a warning is about, the most important first."""
 
     FAILED = 0
     REFUSED = 1
@@ -28,31 +28,29 @@ class About(IntEnum):
 
 
 class Warnings:
-    """The warnings of a sync, each said once: the first about each subject at once, since a sync
-    may be killed; the others at the end, the most important first, while ten have room.
+    """The warnings of a sync, each shown once: the first on each topic at once, since a sync may be
+    killed; the others at the end, the most important first, up to ten in all.
     """
 
     def __init__(self, warn: Callable[[str], Any], log: Callable[[str], Any]):
         self._warn, self._log = warn, log
-        self._about: dict[str, About] = {}
+        self._topics: dict[str, Topic] = {}
         self._later: list[str] = []
 
-    def add(self, about: About, sentence: str) -> None:
-        if sentence in self._about:
+    def add(self, topic: Topic, sentence: str) -> None:
+        if sentence in self._topics:
             return
-        said = len(self._about) - len(self._later)
-        if about in self._about.values() or said == MAX_WARNINGS - 1:
+        said = len(self._topics) - len(self._later)
+        if topic in self._topics.values() or said == MAX_WARNINGS - 1:
             self._later.append(sentence)
         else:
             self._warn(sentence)
-        self._about[sentence] = about
+        self._topics[sentence] = topic
 
     def conclude(self) -> None:
-        """Says the others. Those without room are logged, and the last warning says how many they
-        are.
-        """
-        room = MAX_WARNINGS - (len(self._about) - len(self._later))
-        others = sorted(self._later, key=self._about.__getitem__)
+        """Shows the others. Those without room are logged; the last warning says how many."""
+        room = MAX_WARNINGS - (len(self._topics) - len(self._later))
+        others = sorted(self._later, key=self._topics.__getitem__)
         shown = len(others) if len(others) <= room else room - 1
         for sentence in others[:shown]:
             self._warn(sentence)

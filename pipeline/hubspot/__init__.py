@@ -1,3 +1,3 @@
-"""Everything that knows HubSpot's API, and nothing else of this project: a client, and the meaning
-of the answers.
+"""Everything that knows HubSpot's API, and nothing else of this project: a client, and what the
+answers mean.
 """

@@ -14,10 +14,8 @@ from typing import Any, NamedTuple
 import orjson
 import requests
 
-# an import of urllib3: the SDK would want its pin
-from requests.packages.urllib3.exceptions import (
-    HTTPError as TransportError,
-)
+# by way of requests: were urllib3 imported, the SDK would ask to pin it
+from requests.packages.urllib3.exceptions import HTTPError as TransportError
 
 from pipeline.errors import BadAnswer, HubSpotError, Stopped, Unavailable
 from pipeline.hubspot.address import host_and_port, is_loopback
@@ -44,7 +42,7 @@ from pipeline.hubspot.page_repair import may_be_rounded, repair
 from pipeline.hubspot.properties import Definition
 from pipeline.hubspot.rate_limit import RateLimit
 from pipeline.hubspot.redact import one_line, redactor
-from pipeline.hubspot.retry import Attempt, Outage, delays, wait_after
+from pipeline.hubspot.retry import Attempt, Outage, Patience, delays, wait_after
 from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
 
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
@@ -96,9 +94,9 @@ class Client:
     """HubSpot's Events API. Safe for several threads; use it as a context manager.
 
     `max_outage` is how long (ms) it keeps trying without any good answer, `connections` how many
-    requests run at once, `reserve` the share (0 to 1) of the rate limit left to others; `log` gets
-    a sentence when HubSpot stops answering, and `outage_cure` is what helps if it does not begin
-    again.
+    requests run at once, `reserve` the share (0 to 1) of the rate limit left to others; `log`
+    receives a message when HubSpot stops answering, and `outage_cure` says what to do if that
+    lasts.
     """
 
     def __init__(
@@ -159,35 +157,46 @@ class Client:
             pools[key].close()  # closing the session would only forget them
         pools.clear()
 
-    def page(self, query: Query, stop: threading.Event | None = None) -> Page:
+    def page(
+        self,
+        query: Query,
+        stop: threading.Event | None = None,
+        patience: Patience | None = None,
+    ) -> Page:
         """One page of events; `query` has HubSpot's own parameters
         (pipeline/hubspot/events_api.py).
 
         Raises Unauthorized, Refused, Unavailable, BadAnswer; Stopped as soon as `stop` is set.
         """
-        answer, size = self._ask(self._events_url, query, EVENTS, stop or self._never)
+        answer, size = self._ask(
+            self._events_url, query, EVENTS, stop or self._never, patience=patience
+        )
         cursor, is_clear = next_cursor(answer)
         return Page(
             answer, cursor, size, unclear=not is_clear, full=len(answer[EVENTS]) == query.get(LIMIT)
         )
 
     def event_types(self, stop: threading.Event | None = None) -> list[str]:
-        """The name of every event type the account knows, unless it is empty; without control
-        characters, which no name has. Raises as `page` does.
+        """The names of all event types that the account knows, without control characters, which no
+        name has. Raises as `page` does.
         """
         answer, _ = self._ask(self._event_types_url, {}, TYPES, stop or self._never)
         return [one_line(name) for name in answer[TYPES] if isinstance(name, str) and name]
 
     def definitions(self, stop: threading.Event | None = None) -> dict[str, Definition]:
-        """The definitions of the account's custom events, by event type. Raises as `page` does, and
-        sooner: nothing depends on them.
+        """The definitions of the account's custom events, by event type. Raises as `page` does, but
+        after fewer attempts: nothing depends on them.
         """
         found: dict[str, Definition] = {}
         cursors: list[str] = []
         while len(cursors) < MAX_PAGES:
             after = {CURSOR: cursors[-1]} if cursors else {}
             answer, _ = self._ask(
-                self._definitions_url, {**QUERY, **after}, DEFINITIONS, stop or self._never, most=3
+                self._definitions_url,
+                {**QUERY, **after},
+                DEFINITIONS,
+                stop or self._never,
+                max_attempts=3,
             )
             found.update(read_definitions(answer))
             cursor, _ = next_cursor(answer)
@@ -198,15 +207,17 @@ class Client:
             cursors.append(cursor)
         raise BadAnswer("HubSpot's list of event definitions has no end.")
 
-    def answers(self) -> bool:
-        """Whether HubSpot answers at all. Asked after an outage has ended an event type."""
+    def outage(self) -> HubSpotError | None:
+        """Why HubSpot does not answer at all; None if it does. Asked when it fails at one event
+        type.
+        """
         try:
             self.event_types()
-        except (Unavailable, BadAnswer):
-            return False
+        except (Unavailable, BadAnswer) as error:
+            return error
         except HubSpotError:
             pass
-        return True
+        return None
 
     def counts(self) -> dict[str, float]:
         """The counts so far: requests, retries, 429s, replaced values, and the seconds that all
@@ -221,12 +232,19 @@ class Client:
                 self._counts[name] += number
 
     def _ask(
-        self, url: str, query: Query, wanted: str, stop: threading.Event, most: int | None = None
+        self,
+        url: str,
+        query: Query,
+        wanted: str,
+        stop: threading.Event,
+        max_attempts: int | None = None,
+        patience: Patience | None = None,
     ) -> tuple[dict[str, Any], int]:
         """The answer as JSON with a list under `wanted`, and its size in bytes. Retries while that
-        may help, in `most` attempts.
+        may help, `max_attempts` times at most.
         """
-        asked_at = time.monotonic()
+        patience = patience or Patience()
+        asked_at = time.monotonic() if patience.since is None else patience.since
         for number, delay in enumerate(delays(), start=1):
             if stop.is_set():
                 break
@@ -235,11 +253,12 @@ class Client:
                 answer, replaced = _parse(body)
                 check_whole(status, answer, wanted, self._redact)
             except Transient as transient:
-                if number == most:
+                if number == max_attempts:
                     raise Unavailable(str(transient)) from None
-                self._pause(transient, Attempt(number, asked_at, delay), stop)
+                self._pause(transient, Attempt(number, asked_at, delay, patience.yields), stop)
             else:
                 self._outage.end()
+                patience.since = None
                 self._count(replaced=replaced)
                 return answer, len(body)
         raise Stopped(_STOPPED)
@@ -262,8 +281,7 @@ class Client:
         self, url: str, query: Query, stop: threading.Event, is_retry: bool
     ) -> tuple[int, bytearray]:
         """The status and the body of a response with data. Raises the error for any other. A retry
-        ends its connection, since behind a load balancer that leads to one node, and it may be the
-        node that fails.
+        ends its connection, which behind a load balancer may lead to the one node that fails.
         """
         self.rate_limit.acquire(stop)
         if stop.is_set():
@@ -328,7 +346,7 @@ def _without_query(text: str) -> str:
 
 
 def _check_time(sent: float, stop: threading.Event) -> None:
-    """Raises if a request, sent at `sent` (monotonic seconds), is to be abandoned. An answer that
+    """Raises if a request sent at `sent` (monotonic seconds) is to be abandoned. An answer that
     comes at once is read even if the sync is stopped, so that it is counted.
     """
     took = time.monotonic() - sent

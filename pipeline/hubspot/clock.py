@@ -9,7 +9,7 @@ from pipeline.timestamps import local_now
 
 
 class Clock:
-    """Now, by either clock, ms UTC.
+    """Tells the time by either clock, ms UTC.
 
     Lateness goes by the earlier clock, so that a wrong one costs re-reading and never an event; the
     future begins after the later one, so that it does not hold the cursor back. Neither can jump:
@@ -42,7 +42,7 @@ class Clock:
         )
 
     def earlier(self, at: float | None = None) -> int:
-        """The earlier clock at a moment (monotonic seconds; None: now). For a given moment the
+        """The earlier clock at a moment (monotonic seconds; None: now). For a given moment, the
         result is stable once HubSpot has answered, because only its first answer counts.
         """
         moment = _monotonic() if at is None else int(at * 1000)

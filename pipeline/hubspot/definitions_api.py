@@ -1,5 +1,5 @@
-"""The definitions of an account's custom events as HubSpot spells them: their path, and what is in
-an answer. HubSpot's own event types have none.
+"""The definitions of an account's custom events as HubSpot spells them: their path, and what an
+answer holds. HubSpot's own event types have none.
 
 https://developers.hubspot.com/docs/api-reference/latest/events/define-events/get-event-definitions
 and, for the paths, HubSpot's public collection of API specifications.
@@ -13,7 +13,7 @@ from pipeline.hubspot.properties import Definition, Property
 from pipeline.hubspot.redact import one_line
 
 DEFINITIONS = EVENTS  # the list in an answer
-SCOPE = "behavioral_events.event_definitions.read_write"  # there is none to read alone
+SCOPE = "behavioral_events.event_definitions.read_write"  # no scope lets a token only read them
 QUERY: Query = {"includeProperties": "true", LIMIT: 100}
 MAX_PAGES = 100
 
@@ -38,7 +38,7 @@ def is_custom(event_type: str) -> bool:
 
 
 def read_definitions(answer: Mapping[str, Any]) -> Iterator[tuple[str, Definition]]:
-    """The definitions in an answer, by event type; what cannot be read is left out.
+    """Yields the definitions in an answer with their event types; leaves out what cannot be read.
 
     >>> said = {"fullyQualifiedName": "pe1_a", "properties": [{"name": "seats", "type": "number"}]}
     >>> [(name, each.properties[0].type) for name, each in read_definitions({"results": [said, 7]})]

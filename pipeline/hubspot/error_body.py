@@ -37,7 +37,7 @@ _CODE = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", re.ASCII)
 class ErrorBody(NamedTuple):
     """An error in HubSpot's words; whatever it leaves out is empty. `subjects` are the names that
     its details point at, such as parameters. `explained`: it is JSON with a message, a category or
-    a correlationId, as HubSpot's are.
+    a correlationId, as HubSpot's own errors are.
     """
 
     message: str = ""
@@ -50,11 +50,9 @@ class ErrorBody(NamedTuple):
 
 
 def read_error_body(body: bytes | bytearray, redact: Callable[[str], str]) -> ErrorBody:
-    """The error in a body, each of whose fields is optional, without the token, which `redact`
-    removes. Plain text is a message, HTML is nothing.
-
-    The token is redacted before the text is truncated, so that no part of it survives, and after
-    JSON is parsed and re-serialized, which removes needless escapes.
+    """Reads the error in a body, all of whose fields are optional. Plain text is a message, HTML is
+    nothing. `redact` removes the token: before the text is truncated, so that no part of it
+    survives, and after JSON is parsed and written anew, which removes needless escapes.
 
     >>> read_error_body(b'{"message": "No.", "subCategory": "READS_NOT_ALLOWED", "category": "VALIDATION_ERROR"}', str)[:2]
     ('No.', ('READS_NOT_ALLOWED',))
@@ -83,7 +81,7 @@ def read_error_body(body: bytes | bytearray, redact: Callable[[str], str]) -> Er
 
 
 def _holders(said: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yields the error, then those in its list of errors."""
+    """Yields the error itself, then those in its list of errors."""
     errors = said.get("errors")
     yield said
     for error in errors if isinstance(errors, list) else []:
@@ -113,7 +111,7 @@ def _errors(said: Mapping[str, Any]) -> Iterator[Error]:
 
 
 def _subjects(said: Mapping[str, Any]) -> tuple[str, ...]:
-    """Where the errors say that they lie, and what their contexts hold."""
+    """What the errors point at: their places, and what their contexts hold."""
     places = ([holder.get("in"), holder.get("context")] for holder in _holders(said))
     return tuple(islice(_texts(list(places)), MAX_VALUES))
 

@@ -14,14 +14,7 @@ from pipeline.timestamps import to_ms, to_text
 
 ID, EVENT_TYPE, OCCURRED_AT, PROPERTIES = "id", "eventType", "occurredAt", "properties"
 OBJECT_ID, OBJECT_TYPE = "objectId", "objectType"
-# of every event, beside its properties
-FIELDS = (
-    ID,
-    EVENT_TYPE,
-    OCCURRED_AT,
-    OBJECT_ID,
-    OBJECT_TYPE,
-)
+FIELDS = (ID, EVENT_TYPE, OCCURRED_AT, OBJECT_ID, OBJECT_TYPE)  # of every event, beside properties
 
 EVENTS, TYPES = "results", "eventTypes"  # the lists in answers
 LIMIT, CURSOR = "limit", "after"
@@ -81,8 +74,8 @@ def within(bounds: Bounds) -> Query:
 
 
 def occurred_ms(event: Any) -> int | None:
-    """When an event occurred, ms; None if that cannot be read. Live answers have ISO 8601 text, an
-    older example of HubSpot's has milliseconds: a number, or its digits.
+    """When an event occurred, ms; None if that cannot be read. Live answers hold ISO 8601 text; an
+    older example of HubSpot's holds milliseconds, as a number or as digits.
 
     >>> occurred_ms({"occurredAt": "1970-01-01T00:00:01Z"}), occurred_ms({"occurredAt": 1571160013253}), occurred_ms(7)
     (1000, 1571160013253, None)
@@ -104,8 +97,8 @@ def occurred_text(occurred: Any) -> Any:
 
 
 def _epoch_ms(value: Any) -> int | None:
-    """Milliseconds since 1970 as a number or its digits, from 1973 on: a smaller number is no such
-    date.
+    """Milliseconds since 1970 from a number or its digits; None before 1973: a smaller number is no
+    such date.
     """
     if isinstance(value, str):
         return int(value) if re.fullmatch(r"[0-9]{12,14}", value) else None

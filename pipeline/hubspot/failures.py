@@ -37,7 +37,7 @@ class Transient(Exception):
 
 
 class Unusable(Transient):
-    """A 200 response that HubSpot cannot have meant: retried, but `attempts` times at most."""
+    """A 200 response that HubSpot cannot have meant: retried, but in `attempts` attempts at most."""
 
     def __init__(self, what: str, attempts: int | None = None):
         super().__init__(what)
@@ -56,14 +56,12 @@ def failure(
     if status in (401, 530):  # 530: seen from the proxy in front of the API, for a malformed token
         return Unauthorized(
             f"{text} Cure: put a valid access token, of a HubSpot service key or private app, into "
-            "api_token; this one is wrong, "
-            "expired, revoked or cut off."
+            "api_token; this one is wrong, expired, revoked or cut off."
         )
     if status == 429 and said.policy == "DAILY":
         return QuotaSpent(
             f"{text} The account's daily quota of requests is spent. Cure: wait until after "
-            "midnight in the account's time zone, "
-            "and sync less often or with a larger page_size."
+            "midnight in the account's time zone, and sync less often or with a larger page_size."
         )
     if status == 423 and wait is None:
         wait = 2.0
@@ -76,8 +74,8 @@ def failure(
 
 def check_whole(status: int, answer: Any, wanted: str, redact: Callable[[str], str]) -> None:
     """Raises Transient for an answer that says of itself that it is not whole, whatever it holds
-    under `wanted`, and Unusable for one without a list there, or with an empty list of event types:
-    that list is exhaustive.
+    under `wanted`, and Unusable for one without a list there, or with an empty list of event types,
+    since every account has some.
     """
     fields = answer if isinstance(answer, dict) else {}
     said = {name: fields[name] for name in _SAID if name in fields}
@@ -157,16 +155,14 @@ def _cure(status: int, said: ErrorBody, location: str) -> str:
     if status == 403:
         return (
             f"grant {_all_named(said.scopes)} to the service key or private app whose access token "
-            "is api_token (it takes two "
-            "minutes to work), or, where the account's plan lacks the feature (Enterprise tiers "
-            f"have it), {_EXCLUDE}."
+            "is api_token (it takes two minutes to work), or, where the account's plan lacks the "
+            f"feature (Enterprise tiers have it), {_EXCLUDE}."
         )
     if status in _CURES:
         return _CURES[status]
     if 300 <= status < 400:
         return (
-            f"check api_base_url: it redirects to {location[:200]}, and the token is sent to "
-            "no "
+            f"check api_base_url: it redirects to {location[:200]}, and the token is sent to no "
             "other host."
         )
     return next(
@@ -224,11 +220,13 @@ _CURES = {
         (413, 414, 431), "shorten properties and property_filters: they make the request too long."
     ),
 }
-# the first that fits: a complaint about a limit or a property may name the event type besides
+# the first that fits: a complaint about a limit or a property may name the event type, too
 _CURES_BY_TEXT = {
     r"(?<!time )(?<!rate )\blimit\b|\bpage[ _]?size\b": "lower page_size.",
     r"\bproperty\b|\bproperties\b": "check properties and property_filters.",
     r"\bevent ?types?\b": "check event_types: does the account know the name?",
     r"\bobject ?(type|id)\b": "check object_type and object_id.",
 }
-_CHECK = "check event_types (a name the account knows?), initial_sync_start_date and api_version."
+_CHECK = (
+    "check event_types (does the account know the name?), initial_sync_start_date and api_version."
+)

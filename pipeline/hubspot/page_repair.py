@@ -1,5 +1,5 @@
-"""Repair of a page that is complete but that orjson refuses, or would round: replaces what cannot
-be represented, and changes nothing else.
+"""Repairs a page that is complete but that orjson refuses, or would round: replaces what cannot be
+represented, and changes nothing else.
 
 Half an emoji (a lone surrogate, from text cut by UTF-16 units), text that is not UTF-8, objects
 nested beyond any use, numbers beyond any type: without this, one bad property would block a sync at
@@ -14,9 +14,9 @@ from typing import Any
 MAX_JSON_DEPTH = 254  # what orjson writes; it reads 1,024, and json as much as the stack holds
 MAX_DIGITS = 4_000  # of a number; Python makes integers of 4,300 at most
 
-# Integers beyond 64 bits have 20 digits or more, of which each fifth byte of the page holds four and
-# each second byte ten. Those are looked for first: a search of every byte would cost more than to
-# parse the page.
+# Integers beyond 64 bits have 20 digits or more: four in a row among every fifth byte of the page,
+# ten among every second. Those are looked for first, since searching every byte costs more than
+# parsing.
 _SAMPLES = ((5, b"0000"), (2, b"0000000000"))
 _DIGITS_AS_0 = bytes(b"0"[0] if byte in b"0123456789" else 0 for byte in range(256))
 _LARGE = re.compile(rb"[\s:,\[]-?[0-9]{20}")
@@ -32,8 +32,7 @@ _TOKEN = re.compile(r'"[^"]*"|(?P<open>[\[{]+)|(?P<close>[\]}]+)')
 
 
 def may_be_rounded(body: bytes | bytearray) -> bool:
-    """Whether a body may hold an integer beyond 64 bits: true for each that does, and for few
-    others.
+    """Whether a body may hold an integer beyond 64 bits: true of all that do, and of few others.
 
     >>> may_be_rounded(b'{"n": 18446744073709551617}'), may_be_rounded(b'{"n": "18446744073709551617"}')
     (True, False)
@@ -53,8 +52,8 @@ def may_be_rounded(body: bytes | bytearray) -> bool:
 
 def repair(body: bytes | bytearray) -> tuple[Any, int]:
     r"""The JSON of a body with what cannot be represented replaced, and the number of replacements:
-    half a character by U+FFFD, a number beyond any type by its text, NaN by null, what is nested
-    too deep by a text that says so.
+    half a character becomes U+FFFD, a number beyond any type its text, NaN null, and what is nested
+    too deep a text that says so.
 
     Raises ValueError for a body that is not JSON, and RecursionError for one that never ends its
     nesting.

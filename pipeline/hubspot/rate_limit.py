@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Mapping
 
 MAX_INTERVAL = 60_000  # ms; a header with a longer one is ignored
-MARGIN = 0.05  # seconds: requests may arrive this much closer together than they were sent
+MARGIN = 0.05  # seconds by which requests may arrive closer together than they were sent
 
 
 class RateLimit:
-    """Lets requests go as fast as the account allows, less a reserve (0 to 1) for its other
+    """Lets requests through as fast as the account allows, less a reserve (0 to 1) for its other
     integrations. Safe for several threads.
     """
 
@@ -35,9 +35,7 @@ class RateLimit:
         self.waited = 0.0  # seconds, all workers together
 
     def acquire(self, stop: threading.Event) -> None:
-        """Waits until one more request may go, and counts it; returns at once when `stop` is
-        set.
-        """
+        """Waits until one more request may go, and counts it. Returns at once when `stop` is set."""
         while not stop.is_set() and (delay := self.try_acquire()):
             stop.wait(delay)
 
@@ -95,7 +93,7 @@ class RateLimit:
             return self._held_until - now
         if self._most is None:
             return 0.0
-        # the others' requests have left the interval after that
+        # until then, requests of others may lie in the interval
         known_for = self._updated + self._interval - now
         allowed = max(1, int(self._most * self._share) - (self._others if known_for > 0 else 0))
         if len(self._sent) < allowed:

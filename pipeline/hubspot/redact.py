@@ -1,5 +1,5 @@
-"""What is taken out of HubSpot's texts where they enter: the token, however it is spelled there, in
-whole or in part, and control characters, which would forge lines of a log.
+"""Takes out of HubSpot's texts, where they enter, the token, however it is spelled, in whole or in
+part, and control characters, which would forge lines of a log.
 """
 
 import re
@@ -30,9 +30,9 @@ _BASE64 = str.maketrans("-_", "+/")
 
 
 def redactor(token: str) -> Callable[[str], str]:
-    r"""A function that replaces control characters in a text, and the token, and each part of it of eight characters or
-    more, but for the public prefix alone; also where it is in capitals, broken over lines, in
-    base64, or escaped: for JSON, for a URL, for HTML, or for one inside another.
+    r"""A function that replaces in a text control characters, the token, and each part of it of
+    eight characters or more, except the public prefix alone; also in capitals, broken over lines,
+    in base64, or escaped for JSON, a URL or HTML, or for one inside another.
 
     >>> redactor("pat-1")(r"pat-1, \u0070\u0061t-1, %70at%2d1, &#x70;at&#45;1")
     '<api_token>, <api_token>, <api_token>, <api_token>'

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import backoff
@@ -13,7 +14,7 @@ from pipeline.hubspot.failures import Transient, Unusable
 from pipeline.timestamps import to_text
 
 MAX_DELAY = 30.0  # seconds between two attempts, unless HubSpot asks for more
-LOG_AT_ATTEMPT = 5
+LASTING = 5  # attempts: then it is logged, and requests yield to others
 
 
 def delays() -> Iterator[float]:
@@ -22,32 +23,46 @@ def delays() -> Iterator[float]:
     """
     growing = backoff.expo(base=2, factor=0.5, max_value=MAX_DELAY)
     next(growing)  # backoff's generators yield once before their first value
-    for most in growing:
-        yield backoff.full_jitter(most)
+    for longest in growing:
+        yield backoff.full_jitter(longest)
+
+
+@dataclass
+class Patience:
+    """How long requests that fail are tried again: through a whole outage, which began at `since`
+    (monotonic seconds; None: when they are made) and ends with a good answer. If it `yields`, only
+    a few times: others wait.
+    """
+
+    yields: bool = False
+    since: float | None = None
 
 
 class Attempt(NamedTuple):
     """One attempt at a request: its number (from 1), when the first attempt began (monotonic
-    seconds), and the delay before the next one (seconds).
+    seconds), the delay before the next one (seconds), and whether it yields to other requests.
     """
 
     number: int
     asked_at: float
     delay: float
+    yields: bool = False
+
+    def is_lasting(self, wait: float) -> bool:
+        """Whether this has gone on for a while, or will: the next attempt is `wait` seconds away."""
+        return self.number >= LASTING or wait > MAX_DELAY
 
 
 def wait_after(transient: Transient, attempt: Attempt) -> float:
-    """Seconds to wait before the next attempt: as long as HubSpot asks for, but not zero each
-    time.
-    """
+    """Seconds to wait before the next attempt: as long as HubSpot asks for, but never a busy loop."""
     return attempt.delay if transient.wait is None else max(transient.wait, min(attempt.delay, 1.0))
 
 
 class Outage:
     """The time since HubSpot's last good answer to any worker. Safe for several threads.
 
-    After `longest` ms of it, requests fail as Unavailable, with this `cure`. `log` gets a sentence
-    once a request has failed a few times.
+    After `longest` ms of it, requests fail as Unavailable, with this `cure`. `log` receives a
+    message once a request has failed a few times.
     """
 
     def __init__(self, longest: int, clock: Clock, log: Callable[[str], None], cure: str):
@@ -68,8 +83,8 @@ class Outage:
             self._failures += 1
 
     def raise_if_hopeless(self, transient: Transient, attempt: Attempt) -> None:
-        """Raises Unavailable after too long without a good answer, to this request or to any, and
-        BadAnswer if the answers to this one remain unusable.
+        """Raises Unavailable after too long without a good answer, to this request or to any, or
+        sooner if this one yields, and BadAnswer if the answers to it remain unusable.
         """
         now = time.monotonic()
         with self._lock:
@@ -78,18 +93,19 @@ class Outage:
         if isinstance(transient, Unusable) and attempt.number >= transient.attempts:
             raise BadAnswer(
                 f"HubSpot's answers cannot be used (attempts: {attempt.number}). Last error: "
-                f"{transient} "
-                "Cure: try again; if it fails again, send this message to HubSpot Support."
+                f"{transient} Cure: try again; if it fails again, send this message to HubSpot "
+                "Support."
             )
-        if elapsed + wait_after(transient, attempt) > self._longest:
+        wait = wait_after(transient, attempt)
+        yields = attempt.yields and not transient.rate_limited  # a 429 concerns all
+        if (yields and attempt.is_lasting(wait)) or elapsed + wait > self._longest:
             raise self._unavailable(transient, elapsed, failures)
 
     def log_if_lasting(self, transient: Transient, attempt: Attempt) -> None:
-        """Logs a request's attempt number LOG_AT_ATTEMPT, and no other."""
-        if attempt.number == LOG_AT_ATTEMPT:
+        """Logs a request's attempt number LASTING, and no other."""
+        if attempt.number == LASTING:
             self._log(
-                f"HubSpot has failed {attempt.number} attempts in a row. Last error: "
-                f"{transient} "
+                f"HubSpot has failed {attempt.number} attempts in a row. Last error: {transient} "
                 "Still retrying."
             )
 
@@ -102,6 +118,5 @@ class Outage:
             cure = f"try again after {to_text(now + int(transient.wait * 1000))}"
         return Unavailable(
             f"HubSpot has not responded successfully since {to_text(now - int(elapsed * 1000))} "
-            f"(attempts: {failures}). "
-            f"Last error: {transient} Cure: {cure}."
+            f"(attempts: {failures}). Last error: {transient} Cure: {cure}."
         )

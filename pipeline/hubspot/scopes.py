@@ -1,4 +1,4 @@
-"""The scopes that a refusal of HubSpot asks for, in its contexts and in its words."""
+"""Finds the scopes that a refusal of HubSpot's asks for, in its contexts and in its words."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -32,8 +32,8 @@ class Scopes(NamedTuple):
 
 
 class Error(NamedTuple):
-    """One error of a body: its message, its context if it has one, and the words that tell whether
-    one scope suffices.
+    """One error of a body: its message, its context (None: it has none), and the words that tell
+    whether one scope suffices.
     """
 
     message: str

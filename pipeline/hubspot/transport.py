@@ -1,7 +1,6 @@
-"""HTTP answers that can be interrupted between any two pieces, those of the status line and the
-headers included.
+"""HTTP answers that can be interrupted at any time, even within the status line and the headers.
 
-A socket timeout only limits the wait for the next bytes, so a slow trickle never hits it.
+A socket timeout limits only the wait for the next bytes, so a slow trickle never hits it.
 """
 
 import io
@@ -18,7 +17,7 @@ from requests.adapters import HTTPAdapter
 
 POLL_SECONDS = 1.0  # between two checks while nothing arrives
 
-# urllib3 builds the response itself and passes nothing on, so the check reaches it through the
+# urllib3 builds the response itself and passes nothing on: the check reaches it through the
 # context.
 _CHECK: ContextVar[Callable[[], None]] = ContextVar("check", default=lambda: None)
 

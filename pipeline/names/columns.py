@@ -20,7 +20,7 @@ ADDED = (
 )
 # "": the destination name of a name that is only accents
 RESERVED = frozenset(("", *map(destination_name, (*FIELDS, *ADDED))))
-# of keys and cursors
+# rows are identified and ordered by them
 FIXED = frozenset(map(destination_name, (ID, EVENT_TYPE, OCCURRED_AT, OCCURRED)))
 
 Path = str | tuple[str, ...]  # of a value in an event: its name, or the names down to it

@@ -44,8 +44,8 @@ def _as_destination(pattern: str) -> str:
 
 @lru_cache(maxsize=1024)
 def star_pattern(name: str) -> re.Pattern[str]:
-    """A regular expression for a name with at most one *, to match destination names; its group is
-    what the * stands for.
+    """A regular expression that matches destination names, for a name with at most one *, whose
+    group is what the * stands for.
 
     >>> star_pattern("hsUtm*").fullmatch("hs_utm_source")[1]
     '_source'
@@ -53,11 +53,11 @@ def star_pattern(name: str) -> re.Pattern[str]:
     return re.compile("(.+)".join(re.escape(destination_name(piece)) for piece in name.split("*")))
 
 
-def nearest(name: str, known: Iterable[str], most: int = 1, likeness: float = NEAR) -> list[str]:
-    """The known names near to a name, the nearest first, up to `most`; `likeness` is how near they
-    must be.
+def nearest(name: str, known: Iterable[str], count: int = 1, likeness: float = NEAR) -> list[str]:
+    """Up to `count` known names near to a name, the nearest first; `likeness` is how near they must
+    be.
 
     >>> nearest("page_sise", ["page_size", "properties"]), nearest("page_sise", ["properties"])
     (['page_size'], [])
     """
-    return difflib.get_close_matches(name, list(known), n=most, cutoff=likeness)
+    return difflib.get_close_matches(name, list(known), n=count, cutoff=likeness)

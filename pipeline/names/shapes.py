@@ -1,5 +1,5 @@
-"""The shape of an event is the names in it, without the values: what depends on nothing else is
-worked out once for each.
+"""The shape of an event is its names without their values: what depends on nothing else is worked
+out once for each shape.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,9 +15,8 @@ Plan = TypeVar("Plan")
 def by_shape(
     plan_for: Callable[[Names, Names], Plan],
 ) -> Callable[[Iterable[Path], Iterable[Path]], Plan]:
-    """The same function of the paths of an event's own fields and those of its properties, called
-    once for each shape: it remembers 512 of them, and compares first with the shape of the event
-    before, which most have.
+    """Remembers what a function makes of the paths of an event's own fields and of its properties,
+    for 512 shapes. Most events have the shape of the one before, which is compared first.
 
     >>> names = by_shape(lambda own, properties: print("a new shape") or own + properties)
     >>> names(["id"], ["hs_url"]), names(["id"], ["hs_url"])

@@ -7,18 +7,16 @@ from pipeline.names.destination import destination_name
 
 EVENT_TABLE, EVENT_PROPERTY = "event", "event_property"
 REJECTED_EVENT, SYNC_RUN, AUDITED_RANGE = "rejected_event", "sync_run", "audited_range"
-# the connector's
 OWN_TABLES = (EVENT_TABLE, EVENT_PROPERTY, REJECTED_EVENT, SYNC_RUN, AUDITED_RANGE)
 MAX_TABLE_NAME = 100  # characters, without the suffix
 
 
 def table_name(event_type: str) -> str:
-    """The table of an event type, which is also the folder of its backfill: its own name if that is
-    in lower-case words, as HubSpot makes them. Any other name, and one that is a table of the
-    connector, gets a suffix of six letters, a hash of the event type, since the destination might
-    make one name of two.
+    """The table of an event type, which is also the folder of its backfill: its own name, if that
+    is made of lower-case words, as HubSpot's are. To any other name, and to that of a table of the
+    connector, a hash of six letters is added, since the destination might make one name of two.
 
-    The result depends only on the event type, whatever others there are.
+    The result depends on the event type alone.
 
     >>> table_name("pe1_form_v2"), table_name("E_A_B"), table_name("e_a__b"), table_name("../sync_run"), table_name("sync_run")
     ('pe1_form_v2', 'e_a_b_zmjyor', 'e_a_b_tavkuv', 'sync_run_ovlxhr', 'sync_run_ogfpyf')

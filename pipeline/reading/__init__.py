@@ -1,1 +1,1 @@
-"""A range of time, read concurrently and released in order; the reader owns the watermark."""
+"""Reads a range of time concurrently and releases it in order; the reader owns the watermark."""

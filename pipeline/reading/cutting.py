@@ -1,5 +1,5 @@
-"""Where a range of time is cut into windows. Everything here is an estimate from the order and
-density of the events read so far: a wrong estimate costs requests, never events.
+"""Decides where a range of time is cut into windows, by the order and density of the events read so
+far. Everything here is an estimate: a wrong one costs requests, never events.
 
 Windows are large enough that their last pages, half empty, cost little, and small enough that a
 kill repeats little.
@@ -15,23 +15,22 @@ from pipeline.reading.window import Window, WindowPage, floor_to_second, next_se
 from pipeline.timestamps import SECOND
 
 UNCUT = 6  # a range of this many pages or fewer is read uncut
-CERTAIN = 24  # the same while only its first page is known
-MAX_PAGES = 4  # of a window, as planned: what a worker takes
+CERTAIN = 24  # the same, while only its first page is known
+MAX_PAGES = 4  # of a window, as planned
 MAX_PAGES_ALONE = 6  # the same with one worker
-# pages of a window that turns out fuller: walking on costs no page twice, but a kill repeats them
-# all
+# pages of a window that turns out fuller: walking on costs no page twice, but a kill repeats all
 MAX_WALK_PAGES = 12
 # the factor by which an empty window is widened, and a full one narrowed, without a better estimate
 GROWTH = 8
 ALIKE = 2  # densities within this factor are averaged
-# bytes of JSON that jobs have brought or are about to; as objects they take three times that
+# bytes of JSON that jobs have brought or will bring; as Python objects they take three times that
 READ_AHEAD = 20 << 20
 
 
 @dataclass
 class Plan:
-    """The pages and the density of events so far, and the cuts that follow from them; `now` as for
-    a Reader.
+    """The pages and the density of events so far, and the cuts that follow from them. `now` is as
+    for a Reader.
     """
 
     now: Callable[[], int]
@@ -85,9 +84,8 @@ class Plan:
         return next_second(window.start) < self.known_end(window)
 
     def note_density(self, task: Task) -> None:
-        """Notes the density of a whole window. If it is empty and answers come in any order, no
-        single page shows where events continue: the next window is wider, until one is found that
-        is not empty.
+        """Notes the density of a whole window. If it is empty and answers are in no order, no
+        single page shows where events continue: the next window is wider, until one is not empty.
         """
         task.density = task.findings.event_count / max(
             1, self.known_end(task.window) - task.window.start
@@ -96,7 +94,7 @@ class Plan:
             task.density = task.expected_density / GROWTH
 
     def pages_to_come(self, task: Task) -> float:
-        """The number of pages that a walk has still to bring, estimated."""
+        """An estimate of the pages that a walk has still to bring."""
         found = task.findings
         if task.known_events is not None:
             return max(1.0, (task.known_events - found.event_count) / self.page_events)
@@ -114,8 +112,8 @@ class Plan:
         return max(1.0, unread * found.density_ahead(task.expected_density) / self.page_events)
 
     def is_too_full(self, task: Task) -> bool:
-        """Whether it costs less to cut a window anew than to walk on through it. Not while its
-        pages hold only events of its neighbors: its pieces would have the same pages.
+        """Whether cutting a window anew costs less than walking on through it. Not while its pages
+        hold only events of its neighbors: its pieces would have the same pages.
         """
         found = task.findings
         if found.earliest is None or found.latest is None or not self.is_divisible(task.window):
@@ -123,17 +121,15 @@ class Plan:
         limit = MAX_WALK_PAGES if task.expected_density or task.walks else UNCUT
         if found.pages == 1 and limit == UNCUT:
             if not found.is_full or found.latest - found.earliest < SECOND:
-                return (
-                    False  # HubSpot grants less than is known, or a burst is perhaps all there is
-                )
+                # HubSpot may grant fewer events than are known, or a burst may be all there is.
+                return False
             limit = CERTAIN
         return found.new_pages + self.pages_to_come(task) > limit
 
     def recut(self, task: Task, smaller: bool = False) -> tuple[Task, Task]:
-        """Splits a window in two. Cuts, in this order of preference: after what was read, if
-        answers are in order (or inside its first page, if `smaller`); before it, if it is one
-        cluster; at its median, if more events came than expected; otherwise by the densest
-        estimate.
+        """Splits a window in two. Cuts after what was read, if answers are in order (if `smaller`,
+        within the first page); else before it, if it is one cluster; else at its median, if more
+        events came than expected; else by the densest estimate.
         """
         found = task.findings
         start, end, pages = task.window.start, self.known_end(task.window), max(1, found.new_pages)
@@ -150,8 +146,8 @@ class Plan:
                 found.density_ahead(task.expected_density),
             )
         elif (last - first) * GROWTH < end - start and first > next_second(start) and not smaller:
-            # Into the cluster by a second, or its window would hold exactly a page, which is no
-            # clear end.
+            # A second into the cluster, or its window would hold exactly a page, which is no plain
+            # end.
             at, rest = min(next_second(first), last), found.density_ahead(task.expected_density)
             piece = task.expected_density or rest
         elif task.expected_density and found.median is not None and not smaller:
@@ -167,8 +163,8 @@ class Plan:
 
     def cut(self, queue: Sequence[Task], position: int, density: float) -> Window:
         """The part of the window at a position in the queue that one walk will probably read whole,
-        at this density. Where no events are known, all of it: its first page shows where they
-        continue, and how densely.
+        at this density. Where no events are known, that is all of it: its first page shows where
+        they continue, and how densely.
         """
         task = queue[position]
         window = task.window
@@ -179,15 +175,15 @@ class Plan:
         most = min(self.max_pages, max(2, share))
         if task.walks or density * (end - start) / self.page_events <= most:
             return window
-        # A little less: a page that holds a few events costs as much as a full one.
+        # A little less: a page with a few events costs as much as a full one.
         aim = most - 0.1 - math.sqrt(most / self.page_events) / 2
         at = next_second(start + max(0, int(aim * self.page_events / density) - SECOND // 2))
         return Window(start, at) if at < end else window
 
     def density_at(self, queue: Sequence[Task], position: int) -> float:
         """The density of events at a position in the queue, as far as that window or those before
-        it show: the nearest, averaged with others that are alike. After an empty window, each one
-        not yet read is wider than the one before.
+        it show: the nearest known, averaged with others like it. After an empty window, each one
+        not yet read is taken to be sparser than the one before.
         """
         if (known := queue[position].density) is not None:
             return known
@@ -209,9 +205,8 @@ class Plan:
         self.silent = task.is_empty()
 
     def job_pages(self, task: Task, is_head: bool) -> int:
-        """The pages that one job brings: all that are expected, as far as memory allows. One if the
-        consumer waits for it, and one at first, since that shows whether the window is as full as
-        planned.
+        """The pages that one job brings: all that are expected, as far as memory allows; only one
+        if the consumer waits for it, or if it is the first, which shows how full the window is.
         """
         if is_head or not task.findings.pages:
             return 1

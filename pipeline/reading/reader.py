@@ -1,4 +1,4 @@
-"""A range of time read by several workers at once, its pages released window by window; it owns the
+"""Reads a range of time with several workers, and releases its pages window by window; owns the
 watermark.
 
 The law: **the order of HubSpot's answers decides what a sync costs, never what it delivers.** A
@@ -35,9 +35,7 @@ from pipeline.reading.window import (
 from pipeline.timestamps import MINUTE, Span, to_text
 
 MAX_WALKS = 5  # beyond the first, through one second, which cannot be cut
-MAX_ANEW = (
-    32  # walks begun anew allowed: this, plus 8 per worker, plus 4 per whole window with events
-)
+MAX_ANEW = 32  # walks begun anew, plus 8 for each worker, plus 4 for each whole window with events
 UNCLEAR = "HubSpot's pages ended without saying so clearly."
 
 
@@ -76,14 +74,13 @@ class Reader:
         self.fetch, self.now, self.concurrency, self.floor = fetch, now, concurrency, floor
         self._warn = cache(warn)  # each sentence once
         self._settled = cache(settled or (lambda: now() - MINUTE))
-        self.position = (
-            0  # the watermark, ms: everything before it is delivered; a resume starts here
-        )
+        # the watermark, ms: everything before it is delivered; a resume starts here
+        self.position = 0
         self.out_of_range = 0  # events that were released although nobody asked for their time
         self.waited = 0.0  # seconds the consumer waited for a page
 
         self._queue: list[Task] = []  # the rest of the range as windows, in order
-        self._out_of_turn: deque[WindowPage] = deque()  # what there is no room to hold
+        self._out_of_turn: deque[WindowPage] = deque()  # what there was no room to hold
         self._plan = Plan(now, concurrency)
         self._frontier: float = 0  # ms: every window before it is whole, and released
         self._latest = 0  # the latest moment released that is not in the future, ms
@@ -110,9 +107,7 @@ class Reader:
 
     def open(self, span: Span, known_events: int | None = None) -> None:
         """Sends the first request for a time range (ms), so that `pages` need not wait for it.
-
-        `known_events` is how many the range held when it was last read: if they fill few pages, it
-        is read uncut.
+        `known_events` is how many the range held when it was last read: if few, it is read uncut.
         """
         self._queue = [Task(Window(*span), known_events=known_events)]
         self.position = self._latest = span[0]
@@ -120,12 +115,12 @@ class Reader:
         self._schedule()
 
     def pages(self, span: Span, known_events: int | None = None) -> Iterator[dict[str, Any]]:
-        """The pages of a time range, as HubSpot sent them: window by window in order, within one as
-        HubSpot lists them. A page with `counted` False is out of turn: a walk that does not count
-        has read it. `known_events` as for `open`, which need not have been called.
+        """Yields the pages of a time range, as HubSpot sent them: window by window, and within a
+        window as HubSpot lists them. A page with `counted` False is out of turn: read by a walk
+        that does not count. `open` need not have been called.
 
-        Raises what `fetch` raises, where the page would have come, and BadAnswer if no walk comes to
-        an end.
+        Raises what `fetch` raises, where the page would have come, and BadAnswer if no walk comes
+        to an end.
         """
         if not self._queue:
             self.open(span, known_events)
@@ -148,8 +143,8 @@ class Reader:
             self._advance()
 
     def _next_page(self, head: Task) -> WindowPage | None:
-        """The next page to release. If answers are out of order, a window that is not whole may
-        still be cut anew, and its rows would be emitted twice for nothing.
+        """The next page to release, if there is one. If answers are out of order, a window that is
+        not whole may still be cut anew, and its rows would be emitted twice for nothing.
         """
         if self._out_of_turn:
             return self._out_of_turn.popleft()
@@ -170,8 +165,8 @@ class Reader:
         return moment is None or moment >= self.floor
 
     def _note_latest(self, page: WindowPage) -> None:
-        """Notes the latest moment that has been released, the future excepted, and how many events
-        share its second.
+        """Notes the latest moment released that is not in the future, and how many events share its
+        second.
         """
         last, now = page.latest, self.now()
         if last is not None and last > now:
@@ -184,9 +179,9 @@ class Reader:
             self._latest = max(self._latest, last)
 
     def _advance(self) -> None:
-        """Advances the watermark over whole windows, but no further than events are known: what
-        becomes visible beyond is still to come. A second that fills pages is passed, or each sync
-        would read and write them again until something follows.
+        """Moves the watermark over whole windows, but not past the latest event: more may become
+        visible there. A second that fills pages is passed, or each sync would read and write them
+        again until something follows.
         """
         latest = self._latest
         if self._crowd > self._plan.page_events:
@@ -201,8 +196,8 @@ class Reader:
         self.waited += time.monotonic() - since
 
     def _schedule(self) -> None:
-        """Collects the jobs that are done, then starts more from the head of the queue on until all
-        workers are busy: a head that takes long keeps nobody else waiting.
+        """Collects the jobs that are done, then starts others, from the head of the queue on, until
+        all workers are busy: a slow head keeps no other window waiting.
         """
         self._plan.tick()
         for task in list(self._queue):
@@ -221,18 +216,18 @@ class Reader:
             position += 1
 
     def _is_next(self, position: int) -> bool:
-        """Whether the consumer waits for a window in the queue: all before it are whole, and hold
-        nothing to release.
+        """Whether the consumer waits for a window in the queue: all before it are whole, and
+        nothing of them is left to release.
         """
         return all(task.whole and not task.pending for task in self._queue[:position])
 
     def _has_room(self) -> bool:
-        """Whether memory allows one more job besides those under way and done: a third of it for a
-        consumer that never waits, all of it for one that has waited a quarter of its time.
+        """Whether memory allows one more job: a consumer that never waits is granted a third of it,
+        one that has waited a quarter of its time all of it.
         """
         to_come = sum(task.job_pages for task in self._queue if task.job)
         used = self._waiting_bytes() + to_come * self._plan.largest_bytes
-        # three seconds more, so that the first answer, which all wait for, does not decide it
+        # three seconds more, so that waiting for the first answer does not decide it
         elapsed = time.monotonic() - self._started + 3
         return used < READ_AHEAD * min(1.0, 1 / 3 + 3 * self.waited / elapsed)
 
@@ -240,8 +235,8 @@ class Reader:
         return sum(task.waiting_bytes() for task in self._queue)
 
     def _start(self, position: int) -> None:
-        """Starts a job on a window in the queue. Its walk begins if it has not, through as much as
-        one walk can read.
+        """Starts a job on a window in the queue; if it has no walk yet, one begins, through as much
+        of it as one walk can read.
         """
         task = self._queue[position]
         if task.walk is None:
@@ -253,7 +248,7 @@ class Reader:
         task.job = self._pool.submit(fetch_batch, task.pages, task.job_pages)
 
     def _narrow(self, position: int) -> Task:
-        """Cuts a window in the queue down to what one walk will probably read whole; returns it."""
+        """Cuts a window in the queue down to what one walk will probably read whole. Returns it."""
         task = self._queue[position]
         density = self._plan.density_at(self._queue, position)
         window = self._plan.cut(self._queue, position, density)
@@ -264,8 +259,8 @@ class Reader:
         return self._queue[position]
 
     def _collect(self, task: Task) -> None:
-        """Takes what a job brought: the window is whole, its walk continues, it is cut anew, or
-        walked again.
+        """Takes what a job brought, and decides whether its window is whole, is walked on, is cut
+        anew, or is walked again.
         """
         pages, error = task.finish_job()
         for page in pages:
@@ -290,7 +285,7 @@ class Reader:
         self._plan.note_density(task)
 
     def _warn_of(self, pages: list[WindowPage]) -> None:
-        """Warns of answers that cost more requests, or that are hard to believe."""
+        """Warns of answers that cost requests, or that are hard to believe."""
         if not self._plan.ascending:
             self._warn(
                 "HubSpot's answers are out of order: nothing is lost, but the sync takes more "
@@ -298,14 +293,14 @@ class Reader:
             )
         if any(not page.is_end and not page.places for page in pages):
             self._warn(
-                "HubSpot answered with an empty page, twice, although another page named it or it "
+                "HubSpot answered with an empty page, twice, although another page led to it or it "
                 "names a next one."
             )
 
     def _walk_again(self, task: Task, why: Inconclusive, held: Sum | None = None) -> None:
-        """Replaces a window after a walk that proves nothing; `held` is what it held, if it came to
-        an end. That is checked by walking again with another page size; a divisible window is cut
-        smaller; a one-second window is walked again with nothing else running, since cursors may
+        """Replaces a window after a walk that proves nothing. If it came to an end, what it `held`
+        is compared with another walk's, at another page size. Otherwise a divisible window is cut
+        smaller, and one second is walked again with nothing else running, since page cursors may
         expire after a few requests.
         """
         self._anew += 1
@@ -333,8 +328,8 @@ class Reader:
             task.fail(_no_end(task.window, why))
 
     def _replace(self, task: Task, *heirs: Task) -> None:
-        """Puts others in the place of a window; they inherit what was read of it, as far as there
-        is room. The rest is released at once.
+        """Puts other windows in the place of one. They inherit what was read of it, as far as there
+        is room; the rest is released at once.
         """
         task.hand_down(heirs)
         position = self._queue.index(task)
@@ -346,7 +341,7 @@ class Reader:
 
 
 def _no_end(window: Window, why: Inconclusive) -> BadAnswer:
-    """The error if no walk through a window proves it whole."""
+    """The error for a window that no walk proves whole."""
     end = "on" if window.end is None else f"to {to_text(window.end)}"
     said = f" It said: {str(why.cause).partition(' Cure: ')[0]}" if why.cause else ""
     return BadAnswer(

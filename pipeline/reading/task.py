@@ -1,5 +1,5 @@
 """One window in a reader's queue: the walk through it, the pages that wait to be released, and what
-they have shown.
+pages have shown.
 """
 
 from collections import deque
@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 
 from pipeline.fingerprints import EMPTY, MODULUS, Sum
 from pipeline.hubspot.events_api import occurred_ms
-from pipeline.reading.walk import RECENT_IDS, Walk
+from pipeline.reading.walk import Walk
 from pipeline.reading.window import Places, Window, WindowPage, id_of, out_of_turn
+from pipeline.recent import RECENT_IDS
 
 BURST = 4  # times as dense as usual
 
 
 class Batch(NamedTuple):
-    """The pages that one job brought, and the error that it met after them."""
+    """The pages that one job brought, and the error that ended it."""
 
     pages: list[WindowPage]
     error: Exception | None = None
@@ -60,8 +61,9 @@ class Findings:
                 self.last_density = (len(page.events) - 1) / max(1, page.latest - page.earliest)
 
     def density_ahead(self, expected: float) -> float:
-        """The probable density of events after the last page: as `expected` and read so far, since
-        one page may be an hour by day or by night; like the last page alone if that is a burst.
+        """The probable density of events after the last page: the higher of `expected` and that
+        read so far, since a page may be an hour of the day or of the night; in a burst, that of the
+        last page alone.
         """
         read = (
             self.event_count / max(1, (self.latest or 0) - (self.earliest or 0))
@@ -76,13 +78,13 @@ class Findings:
 class Task:
     """A window to read, by one walk at a time.
 
-    `density`: events per ms. Counted once the window is whole; until then estimated from its parent
-    window, or None. `expected_density` is what its walk was planned with. `known_events`: how many
-    it held when it was last read to an end, perhaps by an earlier sync.
+    `density` is in events per ms: counted once the window is whole, until then estimated from its
+    parent window, or None. `expected_density` is what its walk was planned with; `known_events` how
+    many it held when it was last read to an end, perhaps by an earlier sync.
 
-    Of earlier walks of this sync: `known` are events that they read of the window, `unreleased`
+    Of earlier walks of this sync: `known` are the events that they read of the window, `unreleased`
     those of them that wait to be released, `held_before` is what the last one held (None: it came
-    to no end), `walks` how many there were, `limit` the number of events per page for the next.
+    to no end), `walks` how many there were, `limit` the events per page for the next.
     """
 
     window: Window
@@ -117,7 +119,7 @@ class Task:
         return self.unreleased_bytes + sum(page.byte_count for page in self.pending)
 
     def finish_job(self) -> Batch:
-        """Takes what its job brought; it has none any more."""
+        """Ends its job. Returns what that brought."""
         job, self.job = self.job, None
         return job.result() if job else Batch([])
 
@@ -130,13 +132,13 @@ class Task:
         return self.findings.held == self.held_before
 
     def complete(self) -> None:
-        """The window is whole. What earlier walks read and this one did not is released too."""
+        """Makes the window whole. What earlier walks read and this one did not is released, too."""
         self.whole = True
         seen = self.walk.seen() if self.unreleased and self.walk else {}
         self._release([event for event in self.unreleased if id_of(event) not in seen])
 
     def fail(self, error: Exception) -> None:
-        """Ends this window in an error; what was read of it is released."""
+        """Ends the window in an error. What was read of it is released."""
         self.error = error
         self._release(self.unreleased)
 
@@ -146,8 +148,8 @@ class Task:
             self.pending.append(out_of_turn(events))
 
     def hand_down(self, heirs: "Sequence[Task]") -> None:
-        """Gives what was read of a window to those that take its place: nothing of it is lost, and
-        none of them is whole by a plain end that lacks it.
+        """Gives what was read of the window to those that take its place: nothing of it is lost,
+        and none of them comes to a plain end without its part.
         """
         seen = self.known | (self.walk.seen() if self.walk else {})
         waiting = [(event, occurred_ms(event)) for event in self._waiting()]
@@ -166,6 +168,6 @@ class Task:
 
 
 def _owner(heirs: Sequence[Task], ms: int | None) -> Task:
-    """The one whose window a moment lies in; the first for what has no place."""
+    """The heir in whose window a moment lies; the first one, if it lies in none."""
     owners = (heir for heir in heirs if ms is not None and heir.window.contains(ms))
     return next(owners, heirs[0])

@@ -1,4 +1,4 @@
-"""A walk through the pages of a window, which always ends."""
+"""Walks through the pages of a window. Every walk ends."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -9,21 +9,20 @@ from pipeline.fingerprints import MODULUS, Sum
 from pipeline.hubspot.client import Page
 from pipeline.reading.whole import Inconclusive, is_doubtful, is_plain
 from pipeline.reading.window import Fetch, PageRequest, Places, Window, WindowPage, part_of
+from pipeline.recent import RECENT_IDS
 
-MAX_OUTSIDE = 2  # pages of events outside the bounds, with none of the window's own between them
-# pages in a row without a new event; one that holds events, all of them known, counts twice
+MAX_OUTSIDE = 2  # pages in a row with events outside the bounds, and none of the window's own
+# pages in a row without a new event; one of known events counts twice
 MAX_STALE = 6
-RECENT_IDS = 20_000  # remembered at least: no circle of fewer events is walked for long
 
 
 class Walk:
-    """One walk through a window: `limit` events a page (None: as configured), `largest` the largest
-    page so far.
+    """One walk through a window, with `limit` events a page (None: as configured); `largest` is the
+    size of the largest page so far.
 
-    `known` are ids that this sync has read of the window before: a walk that lacks one of them
-    comes to no plain end. What occurred before what `settled` returns (ms) is compared with another
-    walk. It
-    remembers the latest events, in bounded memory, to notice that it makes no progress.
+    `known` are ids that this sync has read of the window before: a walk without one of them comes
+    to no plain end. What occurred before `settled()` (ms) is compared with another walk. The walk
+    remembers its latest events, in bounded memory, to notice when it makes no progress.
     """
 
     def __init__(
@@ -44,13 +43,14 @@ class Walk:
         self._stale = 0
 
     def seen(self) -> Places:
-        """The events it has read, the latest RECENT_IDS at least."""
+        """The events it has read, the latest RECENT_IDS at least: no smaller circle is walked for
+        long.
+        """
         return self._older | self._recent
 
     def pages(self, fetch: Fetch, stop: threading.Event) -> Iterator[WindowPage]:
-        """Yields the pages of the window; the last one has `is_end`, and says whether the end is
-        plain. Raises Inconclusive if the walk cannot be followed to its end, and whatever `fetch`
-        raises.
+        """Yields the pages of the window; the last one has `is_end`, and `is_plain` if the end is.
+        Raises Inconclusive if the walk cannot be followed to an end, and whatever `fetch` raises.
         """
         request, outside = PageRequest(self.window.bounds(), limit=self.limit), 0
         while True:
@@ -70,7 +70,7 @@ class Walk:
             request = request._replace(cursor=page.cursor)
 
     def _add(self, page: Page, request: PageRequest) -> WindowPage:
-        """The window's part of one more page, and what it means to this walk."""
+        """Adds a page. Returns the part that lies in the window, with what it means to this walk."""
         part = part_of(self.window, page, request.bounds)
         new = part.places.keys() - self._recent.keys() - self._older.keys()
         part.is_new, part.held = bool(new), self._comparable(part, new)
@@ -87,8 +87,8 @@ class Walk:
         return part
 
     def _comparable(self, part: WindowPage, new: Collection[Any]) -> Sum:
-        """The number and sum of the new events of the window that occurred before `settled`. Two
-        walks of one process are compared, so Python's own hash of an id is enough.
+        """The number and sum of the window's new events that occurred before `settled()`. Both
+        walks compared are of this process, so Python's own hash of an id suffices.
         """
         if part.latest is None:
             return Sum(0, 0)
@@ -100,8 +100,8 @@ class Walk:
         return Sum(len(new), sum(map(hash, new)) % MODULUS)
 
     def _is_circle(self, cursor: str) -> bool:
-        """Whether the walk goes in a circle, or has brought nothing new for too long. One earlier
-        cursor is remembered: at each power of two of its pages (Brent's cycle detection).
+        """Whether the walk goes in a circle, or has brought nothing new for too long. Remembers one
+        earlier cursor, at each power of two of its pages (Brent's cycle detection).
         """
         self._pages += 1
         circle = cursor == self._mark
@@ -111,8 +111,8 @@ class Walk:
 
 
 def _ask(fetch: Fetch, request: PageRequest, stop: threading.Event) -> Page:
-    """One page. If its cursor is refused, or the page is doubtful, it is asked for once more: each
-    of these may be transient.
+    """Asks for a page, and once more if its cursor is refused or the page is doubtful: either may
+    be transient.
     """
     for is_last in (False, True):
         try:
@@ -122,7 +122,7 @@ def _ask(fetch: Fetch, request: PageRequest, stop: threading.Event) -> Page:
                 raise
             if is_last:
                 if isinstance(refused, Forbidden) and refused.explained:
-                    raise  # that is not for the cursor
+                    raise  # not because of the cursor
                 why = "HubSpot refused a page cursor of its own."
                 raise Inconclusive(why, refused) from None
         else:

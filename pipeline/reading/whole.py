@@ -1,4 +1,4 @@
-"""When a window is whole: its walk came to a plain end, or two walks in a row hold the same."""
+"""Tells when a window is whole: its walk came to a plain end, or two walks in a row held the same."""
 
 from pipeline.errors import Refused
 from pipeline.hubspot.client import Page
@@ -6,8 +6,8 @@ from pipeline.reading.window import PageRequest, WindowPage, is_outside
 
 
 class Inconclusive(Exception):
-    """This walk cannot be followed to an end; one through a smaller window, or with pages of
-    another size, may. `cause` is what HubSpot said, if it refused.
+    """This walk comes to no certain end; one through a smaller window, or with pages of another
+    size, may. `cause` is HubSpot's refusal, if there was one.
     """
 
     def __init__(self, why: str, cause: Refused | None = None):
@@ -23,11 +23,9 @@ def is_doubtful(page: Page, request: PageRequest) -> bool:
 
 
 def is_plain(page: Page, request: PageRequest, part: WindowPage, largest: int) -> bool:
-    """Whether a last page can be believed, as far as it alone shows (docs/architecture.md, "Ends").
-
-    Its paging can be read; it holds fewer events than were asked for, and than the `largest` page
-    so far (HubSpot may grant fewer); and if a page cursor led to it, it brings something new that
-    is in the range.
+    """Whether a last page is a plain end: its paging can be read; it holds fewer events than were
+    asked for, and fewer than the `largest` page so far (HubSpot may grant fewer than asked for);
+    and if a page cursor led to it, it brings something new within the bounds.
     """
     if page.unclear or page.full or 0 < largest <= len(part.places):
         return False
@@ -37,9 +35,8 @@ def is_plain(page: Page, request: PageRequest, part: WindowPage, largest: int) -
 
 
 def another_size(limit: int, granted: int) -> int:
-    """Another number of events per page, which shifts what page cursors point at. It is smaller
-    than what HubSpot is known to have `granted`, if possible, since a larger one may be cut down to
-    that.
+    """Another number of events per page, which shifts what page cursors point at: smaller than what
+    HubSpot is known to have `granted`, if possible, since a larger one may be cut down to that.
 
     >>> another_size(1000, 1000), another_size(2, 50), another_size(1, 1)
     (999, 50, 4)

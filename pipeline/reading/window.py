@@ -68,14 +68,14 @@ class WindowPage:
     """The part of a page that lies in its window.
 
     `events` are the window's own (those without a readable moment included), in HubSpot's order;
-    `outside` those outside the bounds that were asked for, `answer` is HubSpot's. `earliest`,
-    `median` and `latest` are moments of the own events (ms; None: there is none), `ascending` says
-    whether they are in order. `places` are all events of the page, `byte_count` is its size, `is_full` says that
-    it holds as many as were asked for.
+    `outside` are those outside the bounds asked for; `answer` is HubSpot's. `earliest`, `median`
+    and `latest` are moments of the own events (ms; None: there is none); `ascending` says whether
+    they are in order. `places` are all events of the page, `byte_count` is its size, and `is_full`
+    says that it holds as many events as were asked for.
 
-    A walk adds `is_new` (one of its events was not yet known), `held` (what is new and settled)
-    and, on its last page, `is_end` and `is_plain` (whole.py). `is_counted` is false for what is
-    released out of turn.
+    A walk adds `is_new` (an event was not known yet), `held` (what is new and settled) and, on its
+    last page, `is_end` and `is_plain` (whole.py). `is_counted` is false for what is released out of
+    turn.
     """
 
     answer: dict[str, Any]
@@ -122,15 +122,15 @@ def part_of(window: Window, page: Page, bounds: Bounds) -> WindowPage:
 
 
 def out_of_turn(events: list[Any]) -> WindowPage:
-    """Events that earlier walks have read and the one that counts has not."""
+    """A page of events that earlier walks have read, and the one that counts has not."""
     return WindowPage({}, events, is_counted=False)
 
 
 def _partition(
     window: Window, events: list[Any], bounds: Bounds
 ) -> tuple[list[Any], list[int | None], list[Any]]:
-    """The window's own events, their moments where those can be read, and the events outside the
-    bounds. What is between is another window's.
+    """The window's own events, their readable moments, and the events outside the bounds. What lies
+    between is another window's.
     """
     own: list[Any] = []
     moments: list[int | None] = []
@@ -146,7 +146,7 @@ def _partition(
 
 
 def is_outside(moment: int | None, bounds: Bounds) -> bool:
-    """Whether a moment certainly lies outside the bounds of a request, which may be compared to the
+    """Whether a moment lies outside the bounds of a request, even if these are compared to the
     second.
     """
     after, before = bounds
@@ -169,14 +169,14 @@ def places_of(events: list[Any]) -> Places:
 
 
 def id_of(event: Any) -> Any:
-    """What tells an event from others: its id, or all of it if it has none."""
+    """What tells an event from others: its id, or the whole event if it has none."""
     key = event.get(ID) if isinstance(event, dict) else None
     return key if isinstance(key, (str, int)) else repr(event)
 
 
 def answer_of(page: WindowPage, others: list[Any]) -> dict[str, Any]:
     """What a reader releases of a page: HubSpot's answer with the window's own events and these
-    others; `counted` is false if it is out of turn.
+    others; `counted` is false if the page is out of turn.
     """
     if not page.is_counted:
         return {EVENTS: page.events, COUNTED: False}

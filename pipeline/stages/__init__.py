@@ -2,7 +2,7 @@
 in memory.
 
 Whatever does I/O (fetch, upsert, save) is passed in, so that each stage runs in a notebook with
-lists and print. The data come last and the rest is curried, so that stages compose:
+lists and print. Data is the last argument and the others are curried, so that stages compose:
 `toolz.pipe(pages, unwrap_results, flatten, dedupe_by_id(20_000))`.
 """
 

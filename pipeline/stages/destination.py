@@ -8,8 +8,7 @@ from pipeline.stages.flatten import Row
 
 
 def destination_columns(rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows with the names that their columns have in the destination. In a sync, the SDK gives
-    them.
+    """Renames the columns of each row as the destination does; in a sync, the SDK does that.
 
     >>> next(destination_columns([{"id": "a", "eventType": "e_visited_page"}]))
     {'id': 'a', 'event_type': 'e_visited_page'}

@@ -1,4 +1,4 @@
-"""From rows to the destination: each row once, emitted, and a checkpoint every so many."""
+"""From rows to the destination: each row once, emitted, and a checkpoint every N rows."""
 
 from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
@@ -20,9 +20,8 @@ _marks = itemgetter(10, 19, 23)
 
 @curry
 def dedupe_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
-    """Drops rows unchanged since their id was last seen, among the last `window` ids: a row that has
-    changed passes, so that the last one read is kept. A row without an id passes. Remembers a hash
-    of the row of each.
+    """Drops rows unchanged since their id was last seen, among the last `window` ids, of which it
+    remembers a hash of the row. A row that has changed passes, and so does one without an id.
 
     >>> rows = [{"id": "a", "n": 1}, {"id": "b", "n": 1}, {"id": "a", "n": 1}, {"id": "a", "n": 2}]
     >>> list(dedupe_by_id(2)(rows))
@@ -44,8 +43,8 @@ def _hash_of(row: Row) -> int:
 
 @curry
 def first_by_id(window: int, rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows whose id is not among the last `window` ids, for where nothing upserts; a row
-    without one passes.
+    """Drops rows whose id is among the last `window` ids, for where nothing upserts. A row without
+    an id passes.
 
     >>> [row["id"] for row in first_by_id(2)([{"id": "a"}, {"id": "b"}, {"id": "a"}, {"id": "c"}, {"id": "a"}])]
     ['a', 'b', 'c', 'a']
@@ -72,10 +71,10 @@ def emit_upserts(upsert: Callable[[Row], Any], rows: Iterable[Row]) -> Iterator[
 
 @curry
 def checkpoint_every(n: int, save: Callable[[str], Any], rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows; after every `n` of them, and at the end (also if the rows end in an error),
-    `save(occurred)` is called with the latest `occurred` that has passed, which never moves back.
-    Rows from concurrent windows may be out of order: then that is no cursor to resume from, and
-    `save` has to save the reader's watermark instead.
+    """Yields the rows, and calls `save(occurred)` after every `n` of them and at the end, even if
+    that is an error, with the latest `occurred` so far, which never moves back. Rows from
+    concurrent windows may be out of order: then that is no cursor to resume from, and `save` has to
+    save the reader's watermark instead.
 
     >>> rows = [{"occurred": f"2026-05-21T01:36:0{second}Z"} for second in (1, 3, 2)]
     >>> len(list(checkpoint_every(2, print)(rows)))
@@ -107,7 +106,7 @@ def _is_later(occurred: str, cursor: str) -> bool:
 
 @curry
 def tap(observe: Callable[[Item], Any], items: Iterable[Item]) -> Iterator[Item]:
-    """The items, each after `observe(item)` has seen it.
+    """Yields the items, each after calling `observe(item)`.
 
     >>> list(tap(print)(["a"]))
     a

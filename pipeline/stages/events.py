@@ -15,7 +15,7 @@ Reject = Callable[[Any, str], None]
 
 @curry
 def fetch_pages(fetch: Callable[[Any], Iterable[Page]], spans: Iterable[Any]) -> Iterator[Page]:
-    """The pages of each time range in turn: `fetch(span)` yields those of one, in order.
+    """Yields the pages of each time range in turn; `fetch(span)` yields those of one.
 
     >>> list(fetch_pages(lambda span: [{"results": [n]} for n in range(*span)])([(0, 2), (5, 6)]))
     [{'results': [0]}, {'results': [1]}, {'results': [5]}]
@@ -24,7 +24,7 @@ def fetch_pages(fetch: Callable[[Any], Iterable[Page]], spans: Iterable[Any]) ->
 
 
 def unwrap_results(pages: Iterable[Page]) -> Iterator[Event]:
-    """The events of each page, `{"results": [event, …]}`, in order.
+    """Yields the events of each page, `{"results": [event, …]}`.
 
     >>> list(unwrap_results([{"results": [{"id": "a"}, {"id": "b"}]}, {"results": []}, {"results": [{"id": "c"}]}]))
     [{'id': 'a'}, {'id': 'b'}, {'id': 'c'}]
@@ -35,7 +35,7 @@ def unwrap_results(pages: Iterable[Page]) -> Iterator[Event]:
 
 @curry
 def reject_malformed(reject: Reject, events: Iterable[Any]) -> Iterator[Event]:
-    """The events that can become rows; `reject(event, reason)` gets each of the others.
+    """Yields the events that can become rows; calls `reject(event, reason)` for the others.
 
     >>> list(reject_malformed(lambda event, reason: print(reason, event))([{"id": "a"}, 7]))
     no occurredAt {'id': 'a'}
@@ -51,8 +51,7 @@ def reject_malformed(reject: Reject, events: Iterable[Any]) -> Iterator[Event]:
 
 
 def what_is_wrong(event: Any) -> str | None:
-    """Why an event cannot become a row; None if it can. It needs an id and a date, to be kept once
-    and in order.
+    """Why an event cannot become a row; None if it can. It needs an id and a date.
 
     >>> what_is_wrong({"id": "a", "occurredAt": "yesterday"})
     'unreadable occurredAt'
@@ -68,8 +67,8 @@ def what_is_wrong(event: Any) -> str | None:
 
 @curry
 def keep_type(event_type: str, reject: Reject, events: Iterable[Event]) -> Iterator[Event]:
-    """The events of one type, those that do not name theirs included; `reject(event, reason)` gets
-    each that names another.
+    """Yields the events of one type, and those that name none, as of that type; calls
+    `reject(event, reason)` for each that names another.
 
     >>> list(keep_type("e_a", lambda event, reason: print(reason))([{"id": "1"}, {"eventType": "e_b"}]))
     another event type than was asked for
@@ -87,8 +86,8 @@ def keep_type(event_type: str, reject: Reject, events: Iterable[Event]) -> Itera
 
 @curry
 def keep_span(span: Span, reject: Reject, events: Iterable[Event]) -> Iterator[Event]:
-    """The events of one time range, ms; `reject(event, reason)` gets each of the others. A sync
-    needs no such stage, since an upsert more is harmless; a file or a notebook would hold an event
+    """Yields the events of one time range (ms); calls `reject(event, reason)` for the others. A
+    sync needs no such stage, since upserts are idempotent; a file or a notebook would hold an event
     of another range twice.
 
     >>> list(keep_span((0, 1000), lambda event, reason: print(reason))([{"occurredAt": "1970-01-01T00:00:01Z"}]))

@@ -21,10 +21,10 @@ MOMENT = "UTC_DATETIME"
 
 @curry
 def fit_types(types: Mapping[str, Any], rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows, with the values of columns of the types NUMBER and MOMENT as these ask; an empty
-    text is None, as it is where a type is inferred. The SDK would fail at a value that does not
-    fit, or round it: such values go into one JSON column more, by the name of the column they miss.
-    `types` are by the destination's names.
+    """Fits the values of columns declared as NUMBER or MOMENT to that type; an empty text becomes
+    None, as it does where a type is inferred. At a value that does not fit, the SDK would fail, or
+    round it: it moves to the JSON column `misfits`, under the name of its column. `types` are by
+    the destination's names.
 
     >>> list(fit_types({"seats": NUMBER})([{"id": "a", "seats": "7"}, {"id": "b", "seats": "many"}]))
     [{'id': 'a', 'seats': '7'}, {'id': 'b', 'seats': None, 'misfits': {'seats': 'many'}}]
@@ -37,7 +37,9 @@ def fit_types(types: Mapping[str, Any], rows: Iterable[Row]) -> Iterator[Row]:
     return _fit(fits, rows) if fits else iter(rows)
 
 
-Fits = dict[str, Callable[[Any], Any]]  # from a value to one of a column's type, None: it has none
+Fits = dict[
+    str, Callable[[Any], Any]
+]  # a value as its column's type holds it; None: it does not fit
 
 
 def _fit(fits: Fits, rows: Iterable[Row]) -> Iterator[Row]:
@@ -52,7 +54,7 @@ def _fit(fits: Fits, rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def _fitted(typed: Fits, row: Row) -> Row:
-    """The row itself, if each value is as it should be: most numbers are."""
+    """The row with its values fitted; the row itself if all of them fit, as most do."""
     fitted: Row = {}
     misfits: Row = {}
     for name, fit in typed.items():

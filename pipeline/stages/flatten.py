@@ -9,22 +9,21 @@ from pipeline.names.columns import OCCURRED, column_names_if_different
 from pipeline.names.shapes import by_shape
 from pipeline.stages.events import Event
 
-# an object nested deeper than this becomes JSON text, since no destination takes the name it would
-# get
+# Deeper objects become JSON text: no destination would take so long a name.
 MAX_DEPTH = 32
 
 Row = dict[str, Any]
 
 
 def flatten(events: Iterable[Event]) -> Iterator[Row]:
-    """Each event as one flat row: its properties beside its own fields, deeper objects joined with
-    "_", and `occurred`, which is occurredAt as HubSpot wrote it (or as ISO 8601 text if that is a
-    number). No value is lost to a name (names/columns.py).
+    """Flattens each event into a row: its properties beside its own fields, the names of nested
+    objects joined with "_", and `occurred`, which is occurredAt as HubSpot wrote it (as ISO 8601
+    text if that is a number). No value is lost to a name (names/columns.py).
 
     >>> event = {"id": "a", "occurredAt": "2026-05-21T01:36:04Z", "properties": {"hs_url": "/", "id": "7", "geo": {"lat": 1}}}
     >>> next(flatten([event]))  # doctest: +NORMALIZE_WHITESPACE
-    {'id': 'a', 'occurredAt': '2026-05-21T01:36:04Z', 'hs_url': '/', 'properties_id': '7', 'geo_lat': 1,
-     'occurred': '2026-05-21T01:36:04Z'}
+    {'id': 'a', 'occurredAt': '2026-05-21T01:36:04Z', 'hs_url': '/', 'properties_id': '7',
+    'geo_lat': 1, 'occurred': '2026-05-21T01:36:04Z'}
     """
     for event in events:
         row = event.copy()

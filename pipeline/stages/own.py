@@ -1,4 +1,4 @@
-"""Stages of one's own, from events to events: for syncs and for notebooks (docs/extending.md)."""
+"""Your own stages, from events to events, for syncs and notebooks alike (docs/extending.md)."""
 
 from collections.abc import Callable, Iterable, Iterator
 

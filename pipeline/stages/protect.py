@@ -16,18 +16,17 @@ from pipeline.stages.events import Event
 from pipeline.stages.flatten import MAX_DEPTH, leaves
 from pipeline.stages.serialize import NESTED, json_text
 
-WITHHELD = "(lists in lists, withheld: nobody knows what columns are in them)"
+WITHHELD = "(lists nested too deep to look for columns to protect: withheld)"
 
 Change = Callable[[Any], Any] | None  # of a value; None: it is dropped
 Changes = list[tuple[Path, Change]]  # of the values at these paths
-Plan = Callable[
-    [Iterable[Path], Iterable[Path]], tuple[Changes, Changes]
-]  # from an event's paths: own fields, properties
+# From the paths of an event, own fields and properties, to what changes among each.
+Plan = Callable[[Iterable[Path], Iterable[Path]], tuple[Changes, Changes]]
 
 
 @curry
 def protect(protect_event: Callable[[Any], Any] | None, events: Iterable[Event]) -> Iterator[Event]:
-    """The events, each protected by `protect_event`; unchanged if it is None.
+    """Protects each event by `protect_event`; None leaves them unchanged.
 
     >>> list(protect(protection(drop=("hs_ip",)))([{"id": "a", "properties": {"hs_ip": "127.0.0.1", "hs_url": "/"}}]))
     [{'id': 'a', 'properties': {'hs_url': '/'}}]
@@ -45,9 +44,10 @@ def protection(
     salted SHA-256 (hexadecimal); both are names and patterns. None if there is nothing to do.
 
     The columns are those that the event would have (pipeline/names/columns.py), so that a table and
-    the raw text of a rejected event are protected alike; objects in lists, which are no columns, go
-    by their own names. The function also takes what is not an event, since that is kept too. An
-    empty text reveals nothing and stays. `observe` gets the names of each new shape of event.
+    the raw text of a rejected event are protected alike; fields of objects in lists, which are no
+    columns, go by their own names. The function also takes what is not an event, since that is kept
+    too. An empty text reveals nothing and stays. `observe` receives the names of each new shape of
+    event.
 
     >>> protection((), ("email",), "salt")({"properties": {"email": "a@b.c"}})["properties"]["email"][:8]
     '64e00aee'

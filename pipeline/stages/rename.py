@@ -15,8 +15,8 @@ Renames = tuple[tuple[str, str], ...]  # pairs of the old and the new name
 
 @curry
 def rename_columns(renames: Renames, rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows with new names for their columns; one * may stand on both sides of a pair. No value
-    is lost to a name: a column that already has another's new name is prefixed.
+    """Renames the columns of each row; one * may stand on both sides of a pair. No value is lost to
+    a name: a column that already has another's new name is prefixed.
 
     >>> rows = [{"id": "a", "hs_url": "/", "page_url": "?"}]
     >>> list(rename_columns((("hs_*", "page_*"),))(rows))
@@ -37,7 +37,7 @@ def _renamed(
     for row in rows:
         if list(row) != columns:  # most rows have the columns of the one before
             columns, changed = list(row), changed_names(tuple(row))
-        renamed = row.copy()  # and not built anew: few columns have a new name
+        renamed = row.copy()  # cheaper than building it anew: few columns are renamed
         for old, _ in changed:
             del renamed[old]
         for old, new in changed:
@@ -46,7 +46,7 @@ def _renamed(
 
 
 def _changed_names(renames: Renames, columns: tuple[str, ...]) -> Renames:
-    """The columns of a row that get another name."""
+    """The columns of a row that are renamed, each with its new name."""
     names = zip(columns, new_names(renames, columns), strict=True)
     return tuple((old, new) for old, new in names if new != old)
 
@@ -67,9 +67,8 @@ def new_names(renames: Renames, columns: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _new_name(renames: Renames, column: str) -> str:
-    """A column's new name, the same whatever other columns there are: one that could be another's
-    new name is prefixed, once more if it is already. The names that every table has stay with their
-    columns.
+    """A column's new name, whatever other columns there are: one that could be another's new name
+    is prefixed, once more if it is prefixed already. Names that every table has are not given away.
     """
     name = destination_name(column)
     if is_fixed(column):

@@ -19,8 +19,8 @@ from pipeline.stages.flatten import Row
 def serialize_lists(
     rows: Iterable[Row], spell: Callable[[str, Any], Any] | None = None
 ) -> Iterator[Row]:
-    """The rows, with their lists (and any objects that flatten has left) as JSON text. With
-    `spell`, each number becomes `spell(column, number)`.
+    """Turns lists, and any objects that flatten has left, into JSON text; with `spell`, each number
+    into `spell(column, number)`.
 
     >>> next(serialize_lists([{"id": "a", "n": 1, "tags": ["x", {"y": None}]}]))
     {'id': 'a', 'n': 1, 'tags': '["x",{"y":null}]'}
@@ -50,8 +50,8 @@ WHOLE_IN_DOUBLE = 2**53  # beyond it, a 64-bit float skips whole numbers
 
 @curry
 def spell_number(declared: Mapping[str, str], column: str, number: int | float) -> Any:
-    """A number such that it stays exact at the destination, whatever else its column holds, before
-    or after. `declared` are the types of declared columns, by the destination's names.
+    """Spells a number so that it stays exact at the destination, whatever else its column holds.
+    `declared` are the types of declared columns, by the destination's names.
 
     The SDK infers a type from the text of an undeclared column: a 64-bit integer from digits, a
     64-bit float from digits with a point, text from everything else; and it widens in that order.
@@ -85,7 +85,7 @@ def json_text(value: Any) -> str:
 
 
 def json_bytes(value: Any) -> bytes:
-    """The same in UTF-8."""
+    """The JSON text of a value, in UTF-8."""
     try:
         return orjson.dumps(value)
     # nested deeper than orjson writes, an integer beyond 64 bits, half a character

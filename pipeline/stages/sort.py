@@ -14,21 +14,20 @@ MOST_HELD = 50_000  # rows: several windows of the largest pages
 
 @curry
 def sort_by_time(watermark: Callable[[], int], rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows in order of time, however HubSpot lists them: each is held until the watermark (ms)
-    has passed it. Of those with one id among them, which a walk that began anew reads twice, the
-    last one is kept.
+    """Yields the rows in order of time, however HubSpot lists them: each is held until the
+    watermark (ms) has passed it. Of rows with the same id among those held, which a walk begun anew
+    reads twice, the last is kept.
 
-    Of more than 50,000 rows that the watermark has not passed, such as those of one second, the
-    order is given up, and only their ids are remembered, so that memory stays bounded.
+    When more than 50,000 rows are held, such as those of one second, their order is given up and
+    only their ids are remembered, so that memory stays bounded.
 
     >>> rows = [{"id": n, "occurred": f"1970-01-01T00:00:0{second}Z"} for n, second in enumerate((2, 1, 3))]
     >>> [row["id"] for row in sort_by_time(lambda: 0)(rows)]
     [1, 0, 2]
     """
     held: dict[str, tuple[int, Row]] = {}
-    early: dict[
-        str, int
-    ] = {}  # ids and moments of rows that were yielded before the watermark had passed them
+    # ids and moments of rows that were yielded before the watermark had passed them
+    early: dict[str, int] = {}
     passed = 0
     for row in rows:
         mark = watermark()

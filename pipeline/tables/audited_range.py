@@ -1,5 +1,5 @@
-"""The table audited_range: stretches of time of which a later look found something else than what
-was delivered.
+"""The table audited_range: stretches of time in which a later look found other events than were
+delivered.
 """
 
 from typing import Any
@@ -21,7 +21,8 @@ def audited_range_row(
     event_type: str, span: tuple[int, int], audited_at: str, change: int, whole: bool
 ) -> dict[str, Any]:
     """The row of a range (half-open, ms) that changed by so many events. It is written after the
-    last of its rows; `audited_at` (ISO 8601) is before the first. `whole`: all of it was delivered.
+    last of the range's rows; `audited_at` (ISO 8601) is before the first. `whole`: all of it was
+    delivered.
 
     >>> audited_range_row("e_a", (0, 900_000), "2026-05-21T01:36:04.329Z", -2, True)["vanished"]
     2

@@ -8,8 +8,7 @@ from typing import Any
 from pipeline.names.tables import REJECTED_EVENT
 from pipeline.stages.serialize import json_text
 
-# Every column is declared: the table is empty in most accounts, and a query on it must work there
-# too.
+# Every column is declared, so that queries work where the table is empty, as in most accounts.
 SCHEMA = {
     "table": REJECTED_EVENT,
     "primary_key": ["id"],

@@ -22,11 +22,11 @@ from pipeline.timestamps import MINUTE
 
 PATIENCE = MINUTE  # update() has more
 
-# Text, or digits would become numbers. occurredAt is not declared: it would cost a strptime per
-# event.
+# Declared as text, or digits would become numbers. occurredAt is not: that would cost a strptime
+# for each event.
 COLUMNS = (ID, EVENT_TYPE, OCCURRED, OBJECT_ID, OBJECT_TYPE)
 TEXT = "STRING"
-# By HubSpot's type of a property: what is not here is text. None: the SDK infers it, without loss.
+# By HubSpot's type of a property; any other is text. None: the SDK infers it, without loss.
 TYPES: Mapping[str, Any] = {"number": NUMBER, "datetime": MOMENT, "date": None, "bool": None}
 
 EVENT_PROPERTY_SCHEMA = {
@@ -44,11 +44,11 @@ Table = dict[str, Any]
 def declare_tables(
     configuration: Mapping[str, Any], keep: Callable[[Definitions], Any] = lambda definitions: None
 ) -> list[Table]:
-    """Every table that can be known, as the SDK takes them: {"table": name, "primary_key": […],
-    "columns": {name: type}}.
+    """Declares every table that can be known, as the SDK takes it: {"table": name, "primary_key":
+    […], "columns": {name: type}}.
 
-    HubSpot is asked for the list of event types if there are patterns, and for definitions if there
-    are custom events; `keep` gets these. Errors are left to update(), which can report them.
+    HubSpot is asked for the list of event types if there are patterns, and for definitions, which
+    `keep` receives, if there are custom events. Errors are left to update(), which can report them.
     """
     try:
         settings = read_settings(configuration)
@@ -89,16 +89,16 @@ def build_tables(
         EVENT_PROPERTY_SCHEMA,
         REJECTED_EVENT_SCHEMA,
         AUDITED_RANGE_SCHEMA,
-        *([SYNC_RUN_SCHEMA] if settings.sync_metrics else []),
+        SYNC_RUN_SCHEMA,
     ]
 
 
 def column_types(
     settings: Settings, event_type: str, definition: Definition | None = None
 ) -> Iterator[tuple[str, Any]]:
-    """The columns of an event type that are declared, under their old names, with their types: its
-    own fields, what string_columns names, and the properties that the definition, or else the
-    project's list, knows. Of the list only text is: its types are not HubSpot's word.
+    """Yields the columns of an event type to declare, under their old names, with their types: its
+    own fields, what string_columns names, and the properties that the definition, or else this
+    project's list, knows. Of that list only text is declared: its types are not HubSpot's word.
     """
     yield from ((name, TEXT) for name in COLUMNS)
     yield from ((name, TEXT) for name in settings.string_columns if not is_pattern(name))
@@ -117,8 +117,8 @@ def column_types(
 
 
 def declared(settings: Settings, types: Mapping[str, Any]) -> dict[str, Any]:
-    """These columns under their new names, each once for the destination, without those that are
-    dropped. Where it makes one name of two, the first is declared, as text if their types differ.
+    """These columns under their new names, without dropped ones. Where the destination makes one
+    name of two, the first is declared, as text if their types differ.
     """
     dropped = matcher(settings.drop_columns)
     once: dict[str, str] = {}  # the first spelling of each name
@@ -135,8 +135,8 @@ def declared(settings: Settings, types: Mapping[str, Any]) -> dict[str, Any]:
 def declared_types(
     settings: Settings, event_type: str, columns: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The types of an event type's columns by the destination's names: of `columns`, as schema()
-    has declared them, or else of those that it declares without HubSpot.
+    """The types of an event type's columns by the destination's names: of `columns`, which schema()
+    has declared, or else of those that can be declared without asking HubSpot.
     """
     if not columns:
         columns = build_tables(settings, [event_type], {})[0]["columns"]

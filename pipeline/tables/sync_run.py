@@ -10,9 +10,9 @@ from typing import Any
 from pipeline.names.tables import SYNC_RUN
 from pipeline.timestamps import local_now, to_ms, to_text
 
-CONNECTOR_VERSION = "1.1.0"
-# Every column is declared: a query must also work before the first sync has ended, and as long as a
-# column is null in each row.
+CONNECTOR_VERSION = "1.2.0"
+# Every column is declared, so that queries work before the first sync has ended, and while a column
+# is null in every row.
 SCHEMA = {
     "table": SYNC_RUN,
     "primary_key": ["id"],
@@ -61,12 +61,12 @@ class Tally:
     seconds: float = 0.0
 
     def end(self, outcome: str, delivered_until: str | None, now: int) -> None:
-        """Closes it. Everything that had occurred by `delivered_until` is delivered; `now` is
-        HubSpot's clock (ms).
+        """Closes the tally. Everything that occurred before `delivered_until` is delivered; `now`
+        is HubSpot's clock (ms).
         """
         self.outcome = outcome
         self.cursor_after = self.cursor_after or self.cursor_before
-        self.seconds = time.monotonic() - self.started
+        self.seconds += time.monotonic() - self.started
         if delivered_until is not None:
             self.lag_seconds = max(0, now - to_ms(delivered_until)) / 1000
 
@@ -82,8 +82,8 @@ class Tally:
 
 
 def first_row(now: int) -> dict[str, Any]:
-    """The row of a sync that begins at `now` (this machine's clock, ms). A sync that is killed
-    leaves it so, until the next one marks it.
+    """The row of a sync that begins at `now` (this machine's clock, ms). If the sync is killed, it
+    stays so until the next one marks it.
     """
     return {
         "id": uuid.uuid4().hex,
@@ -100,9 +100,8 @@ def last_row(
     tallies: Mapping[str, Tally],
     requests: Mapping[str, float],
 ) -> dict[str, Any]:
-    """The same row when the sync ends: one per sync, however many event types there are, since rows
-    are billed. Its cursors are the earliest of all types, its lag the longest; `requests` is what
-    the client counted.
+    """The same row when the sync ends: one for all event types, since rows are billed. Its cursors
+    are the earliest of all types, its lag is the longest; `requests` is what the client counted.
     """
     seconds = (now - to_ms(first["started_at"])) / 1000
     totals = list(tallies.values())
@@ -145,7 +144,7 @@ def last_row(
 def row_so_far(
     first: Mapping[str, Any], now: int, tallies: Mapping[str, Tally], requests: Mapping[str, float]
 ) -> dict[str, Any]:
-    """The same row so far, without what is known only at the end of an event type. It is saved with
+    """The same row so far, without what is known only when an event type ends. It is saved with
     each checkpoint, so that the next sync can report how far this one came if it is killed.
     """
     row = last_row(first, now, None, tallies, requests)
@@ -161,8 +160,8 @@ _AT_THE_END = ("seconds_in_pipeline", "lag_seconds", "event_types")
 
 
 def left_row(state: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The row that a state holds: that of a sync that was killed, as far as it came, or finished
-    and perhaps not written. None if the sync ended by itself.
+    """The row that a state holds: of a sync that was killed, as far as it came, or of one that
+    finished but may not have written it. None if the row was written.
 
     >>> left_row({"version": 5, "event_types": {}})
     """
@@ -175,38 +174,35 @@ def left_row(state: Mapping[str, Any]) -> dict[str, Any] | None:
 class SyncRun:
     """This sync's row while it runs.
 
-    `left` is the row that the last sync has left in the state: this one writes it if it is
-    `enabled`; otherwise the state keeps it. `tallies()` are those of the event types so far, and
-    `counts()` is what the client counted.
+    `left` is the row that the last sync has left in the state, which this one writes. `tallies()`
+    are those of the event types so far, and `counts()` is what the client counted.
     """
 
     def __init__(
         self,
-        enabled: bool,
         left: dict[str, Any] | None,
         upsert: Callable[[dict[str, Any]], Any],
         tallies: Callable[[], Mapping[str, Tally]],
         counts: Callable[[], Mapping[str, float]],
     ):
-        self._enabled, self._upsert, self._tallies, self._counts = enabled, upsert, tallies, counts
+        self._upsert, self._tallies, self._counts = upsert, tallies, counts
         self._row, self._is_finished = left, False
 
     def begin(self) -> None:
-        if self._enabled:
-            if self._row is not None:
-                self._upsert(self._row)
-            self._row = first_row(local_now())
+        if self._row is not None:
             self._upsert(self._row)
+        self._row = first_row(local_now())
+        self._upsert(self._row)
 
     def so_far(self) -> dict[str, Any] | None:
         """The row to save with the state, or None."""
-        if not self._enabled or self._row is None or self._is_finished:
+        if self._row is None or self._is_finished:
             return self._row
         return row_so_far(self._row, local_now(), self._tallies(), self._counts())
 
     def finish(self, error: str | None) -> bool:
         """Finishes the row, which is still to be written. Returns whether there is one."""
-        if not self._enabled or self._row is None:
+        if self._row is None:
             return False
         self._row = last_row(self._row, local_now(), error, self._tallies(), self._counts())
         self._is_finished = True

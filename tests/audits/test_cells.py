@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.audits.cells import (
-    MOST_BUCKETS,
     SETTLED,
     Cell,
     Kind,
@@ -21,7 +20,7 @@ from pipeline.audits.cells import (
 from pipeline.audits.count import Count, Found, Recount
 from pipeline.audits.difference import to_write
 from pipeline.audits.text import decode, encode
-from pipeline.fingerprints import EMPTY, MODULUS, Sum, fingerprint
+from pipeline.fingerprints import EMPTY, MODULUS, MOST_BUCKETS, Sum, fingerprint
 from pipeline.timestamps import DAY, MINUTE, to_text
 
 NOW, QUARTER = 400 * DAY + 5, 15 * MINUTE

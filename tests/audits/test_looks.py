@@ -746,6 +746,22 @@ def test_while_the_start_date_is_after_the_cursor_nothing_is_looked_at(monkeypat
             assert life.row()["audited"] == 0 and len(life.sim.requests) == 1
 
 
+def test_what_a_killed_sync_has_delivered_is_counted_as_far_as_its_last_checkpoint(monkeypatch):
+    events = [event(BASE + n * HOUR, n) for n in range(240)]
+    with Life(monkeypatch, *events) as life:
+        life.delivered = Destination()
+        life.delivered.fuse = 200
+        with suppress(Killed):
+            life.pass_and_sync(12 * DAY, page_size="10", checkpoint_interval="10")
+        cells, occurred = decode(life.progress()["ledger"]), life.progress()["occurred"]
+        behind = sum(each["occurredAt"] < occurred for each in events)
+        assert behind > 100 and sum(cell.sum.events for cell in cells) == behind
+        assert {cell.kind for cell in cells} == {Kind.DELIVERED}
+        life.delivered.fuse = None
+        life.pass_and_sync(HOUR)
+        assert not adopted(life) and life.delivered.ids() == {f"id-{n}" for n in range(240)}
+
+
 @pytest.mark.parametrize("fuse", [None, 30, 90])
 def test_a_gap_is_counted_while_it_is_delivered(monkeypatch, fuse):
     events = [event(BASE + n * HOUR, n) for n in range(240)]
@@ -841,7 +857,7 @@ def test_a_look_back_that_was_read_out_of_turn_is_not_counted(monkeypatch):
             yield page
 
     monkeypatch.setattr(Reader, "pages", twice)
-    monkeypatch.setattr(count, "RECENT", 0)
+    monkeypatch.setattr(count, "RECENT_IDS", 0)
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
         life.pass_and_sync(DAY, 12)
         assert sum(cell.sum.events for cell in decode(life.progress()["ledger"])) <= 240

@@ -103,6 +103,23 @@ def test_a_broken_configuration_is_one_message(tmp_path, capsys, content):
     assert "Traceback" not in said and ("configuration.json" in said or "api_token" in said)
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "others"),
+    [
+        (["event-types"], "--configuration", "--state"),
+        (["preview"], "--configuration", "--state"),
+        (["read-again", "e_a"], "--state", "--configuration"),
+    ],
+)
+def test_a_missing_file_is_named_with_the_option_that_the_command_has(
+    tmp_path, capsys, command, option, others
+):
+    assert main([*command, option, str(tmp_path / "no.json")]) == 1
+    said = capsys.readouterr().err
+    assert f"no file {tmp_path / 'no.json'}. Name the right one with {option}, or" in said
+    assert others not in said
+
+
 def test_names_that_the_configuration_does_not_take_are_listed_and_not_suggested(
     account, tmp_path, capsys
 ):

@@ -17,7 +17,7 @@ INVALID = {
     "string_columns": ["a b", "a=b"],
     "property_filters": ["hs_city", "hs_city;", "=x", "hs_city=", "hs_city=a; hs_city=b", "a=1; b"],
     "properties": ["hs_*", "hs url", "a;b", "h?"],
-    "table_layout": ["Single", "both"], "object_type": ["CON TACT", "a,b"], "sync_metrics": ["yes", "0"],
+    "table_layout": ["Single", "both"], "object_type": ["CON TACT", "a,b"],
 }  # fmt: skip
 
 

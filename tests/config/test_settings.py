@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.config.keys import KEYS
-from pipeline.config.settings import read_settings, unknown_keys
+from pipeline.config.keys import GONE, KEYS
+from pipeline.config.settings import gone_keys, read_settings, unknown_keys
 from pipeline.errors import SettingsError
 from pipeline.timestamps import to_ms
 
@@ -20,7 +20,6 @@ DEFAULTS = {
     "event_types": ("e_visited_page",),
     "page_size": 1000,
     "checkpoint_interval": 10_000,
-    "dedupe_window": 20_000,
     "lookback": 3_600_000,
     "max_outage": 900_000,
     "concurrency": 4,
@@ -61,7 +60,6 @@ def test_a_blank_key_falls_back_to_its_default(blank):
         ("event_types", " b ,a,, b", "event_types", ("b", "a")),
         ("page_size", " 1 ", "page_size", 1),
         ("checkpoint_interval", "500", "checkpoint_interval", 500),
-        ("dedupe_window", "0", "dedupe_window", 0),
         ("lookback_minutes", "0", "lookback", 0),
         ("lookback_minutes", "90", "lookback", 5_400_000),
         ("max_outage_minutes", "0.5", "max_outage", 30_000),
@@ -83,7 +81,6 @@ WRONG = {
     "event_types": ("e visited/page", "e_visited_page"),
     "page_size": ("0", "from 1 to"),
     "checkpoint_interval": ("-1", "from 1 to"),
-    "dedupe_window": ("many", "from 0 to"),
     "lookback_minutes": ("1.5", "from 0 to"),
     "audit_days": ("often", "from 0 to"),
     "max_outage_minutes": ("0", "minutes above 0"),
@@ -286,8 +283,17 @@ def test_an_unknown_key_that_resembles_none_is_reported_without_a_suggestion():
     ]
 
 
+@pytest.mark.parametrize("name", GONE)
+def test_a_key_of_release_1_0_0_that_is_gone_is_accepted_and_reported(name):
+    given_keys = REQUIRED | {name: "false"}
+    assert read_settings(given_keys) == read_settings(REQUIRED) and not unknown_keys(given_keys)
+    (sentence,) = gone_keys(given_keys)
+    assert sentence.startswith(f"{name} does nothing") and "delete" in sentence
+    assert not gone_keys(REQUIRED | {name: ""})
+
+
 def test_the_example_configuration_is_valid():
     example = json.loads((Path(__file__).parents[2] / "configuration.json.example").read_text())
-    assert set(example) <= set(KEYS) and read_settings(example | {"api_token": "x"})
+    assert list(example) == list(KEYS) and read_settings(example | {"api_token": "x"})
     with pytest.raises(SettingsError, match="- api_token: .*your own access token"):
         read_settings(example)

@@ -172,7 +172,7 @@ def test_another_spelling_of_the_same_filters_is_no_change():
 
 @pytest.mark.parametrize("change", [
     {"page_size": "7"}, {"drop_columns": "hs_url"}, {"rename_columns": "hs_url=url"}, {"event_types": f"{TYPE},{OTHER}"},
-    {"sync_metrics": "false"}, {"lookback_minutes": "5"},
+    {"concurrency": "2"}, {"lookback_minutes": "5"},
 ], ids=str)  # fmt: skip
 def test_other_changes_read_nothing_again(change):
     with both() as sim:

@@ -160,7 +160,6 @@ def test_a_killed_sync_does_not_ask_again_for_what_was_refused(account):
     keys = {
         "event_types": ",".join([*READ[:2], "e_t*"]),
         "checkpoint_interval": "10",
-        "sync_metrics": "false",
     }
     sync_into(destination, account, **keys)
     states = [state for state in destination.states if "refused" in state]
@@ -319,12 +318,11 @@ def test_the_warning_says_when_they_are_asked_for_again_and_how_to_have_it_at_on
     account.behaviour.forbidden = REFUSED[:1]
     delivered = sync_into(Delivered(), account, event_types="*")
     assert delivered.warnings[0].startswith("1 event type cannot be read with this token:")
-    assert (
-        "\nIt is asked for again once a day; to have that done at the next sync, change a harmless"
-        in delivered.warnings[0]
+    assert delivered.warnings[0].endswith(
+        "once a day. To have it asked at the next sync, name it in event_types."
     )
     account.behaviour.forbidden, account.behaviour.clock = (), lambda: NOW + MINUTE
-    sync_into(delivered, account, event_types="*", lookback_minutes="61")
+    sync_into(delivered, account, event_types=f"*, {REFUSED[0]}")
     assert delivered.ids(REFUSED[0]) == truth(account.histories[REFUSED[0]])
     account.behaviour.fault = lambda request: (
         "414" if request.query.get("eventType") == [TYPES[0]] else None

@@ -171,7 +171,7 @@ class Model:
                 assert self.delivered.issuperset(range(to_ms(begin), to_ms(end)))
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 @given(st.none() | MS, st.integers(0, 30), st.lists(SYNC, min_size=1, max_size=8))
 def test_the_state_claims_only_what_is_delivered_and_a_complete_sync_delivers_everything(
     cursor, lookback, syncs

@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import repeat
 
 import pytest
 from hypothesis import example, given, settings
@@ -122,6 +123,14 @@ def test_a_broken_answer_is_retried(answer, clock):
     with Wire(answer, GOOD) as wire, client_of(wire) as client:
         assert client.page(QUERY, clock).events == [{"id": "a"}]
     assert len(wire.heads) == 2
+
+
+def test_all_requests_wait_a_second_at_least_after_a_429(monkeypatch, clock):
+    """HubSpot counts what it refuses, too."""
+    monkeypatch.setattr(module, "delays", lambda: repeat(0.0))
+    with served(faults={1: "429:no-retry-after"}) as sim, client_of(sim) as client:
+        client.page(QUERY, clock)
+    assert clock.waits == [1.0]
 
 
 def test_an_answer_that_hangs_is_retried(monkeypatch, clock):

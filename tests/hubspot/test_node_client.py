@@ -17,9 +17,9 @@ FOLDER = Path(__file__).parents[1] / "node"
 NODE = shutil.which("node")
 INSTALLED = NODE and (FOLDER / "node_modules" / ".package-lock.json").is_file()
 WHY = (
-    "the client is not installed: make test does it, where there is npm and a registry that answers"
+    "the client is not installed: make long does it, where there is npm and a registry that answers"
 )
-pytestmark = pytest.mark.skipif(not INSTALLED, reason=WHY)
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not INSTALLED, reason=WHY)]
 
 
 def read_by_client(sim, cursors):

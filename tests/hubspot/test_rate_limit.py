@@ -103,6 +103,28 @@ def test_others_that_use_up_the_limit_do_not_stop_it_for_good(clock):
     assert backfill(clock, RateLimit(0.1), 120) > 1
 
 
+@given(
+    st.integers(1, 40),
+    st.sampled_from((0.0, 0.1, 0.5)),
+    st.lists(st.integers(0, 40), min_size=60, max_size=120),
+)
+@settings(deadline=None, max_examples=50)
+def test_the_reserve_is_never_exceeded_however_few_requests_hubspot_has_counted(
+    most, reserve, remaining
+):
+    """Those under way are not counted yet."""
+    time, limit, sent = Time(), RateLimit(reserve), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.time, "monotonic", time.monotonic)
+        limit.update({PREFIX + "Max": str(most)})
+        for left in remaining:
+            limit.acquire(time)
+            sent.append(time.now)
+            limit.update({PREFIX + "Max": str(most), PREFIX + "Remaining": str(min(left, most))})
+    share = max(1, int(most * (1 - reserve)))
+    assert all(at - before > 10 for before, at in zip(sent, sent[share:], strict=False))
+
+
 def test_the_longest_pause_counts(clock):
     limit = RateLimit(0.1)
     limit.hold_for(7.0)

@@ -12,10 +12,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+import connector
 from pipeline.__main__ import main
 from pipeline.audits.text import decode
 from pipeline.config.keys import API_VERSIONS, KEYS, REQUIRED
-from pipeline.connection.state import migrate, progress_by_type
+from pipeline.connection.state import FIELDS, migrate, progress_by_type
+from pipeline.connection.state import KEYS as STATE_KEYS
 from pipeline.hubspot.properties import OWN
 from pipeline.names.destination import destination_name
 from pipeline.names.tables import table_name
@@ -38,7 +40,7 @@ import json, sys
 from pipeline import Sink, read_settings, sync
 rows = {}
 def upsert(table, row):
-    if table != "event_property":
+    if table not in ("event_property", "sync_run"):
         rows.setdefault(table, []).append(row)
 sync(read_settings(json.loads(sys.argv[1])), {}, Sink(upsert, lambda state: None, lambda text: None, lambda text: None))
 print(json.dumps(rows))
@@ -91,9 +93,7 @@ def extended(blocks, tmp_path_factory):
 def synced(extended, **keys):
     """The rows, by id, that the extended pipeline delivers of EVENTS."""
     with Simulator({TYPE: listed(EVENTS)}) as sim:
-        tables = json.loads(
-            run(extended, "-c", SYNC, json.dumps(configuration(sim, sync_metrics="false", **keys)))
-        )
+        tables = json.loads(run(extended, "-c", SYNC, json.dumps(configuration(sim, **keys))))
     (rows,) = tables.values()
     assert len(rows) == len(EVENTS)
     return {row["id"]: row for row in rows}
@@ -126,7 +126,7 @@ def values(fields):
 
 KEEPING = [
     {}, {"rename_columns": "page_path=path"}, {"rename_columns": "hs_url=page_path"}, {"rename_columns": "page_*=from_*"},
-    {"string_columns": "page_path"}, {"dedupe_window": "0"}, {"hash_columns": "objectId", "hash_salt": "salt"},
+    {"string_columns": "page_path"}, {"hash_columns": "objectId", "hash_salt": "salt"},
     {"drop_columns": "objectType"},
 ]  # fmt: skip
 
@@ -196,28 +196,18 @@ def section(title):
     return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
-def test_the_lines_for_a_notebook_read_the_range_that_they_name(tmp_path):
+def test_the_lines_for_a_notebook_read_the_account(tmp_path):
     for name in ("pipeline", "frames"):
         (tmp_path / name).symlink_to(ROOT / name)
-    history = generated(300, "2026-04-29T00:00:00Z", "2026-05-04T00:00:00Z")
-    days = [history.event(n)["occurredAt"][:10] for n in range(300)]
-    blocks = re.findall(r"```python\n(.*?)```", section("In a notebook"), re.DOTALL)
-    with Simulator({TYPE: history}) as sim:
-        (tmp_path / "configuration.json").write_text(json.dumps(configuration(sim)))
-        read = run(tmp_path, "-c", "\n".join([*blocks, "print(len(pages), table.num_rows)"]))
-    assert read.split() == [str(days.count("2026-05-01"))] * 2
+    (block,) = re.findall(r"```python\n(.*?)```", section("In a notebook"), re.DOTALL)
+    with Simulator({TYPE: generated(300)}) as sim:
+        written = tmp_path / "build" / "try" / "configuration.json"
+        written.parent.mkdir(parents=True)
+        written.write_text(json.dumps(configuration(sim)))
+        read = run(tmp_path, "-c", f"{block}print(rows, table.num_rows, len(pages))")
+    assert read.split() == ["300"] * 3
     with duckdb.connect(str(tmp_path / "events.db")) as database:
-        (loaded,) = database.sql("SELECT count(*) FROM visits").fetchall()
-    assert loaded == (sum(day >= "2026-05-01" for day in days),)
-
-
-def test_the_stages_run_as_shown():
-    (block,) = re.findall(r"```python\n(.*?)```", section("How it works"), re.DOTALL)
-    code, _, shown = block.rpartition("# ")
-    *imports, line = code.strip().splitlines()
-    names = {}
-    exec("\n".join(imports), names)  # noqa: S102 (our own documentation)
-    assert repr(eval(line, names)) == shown.strip()  # noqa: S307
+        assert database.sql("SELECT count(*) FROM visits").fetchall() == [(300,)]
 
 
 def test_the_account_is_listed_as_shown(tmp_path, monkeypatch, capsys):
@@ -237,18 +227,44 @@ def test_the_account_is_listed_as_shown(tmp_path, monkeypatch, capsys):
     with Simulator(account, behaviour) as sim:
         Path("configuration.json").write_text(json.dumps(configuration(sim)))
         assert main(["event-types"]) == 0
-    (shown,) = re.findall(r"```\n(.*?)```", section("What is in the account"), re.DOTALL)
+    *_, shown = re.findall(r"^```\n(.*?)^```", section("Your account"), re.DOTALL | re.MULTILINE)
     assert re.fullmatch(re.escape(shown).replace("…", ".*"), capsys.readouterr().out)
 
 
-def test_readme_names_each_key_with_its_default():
-    for name, key in KEYS.items():
-        row = next(
-            row
-            for row in README.splitlines()
-            if row.startswith("| ") and f"`{name}`" in row.split("|")[1]
-        )
-        assert len(key.default) > 30 or f"`{key.default}`" in row or not key.default
+def rows_of_keys():
+    """The table of docs/configuration.md: default and range, as written, of each key in turn."""
+    page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    for row in re.findall(r"^\| (`.*)$", page, re.MULTILINE):
+        keys, default, allowed, _ = (cell.strip() for cell in row.removesuffix("|").split("|"))
+        for name in re.findall(r"`(\w+)`", keys):
+            yield name, default.strip("` "), allowed
+
+
+def test_the_table_of_keys_has_each_with_its_default_the_form_first_in_its_order():
+    rows = [name for name, _, _ in rows_of_keys()]
+    form = [field.name for field in connector.configuration_form().to_response().fields]
+    assert rows[: len(form)] == form and len(form) == 12 and sorted(rows) == sorted(KEYS)
+    said = {"required": "", "all": ""}
+    assert not [
+        name
+        for name, default, _ in rows_of_keys()
+        if said.get(default, default) != KEYS[name].default
+    ]
+
+
+def test_the_ranges_in_the_table_of_keys_are_those_of_the_parsers():
+    ranges = {
+        name: tuple(map(int, found.groups()))
+        for name, _, allowed in rows_of_keys()
+        if (found := re.match(r"(?:above )?(\d+).*? to (\d+)", allowed))
+    }
+    assert len(ranges) == 7
+    for name, (low, high) in ranges.items():
+        KEYS[name].parse(str(high))
+        KEYS[name].parse("0.1" if name == "max_outage_minutes" else str(low))
+        for beyond in (low - 1, high + 1):
+            with pytest.raises(ValueError):
+                KEYS[name].parse(str(beyond))
 
 
 def test_the_documentation_says_until_when_each_api_version_is_supported():
@@ -321,15 +337,10 @@ def test_tables_have_the_documented_names():
     assert {name: destination_name(table_name(name)) for name, _ in rows} == dict(rows)
 
 
-def test_the_documentation_names_every_column_of_a_live_page_visit():
-    section = (
-        TABLES.partition("## Columns of a page visit")[2]
-        .partition("| about")[2]
-        .partition("\n\n")[0]
-    )
-    named = re.findall(r"`(hs_\w+)`", section)
-    assert sorted(named) == sorted(each.name for each in OWN[TYPE].properties)
-    assert set(live(0)) < set(named) and f"Of these properties {len(live(0))} were" in TABLES
+def test_the_list_of_properties_has_those_of_a_live_page_visit():
+    listed = {each.name for each in OWN[TYPE].properties}
+    assert set(live(0)) < listed
+    assert f"of a page visit {len(listed)}, of which {len(live(0))} were in live answers" in TABLES
 
 
 def test_the_diagram_shows_columns_that_exist():
@@ -348,26 +359,38 @@ def test_the_diagram_shows_columns_that_exist():
 
 def test_the_documented_state_is_one_and_each_of_its_fields_is_described():
     page = (ROOT / "docs" / "state.md").read_text(encoding="utf-8")
-    for text in (README, page):
-        (shown,) = [
-            json.loads(block)
-            for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)
-            if '"version"' in block
-        ]
-        current, changes = migrate(shown)
-        assert (
-            not changes
-            and progress_by_type(current)[TYPE].occurred == shown["event_types"][TYPE]["occurred"]
-        )
-        assert all(decode(text) for text in [shown["event_types"][TYPE].get("ledger")] if text)
-        for field in [*shown, *shown["event_types"][TYPE]]:
-            assert field == "event_types" or f"`{field}`" in page
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    shown = json.loads(block)
+    current, changes = migrate(shown)
+    progress = progress_by_type(current)[TYPE]
+    assert not changes and progress.occurred == shown["event_types"][TYPE]["occurred"]
+    assert decode(progress.ledger)
+    assert not [name for name in (*STATE_KEYS, *FIELDS) if f"`{name}`" not in page]
 
 
 # every page
 
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+LINKING = [
+    *PAGES,
+    *(ROOT / f"{name}.md" for name in ("CONTRIBUTING", "CHANGELOG", "SECURITY")),
+    *(ROOT / folder / "README.md" for folder in ("dbt", "queries")),
+]
+
+
+def test_the_documentation_stays_short():
+    words = {page: len(page.read_text("utf-8").split()) for page in PAGES}
+    assert words.pop(ROOT / "README.md") <= 1_600
+    assert sum(words.values()) <= 11_000
+
+
+def test_the_account_comes_first():
+    end = README.partition("\n## Your account\n")[0].count("\n") + section("Your account").count(
+        "\n"
+    )
+    steps = re.findall(r"^(\d)\. ", section("Your account"), re.MULTILINE)
+    assert steps == list("12345") and end < 90
 
 
 def anchors(page):
@@ -379,7 +402,7 @@ def anchors(page):
     }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page):
     for target, anchor in re.findall(
         r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text("utf-8")
@@ -387,6 +410,16 @@ def test_every_link_leads_somewhere(page):
         goal = page.parent / target if target else page
         assert goal.exists(), f"{page.name}: {target}"
         assert not anchor or anchor in anchors(goal), f"{page.name}: {target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_of_code_that_is_named_exists(page):
+    named = re.findall(r"`((?:\w+/)+\w+\.py)`", page.read_text("utf-8"))
+    assert not [
+        file
+        for file in named
+        if not any((parent / file).exists() for parent in (ROOT, ROOT / "pipeline"))
+    ]
 
 
 def test_readme_leads_to_every_page():
@@ -426,17 +459,6 @@ def test_the_table_is_shown_and_the_report_written_as_documented(tmp_path):
         )
         assert done.returncode == 0 and (files / "report.html").exists(), done.stderr
     assert "occurred_at" in run(tmp_path, "-c", shown)
-
-
-# README.md and docs/audits.md: what audits cost
-
-
-def test_what_audits_cost_is_the_same_on_both_pages():
-    section = README.partition("## What comes late")[2].partition("\n## ")[0]
-    costs = [line for line in section.splitlines() if line.startswith("| 1")]
-    assert len(costs) == 2 and set(costs) < set(
-        (ROOT / "docs" / "audits.md").read_text(encoding="utf-8").splitlines()
-    )
 
 
 def test_nothing_that_the_documentation_has_written_here_is_offered_to_commit(tmp_path):

@@ -1,5 +1,5 @@
-"""The setup form: a field for every key, and the whole of it through the real command line, inside
-the package.
+"""The setup form: twelve fields, and the whole of it through the real command line, inside the
+package.
 """
 
 import json
@@ -30,21 +30,19 @@ TESTS = {test.label: test.name for test in FORM.tests}
 # The fields
 
 
-def test_every_key_has_a_field_and_those_without_a_default_come_first():
-    assert list(FIELDS) == list(KEYS)
-    assert list(FIELDS)[:3] == ["api_token", "initial_sync_start_date", "event_types"]
-    assert [name for name, field in FIELDS.items() if field.required] == [
-        "api_token",
-        "initial_sync_start_date",
-    ]
-    assert list(FIELDS)[-1] == "api_base_url"
+def test_the_form_has_twelve_fields_and_the_first_two_are_required():
+    assert list(FIELDS) == [
+        "api_token", "initial_sync_start_date", "event_types", "table_layout", "drop_columns", "hash_columns", "hash_salt",
+        "lookback_minutes", "audit_days", "page_size", "checkpoint_interval", "concurrency",
+    ]  # fmt: skip
+    assert [name for name, field in FIELDS.items() if field.required] == list(FIELDS)[:2]
 
 
 def test_exactly_the_optional_fields_are_marked_as_such():
     optional = [name for name, field in FIELDS.items() if field.label.endswith(" (optional)")]
     assert (
         optional == [name for name, field in FIELDS.items() if not field.required]
-        and len(optional) == len(KEYS) - 2
+        and len(optional) == len(FIELDS) - 2
     )
 
 
@@ -60,8 +58,7 @@ def test_only_token_and_salt_are_passwords():
 @pytest.mark.parametrize("name", FIELDS)
 def test_each_help_text_states_the_default(name):
     field, default = FIELDS[name], KEYS[name].default
-    # a switch has no third state, blank
-    assert field.label and field.description and not field.toggle
+    assert field.label and field.description
     assert (
         f"Default: {default}" in field.description
         if default
@@ -74,7 +71,7 @@ def test_a_key_with_choices_is_a_list_that_begins_with_the_default():
     lists = {
         name: [option.value for option in options] for name, options in choices.items() if options
     }
-    assert set(lists) == {"table_layout", "sync_metrics", "api_version"}
+    assert set(lists) == {"table_layout"}
     assert all(options[0] == KEYS[name].default for name, options in lists.items())
     keys = configuration(Simulator({}))
     assert all(
@@ -127,14 +124,15 @@ def test_the_packaged_form_can_be_filled_in_and_tested(staged, tmp_path):
             "hash_salt": SALT,
             "table_layout": "single",
         }
-        status, asked = command(folder, "configuration", answers=answers(sim, **given))
+        file = folder / "configuration.json"
+        file.write_text(json.dumps({"api_base_url": sim.url}))
+        status, asked = command(folder, "configuration", "--yes", answers=answers(sim, **given))
         assert status == 0 and all(field.label in asked for field in FIELDS.values())
-        saved = json.loads((folder / "configuration.json").read_text())
-        assert (
-            list(saved) == list(KEYS)
-            and saved["event_types"] == f"*, {OTHER}"
-            and saved["page_size"] == ""
-        )
+        saved = json.loads(file.read_text())
+        assert saved["event_types"] == f"*, {OTHER}" and saved["page_size"] == ""
+        # what else the file held is gone, as the last field says
+        assert list(saved) == list(FIELDS) and "without them" in asked
+        file.write_text(json.dumps(saved | {"api_base_url": sim.url}))
         status, passed = command(folder, "configuration", "--test")
         assert (
             status == 0

@@ -39,7 +39,7 @@ def test_a_number_is_exact_whatever_kind_came_before_and_after_it(project):
     for n in range(3):  # three syncs, each with one event that no later sync reads again
         sent = {column: KINDS[kinds[n]] for column, kinds in columns.items()}
         with Written(n, sent) as sim:
-            run(project, configuration(sim, audit_days="0", sync_metrics="false"))
+            run(project, configuration(sim, audit_days="0"))
     held = {id_: values for id_, *values in rows(project, ", ".join(["id", *columns]))}
     wrong = [
         (column, [KINDS[kind] for kind in kinds], value)

@@ -35,7 +35,7 @@ IMPORTS = {
     "backfill/requirements.txt": "import backfill",
     "dbt/requirements.txt": "import queries.__main__, dbt.adapters.duckdb, dbt.adapters.postgres",
     "frames/requirements.txt": "import frames",
-    "report/requirements.txt": "import report.__main__",
+    "requirements-demo.txt": "import report.__main__, simulator.demo, connector",
     "notebooks/requirements.txt": "\n".join(
         [
             "import ipykernel, jupyterlab, nbclient",
@@ -102,9 +102,8 @@ def test_that_of_dbt_which_alone_made_its_environment_is_sufficient():
 def test_the_pins_of_one_package_agree():
     pins = {}
     for file in [
-        ROOT / "requirements-dev.txt",
+        *ROOT.glob("requirements*.txt"),
         *ROOT.glob("*/requirements.txt"),
-        ROOT / "requirements.txt",
     ]:
         for line in file.read_text().splitlines():
             name, _, version = line.partition("==")

@@ -15,7 +15,7 @@ from simulator import Simulator, generated
 from tests.support import TYPE, Delivered, configuration, sync_into
 
 KEYS = {
-    "sync_metrics": "false", "page_size": "20", "concurrency": "4", "checkpoint_interval": "50", "max_outage_minutes": "0.003",
+    "page_size": "20", "concurrency": "4", "checkpoint_interval": "50", "max_outage_minutes": "0.003",
 }  # fmt: skip
 DESCRIPTORS = Path("/proc/self/fd")
 

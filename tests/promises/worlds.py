@@ -512,7 +512,6 @@ def behaviours(draw):
 SETTINGS = {
     "page_size": st.integers(1, 30).map(str), "concurrency": st.sampled_from("1248"),
     "checkpoint_interval": st.sampled_from(("1", "3", "10", "50", "10000")),
-    "dedupe_window": st.sampled_from(("0", "3", "20000")),
 }  # fmt: skip
 LATE = st.sampled_from((0, 0, 0, 1, SECOND, 20 * MINUTE, HOUR, HOUR + 1, -DAY_MS)) | st.integers(
     0, 2 * HOUR

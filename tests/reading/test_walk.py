@@ -377,7 +377,7 @@ ODD = st.dictionaries(
 
 
 @given(TIMES, NATURES, WINDOWS, ODD)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_a_walk_with_a_plain_end_has_read_its_whole_window(times, nature, window, odd):
     hubspot = FakeHubSpot(
         times, odd=lambda step: odd.get((step.page, step.time)), most=2 * len(times) + 60, **nature

@@ -4,6 +4,7 @@ them.
 
 # ruff: noqa: S608 (the tables are our own)
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from html.parser import HTMLParser
@@ -58,6 +59,13 @@ class Page(HTMLParser):
             self._caption += data
         elif "th" in self._open or "td" in self._open:
             self.tables[self._caption][-1][-1] += data
+
+    @property
+    def first(self) -> str:
+        """What stands first."""
+        return " ".join(self.text.partition("All times are UTC")[0].split()).partition(
+            "To the content HubSpot events "
+        )[2]
 
     def rows(self, caption: str) -> list[list[str]]:
         return self.tables[caption][1:]
@@ -159,8 +167,10 @@ def add_rejects(con: duckdb.DuckDBPyConnection, reasons: dict[str, int]) -> None
 
 
 def page_of(path: Path) -> Page:
-    assert main([str(path)]) == 0
-    return Page(path.with_name("report.html"))
+    """The page, which the exit status agrees with."""
+    status, page = main([str(path)]), Page(path.with_name("report.html"))
+    assert status == bool(re.search("^(The last sync failed|Failing: )", page.first))
+    return page
 
 
 def a_thousand_events(con: duckdb.DuckDBPyConnection, *tables: str) -> None:

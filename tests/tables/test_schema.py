@@ -38,7 +38,6 @@ def test_every_table_is_declared_with_its_key_and_no_column_needlessly():
     assert all(table.get("primary_key", ["id"]) == ["id"] for table in declared.values())
     columns = ["id", "eventType", "occurred", "objectId", "objectType", *IDS]
     assert declared[OTHER]["columns"] == dict.fromkeys(columns, "STRING")
-    assert "sync_run" not in tables_of(sync_metrics="false")
 
 
 def test_ids_that_look_like_numbers_are_text_by_default():

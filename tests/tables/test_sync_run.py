@@ -10,7 +10,6 @@ import threading
 import duckdb
 import pytest
 
-import connector
 from pipeline import ConnectorError
 from pipeline.hubspot import retry
 from pipeline.tables.sync_run import CONNECTOR_VERSION, SCHEMA, Tally, first_row, last_row
@@ -53,7 +52,7 @@ def rows_in(delivered):
 
 
 @pytest.mark.parametrize("keys", [{}, {"concurrency": "1"}, {"concurrency": "16", "page_size": "7"}, {"table_layout": "single"},
-                                  {"event_types": TYPE}, {"dedupe_window": "0", "page_size": "400"}], ids=str)  # fmt: skip
+                                  {"event_types": TYPE}, {"page_size": "400"}], ids=str)  # fmt: skip
 def test_the_figures_of_a_complete_sync_are_true(keys):
     with served() as sim:
         row, error, delivered = sync(sim, **keys)
@@ -257,16 +256,6 @@ def test_each_killed_sync_is_marked_and_those_that_ended_are_not():
     ]
 
 
-def test_a_killed_sync_is_marked_though_metrics_were_off_in_between():
-    with served() as sim:
-        destination = Destination()
-        assert not destination.sync(sim, fuse=250, **SMALL)
-        assert not destination.sync(sim, fuse=60, sync_metrics="false", **SMALL)
-        assert outcomes(destination) == ["running"]
-        assert destination.sync(sim, **SMALL)
-    assert outcomes(destination) == ["complete", "interrupted"]
-
-
 @pytest.mark.parametrize(
     "broken", [7, {}, {"id": 7}, {"id": ""}, [], {"id": "a", "strange": 1}], ids=str
 )
@@ -296,15 +285,6 @@ def test_a_sync_that_ended_in_a_bug_is_marked_in_the_warehouse(project, monkeypa
             .fetchall()
         )
     assert sorted(found) == [("complete", True, True), ("interrupted", True, True)]
-
-
-def test_without_metrics_there_is_no_table_and_no_row():
-    with served(30) as sim:
-        delivered = sync_into(Delivered(), sim, sync_metrics="false")
-        declared = connector.schema(configuration(sim, sync_metrics="false"))
-    assert "sync_run" not in delivered.rows and "sync_run" not in [
-        table["table"] for table in declared
-    ]
 
 
 def test_many_types_are_one_row(project):

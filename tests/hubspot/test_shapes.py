@@ -1,6 +1,6 @@
 """Answers of the shape that the live API has given to others are read whole.
 
-The bodies in recorded/ have the fields, their order, the escapes, the empty values and the cursors
+The bodies in shapes/ have the fields, their order, the escapes, the empty values and the cursors
 of answers that other connectors publish: cursors with none, one and two `=`, of HubSpot's types and
 of custom ones, with the last `|` and without. Their values are invented. Errors have the words of
 live ones.
@@ -16,7 +16,7 @@ from pipeline.errors import Unauthorized
 from tests.hubspot.wire import Wire, http
 from tests.support import Delivered, sync_into
 
-FOLDER = Path(__file__).parent / "recorded"
+FOLDER = Path(__file__).parent / "shapes"
 TYPES = json.loads((FOLDER / "event-types.json").read_text("utf-8"))["eventTypes"]
 PAGES = {
     name: [path.read_bytes() for path in sorted(FOLDER.glob(f"{name}.*.json"))] for name in TYPES
@@ -40,8 +40,8 @@ def cursors(pages):
 
 
 def replaying(refusals=("403-granular-scopes",)):
-    """A server that gives the recorded answers; event types without recorded pages are refused, in
-    turn as these files say.
+    """A server that gives these answers; event types without pages are refused, in turn as these
+    files say.
     """
 
     def answer(head):
@@ -85,19 +85,17 @@ def asked_at(wire, name):
 
 @pytest.mark.parametrize("version", ["2026-03", "v3"])
 @pytest.mark.parametrize("name", READABLE)
-def test_every_event_and_property_of_recorded_pages_is_delivered_and_each_cursor_sent_back_decoded_once(
+def test_every_event_and_property_is_delivered_and_each_cursor_sent_back_decoded_once(
     name, version
 ):
     with replaying() as wire:
-        delivered = sync_into(
-            Delivered(), wire, event_types=name, api_version=version, sync_metrics="false"
-        )
+        delivered = sync_into(Delivered(), wire, event_types=name, api_version=version)
     assert_read_whole(delivered, [name])
     assert asked_at(wire, name) == set(cursors(READABLE[name])) and not delivered.warnings
 
 
 @pytest.mark.parametrize("file", SCOPES)
-def test_a_recorded_refusal_is_a_warning_that_names_its_scopes_and_the_other_types_are_read(file):
+def test_a_refusal_is_a_warning_that_names_its_scopes_and_the_other_types_are_read(file):
     with replaying([file]) as wire:
         delivered = sync_into(Delivered(), wire, event_types=f"{REFUSED[0]}, {', '.join(READABLE)}")
     (warning,) = delivered.warnings
@@ -120,7 +118,7 @@ def test_of_all_types_the_readable_ones_are_read_and_the_refused_ones_are_one_wa
     assert_read_whole(delivered, READABLE)
 
 
-def test_a_recorded_401_ends_the_sync_with_hubspots_words():
+def test_a_401_ends_the_sync_with_hubspots_words():
     with (
         Wire(http((FOLDER / "401.json").read_bytes(), 401)) as wire,
         pytest.raises(Unauthorized, match="credentials not found"),

@@ -1,0 +1,80 @@
+"""A type at which HubSpot fails holds up no other, and loses nothing."""
+
+import itertools
+
+import pytest
+
+from pipeline.hubspot import client
+from simulator import Simulator, generated, listed
+from tests.support import BASE, START, TYPE, Delivered, event, sync_into
+
+
+@pytest.fixture(name="at_once")
+def no_delays(monkeypatch):
+    """Attempts follow each other at once."""
+    monkeypatch.setattr(client, "delays", lambda: itertools.repeat(0.0))
+
+
+NAMES = [f"pe1_{number}" for number in range(7)]
+
+
+def each_of(names):
+    """A HubSpot with ten events of each of these types."""
+    return Simulator({name: generated(10, event_type=name) for name in names})
+
+
+def test_types_at_which_hubspot_fails_wait_behind_the_others_and_none_is_lost(at_once):
+    """Six of seven fail until the last one, whose turn is the seventh, was answered."""
+    keys = {"event_types": ",".join(NAMES), "concurrency": "2"}
+    with each_of(NAMES) as sim:
+        answered = []
+
+        def fault(asked):
+            if asked.query.get("eventType") == [NAMES[-1]]:
+                answered.append(asked.number)
+            return "503" if not answered and "eventType" in asked.query else None
+
+        sim.behaviour.fault = fault
+        delivered = sync_into(Delivered(), sim, **keys)
+        assert {name: len(delivered.ids(name)) for name in NAMES} == dict.fromkeys(NAMES, 10)
+        assert not [said for said in delivered.warnings if "not synced" in said]
+        row = next(iter(delivered.rows["sync_run"].values()))
+        assert row["outcome"] == "complete" and row["events"] == 10 * len(NAMES)
+
+
+def test_types_at_which_hubspot_fails_for_good_share_one_outage(at_once):
+    """Their second chance is in what is left of it: a few attempts each, not an outage each."""
+    keys = {"event_types": ",".join(NAMES), "concurrency": "1", "max_outage_minutes": "0.01"}
+    with each_of(NAMES) as sim:
+        healthy = [NAMES[-1]]
+        sim.behaviour.fault = lambda asked: (
+            None if asked.query.get("eventType", healthy) == healthy else "503"
+        )
+        delivered = sync_into(Delivered(), sim, **keys)
+        assert len(delivered.ids(NAMES[-1])) == 10
+        assert sum("is not synced" in said for said in delivered.warnings) == len(NAMES) - 1
+        sim.behaviour.fault = None
+        sync_into(delivered, sim, **keys)
+        assert all(len(delivered.ids(name)) == 10 for name in NAMES)
+
+
+def test_what_a_type_delivered_and_rejected_before_it_yielded_is_counted_once(at_once):
+    malformed = event(START, 999) | {"id": ""}
+    history = listed([malformed, *(event(BASE + n * 60_000, n) for n in range(1, 300))])
+    with Simulator({TYPE: history, NAMES[0]: generated(10, event_type=NAMES[0])}) as sim:
+        other = []
+
+        def fault(asked):
+            other.extend([1] * (asked.query.get("eventType") == [NAMES[0]]))
+            return (
+                "503"
+                if asked.number > 3 and "eventType" in asked.query and len(other) < 2
+                else None
+            )
+
+        sim.behaviour.fault = fault
+        keys = {"event_types": f"{TYPE},{NAMES[0]}", "page_size": "50", "concurrency": "1"}
+        delivered = sync_into(Delivered(), sim, **keys)
+        assert len(delivered.ids()) == 299 and len(delivered.ids(NAMES[0])) == 10
+        row = next(iter(delivered.rows["sync_run"].values()))
+        assert row["rejected"] >= 1 and row["events"] == len(delivered.upserts) - row["rejected"]
