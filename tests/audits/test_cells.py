@@ -42,6 +42,12 @@ def lists(draw):
     return cells
 
 
+def test_the_numbers_of_kinds_are_saved_so_they_stay():
+    assert {kind.name: int(kind) for kind in Kind} == {
+        "UNREAD": 0, "UNCOUNTED": 1, "LOST": 2, "SILENT": 3, "DELIVERED": 4, "FELL": 5, "LOOKED": 6, "DONE": 7,
+    }  # fmt: skip
+
+
 @given(lists())
 def test_cells_are_written_and_read_as_they_are(cells):
     assert decode(encode(cells)) == cells

@@ -287,6 +287,7 @@ def test_while_a_history_is_adopted_complete_until_says_so(monkeypatch):
             life.pass_and_sync(10 * MINUTE, page_size="10")
             seen.append(life.row()["complete_until"])
     assert seen == sorted(seen) and seen[0] < to_text(BASE + 5 * DAY)
+    assert not life.delivered.warnings, "what was never counted is not behind"
     assert seen[-1] == life.delivered.state["event_types"][TYPE]["occurred"]
 
 
@@ -499,10 +500,7 @@ def test_no_more_is_taken_for_second_looks_than_a_quarter_of_the_days_quota(monk
     assert life.row()["complete_until"] > to_text(BASE + 29 * DAY)
 
 
-def test_second_looks_take_half_the_time_since_the_last_sync_and_a_first_sync_none(monkeypatch):
-    assert budget.may_take(None, 0, is_first=True) == 0
-    assert budget.may_take(0, 10 * MINUTE, is_first=False) == 5 * MINUTE
-    assert budget.may_take(0, DAY, is_first=False) == HOUR
+def test_what_the_time_for_second_looks_does_not_suffice_for_is_left(monkeypatch):
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
         life.pass_and_sync(DAY, 3)
         life.now += 2 * DAY
@@ -648,13 +646,6 @@ def test_of_a_contact_that_was_merged_its_bucket_alone_is_written(monkeypatch):
     assert life.delivered.rows[TYPE][f"id-{1440 + 700}"]["objectId"] == "2"
     late = [row["late"] + row["vanished"] for row in life.delivered.rows["sync_run"].values()]
     assert sum(late) == 0 and len(set(life.delivered.upserts)) < 120
-
-
-def test_that_much_comes_late_is_news_again_once_it_has_ceased_for_a_month():
-    diary = budget.Diary()
-    days = (100, 101, 131, 162)
-    assert [diary.is_news("e_a", day) for day in days] == [True, False, False, True]
-    assert diary.is_news("e_b", 162)
 
 
 def test_that_much_comes_late_is_said_once_as_long_as_it_lasts(monkeypatch):
