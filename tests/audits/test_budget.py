@@ -6,6 +6,9 @@ import pytest
 
 from pipeline.audits import budget
 from pipeline.audits.budget import Budget, Diary, For
+from pipeline.audits.cells import Cell, Kind
+from pipeline.audits.counting import affordable
+from pipeline.fingerprints import Sum
 
 
 @pytest.fixture
@@ -51,6 +54,13 @@ def test_second_looks_take_a_quarter_of_a_days_quota_and_none_after_their_time(a
     with Budget(account.client, diary, 5_000).spending(For.SECOND_LOOKS) as _:
         pass
     assert (diary.day, diary.taken) == (0, 0), "another day"
+
+
+def test_as_many_lists_of_cells_are_counted_as_can_be_paid_for_and_one_if_any():
+    lists = [[Cell(n, n + 1, Kind.DELIVERED, 1, Sum(19, 7))] for n in range(4)]  # two pages each
+    assert [affordable(10, lists, requests) for requests in (0, 1, 3, 4, 5, 8, 99)] == [
+        0, 1, 1, 2, 2, 4, 4,
+    ]  # fmt: skip
 
 
 def test_second_looks_take_half_the_time_since_the_last_sync_and_a_first_sync_none():
