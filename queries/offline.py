@@ -4,11 +4,14 @@ It runs in dbt's own environment: `.venv-dbt/bin/python -m queries.offline ADAPT
 would be sent is SQL of the adapter's dialect, and prints it.
 """
 
+import atexit
 import io
 import json
+import shutil
 import sys
 import tempfile
 from contextlib import redirect_stdout
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -49,7 +52,8 @@ def dbt(kind: str, *arguments: str) -> tuple[Any, list[str]]:
     sent: list[str] = []
     _disconnect(kind, sent)
     output = {"type": kind, "schema": "analytics", "threads": 1, **OUTPUTS[kind]}
-    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+    folder = _folder(kind)
+    with redirect_stdout(io.StringIO()):
         profile = {"hubspot_events": {"target": kind, "outputs": {kind: output}}}
         (Path(folder) / "profiles.yml").write_text(json.dumps(profile))
         done = dbtRunner().invoke([
@@ -59,6 +63,14 @@ def dbt(kind: str, *arguments: str) -> tuple[Any, list[str]]:
     if not done.success:
         raise RuntimeError(done.exception or [each.message for each in done.result])
     return done.result, sent
+
+
+@cache
+def _folder(kind: str) -> str:
+    """A folder that lasts as long as the process, so that dbt parses the package once."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    return folder
 
 
 def _disconnect(kind: str, sent: list[str]) -> None:

@@ -31,10 +31,10 @@ def truth(history, start=START, end=END):
 @pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
 @pytest.mark.parametrize("concurrency", ["1", "4"])
 def test_the_rows_of_a_range_are_all_there_and_in_order(simulated, order, concurrency):
-    history = generated(3_000)
+    history = generated(1_000)
     sim = simulated(history, order=order)
     rows = list(
-        events(configuration(sim, page_size="50", concurrency=concurrency), TYPE, START, END)
+        events(configuration(sim, page_size="20", concurrency=concurrency), TYPE, START, END)
     )
     moments = [row["occurred"] for row in rows]
     assert sorted(row["id"] for row in rows) == sorted(truth(history))
@@ -132,7 +132,7 @@ def test_rows_of_one_moment_are_not_held_without_bound():
     """Only their ids are: of those that a walk which began anew reads twice, each comes once all
     the same.
     """
-    title, ids = "x" * 2000, (number % (2 * MOST_HELD) for number in range(6 * MOST_HELD))
+    title, ids = "x" * 2000, (number % (2 * MOST_HELD) for number in range(3 * MOST_HELD))
     rows = ({"occurred": START, "id": key, "hs_title": f"{title}{key}"} for key in ids)
     tracemalloc.start()
     count = sum(1 for _ in sort_by_time(lambda: 0)(rows))

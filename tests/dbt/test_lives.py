@@ -106,10 +106,12 @@ STEPS = (
 
 def test_the_marts_hold_what_plain_python_counts(warehouse):
     life = Life(warehouse, seed=1)
-    for step in STEPS:
+    at_once = 1 if isinstance(warehouse, DuckDB) else 3  # PostgreSQL proves that it is its dialect
+    for number, step in enumerate(STEPS, 1):
         step(life)
-        warehouse.dbt("run")
-        compare(warehouse, life.account)
+        if number % at_once == 0 or number == len(STEPS):
+            warehouse.dbt("run")
+            compare(warehouse, life.account)
     before = {name: warehouse.mart(name) for name in ("page_visits", "touches")}
     warehouse.dbt("build", "--full-refresh")  # with the tests of the package itself
     compare(warehouse, life.account)

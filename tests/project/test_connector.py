@@ -193,7 +193,7 @@ def test_fivetran_debug_fills_the_table(staged):
     assert TOKEN.encode() not in everything_left(staged / "files")
 
 
-def test_python_connector_py_does_the_same_and_resumes_with_a_token_that_fivetran_has_encrypted(
+def test_python_connector_py_does_the_same_with_a_token_that_fivetran_has_encrypted(
     staged, tmp_path
 ):
     asked = [Path(sys.executable).with_name("fivetran"), "configuration"]
@@ -207,14 +207,11 @@ def test_python_connector_py_does_the_same_and_resumes_with_a_token_that_fivetra
         )  # fmt: skip
         assert TOKEN not in file.read_text()
         file.write_text(json.dumps(json.loads(file.read_text()) | {"api_base_url": sim.url}))
-        for _ in range(2):
-            before = len(sim.requests)
-            done = subprocess.run(
-                command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=environment
-            )
-            assert "SYNC SUCCEEDED" in done.stdout, done.stdout + done.stderr
-            assert len(rows(staged)) == 300
-        assert len(sim.requests) == before + 1
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=environment
+        )
+    assert "SYNC SUCCEEDED" in done.stdout, done.stdout + done.stderr
+    assert len(rows(staged)) == 300
 
 
 SYNC = """

@@ -38,12 +38,14 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SYNC = """
 import json, sys
 from pipeline import Sink, read_settings, sync
-rows = {}
-def upsert(table, row):
-    if table not in ("event_property", "sync_run"):
-        rows.setdefault(table, []).append(row)
-sync(read_settings(json.loads(sys.argv[1])), {}, Sink(upsert, lambda state: None, lambda text: None, lambda text: None))
-print(json.dumps(rows))
+def synced(keys):
+    rows = {}
+    def upsert(table, row):
+        if table not in ("event_property", "sync_run"):
+            rows[row["id"]] = row
+    sync(read_settings(keys), {}, Sink(upsert, lambda state: None, lambda text: None, lambda text: None))
+    return rows
+print(json.dumps([synced(keys) for keys in json.loads(sys.argv[1])]))
 """
 URL = "https://127.0.0.1/pricing?plan=1"
 EVENTS = [
@@ -90,13 +92,13 @@ def extended(blocks, tmp_path_factory):
     return folder
 
 
-def synced(extended, **keys):
-    """The rows, by id, that the extended pipeline delivers of EVENTS."""
+def synced(extended, *settings):
+    """For each of some settings: the rows, by id, that the extended pipeline delivers of EVENTS."""
     with Simulator({TYPE: listed(EVENTS)}) as sim:
-        tables = json.loads(run(extended, "-c", SYNC, json.dumps(configuration(sim, **keys))))
-    (rows,) = tables.values()
-    assert len(rows) == len(EVENTS)
-    return {row["id"]: row for row in rows}
+        given = [configuration(sim, **keys) for keys in settings]
+        delivered = json.loads(run(extended, "-c", SYNC, json.dumps(given)))
+    assert [len(rows) for rows in delivered] == [len(EVENTS)] * len(settings)
+    return delivered
 
 
 def test_the_documented_stage_passes_its_doctest_and_runs_in_a_notebook(blocks, extended):
@@ -132,26 +134,20 @@ KEEPING = [
 
 
 @pytest.mark.parametrize("layout", ["per_event_type", "single"])
-@pytest.mark.parametrize("keys", KEEPING, ids=str)
-def test_every_value_is_kept_beside_the_column_of_the_stage(extended, layout, keys):
-    rows = synced(extended, table_layout=layout, **keys)
-    changed = (
-        {"objectId"}
-        if "hash_columns" in keys
-        else {"objectType"}
-        if "drop_columns" in keys
-        else set()
-    )
-    for sent in EVENTS:
-        kept = [text for _, text in values(rows[sent["id"]])]
-        paths = ["/pricing"] if (sent["properties"] or {}).get("hs_url") == URL else []
-        for text in [*(text for name, text in values(sent) if name not in changed), *paths]:
-            assert text in kept
-        assert (kept.count("/pricing") == 1) == bool(paths)
+def test_every_value_is_kept_beside_the_column_of_the_stage(extended, layout):
+    delivered = synced(extended, *({"table_layout": layout, **keys} for keys in KEEPING))
+    for keys, rows in zip(KEEPING, delivered, strict=True):
+        changed = {keys.get("drop_columns"), keys.get("hash_columns")}
+        for sent in EVENTS:
+            kept = [text for _, text in values(rows[sent["id"]])]
+            paths = ["/pricing"] if (sent["properties"] or {}).get("hs_url") == URL else []
+            for text in [*(text for name, text in values(sent) if name not in changed), *paths]:
+                assert text in kept, keys
+            assert (kept.count("/pricing") == 1) == bool(paths), keys
 
 
 def test_a_property_of_the_same_name_survives_beside_the_column(extended):
-    rows = synced(extended)
+    (rows,) = synced(extended, {})
     assert (rows["id-1"]["page_path"], rows["id-2"]["page_path"]) == ("/pricing", "/pricing")
     assert rows["id-2"]["properties_page_path"] == "a property"
     assert (
@@ -162,24 +158,20 @@ def test_a_property_of_the_same_name_survives_beside_the_column(extended):
 
 @pytest.mark.parametrize("layout", ["per_event_type", "single"])
 def test_the_column_is_dropped_hashed_and_renamed_like_any_other(extended, layout):
-    whole = synced(extended, table_layout=layout)
-    dropped = synced(extended, table_layout=layout, drop_columns="page_path")
-    hashed = synced(extended, table_layout=layout, hash_columns="page_*", hash_salt="salt")
-    renamed = synced(extended, table_layout=layout, rename_columns="page_path=path")
-    assert whole["id-1"]["page_path"] == "/pricing"
-    assert dropped["id-1"] == {
-        name: value for name, value in whole["id-1"].items() if name != "page_path"
-    }
-    assert hashed["id-1"] == whole["id-1"] | {
-        "page_path": hashlib.sha256(b"salt/pricing").hexdigest()
-    }
-    assert renamed["id-1"] == {
-        ("path" if name == "page_path" else name): value for name, value in whole["id-1"].items()
-    }
+    ways = (
+        {}, {"drop_columns": "page_path"}, {"hash_columns": "page_*", "hash_salt": "salt"},
+        {"rename_columns": "page_path=path"},
+    )  # fmt: skip
+    delivered = synced(extended, *({"table_layout": layout, **keys} for keys in ways))
+    whole, dropped, hashed, renamed = (rows["id-1"] for rows in delivered)
+    hash_of_path = hashlib.sha256(b"salt/pricing").hexdigest()
+    assert whole.pop("page_path") == "/pricing" and dropped == whole
+    assert hashed == whole | {"page_path": hash_of_path}
+    assert renamed == whole | {"path": "/pricing"}
 
 
 def test_in_the_single_layout_the_column_is_beside_the_properties_as_sent(extended):
-    rows = synced(extended, table_layout="single")
+    (rows,) = synced(extended, {"table_layout": "single"})
     assert [rows[sent["id"]].get("page_path") for sent in EVENTS] == ["/pricing"] * 3 + [
         None,
         None,

@@ -20,10 +20,10 @@ def synced(tmp_path_factory):
     had another, and the events that the simulator sent.
     """
     folder = tmp_path_factory.mktemp("queries")
-    visits = generated(4_000, end="2026-01-21T00:00:00Z")
+    visits = generated(1_300, end="2026-01-21T00:00:00Z")
     histories = {
         TYPE: visits,
-        FORMS: submissions(visits, 33),
+        FORMS: submissions(visits, 12),
         REFUSED: generated(5, event_type=REFUSED),
     }
     with (

@@ -4,6 +4,7 @@ from concurrent.futures import wait
 
 import pytest
 
+from pipeline.reading import cutting as cutting_module
 from pipeline.reading import reader as reader_module
 from pipeline.reading.cutting import MAX_WALK_PAGES
 from pipeline.timestamps import DAY, SECOND
@@ -115,3 +116,22 @@ def test_prefetch_stays_bounded_when_pages_grow_and_the_consumer_is_slow(monkeyp
             wait([task.job for task in reader._queue if task.job])
             held = sum(page.byte_count for task in reader._queue for page in task.pending)
             assert held <= (10 + concurrency * MAX_WALK_PAGES / 4) * large
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
+def test_after_a_page_that_is_too_large_fewer_events_are_asked_for(monkeypatch, order, concurrency):
+    """Pages of 400 events would hold twice what may be read ahead: one does, then none."""
+    for module in (reader_module, cutting_module):
+        monkeypatch.setattr(module, "READ_AHEAD", 200 * 100)
+    monkeypatch.setattr(cutting_module, "SMALL_PAGE", 50 * 100)
+    hubspot, sizes = FakeHubSpot(range(BASE, BASE + 4000 * SECOND, SECOND), 400, (order,)), []
+
+    def fetch(request, stop):
+        page = hubspot(request, stop)
+        sizes.append(page.size)
+        return page
+
+    found = read(reader_of(fetch, concurrency, now=BASE + 4000 * SECOND))
+    assert {event["id"] for event in found} == {event["id"] for event in hubspot.events}
+    assert sizes[0] > 200 * 100 and max(sizes[1:]) <= 50 * 100

@@ -46,3 +46,8 @@ def truth(history):
 
 def ids(events):
     return [event["id"] for event in events]
+
+
+def cursor_of(answer):
+    """The page cursor that an answer names, decoded."""
+    return unquote(answer.json()["paging"]["next"]["after"])

@@ -41,7 +41,7 @@ def test_a_visitor_who_becomes_a_contact_brings_the_earlier_visits_along(session
     with served(
         history=history, order=order, late=late, hide_future=True, clock=lambda: now
     ) as sim:
-        for now in range(DAWN, DAWN + 7 * DAY_MS, 5 * HOUR):
+        for now in range(DAWN, DAWN + 7 * DAY_MS, 11 * HOUR):
             found = ids(walk(session, sim, limit=100))
             seen = [i for i, each in enumerate(moments) if visible(each, moments, every, ms, now)]
             came = {i: moments[i][0] + late(i, moments[i][0]) for i in seen}
