@@ -71,20 +71,15 @@ def test_the_report_finds_what_is_amiss_and_after_a_second_demo_what_came_late(p
         assert len(rows(demo.PLACE, table=FORMS)) >= int(forms) - 1
 
 
-def test_after_the_demo_the_real_account_is_read_completely_and_by_itself(project):
+def test_the_demo_and_the_real_account_have_nothing_of_each_other(project):
+    """The second demo takes another port, since its own is taken, and the connector as it is."""
     assert demo.main() == 0 and not (project / "files").exists()
+    account, stale = demo.PLACE / "account.json", demo.PLACE / "pipeline" / "stale.py"
+    first, visits = json.loads(account.read_text())["port"], len(rows(demo.PLACE))
     with Simulator({TYPE: generated(300)}) as real:
         run(project, configuration(real, event_types=TYPE))
         assert {key for (key,) in rows(project)} == truth(real.histories[TYPE])
     kept = (project / "files" / "state.json").read_bytes()
-    assert demo.main() == 0
-    assert (project / "files" / "state.json").read_bytes() == kept and len(rows(project)) == 300
-
-
-def test_the_demo_takes_another_port_if_its_own_is_taken_and_the_connector_as_it_is(project):
-    assert demo.main() == 0
-    account, stale = demo.PLACE / "account.json", demo.PLACE / "pipeline" / "stale.py"
-    first, visits = json.loads(account.read_text())["port"], len(rows(demo.PLACE))
     stale.touch()
     (project / "pipeline" / "own.py").touch()
     with socket.create_server((HOST, first)):
@@ -94,14 +89,16 @@ def test_the_demo_takes_another_port_if_its_own_is_taken_and_the_connector_as_it
     assert port != first and state["api_base_url"].endswith(f":{port}")
     assert visits <= len(rows(demo.PLACE)) < visits + 10  # the same account
     assert not stale.exists() and (demo.PLACE / "pipeline" / "own.py").exists()
+    assert (project / "files" / "state.json").read_bytes() == kept and len(rows(project)) == 300
 
 
-@pytest.mark.parametrize("account", ["", "{", '{"shown": 7}', '{"began": 1}', "[]"])
-def test_the_files_of_a_demo_without_an_account_are_not_gone_on_with(project, account):
-    saved = demo.PLACE / "files" / "state.json"
+def test_the_files_of_a_demo_without_an_account_are_not_gone_on_with(project):
+    saved, account = demo.PLACE / "files" / "state.json", demo.PLACE / "account.json"
     saved.parent.mkdir(parents=True)
     saved.write_text('{"start_date": "2026-01-01T00:00:00Z"}')
-    (demo.PLACE / "account.json").write_text(account)
+    for text in ("", "{", '{"shown": 7}', '{"began": 1}', "[]"):
+        account.write_text(text)
+        assert example.kept(account) is None
     assert demo.main() == 0 and "start_date" not in json.loads(saved.read_text())
 
 
