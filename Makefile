@@ -10,7 +10,7 @@ NODE_CLIENT := tests/node/node_modules/.package-lock.json
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo try report lab dbt test long chaos lint package deploy bill bench clean
+.PHONY: help demo try report picture lab dbt test long chaos lint package deploy bill bench clean
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / {printf "%-8s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ try: $(READY)  ## a simulated HubSpot in the foreground, and a configuration.jso
 
 report: $(READY)  ## report.html beside the warehouse (the demo's where there is no other); fails if something is failing
 	@python -m report
+
+picture:  ## docs/report.png, of the demo's last report (needs chromium)
+	@chromium --headless --no-sandbox --hide-scrollbars --window-size=1000,1120 --screenshot=docs/report.png build/demo/files/report.html
 
 lab: $(LAB)  ## the notebooks in JupyterLab
 	@jupyter lab notebooks

@@ -127,7 +127,9 @@ def _read_again(options: argparse.Namespace) -> None:
 
 
 def _deployed(answer: dict[str, Any]) -> dict[str, Any] | None:
-    """The state in what Fivetran's API answers, {"data": {"state": …}}, or wants, {"state": …}."""
+    """The state in an answer of Fivetran's API, {"data": {"state": …}}, or in a request to it,
+    {"state": …}; None if there is none.
+    """
     data = answer.get("data", answer)
     state = data.get("state") if isinstance(data, dict) else None
     return state if isinstance(state, dict) else None

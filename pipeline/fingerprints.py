@@ -16,8 +16,8 @@ _EMPTY, _NUMBER = blake2b(digest_size=8), Struct(">Q").unpack
 
 
 class Sum(NamedTuple):
-    """A number of events, and the sum of their fingerprints modulo `MODULUS`: whatever their order,
-    two equal events do not cancel each other, and it reveals nothing about them.
+    """A number of events, and the sum of their fingerprints modulo `MODULUS`. Their order does not
+    matter, two equal events do not cancel each other, and nothing about them can be told from it.
     """
 
     events: int

@@ -18,11 +18,12 @@ from queries.offline import ADAPTERS, COLUMNS, ROOT, dbt
 
 ANSWERS = {  # by mart: its columns, and the order of the rows
     "sessions": (
-        "session_id, person_id, session_started_at, session_ended_at, page_visits, landing_page_url, exit_page_url, visit_source",
+        "session_id, person_id, session_started_at, session_ended_at, page_visits, landing_page_path, exit_page_path, "
+        "visit_source",
         "person_id, session_started_at",
     ),
     "touches": (
-        "conversion_id, person_id, converted_at, position, visit_id, touched_at, page_url, visit_source",
+        "conversion_id, person_id, converted_at, position, visit_id, touched_at, page_path, visit_source",
         "converted_at, conversion_id, position",
     ),
     "complete_until": ("event_type, complete_until, as_of", "event_type"),

@@ -20,7 +20,9 @@ INNER JOIN tester.audited_range AS audited
         visit.occurred_at >= audited.range_start
         AND visit.occurred_at < audited.range_end
         AND visit._fivetran_synced < audited.audited_at
-WHERE audited.whole AND audited.event_type = 'e_visited_page'
+WHERE
+    audited.whole AND audited.event_type = 'e_visited_page'
+    AND NOT COALESCE(visit._fivetran_deleted, FALSE)
 GROUP BY audited.event_type, visit.id, visit.occurred_at
 ORDER BY visit.occurred_at, visit.id
 

@@ -16,7 +16,8 @@ FEW_RUNS = 8  # in a chart: their bars are no wider than those of as many
 MOST_DATES = 5  # below a chart
 DAYS = (1, 2, 3, 7, 14)  # between two of them; or months
 MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1_200, 2_400, 6_000, 12_000, 24_000)
-TOWERS = 4  # times as high as three quarters of the bars: what is higher is cut off
+# times as high as three quarters of the bars: there a chart ends, if the highest is twice as high
+TOWERS = 2.5
 PARTS = {
     "rate": {"rate": "bar"},
     "waiting": {
@@ -57,8 +58,8 @@ def runs(runs: Sequence[Row]) -> dict[str, Row]:
 def _runs(shown: Sequence[Row], parts: dict[str, str]) -> Row:
     heights = [sum(max(0.0, run[part] or 0.0) for part in parts) for run in shown]
     highest = max(heights)
-    cut = min(highest, TOWERS * _three_quarters(heights))
-    top, drawn = _scale(cut)
+    cut = TOWERS * _three_quarters(heights)
+    top, drawn = _scale(cut if highest > 2 * cut else highest)
     room = (RIGHT - LEFT) / len(shown)
     width = room * 0.8 * min(1.0, len(shown) / FEW_RUNS)
     for place, (run, height) in enumerate(zip(shown, heights, strict=True)):

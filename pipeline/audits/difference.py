@@ -1,4 +1,4 @@
-"""Which events differ between what was delivered and what is there now, told by sums alone.
+"""Tells which events differ between what was delivered and what is there now, by sums alone.
 
 If two sets differ by one event, the difference of their sums is its fingerprint: no list of ids is
 kept (set reconciliation; Minsky, Trachtenberg and Zippel 2003). Sums by bucket tell a handful.

@@ -36,7 +36,7 @@ def conclude(site: Site, subjects: Sequence[Subject]) -> None:
 
 
 def _complete_until(subject: Subject, cells: Sequence[Cell], today: int) -> str | None:
-    """Until when all was looked at twice. Silence after the last event was if two syncs, a day
+    """Until when all was looked at twice. Silence after the last event was once two syncs, a day
     apart, have found it.
     """
     delivered, silent = subject.delivered(), subject.saved().silent_until

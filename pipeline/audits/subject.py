@@ -1,4 +1,4 @@
-"""What looks are given: by a sync, and of one event type."""
+"""What looks work with: a sync, and one event type of it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

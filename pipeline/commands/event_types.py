@@ -123,7 +123,7 @@ def format_event_types(types: Iterable[Found]) -> Iterator[str]:
 
 
 def _is_nameable(event_type: str) -> bool:
-    """Whether the key event_types accepts this name, and as no pattern."""
+    """Whether the key event_types accepts this name, and not as a pattern."""
     try:
         return event_types(event_type) == (event_type,) and not is_pattern(event_type)
     except ValueError:

@@ -67,9 +67,9 @@ class Budget(RateLimit):
         and how many `per_second` this connection may make. None: nothing.
         """
         said: dict[str, float] = {}
-        if self._most:
-            per_second = self._most * self._share / self._interval
-            said = {"requests": self._most, "seconds": self._interval, "per_second": per_second}
+        if self._limit:
+            per_second = self._limit * self._share / self._interval
+            said = {"requests": self._limit, "seconds": self._interval, "per_second": per_second}
         left, daily = self._daily
         return said | ({"daily": daily, "left": left} if daily else {}) or None
 

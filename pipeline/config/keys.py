@@ -122,7 +122,7 @@ REQUIRED = {
     ),
     "initial_sync_start_date": "give the date to sync from, such as 2026-01-01T00:00:00Z",
 }
-# Keys of release 1.0.0 that do nothing any more, and what holds instead.
+# Keys of earlier versions that do nothing any more, and what holds instead.
 GONE = {
     "deep_reread_days": "audit_days takes its place",
     "dedupe_window": "the last 20,000 ids are remembered",

@@ -140,17 +140,15 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def gone_keys(configuration: Mapping[str, Any]) -> list[str]:
-    """A sentence for each key of release 1.0.0 that is set and does nothing any more.
+    """A sentence about the keys of earlier versions that are set and do nothing any more, if any.
 
     >>> gone_keys({"dedupe_window": "", "sync_metrics": "false"})[0][:76]
-    'sync_metrics does nothing any more: the table sync_run is always written. Cu'
+    'Keys of earlier versions that do nothing any more: sync_metrics (the table s'
     """
-    return [
-        f"{name} does nothing any more: {instead}. Cure: delete the key, or set it to '' where it "
-        "is deployed."
-        for name, instead in GONE.items()
-        if configuration.get(name)
-    ]
+    gone = [f"{name} ({instead})" for name, instead in GONE.items() if configuration.get(name)]
+    cure = 'Cure: delete them, or where they are deployed set them to "".'
+    listed = ", ".join(gone)
+    return [f"Keys of earlier versions that do nothing any more: {listed}. {cure}"] if gone else []
 
 
 def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
@@ -186,8 +184,8 @@ def _unknown(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str | None
 def _shortened(text: str, length: int) -> str:
     """A text to quote in a message: of a long word with a digit in it, only the beginning.
 
-    It may be an access token in the wrong place: HubSpot does not document what those of service
-    keys look like.
+    Such a word may be an access token in the wrong place: HubSpot does not document what those of
+    service keys look like.
 
     >>> _shortened("e_visited page", 80), _shortened("token=5ec2e75e-c2e7-4a11-9b0d-0123456789ab", 80)
     ("'e_visited page'", "'toke…'")

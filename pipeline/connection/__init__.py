@@ -1,3 +1,3 @@
-"""One sync: every event type, one event type (the sentence), the saved state, and the messages to a
-person.
+"""One sync: every event type, one event type (the sentence), the saved state, and the messages to
+the operator.
 """

@@ -46,7 +46,7 @@ def other_origin(state: Mapping[str, Any], base_url: str) -> str | None:
             f"The saved state was made at {_named(before)}, and api_base_url is "
             f"{_named(base_url)}: resuming would leave out every event before its cursors, and mix "
             "two accounts in one table. Set api_base_url back, give each a connection (locally: a "
-            f"folder) of its own, or {RESYNC}."
+            f"folder) of its own, or, {RESYNC}."
         )
     return (
         f"api_base_url is {base_url}, and the saved state was made at {before}: the sync resumes "

@@ -61,8 +61,8 @@ class EventType:
 
     def sync(self, is_last_chance: bool = True) -> None:
         """Delivers the gap that a start date moved earlier has left, then everything after the
-        cursor, then what is to be read again. If this is not its last chance in this sync, it yields
-        to others when HubSpot fails at it alone.
+        cursor, then what is to be read again. If this is not its last chance in this sync, it
+        yields to others when HubSpot fails at it alone.
         """
         self._patience.yields = not is_last_chance
         tally = self.begin()
@@ -89,7 +89,7 @@ class EventType:
             )
 
     def begin(self) -> Tally:
-        """Begins its tally, or goes on with it."""
+        """Begins its tally, or continues it."""
         if not self.is_reached:
             self.tally, self.is_reached = Tally(self.progress.occurred), True
         self.tally.started, self.tally.error = time.monotonic(), None

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 class Sink(NamedTuple):
     """The operations of the SDK, or anything that takes the same arguments: `upsert(table, row)`,
-    `checkpoint(state)`, and `warn(sentence)` and `log(sentence)` for a person.
+    `checkpoint(state)`, and `warn(sentence)` and `log(sentence)` for the operator.
     """
 
     upsert: Callable[[str, dict[str, Any]], Any]

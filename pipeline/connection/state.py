@@ -21,9 +21,9 @@ KEYS = (
     *(REFUSED, LOOKS, EVENT_PROPERTY, SYNC_RUN),
 )
 
-# The last resort, and what it costs.
+# The last resort, and first what it costs.
 RESYNC = (
-    "re-sync the connection, which marks as deleted every row that HubSpot does not send again "
+    "if every row that HubSpot does not send again may be marked as deleted, re-sync the connection "
     "(locally: fivetran reset, which deletes the folder files)"
 )
 
@@ -152,7 +152,7 @@ def _version_of(state: Mapping[str, Any]) -> int:
     if type(version) is int and version > VERSION:
         raise StateError(
             f"The saved state has version {version}, this connector knows up to {VERSION}: a newer "
-            f"connector wrote it. Deploy that one again, or {RESYNC}."
+            f"connector wrote it. Deploy that one again, or, {RESYNC}."
         )
     if type(version) is not int or version < 1 or not isinstance(event_types, Mapping):
         raise _broken("it has no version and event_types")
@@ -251,6 +251,6 @@ def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
 
 def _broken(why: str) -> StateError:
     return StateError(
-        f"The saved state cannot be used: {why}. Put back the state of the last good sync, or "
+        f"The saved state cannot be used: {why}. Put back the state of the last good sync, or, "
         f"{RESYNC}."
     )

@@ -25,7 +25,7 @@ def instead_of_patterns(settings: Settings, names: Iterable[str] = ()) -> str | 
     if not (patterns := _patterns(settings)):
         return None
     listed = ", ".join(names)
-    cure = f"write {listed} instead." if listed else 'take it out (if nothing is left, write "").'
+    cure = f"write {listed} instead." if listed else 'remove it (if nothing is left, write "").'
     return (
         f"string_columns: {', '.join(patterns)} is not compared with events: a column is declared "
         f"by its name in full. Cure: {cure}"

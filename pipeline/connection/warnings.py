@@ -1,4 +1,4 @@
-"""Warnings for the person who runs the connection."""
+"""Warnings for the operator of the connection."""
 
 from collections.abc import Callable
 from enum import IntEnum

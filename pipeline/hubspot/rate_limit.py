@@ -26,7 +26,7 @@ class RateLimit:
         # when each request of the last interval went, monotonic seconds
         self._sent: deque[float] = deque()
         # requests per interval for the whole account; None: not known yet
-        self._most: int | None = None
+        self._limit: int | None = None
         self._interval = 10.0
         self._others = 0  # requests of other integrations in the interval before the last update
         self._updated = 0.0
@@ -50,22 +50,22 @@ class RateLimit:
 
     def update(self, headers: Mapping[str, str]) -> None:
         """Updates the limit from the headers of an answer; ignores implausible values."""
-        most = _number(headers.get("X-HubSpot-RateLimit-Max"), 1, 1_000_000)
-        remaining = _number(headers.get("X-HubSpot-RateLimit-Remaining"), 0, most or 0)
+        limit = _number(headers.get("X-HubSpot-RateLimit-Max"), 1, 1_000_000)
+        remaining = _number(headers.get("X-HubSpot-RateLimit-Remaining"), 0, limit or 0)
         interval = _number(
             headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"), 100, MAX_INTERVAL
         )
         daily = _number(headers.get("X-HubSpot-RateLimit-Daily"), 1, 1_000_000_000)
         left = _number(headers.get("X-HubSpot-RateLimit-Daily-Remaining"), 0, daily or 0)
         self._daily = (0, 0) if daily is None or left is None else (left, daily)
-        if most is None:
+        if limit is None:
             return
         with self._lock:
-            self._most = most
+            self._limit = limit
             self._interval = (interval or 10_000) / 1000
             self._updated = time.monotonic()
             self._expire(self._updated)
-            self._others = 0 if remaining is None else max(0, most - remaining - len(self._sent))
+            self._others = 0 if remaining is None else max(0, limit - remaining - len(self._sent))
 
     def daily_quota(self) -> int:
         """The account's requests a day, by the last answer; 0: not known."""
@@ -91,11 +91,11 @@ class RateLimit:
         self._expire(now)
         if now < self._held_until:
             return self._held_until - now
-        if self._most is None:
+        if self._limit is None:
             return 0.0
         # until then, requests of others may lie in the interval
         known_for = self._updated + self._interval - now
-        allowed = max(1, int(self._most * self._share) - (self._others if known_for > 0 else 0))
+        allowed = max(1, int(self._limit * self._share) - (self._others if known_for > 0 else 0))
         if len(self._sent) < allowed:
             return 0.0
         until_sent_leave = self._sent[len(self._sent) - allowed] + self._interval + MARGIN - now

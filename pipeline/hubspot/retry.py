@@ -29,9 +29,9 @@ def delays() -> Iterator[float]:
 
 @dataclass
 class Patience:
-    """How long requests that fail are tried again: through a whole outage, which began at `since`
-    (monotonic seconds; None: when they are made) and ends with a good answer. If it `yields`, only
-    a few times: others wait.
+    """How long failing requests are retried: through an outage that began at `since` (monotonic
+    seconds; None: with the request) and ends with a good answer; if it `yields`, only a few times,
+    since others wait.
     """
 
     yields: bool = False
@@ -83,8 +83,8 @@ class Outage:
             self._failures += 1
 
     def raise_if_hopeless(self, transient: Transient, attempt: Attempt) -> None:
-        """Raises Unavailable after too long without a good answer, to this request or to any, or
-        sooner if this one yields, and BadAnswer if the answers to it remain unusable.
+        """Raises Unavailable after too long without a good answer to this request or any other
+        (sooner if this one yields), and BadAnswer if the answers to it remain unusable.
         """
         now = time.monotonic()
         with self._lock:

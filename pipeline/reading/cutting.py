@@ -23,8 +23,9 @@ MAX_WALK_PAGES = 12
 # the factor by which an empty window is widened, and a full one narrowed, without a better estimate
 GROWTH = 8
 ALIKE = 2  # densities within this factor are averaged
-# bytes of JSON that jobs have brought or will bring; as Python objects they take three times that
-READ_AHEAD = 20 << 20
+# bytes in memory of the pages that jobs have brought or will bring, and of the one being emitted
+READ_AHEAD = 64 << 20
+SMALL_PAGE = READ_AHEAD // 4  # bytes of the pages that are asked for once one was larger than that
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Plan:
     ascending: bool = True  # whether every answer was in order, so far
     largest_page: int = 0  # in events; 0: none was read yet
     largest_bytes: int = 1
+    limit: int | None = None  # events per page, once one was too large; None: as configured
     horizon: int = 0  # ms: now, or the latest moment of any page; it never moves back
     # of the windows last released
     densities: deque[float] = field(default_factory=lambda: deque(maxlen=3))
@@ -62,6 +64,9 @@ class Plan:
         for page in pages:
             self.largest_page = max(self.largest_page, len(page.places))
             self.largest_bytes = max(self.largest_bytes, page.byte_count)
+            if page.byte_count > READ_AHEAD and len(page.places) > 1:
+                self.limit = max(1, len(page.places) * SMALL_PAGE // page.byte_count)
+                self.largest_page, self.largest_bytes = self.limit, SMALL_PAGE
             self.horizon = max(self.horizon, (page.latest or 0) + 1)
         self.ascending &= task.findings.ascending
 
@@ -118,6 +123,8 @@ class Plan:
         found = task.findings
         if found.earliest is None or found.latest is None or not self.is_divisible(task.window):
             return False
+        if self.limit and task.walk and task.walk.limit is None:
+            return True  # its pages are too large
         limit = MAX_WALK_PAGES if task.expected_density or task.walks else UNCUT
         if found.pages == 1 and limit == UNCUT:
             if not found.is_full or found.latest - found.earliest < SECOND:

@@ -39,11 +39,11 @@ MAX_ANEW = 32  # walks begun anew, plus 8 for each worker, plus 4 for each whole
 UNCLEAR = "HubSpot's pages ended without saying so clearly."
 
 
-def fetch_batch(pages: Iterator[WindowPage], most: int) -> Batch:
-    """Up to `most` pages of a walk. Runs in a worker."""
+def fetch_batch(pages: Iterator[WindowPage], max_pages: int) -> Batch:
+    """Takes up to `max_pages` pages of a walk. Runs in a worker."""
     batch: list[WindowPage] = []
     try:
-        for page in islice(pages, most):
+        for page in islice(pages, max_pages):
             batch.append(page)  # one by one, so that the pages before an error are kept
     except (ConnectorError, Inconclusive) as error:
         return Batch(batch, error)
@@ -81,6 +81,7 @@ class Reader:
 
         self._queue: list[Task] = []  # the rest of the range as windows, in order
         self._out_of_turn: deque[WindowPage] = deque()  # what there was no room to hold
+        self._emitting = 0  # bytes of the page that the consumer has
         self._plan = Plan(now, concurrency)
         self._frontier: float = 0  # ms: every window before it is whole, and released
         self._latest = 0  # the latest moment released that is not in the future, ms
@@ -128,8 +129,10 @@ class Reader:
             self._schedule()
             head = self._queue[0]
             if page := self._next_page(head):
+                self._emitting = page.byte_count
                 self._schedule()  # so that workers read on while this page is emitted
                 yield self._release(page)
+                self._emitting = 0
                 # Only now: the consumer has come back, so every row of this page has been emitted.
                 self._note_latest(page)
             elif head.error is not None:
@@ -208,7 +211,7 @@ class Reader:
             position < len(self._queue)
             and self._queue[position].error is None  # what follows an error is not released
             and running < self._workers
-            and (self._is_next(position) or self._has_room())
+            and (self._has_room() or (self._emitting < READ_AHEAD and self._is_next(position)))
         ):
             if self._queue[position].is_ready():
                 self._start(position)
@@ -226,7 +229,7 @@ class Reader:
         one that has waited a quarter of its time all of it.
         """
         to_come = sum(task.job_pages for task in self._queue if task.job)
-        used = self._waiting_bytes() + to_come * self._plan.largest_bytes
+        used = self._emitting + self._waiting_bytes() + to_come * self._plan.largest_bytes
         # three seconds more, so that waiting for the first answer does not decide it
         elapsed = time.monotonic() - self._started + 3
         return used < READ_AHEAD * min(1.0, 1 / 3 + 3 * self.waited / elapsed)
@@ -241,8 +244,8 @@ class Reader:
         task = self._queue[position]
         if task.walk is None:
             task = self._narrow(position)
-            largest = self._plan.largest_page
-            task.walk = Walk(task.window, task.limit, largest, task.known, self._settled)
+            largest, limit = self._plan.largest_page, task.limit or self._plan.limit
+            task.walk = Walk(task.window, limit, largest, task.known, self._settled)
             task.pages = task.walk.pages(self.fetch, self._stop)
         task.job_pages = self._plan.job_pages(task, is_head=self._is_next(position))
         task.job = self._pool.submit(fetch_batch, task.pages, task.job_pages)

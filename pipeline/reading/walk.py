@@ -68,6 +68,7 @@ class Walk:
             if page.cursor == request.cursor or self._is_circle(page.cursor):
                 raise Inconclusive("HubSpot's page cursors lead to the same pages again.")
             request = request._replace(cursor=page.cursor)
+            del page, part  # or it would be in memory until the next one is
 
     def _add(self, page: Page, request: PageRequest) -> WindowPage:
         """Adds a page. Returns the part that lies in the window, with what it means to this walk."""

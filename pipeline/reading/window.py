@@ -70,7 +70,7 @@ class WindowPage:
     `events` are the window's own (those without a readable moment included), in HubSpot's order;
     `outside` are those outside the bounds asked for; `answer` is HubSpot's. `earliest`, `median`
     and `latest` are moments of the own events (ms; None: there is none); `ascending` says whether
-    they are in order. `places` are all events of the page, `byte_count` is its size, and `is_full`
+    they are in order. `places` are all events of the page, `byte_count` what it takes in memory, and `is_full`
     says that it holds as many events as were asked for.
 
     A walk adds `is_new` (an event was not known yet), `held` (what is new and settled) and, on its
@@ -116,7 +116,7 @@ def part_of(window: Window, page: Page, bounds: Bounds) -> WindowPage:
         median,
         latest,
         ascending=moments == ordered,
-        byte_count=page.size,
+        byte_count=page.memory,
         is_full=page.full,
     )
 

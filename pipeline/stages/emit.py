@@ -115,3 +115,4 @@ def tap(observe: Callable[[Item], Any], items: Iterable[Item]) -> Iterator[Item]
     for item in items:
         observe(item)
         yield item
+        del item  # a page would be in memory until the next one is

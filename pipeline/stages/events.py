@@ -31,6 +31,7 @@ def unwrap_results(pages: Iterable[Page]) -> Iterator[Event]:
     """
     for page in pages:
         yield from page[EVENTS]
+        del page  # or it would be in memory until the next one is
 
 
 @curry

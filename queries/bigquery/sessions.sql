@@ -5,7 +5,7 @@ WITH in_order AS (
   SELECT
     nullif(CAST(e_visited_page.id AS STRING), '') AS visit_id,
     CAST(e_visited_page.occurred_at AS TIMESTAMP) AS occurred_at,
-    nullif(CAST(e_visited_page.hs_url AS STRING), '') AS page_url,
+    nullif(CAST(e_visited_page.hs_url_path AS STRING), '') AS page_path,
     nullif(CAST(e_visited_page.hs_visit_source AS STRING), '') AS visit_source,
     nullif(CAST(e_visited_page.object_id AS STRING), '') AS person_id,
     lag(CAST(e_visited_page.occurred_at AS TIMESTAMP)) OVER (
@@ -19,7 +19,7 @@ WITH in_order AS (
   SELECT
     in_order.visit_id,
     in_order.occurred_at,
-    in_order.page_url,
+    in_order.page_path,
     in_order.visit_source,
     in_order.person_id,
     sum(
@@ -40,7 +40,7 @@ WITH in_order AS (
   FROM in_order
 ), in_session AS (
   SELECT
-    numbered.page_url,
+    numbered.page_path,
     numbered.visit_source,
     numbered.person_id,
     first_value(numbered.visit_id) OVER (
@@ -62,7 +62,7 @@ WITH in_order AS (
     in_session.visit_number,
     in_session.session_started_at,
     in_session.session_ended_at,
-    in_session.page_url,
+    in_session.page_path,
     in_session.visit_source,
     row_number() OVER (PARTITION BY in_session.session_id ORDER BY in_session.visit_number DESC) AS from_last
   FROM in_session
@@ -73,8 +73,8 @@ WITH in_order AS (
     visit.session_started_at,
     visit.session_ended_at,
     count(*) AS page_visits,
-    max(CASE WHEN visit.visit_number = 1 THEN visit.page_url END) AS landing_page_url,
-    max(CASE WHEN visit.from_last = 1 THEN visit.page_url END) AS exit_page_url,
+    max(CASE WHEN visit.visit_number = 1 THEN visit.page_path END) AS landing_page_path,
+    max(CASE WHEN visit.from_last = 1 THEN visit.page_path END) AS exit_page_path,
     max(CASE WHEN visit.visit_number = 1 THEN visit.visit_source END) AS visit_source
   FROM visit_3 AS visit
   GROUP BY
@@ -89,8 +89,8 @@ SELECT
   sessions.session_started_at,
   sessions.session_ended_at,
   sessions.page_visits,
-  sessions.landing_page_url,
-  sessions.exit_page_url,
+  sessions.landing_page_path,
+  sessions.exit_page_path,
   sessions.visit_source
 FROM sessions
 ORDER BY

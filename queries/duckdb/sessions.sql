@@ -5,7 +5,7 @@ WITH in_order AS (
   SELECT
     nullif(CAST(e_visited_page.id AS TEXT), '') AS visit_id,
     CAST(e_visited_page.occurred_at AS TIMESTAMPTZ) AS occurred_at,
-    nullif(CAST(e_visited_page.hs_url AS TEXT), '') AS page_url,
+    nullif(CAST(e_visited_page.hs_url_path AS TEXT), '') AS page_path,
     nullif(CAST(e_visited_page.hs_visit_source AS TEXT), '') AS visit_source,
     nullif(CAST(e_visited_page.object_id AS TEXT), '') AS person_id,
     lag(CAST(e_visited_page.occurred_at AS TIMESTAMPTZ)) OVER (
@@ -19,7 +19,7 @@ WITH in_order AS (
   SELECT
     in_order.visit_id,
     in_order.occurred_at,
-    in_order.page_url,
+    in_order.page_path,
     in_order.visit_source,
     in_order.person_id,
     sum(
@@ -46,7 +46,7 @@ WITH in_order AS (
   FROM in_order
 ), in_session AS (
   SELECT
-    numbered.page_url,
+    numbered.page_path,
     numbered.visit_source,
     numbered.person_id,
     first_value(numbered.visit_id) OVER (
@@ -68,7 +68,7 @@ WITH in_order AS (
     in_session.visit_number,
     in_session.session_started_at,
     in_session.session_ended_at,
-    in_session.page_url,
+    in_session.page_path,
     in_session.visit_source,
     row_number() OVER (PARTITION BY in_session.session_id ORDER BY in_session.visit_number DESC) AS from_last
   FROM in_session
@@ -79,8 +79,8 @@ WITH in_order AS (
     visit.session_started_at,
     visit.session_ended_at,
     count(*) AS page_visits,
-    max(CASE WHEN visit.visit_number = 1 THEN visit.page_url END) AS landing_page_url,
-    max(CASE WHEN visit.from_last = 1 THEN visit.page_url END) AS exit_page_url,
+    max(CASE WHEN visit.visit_number = 1 THEN visit.page_path END) AS landing_page_path,
+    max(CASE WHEN visit.from_last = 1 THEN visit.page_path END) AS exit_page_path,
     max(CASE WHEN visit.visit_number = 1 THEN visit.visit_source END) AS visit_source
   FROM visit_3 AS visit
   GROUP BY
@@ -95,8 +95,8 @@ SELECT
   sessions.session_started_at,
   sessions.session_ended_at,
   sessions.page_visits,
-  sessions.landing_page_url,
-  sessions.exit_page_url,
+  sessions.landing_page_path,
+  sessions.exit_page_path,
   sessions.visit_source
 FROM sessions
 ORDER BY

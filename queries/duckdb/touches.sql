@@ -14,7 +14,7 @@ WITH conversion_2 AS (
     conversion.conversion_id,
     nullif(CAST(e_visited_page.id AS TEXT), '') AS visit_id,
     CAST(e_visited_page.occurred_at AS TIMESTAMPTZ) AS occurred_at,
-    nullif(CAST(e_visited_page.hs_url AS TEXT), '') AS page_url,
+    nullif(CAST(e_visited_page.hs_url_path AS TEXT), '') AS page_path,
     nullif(CAST(e_visited_page.hs_visit_source AS TEXT), '') AS visit_source,
     row_number() OVER (
       PARTITION BY conversion.conversion_id
@@ -39,7 +39,7 @@ WITH conversion_2 AS (
     'first' AS position,
     visit.visit_id,
     visit.occurred_at AS touched_at,
-    visit.page_url,
+    visit.page_path,
     visit.visit_source
   FROM conversion_2 AS conversion
   LEFT JOIN visit_3 AS visit
@@ -52,7 +52,7 @@ WITH conversion_2 AS (
     'last' AS position,
     visit.visit_id,
     visit.occurred_at AS touched_at,
-    visit.page_url,
+    visit.page_path,
     visit.visit_source
   FROM conversion_2 AS conversion
   LEFT JOIN visit_3 AS visit
@@ -65,7 +65,7 @@ SELECT
   touches.position,
   touches.visit_id,
   touches.touched_at,
-  touches.page_url,
+  touches.page_path,
   touches.visit_source
 FROM touches
 ORDER BY

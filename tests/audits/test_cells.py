@@ -71,12 +71,14 @@ def test_joining_keeps_every_event_and_what_is_owed(cells, coarser):
 def test_two_parts_join_only_if_both_were_looked_at_or_are_due_on_one_day():
     def joined(first, second):
         parts = [Cell(0, 9, *first, Sum(1, 1)), Cell(9, QUARTER, *second, Sum(1, 2))]
-        return len(merge(parts, DAY, 256)) == 1
+        merged = merge(parts, DAY, 256)
+        assert merged[0].due == min(first[1], second[1]) or len(merged) == 2
+        return len(merged) == 1
 
     assert joined((Kind.DELIVERED, 2), (Kind.DELIVERED, 2))
     assert not joined((Kind.DELIVERED, 2), (Kind.DELIVERED, 3))
     assert not joined((Kind.LOOKED, 2), (Kind.DELIVERED, 2))
-    assert joined((Kind.LOOKED, 2), (Kind.LOOKED, 4))
+    assert joined((Kind.LOOKED, 2), (Kind.LOOKED, 4)) and joined((Kind.LOOKED, 4), (Kind.LOOKED, 2))
     assert not joined((Kind.FELL, 2), (Kind.FELL, 2))
 
 
@@ -122,11 +124,22 @@ def test_each_cell_holds_what_was_added_of_it_in_any_order(moments, watermarks, 
         for cell in cells:
             inside = [fingerprint(e) for ms, e in events if cell.begin <= ms < cell.end]
             assert cell.sum == Sum(len(inside), sum(inside) % MODULUS)
+            length = width(cell.begin, 30 * DAY, 256)
+            assert not inside or (cell.end - 1) // length == cell.begin // length, "a calendar's"
     recount = Recount(cells)
     for _, each in reversed(events):
         recount.add(each)
     for cell, found in zip(cells, recount.found(), strict=True):
         assert (cell.sum, cell.buckets) == (found.sum, found.buckets)
+
+
+@pytest.mark.parametrize("ms, is_silence", [(1_909_092, False), (1_909_093, True)])
+def test_a_gap_that_would_hold_a_page_at_the_density_of_the_rest_is_silence(ms, is_silence):
+    count = Count(0, lambda end: DAY, lambda end: (Kind.DELIVERED, 31), page=20)
+    for n, at in enumerate([*range(0, 950_001, 50_000), 1_000_000, ms]):
+        count.add(event(n, at))
+    count.close(ms + 1)
+    assert any(cell.kind == Kind.SILENT for cell in count.cells()) == is_silence
 
 
 @given(st.integers(0, 400), st.integers(0, 40), st.sampled_from((0, 1, 8, 32)), st.integers())

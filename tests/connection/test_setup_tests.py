@@ -19,7 +19,7 @@ def account(**behaviour):
 
 @pytest.mark.parametrize("given", [
     {}, {"event_types": "*"}, {"event_types": f"{TYPE}, pe*, !x*"}, {"hash_columns": "a", "hash_salt": SALT},
-    {"property_filters": "hs_city=são paulo", "object_type": "CONTACT"}, {"api_version": "v3"},
+    {"property_filters": "hs_city=são paulo", "object_type": "CONTACT"}, {"api_version": "v3"}, {"sync_metrics": "false"},
 ], ids=str)  # fmt: skip
 def test_a_valid_configuration_passes_every_test(given):
     with account() as sim:
@@ -43,8 +43,7 @@ BAD = {
     "a start date": ({}, {"initial_sync_start_date": "yesterday"}, "configuration", ["initial_sync_start_date", "yesterday"]),
     "no start date": ({}, {"initial_sync_start_date": ""}, "configuration", ["initial_sync_start_date", "missing"]),
     "no salt": ({}, {"hash_columns": "hs_ip"}, "configuration", ["hash_salt: missing"]),
-    "an unknown key": ({}, {"page_sise": "10"}, "configuration", ["'page_sise'", ("did you mean "
-        "'page_size'?")]),
+    "an unknown key": ({}, {"page_sise": "10"}, "configuration", ["'page_sise'", "did you mean 'page_size'?"]),
     "a redirect": ({"fault": lambda request: "redirect"}, {}, None, ["api_base_url"]),
 }  # fmt: skip
 

@@ -372,53 +372,6 @@ def test_no_header_spoils_a_good_answer():
         check()
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["next", "after", "a"]), inner, max_size=3)
-    ),
-)
-BODIES = (
-    st.binary()
-    | JSON.map(lambda value: json.dumps(value).encode())
-    | st.fixed_dictionaries({"results": JSON}, optional={"paging": JSON}).map(
-        lambda value: json.dumps(value).encode()
-    )
-    | st.sampled_from([b'{"a":' * 5_000, b"[" * 100_000, b'{"results":[' + b"9" * 5_000 + b"]}"])
-    | st.sampled_from(
-        [
-            b"\xef\xbb\xbf{}",
-            b'{"results":[NaN]}',
-            b'{"results":["\\ud83d"]}',
-            b'{"results":["\xff"]}',
-        ]
-    )
-)
-
-
-@pytest.mark.parametrize("status", [200, 400, 403, 429, 500])
-def test_any_body_is_a_page_or_a_connector_error(status):
-    with Wire(b"") as wire, client_of(wire, max_outage=0) as client:
-
-        @law
-        @given(BODIES)
-        def check(body):
-            wire.answers = [http(body, status)]
-            try:
-                page = client.page(QUERY)
-            except ConnectorError as error:
-                assert str(error)
-            else:
-                assert (
-                    isinstance(page.events, list)
-                    and isinstance(page.cursor, (str, type(None)))
-                    and status == 200
-                )
-
-        check()
-
-
 def test_any_bytes_are_a_page_or_a_connector_error():
     with Wire(b"") as wire, client_of(wire, max_outage=0) as client:
 

@@ -65,9 +65,10 @@ def seen(text):
     return text.lower()
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 500])
+@pytest.mark.parametrize(
+    "status, padding", [(400, 0), (401, 470), (403, 480), (500, 490), (500, 480)]
+)
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@pytest.mark.parametrize("padding", [0, 470, 480, 490])
 def test_no_spelling_of_an_echoed_token_is_repeated_in_whole_or_in_part(
     status, spelling, padding, clock
 ):
@@ -154,7 +155,7 @@ def test_no_spelling_of_a_token_in_a_location_is_repeated_in_whole_or_in_part(sp
 @pytest.mark.parametrize("piece", ["\\", "\\u", "%25", "&amp;", "&#0", "pat-na1", "\\u0070at"])
 def test_text_that_nearly_spells_the_token_many_times_is_redacted_fast(piece, clock):
     began = time.monotonic()
-    with Wire(http({"message": piece * 200_000}, 400)) as wire:
+    with Wire(http({"message": piece * 100_000}, 400)) as wire:
         error_of(wire, clock)
     assert time.monotonic() - began < 5
 

@@ -36,7 +36,7 @@ PROFILE = settings(
 )
 FAST = settings(PROFILE, max_examples=10_000 if LONG else 60)
 SLOW = settings(PROFILE, max_examples=10_000 if LONG else 100)  # of many syncs each
-WORKERS = pytest.mark.parametrize("concurrency", ["1", "2", "4", "8"])
+WORKERS = pytest.mark.parametrize("concurrency", ["1", "4"])
 
 
 def steady(number, begin=BASE, width=DAY_MS, **fields):
@@ -48,6 +48,12 @@ def steady(number, begin=BASE, width=DAY_MS, **fields):
 def harness():
     with Quiet({}) as sim, pytest.MonkeyPatch.context() as patch:
         yield Harness(sim, patch)
+
+
+@given(worlds())
+@FAST
+def test_the_laws_hold_in_some_worlds(harness, world):
+    harness.run(world)
 
 
 @pytest.mark.long
@@ -72,8 +78,10 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lies", LIES)
-@pytest.mark.parametrize("size, concurrency", [("100", "1"), ("100", "4"), ("20", "8")])
+@pytest.mark.parametrize(
+    "lies, size, concurrency",
+    [*zip(LIES, ("100", "20", "100", "100"), "1841", strict=True)],
+)
 def test_hardly_anything_is_written_twice_for_it(harness, lies, size, concurrency):
     """1.3 rows an event; each of the ten syncs reads on from the latest event."""
     keys = {"page_size": size, "concurrency": concurrency, "checkpoint_interval": "1000"}
@@ -92,7 +100,7 @@ def test_what_came_late_is_there_once_it_is_as_old_again(harness, world):
 # Single worlds
 
 
-def displaced(numbers, ms, number=5000):
+def displaced(numbers, ms, number=1500):
     """One event a second, of which some are ingested so much later."""
     return tuple(
         each._replace(listed=ms * (n in numbers))
@@ -100,34 +108,28 @@ def displaced(numbers, ms, number=5000):
     )
 
 
-ONE, TEN = (2495,), tuple(range(280, 5000, 500))
+ONE, TEN = (748,), tuple(range(84, 1500, 150))
 BOUNDS = [{}, {"after_inclusive": True, "before_inclusive": True}, {"resolution": "second"}]
 
 
 @WORKERS
 @pytest.mark.parametrize(
-    "numbers, kills", [(ONE, ()), (ONE, (2700,)), (TEN, ()), (TEN, (700, 900))], ids=str
+    "numbers, kills", [(ONE, ()), (ONE, (810,)), (TEN, ()), (TEN, (210, 270))], ids=str
 )
 @pytest.mark.parametrize("bounds", BOUNDS, ids=["exclusive", "inclusive", "to the second"])
 def test_answers_almost_in_order(harness, concurrency, numbers, kills, bounds):
     """The sync is killed when its cursor would have passed the late event, and there is no
     look-back.
     """
-    keys = {
-        "page_size": "100",
-        "concurrency": concurrency,
-        "checkpoint_interval": "100",
-        "lookback_minutes": "0",
-    }
+    keys = {"page_size": "30", "checkpoint_interval": "30", "lookback_minutes": "0"}
+    keys["concurrency"] = concurrency
     syncs = tuple(Sync(fuse=fuse) for fuse in kills) or (Sync(),)
-    world = World(
-        displaced(numbers, 10 * MINUTE), syncs, {"order": "ingested", **bounds}, keys=keys
-    )
+    world = World(displaced(numbers, 3 * MINUTE), syncs, {"order": "ingested", **bounds}, keys=keys)
     assert harness.run(world, must_complete=True)[-1] == "complete"
 
 
 @WORKERS
-@pytest.mark.parametrize("order", ["ascending", "descending", "shuffled", "ingested"])
+@pytest.mark.parametrize("order", ["ascending", "shuffled"])
 @pytest.mark.parametrize(
     "behaviour",
     [{"ends_every": 5}, {"ends_every": 2}, {"ends_once": True}, {"ends_every": 1}],
@@ -139,7 +141,6 @@ def test_an_empty_page_without_a_next_at_a_page_cursor(harness, concurrency, ord
     harness.run(world, must_complete="ends_once" in behaviour)
 
 
-@WORKERS
 @pytest.mark.parametrize("number", [1, 4])
 @pytest.mark.parametrize(
     "shape",
@@ -154,8 +155,8 @@ def test_an_empty_page_without_a_next_at_a_page_cursor(harness, concurrency, ord
         "link_only",
     ],
 )
-def test_unreadable_paging_in_one_answer(harness, concurrency, number, shape):
-    world = World(tuple(steady(400)), faults={number: shape}, keys={"concurrency": concurrency})
+def test_unreadable_paging_in_one_answer(harness, number, shape):
+    world = World(tuple(steady(400)), faults={number: shape}, keys={"concurrency": "4"})
     assert harness.run(world, must_complete=True)[0] == "complete"
 
 
@@ -164,34 +165,32 @@ LATE = tuple(
 )
 
 
-@WORKERS
 @pytest.mark.parametrize("behaviour, local", [
     ({"date_offsets": (DAY_MS,)}, 0), ({"date_offsets": (3 * YEAR,)}, 0), ({"date_offsets": (-3 * YEAR,)}, 0),
     ({"date_offsets": (DAY_MS, 0, -YEAR)}, 0), ({"date_offsets": (DAY_MS,)}, -YEAR), ({}, DAY_MS), ({}, 3 * YEAR),
     ({"date_header": False}, 0), ({"date_header": "garbage"}, -YEAR),
 ], ids=str)  # fmt: skip
-def test_wrong_clocks_and_late_events(harness, concurrency, behaviour, local):
+def test_wrong_clocks_and_late_events(harness, behaviour, local):
     syncs = (Sync(), Sync(10 * MINUTE), Sync(11 * MINUTE))
     ends = harness.run(
-        World(LATE, syncs, behaviour, keys={"concurrency": concurrency}, local=local),
+        World(LATE, syncs, behaviour, keys={"concurrency": "4"}, local=local),
         must_complete=True,
     )
     assert ends == ["complete"] * 4
 
 
-@WORKERS
 @pytest.mark.parametrize("order, behaviour", [
     ("ascending", {"after_ignored": True}), ("ascending", {"before_ignored": True}), ("descending", {"before_ignored": True}),
     ("shuffled", {"before_ignored": True}), ("ingested", {"before_ignored": True}), ("descending", {"after_ignored": True}),
     *((order, {"before_ignored": True, "after_ignored": True}) for order in ("ascending", "descending", "shuffled")),
 ], ids=str)  # fmt: skip
-def test_an_ignored_bound(harness, concurrency, order, behaviour):
+def test_an_ignored_bound(harness, order, behaviour):
     behaviour = {"order": order, **behaviour}
     world = World(
         displaced({35, 255}, 2 * MINUTE, 600),
         (Sync(), Sync(HOUR)),
         behaviour,
-        keys={"concurrency": concurrency},
+        keys={"concurrency": "4"},
     )
     for end in harness.run(world, must_complete=False):
         assert end == "complete" or re.search("range|bound|time|occurred(After|Before)", end)
@@ -212,25 +211,7 @@ def test_a_start_date_within_a_busy_second_while_every_ninth_page_cursor_is_refu
 
 
 @WORKERS
-@pytest.mark.parametrize("order", ["ascending", "shuffled"])
-@pytest.mark.parametrize("loop", ["first", "page"])
-@pytest.mark.parametrize("after", [0, 3])
-def test_page_cursors_that_loop_forever_under_new_names(harness, concurrency, order, loop, after):
-    behaviour = {
-        "order": order,
-        "cursor_loop": loop,
-        "cursor_loop_after": after,
-        "cursor_fresh": True,
-    }
-    ends = harness.run(
-        World(tuple(steady(300)), behaviour=behaviour, keys={"concurrency": concurrency}),
-        must_complete=False,
-    )
-    assert after or "complete" not in ends
-
-
-@pytest.mark.parametrize("concurrency", ["1", "4"])
-@pytest.mark.parametrize("size", ["1", "2", "3", "5"])
+@pytest.mark.parametrize("size", ["1", "3"])
 def test_many_windows_with_ends_that_must_be_proved(harness, concurrency, size):
     """The requests of a proof are not wasted, so they do not use up what a sync may waste."""
     keys = {"page_size": size, "concurrency": concurrency}

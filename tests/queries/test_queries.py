@@ -49,8 +49,8 @@ def test_sessions(synced, answer):
         {
             "session_id": session[0]["id"], "person_id": visitor, "session_started_at": moment(session[0]),
             "session_ended_at": moment(session[-1]), "page_visits": len(session),
-            "landing_page_url": session[0]["properties"]["hs_url"] or None,
-            "exit_page_url": session[-1]["properties"]["hs_url"] or None,
+            "landing_page_path": session[0]["properties"]["hs_url_path"] or None,
+            "exit_page_path": session[-1]["properties"]["hs_url_path"] or None,
             "visit_source": session[0]["properties"]["hs_visit_source"] or None,
         }
         for visitor, visits in sorted(by_visitor(synced.visits).items())
@@ -68,7 +68,7 @@ def touched(form, visits):
         yield {
             "conversion_id": form["id"], "person_id": form["objectId"], "converted_at": moment(form), "position": position,
             "visit_id": found["id"], "touched_at": moment(found) if visit else None,
-            "page_url": found["properties"].get("hs_url") or None,
+            "page_path": found["properties"].get("hs_url_path") or None,
             "visit_source": found["properties"].get("hs_visit_source") or None,
         }  # fmt: skip
 

@@ -4,6 +4,7 @@ from concurrent.futures import wait
 
 import pytest
 
+from pipeline.reading import cutting as cutting_module
 from pipeline.reading import reader as reader_module
 from pipeline.reading.cutting import MAX_WALK_PAGES
 from pipeline.timestamps import DAY, SECOND
@@ -43,9 +44,9 @@ def test_a_history_of_any_shape_is_read_in_any_order_for_so_many_requests_per_fu
     hubspot = FakeHubSpot(times_of(generated(60 * 50 - 1, shape=shape)), 50, (order,))
     found = read_checked(reader_of(hubspot, concurrency), (BASE, None), hubspot.events)
     assert set(ids(found)) == set(ids(hubspot.events))
+    assert len(found) <= len(hubspot.events) + MAX_WALK_PAGES * 50, "hardly any is released twice"
     if order == "ascending":
         assert first_seen(found) == ids(hubspot.events)
-        assert len(found) <= len(hubspot.events) + MAX_WALK_PAGES * 50
         assert len(hubspot.requests) <= 1.35 * 60 + 4 * (1 + concurrency)
     else:
         assert len(hubspot.requests) <= 3 * 60 + 4 + 8 * concurrency
@@ -90,6 +91,15 @@ def test_prefetch_is_bounded_in_bytes(monkeypatch, order, concurrency):
     assert emitted >= 4000
 
 
+def test_what_there_is_no_room_to_hold_of_a_window_cut_anew_is_released_at_once(monkeypatch):
+    monkeypatch.setattr(reader_module, "READ_AHEAD", 0)
+    hubspot = FakeHubSpot(range(BASE, BASE + 4000 * SECOND, 100 * SECOND), 2, ("descending",))
+    with reader_of(hubspot) as reader:
+        first, second, *_ = reader.pages((BASE, BASE + YEAR))
+    assert ids(first["results"] + second["results"]) == ids(hubspot.events[-2:])
+    assert not first["counted"] and not second["counted"]
+
+
 @pytest.mark.parametrize("concurrency", [4, 16])
 def test_prefetch_stays_bounded_when_pages_grow_and_the_consumer_is_slow(monkeypatch, concurrency):
     """Small pages that wait to be released do not let as many large ones in."""
@@ -106,3 +116,22 @@ def test_prefetch_stays_bounded_when_pages_grow_and_the_consumer_is_slow(monkeyp
             wait([task.job for task in reader._queue if task.job])
             held = sum(page.byte_count for task in reader._queue for page in task.pending)
             assert held <= (10 + concurrency * MAX_WALK_PAGES / 4) * large
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
+def test_after_a_page_that_is_too_large_fewer_events_are_asked_for(monkeypatch, order, concurrency):
+    """Pages of 400 events would hold twice what may be read ahead: one does, then none."""
+    for module in (reader_module, cutting_module):
+        monkeypatch.setattr(module, "READ_AHEAD", 200 * 100)
+    monkeypatch.setattr(cutting_module, "SMALL_PAGE", 50 * 100)
+    hubspot, sizes = FakeHubSpot(range(BASE, BASE + 4000 * SECOND, SECOND), 400, (order,)), []
+
+    def fetch(request, stop):
+        page = hubspot(request, stop)
+        sizes.append(page.size)
+        return page
+
+    found = read(reader_of(fetch, concurrency, now=BASE + 4000 * SECOND))
+    assert {event["id"] for event in found} == {event["id"] for event in hubspot.events}
+    assert sizes[0] > 200 * 100 and max(sizes[1:]) <= 50 * 100

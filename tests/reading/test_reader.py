@@ -307,9 +307,10 @@ def test_a_window_that_is_not_whole_holds_the_watermark_however_many_of_its_page
     hubspot = FakeHubSpot(range(BASE, BASE + 39 * SECOND, SECOND), 10)
     with reader_of(hubspot, now=BASE + 40 * SECOND) as reader:
         pages = reader.pages((BASE, None))
-        for _ in range(4):
+        for number in range(4):
             next(pages)
             assert reader.position == BASE
+            assert len(hubspot.requests) <= number + 2, "answers in order do not wait for the rest"
         assert list(pages) == [] and reader.position == BASE + 38 * SECOND
 
 

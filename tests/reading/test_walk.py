@@ -222,7 +222,7 @@ def test_a_second_walk_requests_every_page_in_its_other_size():
     assert [request.limit for request in answers.requests] == [7] * 3
 
 
-@given(st.integers(1, 10_000), st.integers(1, 10_000))
+@given(st.integers(1, 9) | st.integers(1, 10_000), st.integers(1, 9) | st.integers(1, 10_000))
 def test_another_size_is_smaller_than_what_was_granted_if_there_is_one(limit, granted):
     size = another_size(limit, granted)
     assert 0 < size != min(limit, granted) and (granted <= 2 or size <= granted)
@@ -239,13 +239,16 @@ def test_two_walks_hold_the_same_if_they_read_the_same_events_however_often_and_
     once = walked(Answers(page("abc", "x"), x=[page("de")]))
     repeated = Answers(page("eab", "x"), x=[page("bbc", "y")], y=[page("cd")])
     assert held(once) == held(walked(repeated)) and held(once)[0] == 5
+    gap = Answers(page("abc", "x"), x=[page("", "y")], y=[page("de")])
+    assert held(walked(gap, plain=False)) == held(once)
     assert held(walked(Answers(page("abcd")))) != held(once)
     assert held(walked(Answers(page("abcdf")))) != held(once)
 
 
 def test_what_is_not_settled_and_what_is_anothers_is_not_compared():
-    parts = walked(Answers(page("abcd")), settled=lambda: BASE + 2 * SECOND)
-    assert held(parts) == held(walked(Answers(page("ab"))))
+    for more in ("c", "cd"):
+        parts = walked(Answers(page(f"ab{more}")), settled=lambda: BASE + 2 * SECOND)
+        assert held(parts) == held(walked(Answers(page("ab"))))
     others = page_of([event(HOUR.start - 1, "x"), *page("ab").events, event(HOUR.end, "y")])
     assert held(walked(Answers(others))) == held(walked(Answers(page("ab"))))
 

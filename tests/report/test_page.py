@@ -2,6 +2,8 @@
 
 # ruff: noqa: S608 (the tables are our own)
 import re
+import sys
+import webbrowser
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import report
+from report import pictures
 from report.__main__ import main
 from tests.report.warehouses import (
     HOSTILE,
@@ -243,6 +246,23 @@ def test_a_sync_with_few_figures_is_shown_too(tmp_path: Path) -> None:
     assert [row[1] for row in page.rows("Syncs, the newest first")] == ["unknown"] * 3
 
 
+@pytest.mark.parametrize(
+    ("first", "others", "is_cut"), [(4_000.0, 1.0, True), (2.0, 1.0, False), (0.0, 0.0, False)]
+)
+def test_one_long_sync_hides_no_other(first: float, others: float, is_cut: bool) -> None:
+    parts = dict.fromkeys(
+        ("rate", "lag_seconds", "seconds_waiting_for_http", "seconds_waiting_for_quota")
+    )
+    syncs = [
+        {**parts, "outcome": "complete", "started_at": None, "seconds_in_pipeline": seconds}
+        for seconds in (*[others] * 59, first)
+    ]
+    chart = pictures.runs(syncs)["waiting"]
+    heights = [float(h) for h in re.findall('class="bar" d="M[^v]+v-([^h]+)h', chart["svg"])]
+    assert (chart["highest"] == first) == is_cut
+    assert len(heights) == 60 * (first > 0) and min(heights, default=100) > 20
+
+
 def test_many_types_over_many_years_are_still_a_small_page(tmp_path: Path) -> None:
     with warehouse(tmp_path / "warehouse.db") as con:
         con.execute(
@@ -274,6 +294,25 @@ def test_a_file_that_is_not_a_warehouse_is_refused_with_a_sentence(
     (tmp_path / "notes.txt").write_text("no database", "utf-8")
     assert main([str(tmp_path / "notes.txt")]) == main([str(tmp_path / "nothing.db")]) == 1
     assert capsys.readouterr().err.count("No page: ") == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a screen")
+@pytest.mark.parametrize(("is_terminal", "screen"), [(True, ":0"), (True, None), (False, ":0")])
+def test_a_browser_opens_where_somebody_sees_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_terminal: bool, screen: str | None
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    if screen:
+        monkeypatch.setenv("DISPLAY", screen)
+    with warehouse(tmp_path / "warehouse.db"):
+        pass
+    page_of(tmp_path / "warehouse.db")
+    page = (tmp_path / "report.html").as_uri()
+    assert opened == ([page] if is_terminal and screen else [])
 
 
 def test_every_text_has_enough_contrast_in_both_themes() -> None:
