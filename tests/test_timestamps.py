@@ -98,7 +98,5 @@ def test_any_text_is_a_timestamp_or_a_value_error(text):
 @given(st.integers())
 def test_milliseconds_out_of_range_become_the_first_or_last_timestamp(ms):
     assert to_ms(to_text(ms)) == min(max(ms, FIRST), LAST)
-    assert (
-        to_text(10**400) == "9999-12-31T23:59:59.999Z"
-        and to_text(-(10**400)) == "0001-01-01T00:00:00.000Z"
-    )
+    assert to_text(10**400) == "9999-12-31T23:59:59.999Z"
+    assert to_text(-(10**400)) == "0001-01-01T00:00:00.000Z"

@@ -165,10 +165,8 @@ def test_a_window_has_its_own_file_below_the_folder_whatever_its_event_type_is_c
     window = Window(name, to_ms("2026-03-02"), to_ms("2026-03-03"))
     file, rejects = tmp_path / file_of(window), tmp_path / rejects_of(window)
     for path in (file, rejects):
-        assert (
-            path.resolve().parents[2] == path.parents[2] == tmp_path
-            and path.parent.name == "day=2026-03-02"
-        )
+        assert path.resolve().parents[2] == path.parents[2] == tmp_path
+        assert path.parent.name == "day=2026-03-02"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     assert file.parents[2].name not in (REJECTED, HIDDEN) and rejects.parents[1].name == REJECTED
@@ -285,16 +283,12 @@ def test_longer_windows_are_fewer_files_with_the_same_rows(dask, tmp_path, hours
         again = backfill(
             dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours
         )
-    assert (
-        again.rows == longer.rows
-        and to_ms(progress_by_type(again.state)[TYPE].occurred) == end
-        and end % (hours * HOUR) == 0
-    )
+    assert again.rows == longer.rows
+    assert to_ms(progress_by_type(again.state)[TYPE].occurred) == end
+    assert end % (hours * HOUR) == 0
     rows = [row for row in rows_of(tmp_path / "day") if to_ms(row["occurred"]) < end]
-    assert (
-        by_id(rows) == by_id(rows_of(tmp_path / "longer"))
-        and longer.rows[TYPE] == len(rows) <= by_day.rows[TYPE]
-    )
+    assert by_id(rows) == by_id(rows_of(tmp_path / "longer"))
+    assert longer.rows[TYPE] == len(rows) <= by_day.rows[TYPE]
     files = list((tmp_path / "longer" / TYPE).rglob("*.parquet"))
     assert len(files) <= 4 and {path.parent.name.partition("=")[0] for path in files} == {"from"}
     assert lines[-1].startswith(f"{len(files)} of {len(files)} windows, {len(rows):,} rows")

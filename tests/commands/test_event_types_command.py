@@ -35,10 +35,8 @@ def test_each_event_type_has_a_line_with_its_times_and_columns(account, tmp_path
     assert lines[0].startswith(
         f"e_form_submission_v2  40 events, {first}Z to {last}Z: hs_form_id, "
     )
-    assert (
-        lines[1].startswith("e_visited_page        more than 1,000 events, 2026-01-01T")
-        and "Z to beyond 2026-" in lines[1]
-    )
+    assert lines[1].startswith("e_visited_page        more than 1,000 events, 2026-01-01T")
+    assert "Z to beyond 2026-" in lines[1]
     assert lines[2] == "pe123_signup          no events"
     assert lines[-1] == '  "event_types": "e_form_submission_v2, e_visited_page"'
 
@@ -72,11 +70,9 @@ def test_refused_types_are_grouped_by_the_cause_and_not_suggested(account, tmp_p
     )
     status, printed, _ = listing(sim, tmp_path, capsys)
     assert status == 0
-    assert (
-        printed.count("cannot be read, see below") == 2
-        and printed.count("cannot be read: ") == 1
-        and "some.scope" in printed
-    )
+    assert printed.count("cannot be read, see below") == 2
+    assert printed.count("cannot be read: ") == 1
+    assert "some.scope" in printed
     assert printed.splitlines()[-1] == '  "event_types": "e_form_submission_v2"'
 
 

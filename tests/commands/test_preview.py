@@ -81,8 +81,9 @@ def test_bounds_that_have_no_effect(report, ignored, order):
 BOTH_TOLD = {("after_ignored", "ascending"), ("before_ignored", "descending")}
 
 
-@pytest.mark.parametrize("policy", ["error", "clamp"])
-@pytest.mark.parametrize("most", [30, 250, 1000, 2000])
+@pytest.mark.parametrize(
+    ("policy", "most"), [("clamp", 30), ("error", 250), ("clamp", 1000), ("error", 2000)]
+)
 def test_the_largest_page(report, most, policy):
     found = report({TYPE: generated(2500)}, {"max_limit": most, "limit_policy": policy})
     assert found["facts"]["limit_granted"] == most
@@ -158,7 +159,7 @@ def test_without_a_value_that_many_events_share_it_does_not_claim_to_be_sure(rep
     assert held["error"] is None and held["events"] > 0
 
 
-@pytest.mark.parametrize("shape", ["uniform", "rhythm", "bursty", "sparse"])
+@pytest.mark.parametrize("shape", ["rhythm", "bursty"])
 def test_the_first_sync_takes_what_was_predicted(account, tmp_path, capsys, shape):
     history = generated(4_000, shape=shape)
     sim = account({TYPE: history})

@@ -144,11 +144,9 @@ def test_a_start_date_in_the_future_is_reported_by_the_sync_and_the_setup_tests(
 def test_the_setup_test_fails_on_a_typo(keys, key, name, near):
     with served() as sim:
         ((label, message),) = failures(sim, **keys).items()
-    assert (
-        "columns" in label
-        and message.startswith(f"{key}: ")
-        and f"{name} (did you mean {near}?)" in message
-    )
+    assert "columns" in label
+    assert message.startswith(f"{key}: ")
+    assert f"{name} (did you mean {near}?)" in message
 
 
 def test_the_setup_test_suggests_the_nearest_property():

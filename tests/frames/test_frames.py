@@ -158,7 +158,5 @@ def test_a_batch_has_a_timestamp_and_text():
         [{"id": "a", "occurred_at": "2026-01-01T00:00:00.5Z", "hs_page_id": "007"}]
     )
     assert batch.schema.field("occurred_at").type == pa.timestamp("ms", "UTC")
-    assert (
-        batch.schema.field("hs_page_id").type == pa.string()
-        and batch.column("hs_page_id")[0].as_py() == "007"
-    )
+    assert batch.schema.field("hs_page_id").type == pa.string()
+    assert batch.column("hs_page_id")[0].as_py() == "007"

@@ -40,10 +40,8 @@ def test_the_form_has_twelve_fields_and_the_first_two_are_required():
 
 def test_exactly_the_optional_fields_are_marked_as_such():
     optional = [name for name, field in FIELDS.items() if field.label.endswith(" (optional)")]
-    assert (
-        optional == [name for name, field in FIELDS.items() if not field.required]
-        and len(optional) == len(FIELDS) - 2
-    )
+    assert optional == [name for name, field in FIELDS.items() if not field.required]
+    assert len(optional) == len(FIELDS) - 2
 
 
 def test_only_token_and_salt_are_passwords():
@@ -134,11 +132,9 @@ def test_the_packaged_form_can_be_filled_in_and_tested(staged, tmp_path):
         assert list(saved) == list(FIELDS) and "without them" in asked
         file.write_text(json.dumps(saved | {"api_base_url": sim.url}))
         status, passed = command(folder, "configuration", "--test")
-        assert (
-            status == 0
-            and "All tests passed" in passed
-            and all(f"{label}]: PASSED" in passed for label in TESTS)
-        )
+        assert status == 0
+        assert "All tests passed" in passed
+        assert all(f"{label}]: PASSED" in passed for label in TESTS)
         sim.behaviour.forbidden = {OTHER: ["signups.read"]}
         status, refused = command(folder, "configuration", "--test")
         assert status == 1 and "signups.read" in refused and OTHER in refused

@@ -142,7 +142,7 @@ return [...document.querySelectorAll('article')].flatMap(card => {
 """
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 9, 30, 200])
+@pytest.mark.parametrize("number", [1, 2, 4, 9, 200])
 def test_labels_do_not_overlap_however_many_syncs_and_days_there_are(
     browser: Any, tmp_path: Path, number: int
 ) -> None:

@@ -26,11 +26,9 @@ def test_a_403_names_the_scopes_in_its_message_unless_asked_for_a_context(sessio
         for where, text in {"message": NEWER, "older_message": OLDER}.items():
             sim.behaviour.missing_scopes = where
             error = get(session, sim).json()
-            assert (
-                error["message"] == text.format(named)
-                and "context" not in error
-                and "errors" not in error
-            )
+            assert error["message"] == text.format(named)
+            assert "context" not in error
+            assert "errors" not in error
         sim.behaviour.missing_scopes = "context"
         assert get(session, sim).json()["context"]["requiredScopes"] == named.split(",")
 
@@ -94,11 +92,9 @@ def test_only_reading_is_allowed(session, path):
             session.request(method, f"{sim.url}{path}?eventType={TYPE}")
             for method in ("HEAD", "GET")
         )
-        assert (
-            head.status_code == 200
-            and head.content == b""
-            and head.headers["Content-Length"] == str(len(whole.content))
-        )
+        assert head.status_code == 200
+        assert head.content == b""
+        assert head.headers["Content-Length"] == str(len(whole.content))
 
 
 @pytest.mark.parametrize(

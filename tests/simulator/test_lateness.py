@@ -73,11 +73,9 @@ def test_each_event_type_has_its_own_lateness(session):
         assert {*ids(walk(session, sim, eventType=CUSTOM))}.isdisjoint(hidden)
         now += 9 * DAY_MS
         found = walk(session, sim, eventType=CUSTOM, limit=7)
-        assert (
-            len(found) == 20
-            and found[4]["id"] == hidden[0]
-            and found[4]["occurredAt"] < iso(now - 9 * DAY_MS).decode()
-        )
+        assert len(found) == 20
+        assert found[4]["id"] == hidden[0]
+        assert found[4]["occurredAt"] < iso(now - 9 * DAY_MS).decode()
 
 
 def test_events_that_are_no_visits_are_not_late():

@@ -46,10 +46,8 @@ def test_a_form_follows_half_a_minute_after_a_visit_of_its_visitor(every):
     for i in range(len(forms)):
         before = (i + 1) * every - 1
         assert forms.time(i) == visits.time(before) + HALF_A_MINUTE
-        assert (
-            forms.event(i)["objectId"] == visits.event(before)["objectId"]
-            and forms.event(i)["eventType"] == FORMS
-        )
+        assert forms.event(i)["objectId"] == visits.event(before)["objectId"]
+        assert forms.event(i)["eventType"] == FORMS
     assert len({forms.event(i)["id"] for i in range(len(forms))}) == len(forms)
 
 

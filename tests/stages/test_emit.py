@@ -122,10 +122,8 @@ def test_the_cursor_is_saved_every_n_rows_and_at_the_end_after_the_upserts_it_co
     assert len(saves) == -(-7 // n)
     for number, position in enumerate(saves, start=1):
         upserted = [key for what, key in seen[:position] if what == "upsert"]
-        assert (
-            len(upserted) == min(7, number * n)
-            and seen[position][1] == at(int(upserted[-1]))["occurred"]
-        )
+        assert len(upserted) == min(7, number * n)
+        assert seen[position][1] == at(int(upserted[-1]))["occurred"]
     assert (seen[-1][0] == "error") == (ending is failing)
 
 

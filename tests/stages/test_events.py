@@ -45,8 +45,6 @@ def test_an_event_of_another_type_is_rejected_and_one_without_a_type_gets_it():
     kept = list(
         keep_type("e_a", lambda event, reason: rejected.append(event))([same, other, unnamed])
     )
-    assert (
-        kept == [same, {"id": "3", "eventType": "e_a"}]
-        and rejected == [other]
-        and unnamed == {"id": "3"}
-    )
+    assert kept == [same, {"id": "3", "eventType": "e_a"}]
+    assert rejected == [other]
+    assert unnamed == {"id": "3"}

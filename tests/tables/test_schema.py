@@ -97,10 +97,8 @@ def test_the_single_layout_is_one_table_with_properties_as_one_json_column():
         "audited_range",
         "sync_run",
     }
-    assert (
-        declared["event"]["primary_key"] == ["id", "eventType"]
-        and declared["event"]["columns"]["properties"] == "JSON"
-    )
+    assert declared["event"]["primary_key"] == ["id", "eventType"]
+    assert declared["event"]["columns"]["properties"] == "JSON"
 
 
 @pytest.mark.parametrize(
