@@ -100,7 +100,9 @@ UNDOCUMENTED = [
 @pytest.mark.parametrize(
     "order, concurrency", [("ascending", 3), ("descending", 1), ("shuffled", 3), ("breaking", 1)]
 )
-@pytest.mark.parametrize("behaviour", UNDOCUMENTED, ids=str)
+@pytest.mark.parametrize(
+    "behaviour", UNDOCUMENTED, ids=["-".join(b) or "none" for b in UNDOCUMENTED]
+)
 def test_no_undocumented_behavior_loses_events(simulated_reader, behaviour, order, concurrency):
     reader = simulated_reader(17, concurrency, order=order, **behaviour)
     found = read_checked(reader, (BASE, None), EVENTS)
