@@ -211,7 +211,7 @@ class Reader:
             position < len(self._queue)
             and self._queue[position].error is None  # what follows an error is not released
             and running < self._workers
-            and (self._has_room() or (self._emitting < READ_AHEAD and self._is_next(position)))
+            and (self._has_room() or (self._emitting <= READ_AHEAD and self._is_next(position)))
         ):
             if self._queue[position].is_ready():
                 self._start(position)
