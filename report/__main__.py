@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from report.facts import gather
-from report.page import is_failing, render, verdict
+from report.page import MOST_NOTICES, is_failing, render, verdict
 
 DESCRIPTION = (
     "Write an HTML report on a warehouse file, to open in a browser without a server. The exit status "
@@ -48,15 +48,25 @@ def main(arguments: list[str] | None = None) -> int:
     except (duckdb.Error, OSError) as error:
         print(f"No page: {error}", file=sys.stderr)
         return 1
-    print(verdict(facts))
-    errors = [group["error"] for group in facts["failing"]]
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    print(_printable(verdict(facts)))
+    errors = [group["error"] for group in facts["failing"][:MOST_NOTICES]]
     errors += [facts["runs"][0]["error"]] if facts["last_error"] else []
     for error in errors:
-        print(f"  {error or 'the table sync_run does not say why'}")
+        print(f"  {_printable(error or 'The table sync_run does not say why.')}")
     print(f"{out} ({out.stat().st_size / 1e6:.2f} MB)")
     if _has_browser():
         webbrowser.open(out.resolve().as_uri())
     return int(is_failing(facts))
+
+
+def _printable(text: str) -> str:
+    """A text that cannot move the cursor of a terminal.
+
+    >>> _printable("no\\x1b[2J")
+    'no\\\\x1b[2J'
+    """
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _has_browser() -> bool:

@@ -20,7 +20,7 @@ from pipeline.connection.reporting import (
 from pipeline.connection.run import Run
 from pipeline.connection.warnings import Topic
 from pipeline.errors import SettingsError
-from pipeline.hubspot.events_api import EVENTS
+from pipeline.hubspot.events_api import EVENTS, occurred_ms
 from pipeline.names.tables import REJECTED_EVENT
 from pipeline.reading.reader import Reader
 from pipeline.reading.window import COUNTED
@@ -139,11 +139,9 @@ class Delivery:
         self._tally, self._table = owner.tally, owner.run.settings.table_of(owner.name)
         self._report = throttle(PROGRESS_SECONDS, lambda: self._log(self._how_far()))
         self._is_quiet = wanted is not None
-        # progress counts from there
-        self._since = span[0] if since is None else min(since, span[0])
-        self._is_resumed = since is not None
-        # no sync has read the event type before: nothing of it is at the destination
-        self._is_first = not owner.is_known
+        self._since = None if since is None else min(since, span[0])
+        self._is_known = owner.is_known
+        self._first: int | None = None  # about the moment (ms) from which on there are events
         self._began, self._rows_before = time.monotonic(), self._tally.events
         self._writing = 0.0  # seconds spent in the sink
 
@@ -153,7 +151,7 @@ class Delivery:
         begin, end = self.span
         until = "on" if end is None else f"to {to_text(end)}"
         said = f"reading from {to_text(begin)} {until}."
-        if self._is_resumed:
+        if self._since is not None:
             done = format_share(self._since, begin, self._end())
             said = (
                 f"resuming: {said} Of the time range from {to_text(self._since)} {until}, "
@@ -174,9 +172,11 @@ class Delivery:
             self.run.warnings.add(Topic.ORDER, sentence)
 
     def count_page(self, page: dict[str, Any]) -> None:
-        if self._is_first and page[EVENTS]:
-            self._is_first = False
-            check_spelling(self.run.settings, self.name, page[EVENTS])
+        if self._first is None and page[EVENTS]:
+            if not self._is_known:  # no sync has read it: nothing of it is at the destination
+                check_spelling(self.run.settings, self.name, page[EVENTS])
+            moments = filter(None, map(occurred_ms, page[EVENTS]))
+            self._first = min(moments, default=self.span[0])
         self._tally.pages += 1
         self._is_in_turn = page.get(COUNTED, True)
         self._advance_to_position()
@@ -227,9 +227,9 @@ class Delivery:
 
     def _how_far(self) -> str:
         seconds, rows = time.monotonic() - self._began, self._tally.events - self._rows_before
-        far = format_progress(
-            rows, seconds, self._since, self.span[0], self.reader.position, self._end()
-        )
+        begin = max(self.span[0], self._first or 0)  # what is empty before it took no time
+        since = begin if self._since is None else self._since
+        far = format_progress(rows, seconds, since, begin, self.reader.position, self._end())
         return f"{far}, {format_waits(seconds, self.reader.waited, self._writing)}"
 
     def _end(self) -> int:

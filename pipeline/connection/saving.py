@@ -25,4 +25,4 @@ class Saving:
         rows, self.unsaved, self._saved_at = self.unsaved, 0, time.monotonic()
         self._save()
         if how_far:
-            self._log(f"Saved: {rows:,} rows more, {how_far}.")
+            self._log(f"Saved {rows:,} more rows: {how_far}.")

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.audits.cells import (
@@ -42,6 +42,12 @@ def lists(draw):
     return cells
 
 
+def test_the_numbers_of_kinds_are_saved_so_they_stay():
+    assert {kind.name: int(kind) for kind in Kind} == {
+        "UNREAD": 0, "UNCOUNTED": 1, "LOST": 2, "SILENT": 3, "DELIVERED": 4, "FELL": 5, "LOOKED": 6, "DONE": 7,
+    }  # fmt: skip
+
+
 @given(lists())
 def test_cells_are_written_and_read_as_they_are(cells):
     assert decode(encode(cells)) == cells
@@ -66,6 +72,17 @@ def test_joining_keeps_every_event_and_what_is_owed(cells, coarser):
         if each.kind not in SETTLED:
             (at,) = [c for c in merged if c.begin <= each.begin < c.end]
             assert (at.kind, at.due) == (each.kind, each.due)
+
+
+@pytest.mark.parametrize("each, cells", [(511, 1), (512, 2)])
+def test_cells_of_few_events_are_longer(each, cells):
+    """Of fewer than 32 for each quarter of a day in eight days."""
+    begin, length = 96 * DAY, DAY // 4
+    parts = [
+        Cell(begin + n * length, begin + (n + 1) * length, Kind.LOOKED, 402, Sum(each, 7))
+        for n in range(2)
+    ]
+    assert len(merge(parts, NOW, 1000)) == cells
 
 
 def test_two_parts_join_only_if_both_were_looked_at_or_are_due_on_one_day():
@@ -129,19 +146,24 @@ def test_each_cell_holds_what_was_added_of_it_in_any_order(moments, watermarks, 
     recount = Recount(cells)
     for _, each in reversed(events):
         recount.add(each)
+        recount.add(each)
     for cell, found in zip(cells, recount.found(), strict=True):
         assert (cell.sum, cell.buckets) == (found.sum, found.buckets)
 
 
-@pytest.mark.parametrize("ms, is_silence", [(1_909_092, False), (1_909_093, True)])
-def test_a_gap_that_would_hold_a_page_at_the_density_of_the_rest_is_silence(ms, is_silence):
-    count = Count(0, lambda end: DAY, lambda end: (Kind.DELIVERED, 31), page=20)
+@pytest.mark.parametrize(
+    "page, ms, is_silence", [(20, 1_909_092, False), (20, 1_909_093, True), (23, DAY - 1, False)]
+)
+def test_a_gap_that_would_hold_a_page_at_the_density_of_the_rest_is_silence(page, ms, is_silence):
+    """Of less than a page, no density is known."""
+    count = Count(0, lambda end: DAY, lambda end: (Kind.DELIVERED, 31), page=page)
     for n, at in enumerate([*range(0, 950_001, 50_000), 1_000_000, ms]):
         count.add(event(n, at))
     count.close(ms + 1)
     assert any(cell.kind == Kind.SILENT for cell in count.cells()) == is_silence
 
 
+@example(4_100, 1, 1, 0)  # one by one, however many there are
 @given(st.integers(0, 400), st.integers(0, 40), st.sampled_from((0, 1, 8, 32)), st.integers())
 def test_the_difference_tells_the_new_events_and_no_event_is_left_out(before, late, kept, seed):
     def found(numbers):

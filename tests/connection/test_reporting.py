@@ -80,6 +80,14 @@ def test_progress_is_logged_at_intervals_with_how_far_it_is(monkeypatch, seconds
     assert shares == sorted(shares) and all(0 <= share <= 100 for share in shares)
 
 
+def test_months_without_events_before_the_first_one_are_no_progress(monkeypatch):
+    monkeypatch.setattr(deliver, "PROGRESS_SECONDS", 0.0)
+    with served(3000) as sim:
+        delivered = sync(sim, event_types=TYPE, initial_sync_start_date="2010-01-01")
+    shares = [int(share) for share in re.findall(r"(\d+)% of the", "\n".join(delivered.log))]
+    assert shares == sorted(shares) and shares[0] < 10
+
+
 def test_progress_is_throttled_to_every_thirty_seconds(monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(reporting.time, "monotonic", lambda: now[0])

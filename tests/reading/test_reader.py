@@ -100,7 +100,9 @@ UNDOCUMENTED = [
 @pytest.mark.parametrize(
     "order, concurrency", [("ascending", 3), ("descending", 1), ("shuffled", 3), ("breaking", 1)]
 )
-@pytest.mark.parametrize("behaviour", UNDOCUMENTED, ids=str)
+@pytest.mark.parametrize(
+    "behaviour", UNDOCUMENTED, ids=["-".join(b) or "none" for b in UNDOCUMENTED]
+)
 def test_no_undocumented_behavior_loses_events(simulated_reader, behaviour, order, concurrency):
     reader = simulated_reader(17, concurrency, order=order, **behaviour)
     found = read_checked(reader, (BASE, None), EVENTS)
@@ -278,7 +280,7 @@ def test_the_pages_hold_exactly_the_events_of_the_range_and_the_watermark_passes
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("end", [None, BASE + 500 * SECOND], ids=["open", "closed"])
 def test_the_watermark_ends_at_the_latest_event(order, end):
-    reader = reader_of(FakeHubSpot(range(BASE, BASE + 100 * SECOND, SECOND), 10, (order,)), 2)
+    reader = reader_of(FakeHubSpot(range(BASE, BASE + 100 * SECOND, SECOND), 5, (order,)), 2)
     read(reader, (BASE, end))
     assert reader.position == BASE + 99 * SECOND
 
@@ -312,6 +314,14 @@ def test_a_window_that_is_not_whole_holds_the_watermark_however_many_of_its_page
             assert reader.position == BASE
             assert len(hubspot.requests) <= number + 2, "answers in order do not wait for the rest"
         assert list(pages) == [] and reader.position == BASE + 38 * SECOND
+
+
+def test_the_pages_of_a_second_are_released_one_by_one_in_any_order():
+    """It cannot be cut anew, and may hold any number of them."""
+    hubspot = FakeHubSpot(range(BASE, BASE + SECOND, 5), 10, ("shuffled",))
+    with reader_of(hubspot) as reader:
+        for number, _ in zip(range(15), reader.pages((BASE, BASE + SECOND)), strict=False):
+            assert len(hubspot.requests) <= number + 2
 
 
 def test_a_full_last_page_is_proved_by_a_walk_with_pages_of_another_size():
@@ -461,9 +471,9 @@ def test_a_busy_second_that_no_walk_gets_through_ends_in_an_error_with_its_time_
     with pytest.raises(
         BadAnswer,
         match=r"2026-01-01T00:00:00\.000Z.*never came to a confirmed end.*page_size.*Support",
-    ):
+    ) as raised:
         read_checked(reader, (BASE, BASE + SECOND), hubspot.events)
-    assert reader.position == BASE
+    assert reader.position == BASE and ("It said" in str(raised.value)) == (oddity == "refused")
 
 
 def test_an_error_over_a_refused_page_cursor_quotes_hubspot_and_names_one_cure(simulated_reader):
@@ -521,10 +531,12 @@ def test_an_event_out_of_range_is_delivered_and_counted_but_does_not_move_the_wa
     assert reader.out_of_range == 1 and reader.position == BASE + 19 * SECOND
 
 
-def test_an_event_before_the_floor_is_not_delivered():
-    hubspot = FakeHubSpot(range(BASE, BASE + 20 * SECOND, SECOND), 50)
-    reader = reader_of(adding(event(BASE - DAY, 1), hubspot), floor=BASE)
-    assert read(reader) == hubspot.events and reader.out_of_range == 0
+@pytest.mark.parametrize("floor", [BASE, BASE - DAY])
+def test_an_event_before_the_floor_is_not_delivered(floor):
+    hubspot, early = FakeHubSpot(range(BASE, BASE + 20 * SECOND, SECOND), 50), event(BASE - DAY, 1)
+    reader = reader_of(adding(early, hubspot), floor=floor)
+    assert read(reader) == [*hubspot.events, early][: 20 + (floor < BASE)]
+    assert reader.out_of_range == (floor < BASE)
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -536,9 +548,10 @@ def test_an_event_without_a_readable_time_is_passed_on_but_does_not_move_the_wat
     broken, concurrency
 ):
     hubspot = FakeHubSpot(range(BASE, BASE + 20 * SECOND, SECOND), 50)
-    reader = reader_of(adding(broken, hubspot), concurrency)
-    assert read(reader) == [*hubspot.events, broken]
-    assert reader.out_of_range == 0 and reader.position == BASE + 19 * SECOND
+    for now in (YEAR, 5 * SECOND):
+        reader = reader_of(adding(broken, hubspot), concurrency, BASE + now)
+        assert read(reader) == [*hubspot.events, broken]
+        assert reader.out_of_range == 0 and reader.position == BASE + min(now, 19 * SECOND)
 
 
 def test_an_empty_answer_of_no_bytes_is_the_end():
