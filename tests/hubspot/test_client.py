@@ -97,15 +97,9 @@ def test_a_transient_failure_is_retried_until_the_page_is_whole(kind, clock):
 @pytest.mark.parametrize(
     "answer",
     [
-        chunked(BIG, 1_000)[:200_000],
-        chunked(BIG, 1_000)[:-5],
-        http(gzip.compress(BIG)[:-100], Content_Encoding="gzip"),
-        http(BIG, Content_Encoding="gzip"),
-        http(b"[]"),
-        http(b"null"),
-        http({"results": [], "paging": {}}, status=204, length=False),
-        b"",
-        b"garbage\r\n\r\n",
+        chunked(BIG, 1_000)[:200_000], chunked(BIG, 1_000)[:-5],
+        http(gzip.compress(BIG)[:-100], Content_Encoding="gzip"), http(BIG, Content_Encoding="gzip"), http(b"[]"),
+        http(b"null"), http({"results": [], "paging": {}}, status=204, length=False), b"", b"garbage\r\n\r\n",
     ],
     ids=[
         "cut in a chunk",
@@ -118,7 +112,7 @@ def test_a_transient_failure_is_retried_until_the_page_is_whole(kind, clock):
         "nothing",
         "no HTTP",
     ],
-)
+)  # fmt: skip
 def test_a_broken_answer_is_retried(answer, clock):
     with Wire(answer, GOOD) as wire, client_of(wire) as client:
         assert client.page(QUERY, clock).events == [{"id": "a"}]

@@ -23,17 +23,9 @@ needs_openssl = pytest.mark.skipif(
 def certificate(tmp_path):
     key, signed = tmp_path / "key.pem", tmp_path / "cert.pem"
     command = [
-        shutil.which("openssl"),
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
+        shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
         "/CN=127.0.0.1",
-    ]
+    ]  # fmt: skip
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", signed]
     subprocess.run(command, check=True, capture_output=True)
     return signed, key

@@ -310,15 +310,9 @@ class Connection:
         """
         old = self.sim.behaviour
         kept = (
-            "clock",
-            "fault",
-            "ingested",
-            "order",
-            "order_breaks_after",
-            "after_inclusive",
-            "before_inclusive",
+            "clock", "fault", "ingested", "order", "order_breaks_after", "after_inclusive", "before_inclusive",
             "resolution",
-        )
+        )  # fmt: skip
         self.sim.behaviour = Behaviour(**{name: getattr(old, name) for name in kept})
         self.local, self.faults, self.lies = 0, {}, Lies()
 
