@@ -154,10 +154,10 @@ def test_no_spelling_of_a_token_in_a_location_is_repeated_in_whole_or_in_part(sp
 
 @pytest.mark.parametrize("piece", ["\\", "\\u", "%25", "&amp;", "&#0", "pat-na1", "\\u0070at"])
 def test_text_that_nearly_spells_the_token_many_times_is_redacted_fast(piece, clock):
-    began = time.monotonic()
+    began = time.process_time()
     with Wire(http({"message": piece * 100_000}, 400)) as wire:
         error_of(wire, clock)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 FORGED = [
