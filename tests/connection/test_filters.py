@@ -28,19 +28,8 @@ def queries(sim, begin=0):
 
 
 ODD = [
-    "são paulo",
-    "R&D",
-    "1+1=2",
-    "100%",
-    "50%25",
-    "\"quoted\" 'text'",
-    "a=b=c",
-    "a, b",
-    "#?/\\",
-    "日本",
-    "<>",
-    "x\ty",
-]
+    "são paulo", "R&D", "1+1=2", "100%", "50%25", "\"quoted\" 'text'", "a=b=c", "a, b", "#?/\\", "日本", "<>", "x\ty",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", ODD)

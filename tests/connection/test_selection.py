@@ -316,13 +316,9 @@ def test_a_type_without_events_is_read_from_the_start_date_next_time():
     with account(**{VISITS: 5, SIGNUP: 0}) as sim:
         delivered = sync_into(Delivered(), sim, event_types="*")
         event = {
-            "id": "x",
-            "occurredAt": START,
-            "eventType": SIGNUP,
-            "objectId": "1",
-            "objectType": "CONTACT",
+            "id": "x", "occurredAt": START, "eventType": SIGNUP, "objectId": "1", "objectType": "CONTACT",
             "properties": {},
-        }
+        }  # fmt: skip
         sim.histories[SIGNUP] = listed([event])
         sync_into(delivered, sim, event_types="*")
     assert delivered.ids(SIGNUP) == {"x"}

@@ -97,15 +97,9 @@ def test_a_transient_failure_is_retried_until_the_page_is_whole(kind, clock):
 @pytest.mark.parametrize(
     "answer",
     [
-        chunked(BIG, 1_000)[:200_000],
-        chunked(BIG, 1_000)[:-5],
-        http(gzip.compress(BIG)[:-100], Content_Encoding="gzip"),
-        http(BIG, Content_Encoding="gzip"),
-        http(b"[]"),
-        http(b"null"),
-        http({"results": [], "paging": {}}, status=204, length=False),
-        b"",
-        b"garbage\r\n\r\n",
+        chunked(BIG, 1_000)[:200_000], chunked(BIG, 1_000)[:-5],
+        http(gzip.compress(BIG)[:-100], Content_Encoding="gzip"), http(BIG, Content_Encoding="gzip"), http(b"[]"),
+        http(b"null"), http({"results": [], "paging": {}}, status=204, length=False), b"", b"garbage\r\n\r\n",
     ],
     ids=[
         "cut in a chunk",
@@ -118,7 +112,7 @@ def test_a_transient_failure_is_retried_until_the_page_is_whole(kind, clock):
         "nothing",
         "no HTTP",
     ],
-)
+)  # fmt: skip
 def test_a_broken_answer_is_retried(answer, clock):
     with Wire(answer, GOOD) as wire, client_of(wire) as client:
         assert client.page(QUERY, clock).events == [{"id": "a"}]
@@ -157,10 +151,9 @@ DRIPS = {
 @pytest.mark.parametrize("part", DRIPS)
 def test_a_dripping_answer_is_given_up_at_a_deadline_and_retried(part, monkeypatch):
     monkeypatch.setattr(module, "ANSWER_SECONDS", 0.1)
-    began = time.monotonic()
     with Wire(dripping(DRIPS[part]), GOOD) as wire, client_of(wire) as client:
         assert client.page(QUERY).events == [{"id": "a"}]
-    assert len(wire.heads) == 2 and time.monotonic() - began < 5
+    assert len(wire.heads) == 2
 
 
 def test_a_body_larger_than_any_page_is_given_up(monkeypatch):
@@ -255,6 +248,9 @@ def test_a_stop_ends_a_wait_for_the_rate_limit_without_a_request(clock):
     assert len(clock.waits) == 1 and len(sim.requests) == 1
 
 
+SOON = 20  # seconds: less than any timeout, more than a busy machine takes
+
+
 def stopped_after(seconds, sim):
     """How many seconds a request lasted that was stopped after `seconds`."""
     stop = threading.Event()
@@ -270,13 +266,13 @@ def stopped_after(seconds, sim):
 @pytest.mark.parametrize("part", DRIPS)
 def test_a_stop_soon_ends_a_dripping_answer(part):
     with Wire(dripping(DRIPS[part])) as wire:
-        assert stopped_after(0.1, wire) < 3
+        assert stopped_after(0.1, wire) < SOON
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip"])
 def test_a_stop_soon_ends_an_answer_that_hangs_or_drips(fault):
     with served(faults={1: fault}) as sim:
-        assert stopped_after(0.1, sim) < 3
+        assert stopped_after(0.1, sim) < SOON
 
 
 # Where the token goes

@@ -53,16 +53,10 @@ def test_missing_scopes_are_listed_wherever_hubspot_names_them(name, clock):
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b"<html>",
-        b"[]",
-        b"5",
-        {},
-        {"message": None},
-        {"message": {}, "errors": 5, "context": [1]},
+        b"", b"<html>", b"[]", b"5", {}, {"message": None}, {"message": {}, "errors": 5, "context": [1]},
     ],
     ids=str,
-)
+)  # fmt: skip
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 530])
 def test_an_error_may_have_any_body_or_none(body, status, clock):
     with Wire(http(body, status)) as wire:
@@ -353,13 +347,8 @@ NOT_WHOLE = [
     {"errors": [2**70]}, {"status": "COMPLETE", "numErrors": 1, "errors": [None]},
 ]  # fmt: skip
 WHOLE = [
-    {"errors": []},
-    {"errors": None},
-    {"numErrors": 0},
-    {"numErrors": None},
-    {"status": "COMPLETE"},
-    {"status": 200},
-]
+    {"errors": []}, {"errors": None}, {"numErrors": 0}, {"numErrors": None}, {"status": "COMPLETE"}, {"status": 200},
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("status", [200, 207])

@@ -17,16 +17,8 @@ from tests.support import TYPE, Delivered, sync_into, truth
 
 EVENTS = int(os.environ.get("FAULT_EVENTS", "3000"))
 STATUSES = (
-    "423",
-    "429",
-    "429:no-retry-after",
-    "477",
-    "500",
-    "502",
-    "503",
-    "504",
-    *map(str, range(520, 528)),
-)
+    "423", "429", "429:no-retry-after", "477", "500", "502", "503", "504", *map(str, range(520, 528)),
+)  # fmt: skip
 TRANSIENT = (
     *STATUSES, "html", "empty", "cut", "cut_clean", "reset", "no_results", "results_null", "results_string", "repeat_cursor",
 )  # fmt: skip

@@ -26,20 +26,14 @@ NEXT = {"link": "https://api.hubapi.com/events/v3/events?limit=50&after=MTc0Mw%3
 @pytest.mark.parametrize(
     "paging, cursor",
     [
-        ({"next": {"after": "MTc0Mw%3D%3D"}}, "MTc0Mw=="),
-        ({"next": {"after": "MTc0Mw=="}}, "MTc0Mw=="),
-        ({"next": {"after": "a%2Bb%2Fc%3D"}}, "a+b/c="),
-        ({"next": {"after": "a+b/c="}}, "a+b/c="),
-        ({"next": {"after": 1743}}, "1743"),
-        ({"next": {"after": "MTc0Mw%3D%3D", "link": 7}, "total": 7}, "MTc0Mw=="),
+        ({"next": {"after": "MTc0Mw%3D%3D"}}, "MTc0Mw=="), ({"next": {"after": "MTc0Mw=="}}, "MTc0Mw=="),
+        ({"next": {"after": "a%2Bb%2Fc%3D"}}, "a+b/c="), ({"next": {"after": "a+b/c="}}, "a+b/c="),
+        ({"next": {"after": 1743}}, "1743"), ({"next": {"after": "MTc0Mw%3D%3D", "link": 7}, "total": 7}, "MTc0Mw=="),
         ({"next": NEXT}, "MTc0Mw=="),
-        *(
-            ({"next": {"after": unreadable, **NEXT}}, "MTc0Mw==")
-            for unreadable in ("", None, {}, [], True)
-        ),
+        *(({"next": {"after": unreadable, **NEXT}}, "MTc0Mw==") for unreadable in ("", None, {}, [], True)),
         ({"next": {"link": "?after=a%2Bb#top"}}, "a+b"),
     ],
-)
+)  # fmt: skip
 def test_a_cursor_is_decoded_once_and_sent_back_encoded_once(paging, cursor):
     with Wire(http({"results": [], "paging": paging}), GOOD) as wire, client_of(wire) as client:
         page = client.page(QUERY)

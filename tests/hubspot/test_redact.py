@@ -154,20 +154,15 @@ def test_no_spelling_of_a_token_in_a_location_is_repeated_in_whole_or_in_part(sp
 
 @pytest.mark.parametrize("piece", ["\\", "\\u", "%25", "&amp;", "&#0", "pat-na1", "\\u0070at"])
 def test_text_that_nearly_spells_the_token_many_times_is_redacted_fast(piece, clock):
-    began = time.monotonic()
+    began = time.process_time()
     with Wire(http({"message": piece * 100_000}, 400)) as wire:
         error_of(wire, clock)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 FORGED = [
-    "\n2026-05-21 INFO sync succeeded",
-    "\r\x1b[2J",
-    "\x1b]8;;http://127.0.0.1\x07",
-    "\u2028x",
-    "\x85y",
-    "\u202ez",
-]
+    "\n2026-05-21 INFO sync succeeded", "\r\x1b[2J", "\x1b]8;;http://127.0.0.1\x07", "\u2028x", "\x85y", "\u202ez",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("forged", FORGED, ids=ascii)

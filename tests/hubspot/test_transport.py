@@ -5,7 +5,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 
 import pytest
 import requests
@@ -23,23 +22,15 @@ needs_openssl = pytest.mark.skipif(
 def certificate(tmp_path):
     key, signed = tmp_path / "key.pem", tmp_path / "cert.pem"
     command = [
-        shutil.which("openssl"),
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
+        shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
         "/CN=127.0.0.1",
-    ]
+    ]  # fmt: skip
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", signed]
     subprocess.run(command, check=True, capture_output=True)
     return signed, key
 
 
-def slowly(listener, wrap=lambda connection: connection, pause=0.15):
+def slowly(listener, wrap=lambda connection: connection, pause=lambda: None):
     """A thread that answers one connection in PIECES, with pauses between them; to a CONNECT it
     first answers as a proxy.
     """
@@ -52,9 +43,10 @@ def slowly(listener, wrap=lambda connection: connection, pause=0.15):
             connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
         with wrap(connection) as talking:
             talking.recv(10_000)
-            for piece in PIECES:
+            talking.sendall(PIECES[0])
+            for piece in PIECES[1:]:
+                pause()
                 talking.sendall(piece)
-                time.sleep(pause)
 
     thread = threading.Thread(target=answer)
     thread.start()
@@ -77,14 +69,16 @@ def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(
     monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
-    checks = []
+    checks, pauses = threading.Semaphore(0), []
     with socket.create_server(("127.0.0.1", 0)) as listener, interruptible_session() as client:
         port = listener.getsockname()[1]
         thread = slowly(
-            listener, lambda connection: context.wrap_socket(connection, server_side=True)
+            listener,
+            lambda connection: context.wrap_socket(connection, server_side=True),
+            lambda: pauses.append(all(checks.acquire(timeout=10) for _ in range(3))),
         )
         proxies = {"https": f"http://127.0.0.1:{port}"} if through_proxy else {}
-        with interrupted_by(lambda: checks.append(1)):
+        with interrupted_by(checks.release):
             answer = client.get(
                 f"https://127.0.0.1:{port}/",
                 verify=str(certificate[0]),
@@ -92,7 +86,7 @@ def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(
                 timeout=10,
             )
         thread.join()
-    assert answer.content == b"body" and len(checks) > len(PIECES) * 3
+    assert answer.content == b"body" and pauses == [True] * 3
 
 
 def test_a_request_outside_the_context_is_not_checked():
@@ -100,7 +94,7 @@ def test_a_request_outside_the_context_is_not_checked():
     with socket.create_server(("127.0.0.1", 0)) as listener, interruptible_session() as client:
         with interrupted_by(lambda: checks.append(1)):
             pass
-        thread = slowly(listener, pause=0)
+        thread = slowly(listener)
         assert (
             client.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=10).content
             == b"body"

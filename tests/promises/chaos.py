@@ -285,15 +285,8 @@ def many(kills, seconds):
 
 def described(totals, began):
     names = (
-        "kills",
-        "rounds",
-        "into DuckDB",
-        "lost",
-        "doubled",
-        "failed",
-        "cursors moved back",
-        "rework beyond its bound",
-    )
+        "kills", "rounds", "into DuckDB", "lost", "doubled", "failed", "cursors moved back", "rework beyond its bound",
+    )  # fmt: skip
     return (
         ", ".join(f"{name} {totals[name]}" for name in names)
         + f" ({time.monotonic() - began:.0f} s)"

@@ -167,15 +167,8 @@ class TLS(socketserver.TCPServer):
     def __init__(self, folder):
         key = folder / "key.pem"
         command = [
-            shutil.which("openssl"),
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-        ]
+            shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        ]  # fmt: skip
         command += [
             "-subj",
             "/CN=127.0.0.1",

@@ -145,16 +145,10 @@ def test_an_empty_page_without_a_next_at_a_page_cursor(harness, concurrency, ord
 @pytest.mark.parametrize(
     "shape",
     [
-        "paging_list",
-        "paging_text",
-        "paging_number",
-        "next_list",
-        "next_object",
-        "after_null",
-        "after_empty",
+        "paging_list", "paging_text", "paging_number", "next_list", "next_object", "after_null", "after_empty",
         "link_only",
     ],
-)
+)  # fmt: skip
 def test_unreadable_paging_in_one_answer(harness, number, shape):
     world = World(tuple(steady(400)), faults={number: shape}, keys={"concurrency": "4"})
     assert harness.run(world, must_complete=True)[0] == "complete"

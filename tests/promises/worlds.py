@@ -34,7 +34,7 @@ BASE = milliseconds(START)
 FIRST = BASE + 30 * DAY_MS  # when the first sync begins, unless time passes before it
 SECOND, MINUTE, HOUR = 1000, 60_000, 3_600_000
 YEAR = 365 * DAY_MS
-SECONDS = 20  # of real time that a sync may take
+SECONDS = 20  # of CPU that a sync may take; of real time, on a busy machine, fifteen times as many
 
 TROUBLES = ("cursor_ttl_requests", "cursor_ttl_ms", "refuse_every", "ends_every", "ends_once", "empty_page_every", "open_end",
             "fault_rate", "after_ignored", "before_ignored", "cursor_loop")  # fmt: skip
@@ -298,7 +298,7 @@ class Connection:
             self.requests += 1
             self.now += self.world.tick
             self.show()
-            if self.requests > self.most or time.monotonic() > self.deadline:
+            if self.requests > self.most or time.process_time() > self.deadline:
                 return "401"
             if self.down_after is not None and self.requests > self.down_after:
                 return "503"
@@ -310,15 +310,9 @@ class Connection:
         """
         old = self.sim.behaviour
         kept = (
-            "clock",
-            "fault",
-            "ingested",
-            "order",
-            "order_breaks_after",
-            "after_inclusive",
-            "before_inclusive",
+            "clock", "fault", "ingested", "order", "order_breaks_after", "after_inclusive", "before_inclusive",
             "resolution",
-        )
+        )  # fmt: skip
         self.sim.behaviour = Behaviour(**{name: getattr(old, name) for name in kept})
         self.local, self.faults, self.lies = 0, {}, Lies()
 
@@ -332,7 +326,7 @@ class Connection:
         self.requests, self.most, self.deadline = (
             0,
             self.world.bound(sync, events),
-            time.monotonic() + SECONDS,
+            time.process_time() + SECONDS,
         )
         # faults go by the number of the request: the same in each sync
         self.sim._numbers = count(1)
@@ -346,12 +340,12 @@ class Connection:
         if sync.down_after is not None:
             keys["max_outage_minutes"], must_complete = "0.00002", False
         try:
-            with within(SECONDS + 5):
+            with within(15 * SECONDS):
                 done = self.destination.sync(self.sim, sync.fuse, **keys)
             end = "complete" if done else "killed"
         except ConnectorError as error:
             end = str(error)
-        if self.requests > self.most or time.monotonic() > self.deadline:
+        if self.requests > self.most or time.process_time() > self.deadline:
             raise Overrun(
                 f"{self.requests} requests for {events} events ({self.most} are allowed), "
                 "then: "

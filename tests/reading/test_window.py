@@ -21,25 +21,8 @@ def test_a_window_asks_for_whole_seconds_and_a_millisecond_more(start, end, boun
 
 
 MOMENTS = [
-    -5000,
-    -1001,
-    -1000,
-    -1,
-    0,
-    1,
-    499,
-    500,
-    999,
-    1000,
-    1499,
-    1500,
-    1999,
-    2000,
-    2001,
-    3000,
-    3001,
-    9000,
-]
+    -5000, -1001, -1000, -1, 0, 1, 499, 500, 999, 1000, 1499, 1500, 1999, 2000, 2001, 3000, 3001, 9000,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("end", [1500, None])

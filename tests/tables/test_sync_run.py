@@ -184,8 +184,8 @@ def test_retries_and_429s_are_those_that_hubspot_counts(monkeypatch):
 
 
 def test_waiting_for_the_quota_is_counted():
-    with served(200, quota=(12, 400)) as sim:
-        row, _, _ = sync(sim, page_size="10", concurrency="2")
+    with served(60, quota=(3, 600)) as sim:
+        row, _, _ = sync(sim, page_size="10", event_types=TYPE, concurrency="2")
         assert row["requests"] == len(sim.requests)
         assert row["rate_limited"] == sum(request.status == 429 for request in sim.requests)
     assert row["seconds_waiting_for_quota"] > 0
