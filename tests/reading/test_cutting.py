@@ -92,7 +92,7 @@ def test_prefetch_is_bounded_in_bytes(monkeypatch, order, concurrency):
 
 
 def test_what_there_is_no_room_to_hold_of_a_window_cut_anew_is_released_at_once(monkeypatch):
-    monkeypatch.setattr(reader_module, "READ_AHEAD", 0)
+    monkeypatch.setattr(reader_module, "READ_AHEAD", 1)  # byte
     hubspot = FakeHubSpot(range(BASE, BASE + 4000 * SECOND, 100 * SECOND), 2, ("descending",))
     with reader_of(hubspot) as reader:
         first, second, *_ = reader.pages((BASE, BASE + YEAR))

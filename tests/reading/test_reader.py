@@ -539,6 +539,13 @@ def test_an_event_before_the_floor_is_not_delivered(floor):
     assert reader.out_of_range == (floor < BASE)
 
 
+def test_an_event_before_the_floor_is_not_delivered_out_of_turn_either(monkeypatch):
+    monkeypatch.setattr(reader_module, "READ_AHEAD", 1)  # byte
+    hubspot = FakeHubSpot(HUNDREDS, 2, ("descending",))
+    reader = reader_of(adding(event(BASE - DAY, 1), hubspot), floor=BASE)
+    assert set(ids(read(reader, (BASE, BASE + YEAR)))) == set(ids(hubspot.events))
+
+
 @pytest.mark.parametrize("concurrency", [1, 4])
 @pytest.mark.parametrize(
     "broken",
