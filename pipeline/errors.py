@@ -44,8 +44,12 @@ class BadAnswer(HubSpotError):
 
 class Unavailable(HubSpotError):
     """HubSpot has failed for too long, or asks for too long a wait: the next sync resumes from the
-    checkpoint.
+    checkpoint. `is_whole`: no other request was answered for as long either.
     """
+
+    def __init__(self, message: str, is_whole: bool = False):
+        super().__init__(message)
+        self.is_whole = is_whole
 
 
 class QuotaSpent(Unavailable):

@@ -3,19 +3,18 @@ now.
 """
 
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 from typing import Any
 
 from pipeline.audits.cells import Cell, Kind
-from pipeline.fingerprints import EMPTY, MODULUS, Sum, bucket_of, fingerprint
+from pipeline.fingerprints import MODULUS, Sum, bucket_of, fingerprint
 from pipeline.fingerprints import MOST_BUCKETS as BUCKETS
 from pipeline.hubspot.events_api import occurred_ms
-from pipeline.recent import RECENT_IDS, Recent
 from pipeline.timestamps import SECOND
 
-AT_ONCE = 1_000  # events are counted together: one by one takes twice as long
+ROOM = 10_000  # events that are pending before those that are repeated are looked for
 
 
 class Count:
@@ -40,9 +39,9 @@ class Count:
         self.end = begin  # what occurred before it is counted
         self._begin, self._width, self._born, self._page = begin, width, born, page
         self._silent_until, self._ask_before, self._before = silent_until, before, 0
-        self._added: list[tuple[int, int]] = []  # moments and fingerprints, not yet counted
-        self._lately, self._before_that = set[int](), set[int]()
-        self._pending: dict[int, tuple[int, int]] = {}  # by moment and bucket: number and sum
+        # What occurred from `end` on: a number for each event, which sorts by moment and fingerprint.
+        self._pending: list[int] = []
+        self._room = ROOM
         self._seen, self._latest = 0, begin
         self._longest = 0.0  # ms of a gap that is no silence
         self._closed: list[Cell] = []
@@ -53,47 +52,39 @@ class Count:
     def add(self, event: Any) -> None:
         """Counts an event that is delivered, unless its time was counted before."""
         ms = occurred_ms(event)
-        if ms is not None and ms >= self.end:
-            self._added.append((ms, fingerprint(event)))
-            if len(self._added) >= AT_ONCE:
-                self._count()
+        self._before = self._before or self._ask_before()
+        if ms is None or not self.end <= ms < self._before:
+            return
+        self._pending.append(ms << 64 | fingerprint(event))
+        self._seen += 1
+        if ms > self._latest:
+            self._latest = ms
+        if len(self._pending) > self._room:
+            self._sort()
+            self._room = max(ROOM, 2 * len(self._pending))
 
-    def _count(self) -> None:
-        """Counts what was added: each event once, by its moment and bucket."""
-        before = self._before = self._before or self._ask_before()
-        pending, lately, before_that = self._pending, self._lately, self._before_that
-        latest = self._latest
-        for ms, number in self._added:
-            if ms < before and number not in lately and number not in before_that:
-                lately.add(number)
-                key = ms * BUCKETS + bucket_of(number)
-                events, total = pending.get(key, EMPTY)
-                pending[key] = events + 1, total + number
-                self._seen += 1
-                if ms > latest:
-                    latest = ms
-        self._latest = latest
-        self._added.clear()
-        if len(lately) >= RECENT_IDS:
-            self._lately, self._before_that = set(), lately
+    def _sort(self) -> None:
+        """Sorts what is pending, each event once: walks repeat what they read."""
+        self._seen -= len(self._pending)
+        self._pending = sorted(set(self._pending))
+        self._seen += len(self._pending)
 
     def close(self, end: int) -> None:
         """Closes the cells up to `end` (ms): all before it is delivered, and was added."""
         if end <= self.end:
             return
-        if self._added:
-            self._count()
-        pending, until = self._pending, end * BUCKETS
+        self._sort()
         self._longest = self._longest_gap()
-        for key in sorted([key for key in pending if key < until]):
-            ms, place = divmod(key, BUCKETS)
+        number = bisect_left(self._pending, end << 64)
+        for event in self._pending[:number]:
+            ms, print_ = event >> 64, event & MODULUS - 1
             if ms >= self._border or ms - self._last > self._longest or self._last <= self._begin:
                 self._reach(ms)
-            events, total = pending.pop(key)
-            self._events += events
-            self._total += total
-            self._buckets[place] += total
+            self._events += 1
+            self._total += print_
+            self._buckets[bucket_of(print_)] += print_
             self._last = ms
+        del self._pending[:number]
         self.end = end
 
     def cells(self) -> list[Cell]:
@@ -168,27 +159,26 @@ class Recount:
     def __init__(self, cells: Sequence[Cell]):
         self._cells = cells
         self._begins, self._end = [cell.begin for cell in cells], cells[-1].end
-        self._recent = Recent(RECENT_IDS)
-        self._found = [[array("Q") for _ in range(BUCKETS)] for _ in cells]
+        self._found = [array("Q") for _ in cells]
 
     def add(self, event: Any) -> None:
-        """Counts an event, unless it lies outside or was counted a short while ago."""
+        """Counts an event, unless it lies outside."""
         ms = occurred_ms(event)
-        if ms is None or not self._begins[0] <= ms < self._end:
-            return
-        number = fingerprint(event)
-        if self._recent.add(number):
-            self._found[bisect_right(self._begins, ms) - 1][bucket_of(number)].append(number)
+        if ms is not None and self._begins[0] <= ms < self._end:
+            self._found[bisect_right(self._begins, ms) - 1].append(fingerprint(event))
 
     def found(self) -> list["Found"]:
         """What each cell holds."""
-        return [Found(buckets) for buckets in self._found]
+        return [Found(prints) for prints in self._found]
 
 
 class Found:
-    """The events that a cell holds now: `prints` are their fingerprints by bucket."""
+    """The events that a cell holds now, each once: `prints` are their fingerprints by bucket."""
 
-    def __init__(self, prints: Sequence[Sequence[int]]):
-        self.prints, sums = prints, [sum(bucket) for bucket in prints]
-        self.sum = Sum(sum(map(len, prints)), sum(sums) % MODULUS)
+    def __init__(self, prints: Iterable[int]):
+        self.prints: list[list[int]] = [[] for _ in range(BUCKETS)]
+        for number in sorted(set(prints)):
+            self.prints[bucket_of(number)].append(number)
+        sums = [sum(bucket) for bucket in self.prints]
+        self.sum = Sum(sum(map(len, self.prints)), sum(sums) % MODULUS)
         self.buckets = tuple(total % 2**32 for total in sums) if self.sum.events else ()

@@ -16,7 +16,6 @@ from pipeline.config.connect import query_for
 from pipeline.errors import HubSpotError, Refused, Unauthorized, Unavailable
 from pipeline.hubspot.client import Page
 from pipeline.hubspot.events_api import PROPERTIES
-from pipeline.hubspot.retry import Patience
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
 from pipeline.reading.window import COUNTED, PageRequest
@@ -25,9 +24,6 @@ from pipeline.stages import keep_type, reject_malformed, unwrap_results
 # Pages of events that one walk counts: as many as a reader certainly reads uncut. A little less,
 # for an answer to a range also holds the events next to it.
 WALK_PAGES, FULL = 4, 0.99
-
-# what is due stays due: the other event types need not wait
-YIELDS = Patience(yields=True)
 
 Counted = tuple[Cell, "Found | HubSpotError"]  # a cell, and what it holds, or why that is not known
 
@@ -134,10 +130,15 @@ def _fetch(
     if small:
         try:
             query_small = {**query, PROPERTIES: (small,)}
-            return fetch_page(site.client, query_small, request, abort, YIELDS)
+            return fetch_page(site.client, query_small, request, abort, _yields)
         except Refused:
             site.small_properties[event_type] = ""
-    page = fetch_page(site.client, query, request, abort, YIELDS)
+    page = fetch_page(site.client, query, request, abort, _yields)
     if small is None and page.events:
         site.note_small_property(event_type, page.events[0])
     return page
+
+
+def _yields() -> bool:
+    """What is due stays due, so that the other event types need not wait."""
+    return True

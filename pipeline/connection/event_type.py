@@ -16,7 +16,6 @@ from pipeline.connection.run import Run
 from pipeline.connection.state import Progress
 from pipeline.connection.warnings import Topic
 from pipeline.errors import HubSpotError, Refused
-from pipeline.hubspot.retry import Patience
 from pipeline.reading.fetch import fetch_page
 from pipeline.reading.reader import Reader
 from pipeline.tables.sync_run import Findings, Tally
@@ -35,7 +34,7 @@ class EventType:
         self.progress = progress or self._no_progress()
         self.tally = Tally(self.progress.occurred)
         self.is_reached = False  # whether the tally is this sync's
-        self._patience = Patience(yields=True)
+        self._yields = True  # to the event types that wait, when HubSpot fails at this one
         self._opened: tuple[Span, Reader, float] | None = None  # before its turn
 
     # What a sync does with it
@@ -59,12 +58,13 @@ class EventType:
             self._opened = None
             reader.__exit__()
 
-    def sync(self, is_last_chance: bool = True) -> None:
+    def sync(self, yields: bool = False) -> None:
         """Delivers the gap that a start date moved earlier has left, then everything after the
-        cursor, then what is to be read again. If this is not its last chance in this sync, it
-        yields to others when HubSpot fails at it alone.
+        cursor, then what is to be read again. If it `yields`, it gives up soon when HubSpot fails.
         """
-        self._patience.yields = not is_last_chance
+        if self._opened and self._opened[1].has_failed():
+            self.close()  # ahead of its turn it gave up soon
+        self._yields = yields
         tally = self.begin()
         outcome = "failed"
         try:
@@ -74,11 +74,11 @@ class EventType:
             outcome = "complete"
         except HubSpotError as error:
             outcome = "refused" if isinstance(error, Refused) else "failed"
-            self._patience = Patience(since=time.monotonic())  # its outage has begun
             tally.error = str(error)
             raise
         finally:
             self.close()
+            self._yields = True
             after = self.progress
             until = after.read_at if outcome == "complete" else spans.delivered_until(after)
             tally.end(outcome, until, self.run.client.clock.now())
@@ -212,7 +212,7 @@ class EventType:
         lookback = max(settings.lookback, MINUTE)
         return Reader(
             partial(
-                fetch_page, run.client, query_for(settings, self.name), patience=self._patience
+                fetch_page, run.client, query_for(settings, self.name), yields=lambda: self._yields
             ),
             clock.later,
             settings.concurrency,

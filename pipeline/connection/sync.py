@@ -224,10 +224,12 @@ def sync_each(
     while waiting:
         types.open(islice(waiting, ahead))
         event_type, ahead = waiting.popleft(), types.run.settings.concurrency
-        is_last_chance = not waiting or event_type in asked_twice
-        error = sync_or_failure(types, event_type, is_last_chance)
+        is_first = bool(waiting) and event_type not in asked_twice
+        # after one whole outage of an event type, each further one is tried a few times only
+        was_out = any(isinstance(error, Unavailable) for error in failures.values())
+        error = sync_or_failure(types, event_type, is_first, is_first or was_out)
         is_refused = event_type in types.known and is_refusal(error, types, event_type)
-        may_pass = is_refused or (isinstance(error, Unavailable) and not is_last_chance)
+        may_pass = is_refused or (isinstance(error, Unavailable) and is_first)
         if isinstance(error, SettingsError):
             mistakes.append(str(error))
         elif may_pass and event_type not in asked_twice:
@@ -278,18 +280,19 @@ def is_refusal(error: Exception | None, types: EventTypes, event_type: str) -> T
 
 
 def sync_or_failure(
-    types: EventTypes, event_type: str, is_last_chance: bool = True
+    types: EventTypes, event_type: str, is_first: bool = False, yields: bool = False
 ) -> HubSpotError | SettingsError | None:
     """Syncs one event type. Returns its error if the other types can be synced all the same;
     otherwise raises it, and the next sync resumes with this type.
     """
     types.under_way = event_type
     try:
-        types[event_type].sync(is_last_chance)
+        types[event_type].sync(yields)
     except (Unauthorized, QuotaSpent):
         raise
     except (HubSpotError, SettingsError) as error:
-        if isinstance(error, Unavailable) and (outage := types.run.client.outage()):
+        may_be_outage = isinstance(error, Unavailable) and (error.is_whole or not is_first)
+        if may_be_outage and (outage := types.run.client.outage()):
             raise outage from error
         types.under_way = None
         return error

@@ -42,7 +42,7 @@ from pipeline.hubspot.page_repair import may_be_rounded, repair
 from pipeline.hubspot.properties import Definition
 from pipeline.hubspot.rate_limit import RateLimit
 from pipeline.hubspot.redact import one_line, redactor
-from pipeline.hubspot.retry import Attempt, Outage, Patience, delays, wait_after
+from pipeline.hubspot.retry import Attempt, Outage, delays, wait_after
 from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
 
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
@@ -58,6 +58,11 @@ OBJECT_BYTES = 64  # of a value in memory, with its place in an object or a list
 SAMPLED = 13  # of so many bytes, one is looked at: a prime, since events repeat
 
 _STOPPED = "The sync was stopped while it waited for HubSpot."
+
+
+def never() -> bool:
+    """Yields to no other request."""
+    return False
 
 
 class Page(NamedTuple):
@@ -170,7 +175,7 @@ class Client:
         self,
         query: Query,
         stop: threading.Event | None = None,
-        patience: Patience | None = None,
+        yields: Callable[[], bool] = never,
     ) -> Page:
         """One page of events; `query` has HubSpot's own parameters
         (pipeline/hubspot/events_api.py).
@@ -178,7 +183,7 @@ class Client:
         Raises Unauthorized, Refused, Unavailable, BadAnswer; Stopped as soon as `stop` is set.
         """
         answer, size, objects = self._ask(
-            self._events_url, query, EVENTS, stop or self._never, patience=patience
+            self._events_url, query, EVENTS, stop or self._never, yields=yields
         )
         cursor, is_clear = next_cursor(answer)
         full = len(answer[EVENTS]) == query.get(LIMIT)
@@ -246,13 +251,12 @@ class Client:
         wanted: str,
         stop: threading.Event,
         max_attempts: int | None = None,
-        patience: Patience | None = None,
+        yields: Callable[[], bool] = never,
     ) -> tuple[dict[str, Any], int, int]:
         """The answer as JSON with a list under `wanted`, its size in bytes, and its objects. Retries while that
         may help, `max_attempts` times at most.
         """
-        patience = patience or Patience()
-        asked_at = time.monotonic() if patience.since is None else patience.since
+        asked_at = time.monotonic()
         for number, delay in enumerate(delays(), start=1):
             if stop.is_set():
                 break
@@ -263,10 +267,9 @@ class Client:
             except Transient as transient:
                 if number == max_attempts:
                     raise Unavailable(str(transient)) from None
-                self._pause(transient, Attempt(number, asked_at, delay, patience.yields), stop)
+                self._pause(transient, Attempt(number, asked_at, delay, yields()), stop)
             else:
                 self._outage.end()
-                patience.since = None
                 self._count(replaced=replaced)
                 return answer, len(body), objects_in(body)
         raise Stopped(_STOPPED)

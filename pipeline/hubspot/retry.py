@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import backoff
@@ -25,17 +24,6 @@ def delays() -> Iterator[float]:
     next(growing)  # backoff's generators yield once before their first value
     for longest in growing:
         yield backoff.full_jitter(longest)
-
-
-@dataclass
-class Patience:
-    """How long failing requests are retried: through an outage that began at `since` (monotonic
-    seconds; None: with the request) and ends with a good answer; if it `yields`, only a few times,
-    since others wait.
-    """
-
-    yields: bool = False
-    since: float | None = None
 
 
 class Attempt(NamedTuple):
@@ -89,7 +77,8 @@ class Outage:
         now = time.monotonic()
         with self._lock:
             failures = max(attempt.number, self._failures)
-            elapsed = now - min(self._since or now, attempt.asked_at)
+            silent = now - (self._since or now)
+            elapsed = max(silent, now - attempt.asked_at)
         if isinstance(transient, Unusable) and attempt.number >= transient.attempts:
             raise BadAnswer(
                 f"HubSpot's answers cannot be used (attempts: {attempt.number}). Last error: "
@@ -99,7 +88,8 @@ class Outage:
         wait = wait_after(transient, attempt)
         yields = attempt.yields and not transient.rate_limited  # a 429 concerns all
         if (yields and attempt.is_lasting(wait)) or elapsed + wait > self._longest:
-            raise self._unavailable(transient, elapsed, failures)
+            is_whole = silent + wait > self._longest
+            raise self._unavailable(transient, elapsed, failures, is_whole)
 
     def log_if_lasting(self, transient: Transient, attempt: Attempt) -> None:
         """Logs a request's attempt number LASTING, and no other."""
@@ -109,7 +99,9 @@ class Outage:
                 "Still retrying."
             )
 
-    def _unavailable(self, transient: Transient, elapsed: float, failures: int) -> Unavailable:
+    def _unavailable(
+        self, transient: Transient, elapsed: float, failures: int, is_whole: bool
+    ) -> Unavailable:
         now = self._clock.now()
         cure = self._cure
         if not self._clock.is_known():  # there never was an answer
@@ -118,5 +110,6 @@ class Outage:
             cure = f"try again after {to_text(now + int(transient.wait * 1000))}"
         return Unavailable(
             f"HubSpot has not responded successfully since {to_text(now - int(elapsed * 1000))} "
-            f"(attempts: {failures}). Last error: {transient} Cure: {cure}."
+            f"(attempts: {failures}). Last error: {transient} Cure: {cure}.",
+            is_whole,
         )

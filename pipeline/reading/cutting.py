@@ -39,7 +39,10 @@ class Plan:
     ascending: bool = True  # whether every answer was in order, so far
     largest_page: int = 0  # in events; 0: none was read yet
     largest_bytes: int = 1
-    limit: int | None = None  # events per page, once one was too large; None: as configured
+    # events per page, once one of `too_large` was; it grows again while pages are small. None: as
+    # configured
+    limit: int | None = None
+    too_large: int = 0
     horizon: int = 0  # ms: now, or the latest moment of any page; it never moves back
     # of the windows last released
     densities: deque[float] = field(default_factory=lambda: deque(maxlen=3))
@@ -65,8 +68,12 @@ class Plan:
             self.largest_page = max(self.largest_page, len(page.places))
             self.largest_bytes = max(self.largest_bytes, page.byte_count)
             if page.byte_count > READ_AHEAD and len(page.places) > 1:
+                self.too_large = max(self.too_large, len(page.places))
                 self.limit = max(1, len(page.places) * SMALL_PAGE // page.byte_count)
                 self.largest_page, self.largest_bytes = self.limit, SMALL_PAGE
+            elif self.limit and len(page.places) >= self.limit and 2 * page.byte_count < SMALL_PAGE:
+                self.largest_page = min(2 * self.limit, self.too_large)
+                self.limit = self.largest_page if self.largest_page < self.too_large else None
             self.horizon = max(self.horizon, (page.latest or 0) + 1)
         self.ascending &= task.findings.ascending
 

@@ -1,10 +1,10 @@
 """One page of a window, asked of HubSpot."""
 
 import threading
+from collections.abc import Callable
 
-from pipeline.hubspot.client import Client, Page
+from pipeline.hubspot.client import Client, Page, never
 from pipeline.hubspot.events_api import CURSOR, LIMIT, Query, within
-from pipeline.hubspot.retry import Patience
 from pipeline.reading.window import PageRequest
 
 
@@ -13,7 +13,7 @@ def fetch_page(
     query: Query,
     request: PageRequest,
     stop: threading.Event,
-    patience: Patience | None = None,
+    yields: Callable[[], bool] = never,
 ) -> Page:
     """Asks for one page of a window: `query` selects the events, `request` the page. Raises as
     `Client.page` does.
@@ -22,5 +22,5 @@ def fetch_page(
     return client.page(
         {**query, **within(request.bounds), **{k: v for k, v in paging.items() if v is not None}},
         stop,
-        patience,
+        yields,
     )

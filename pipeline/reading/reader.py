@@ -115,6 +115,11 @@ class Reader:
         self._frontier = span[0]
         self._schedule()
 
+    def has_failed(self) -> bool:
+        """Whether the first request has brought an error, which `pages` would raise."""
+        job = self._queue[0].job if self._queue else None
+        return bool(job and job.done() and job.result().error)
+
     def pages(self, span: Span, known_events: int | None = None) -> Iterator[dict[str, Any]]:
         """Yields the pages of a time range, as HubSpot sent them: window by window, and within a
         window as HubSpot lists them. A page with `counted` False is out of turn: read by a walk

@@ -134,15 +134,17 @@ class Task:
     def complete(self) -> None:
         """Makes the window whole. What earlier walks read and this one did not is released, too."""
         self.whole = True
-        seen = self.walk.seen() if self.unreleased and self.walk else {}
-        self._release([event for event in self.unreleased if id_of(event) not in seen])
+        self._release_rest()
 
     def fail(self, error: Exception) -> None:
         """Ends the window in an error. What was read of it is released."""
         self.error = error
-        self._release(self.unreleased)
+        self._release_rest()
 
-    def _release(self, events: list[Any]) -> None:
+    def _release_rest(self) -> None:
+        """Releases what earlier walks read and this one did not."""
+        seen = self.walk.seen() if self.unreleased and self.walk else {}
+        events = [event for event in self.unreleased if id_of(event) not in seen]
         self.unreleased, self.unreleased_bytes = [], 0
         if events:
             self.pending.append(out_of_turn(events))

@@ -166,16 +166,12 @@ def test_a_gap_that_would_hold_a_page_at_the_density_of_the_rest_is_silence(page
 @example(4_100, 1, 1, 0)  # one by one, however many there are
 @given(st.integers(0, 400), st.integers(0, 40), st.sampled_from((0, 1, 8, 32)), st.integers())
 def test_the_difference_tells_the_new_events_and_no_event_is_left_out(before, late, kept, seed):
-    def found(numbers):
-        prints = [[n for n in numbers if n % 32 == place] for place in range(32)]
-        return Found(prints)
-
     numbers = [fingerprint({"id": f"{seed}-{n}"}) for n in range(before + late)]
     old, new = set(numbers[:before]), set(numbers[before:])
-    sums = found(old)
+    sums = Found(old)
     folded = tuple(sum(sums.buckets[n::kept]) % 2**32 for n in range(kept)) if kept and old else ()
     cell = Cell(0, QUARTER, Kind.LOOKED, 5, sums.sum, folded)
-    written = to_write(cell, found(old | new), is_fall=False)
+    written = to_write(cell, Found(old | new), is_fall=False)
     assert new <= written <= old | new
     if late <= 2:
         assert written == new
@@ -185,3 +181,15 @@ def test_the_difference_tells_the_new_events_and_no_event_is_left_out(before, la
 def test_what_is_no_list_of_cells_is_refused(text):
     with pytest.raises(ValueError):
         decode(text)
+
+
+def test_what_a_second_walk_repeats_counts_once_however_much_it_is():
+    """A window is released while it is read, and may be walked again as a whole."""
+    count = Count(0, lambda end: DAY, lambda end: (Kind.DELIVERED, 31))
+    recount = Recount([Cell(0, 1000, Kind.DELIVERED)])
+    for each in (count, recount):
+        for n in [*range(50_000), *range(50_000)]:
+            each.add(event(n, n % 1000))
+    count.close(1000)
+    (cell,), (found,) = count.cells(), recount.found()
+    assert cell.sum == found.sum and cell.sum.events == 50_000

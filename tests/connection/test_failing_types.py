@@ -1,9 +1,12 @@
 """A type at which HubSpot fails holds up no other, and loses nothing."""
 
 import itertools
+import threading
+from collections import Counter
 
 import pytest
 
+from pipeline.errors import Unavailable
 from pipeline.hubspot import client
 from simulator import Simulator, generated, listed
 from tests.support import BASE, START, TYPE, Delivered, event, sync_into
@@ -43,7 +46,7 @@ def test_types_at_which_hubspot_fails_wait_behind_the_others_and_none_is_lost(at
 
 
 def test_types_at_which_hubspot_fails_for_good_share_one_outage(at_once):
-    """Their second chance is in what is left of it: a few attempts each, not an outage each."""
+    """The first of them is tried through a whole outage, each other one five times a chance."""
     keys = {"event_types": ",".join(NAMES), "concurrency": "1", "max_outage_minutes": "0.01"}
     with each_of(NAMES) as sim:
         healthy = [NAMES[-1]]
@@ -51,6 +54,8 @@ def test_types_at_which_hubspot_fails_for_good_share_one_outage(at_once):
             None if asked.query.get("eventType", healthy) == healthy else "503"
         )
         delivered = sync_into(Delivered(), sim, **keys)
+        asked = Counter(asked.query["eventType"][0] for asked in sim.requests if asked.fault)
+        assert sum(number > 10 for number in asked.values()) == 1
         assert len(delivered.ids(NAMES[-1])) == 10
         assert sum("is not synced" in said for said in delivered.warnings) == len(NAMES) - 1
         sim.behaviour.fault = None
@@ -78,3 +83,36 @@ def test_what_a_type_delivered_and_rejected_before_it_yielded_is_counted_once(at
         assert len(delivered.ids()) == 299 and len(delivered.ids(NAMES[0])) == 10
         row = next(iter(delivered.rows["sync_run"].values()))
         assert row["rejected"] >= 1 and row["events"] == len(delivered.upserts) - row["rejected"]
+
+
+def test_a_type_that_fails_holds_up_no_other_where_types_are_not_listed_either(at_once):
+    keys = {"event_types": ",".join(NAMES), "max_outage_minutes": "0.01"}
+    with each_of(NAMES) as sim:
+        sim.behaviour.fault = lambda asked: (
+            "503" if asked.query.get("eventType", NAMES[:1]) == NAMES[:1] else None
+        )
+        delivered = Delivered()
+        with pytest.raises(Unavailable):
+            sync_into(delivered, sim, **keys)
+        assert all(len(delivered.ids(name)) == 10 for name in NAMES[1:])
+
+
+def test_a_type_that_gave_up_ahead_of_its_turn_is_asked_in_its_turn(at_once):
+    """The last of three fails five times while the second is read: then it is healthy."""
+    first, second, last = NAMES[:3]
+    with each_of([first, second, last]) as sim:
+        failed, has_failed = [], threading.Event()
+
+        def fault(asked):
+            if asked.query.get("eventType") == [second]:
+                has_failed.wait(10)
+            if asked.query.get("eventType") != [last] or len(failed) >= 5:
+                return None
+            failed.append(asked.number)
+            if len(failed) == 5:
+                has_failed.set()
+            return "503"
+
+        sim.behaviour.fault = fault
+        delivered = sync_into(Delivered(), sim, event_types=f"{first},{second},{last}")
+        assert len(delivered.ids(last)) == 10 and len(failed) == 5

@@ -135,3 +135,18 @@ def test_after_a_page_that_is_too_large_fewer_events_are_asked_for(monkeypatch, 
     found = read(reader_of(fetch, concurrency, now=BASE + 4000 * SECOND))
     assert {event["id"] for event in found} == {event["id"] for event in hubspot.events}
     assert sizes[0] > 200 * 100 and max(sizes[1:]) <= 50 * 100
+
+
+def test_one_huge_event_does_not_make_all_pages_small(monkeypatch):
+    monkeypatch.setattr(cutting_module, "READ_AHEAD", 60_000)
+    monkeypatch.setattr(cutting_module, "SMALL_PAGE", 20_000)
+    hubspot = FakeHubSpot(range(BASE, BASE + 8000 * SECOND, SECOND), 400)
+    huge = hubspot.events[100]
+
+    def fetch(request, stop):
+        page = hubspot(request, stop)
+        return page._replace(size=20 * len(page.events) + 80_000 * (huge in page.events))
+
+    found = read(reader_of(fetch, 4, now=BASE + 8000 * SECOND))
+    assert {event["id"] for event in found} == {event["id"] for event in hubspot.events}
+    assert len(hubspot.requests) <= 3 * 8000 / 400
