@@ -149,8 +149,8 @@ def test_ten_times_the_range_takes_the_same_memory(account):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
         rows, peaks[name] = map(int, done.stdout.split())
         assert rows == number
-    # kB, of which chance takes half; the rows would be 300 MB
-    assert peaks["many"] - peaks["few"] < 40_000
+    # kB; the rows would be 300 MB
+    assert peaks["many"] - peaks["few"] < 80_000
 
 
 def test_a_batch_has_a_timestamp_and_text():
