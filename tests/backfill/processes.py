@@ -1,6 +1,7 @@
 """Dask's own programs as processes, which can be killed."""
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -32,9 +33,13 @@ def worker(scheduler, *before, preload=None):
 
 
 def command(address, scheduler, cwd):
-    """`python -m backfill`."""
+    """`python -m backfill`, which a SIGINT ends though a shell in the background ignores it."""
     options = ["--scheduler", scheduler] if scheduler else []
     return process(
         sys.executable, "-m", "backfill", address, *options,
-        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=default_sigint,
     )  # fmt: skip
+
+
+def default_sigint():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
