@@ -60,23 +60,24 @@ class Count:
         if ms > self._latest:
             self._latest = ms
         if len(self._pending) > self._room:
-            self._sort()
+            once = sorted(set(self._pending))
+            self._seen -= len(self._pending) - len(once)
+            self._pending = once
             self._room = max(ROOM, 2 * len(self._pending))
-
-    def _sort(self) -> None:
-        """Sorts what is pending, each event once: walks repeat what they read."""
-        self._seen -= len(self._pending)
-        self._pending = sorted(set(self._pending))
-        self._seen += len(self._pending)
 
     def close(self, end: int) -> None:
         """Closes the cells up to `end` (ms): all before it is delivered, and was added."""
         if end <= self.end:
             return
-        self._sort()
+        self._pending.sort()  # fast, since it is nearly in order
         self._longest = self._longest_gap()
         number = bisect_left(self._pending, end << 64)
+        before = None
         for event in self._pending[:number]:
+            if event == before:
+                self._seen -= 1  # a walk has repeated it
+                continue
+            before = event
             ms, print_ = event >> 64, event & MODULUS - 1
             if ms >= self._border or ms - self._last > self._longest or self._last <= self._begin:
                 self._reach(ms)
