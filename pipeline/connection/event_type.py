@@ -62,8 +62,8 @@ class EventType:
         """Delivers the gap that a start date moved earlier has left, then everything after the
         cursor, then what is to be read again. If it `yields`, it gives up soon when HubSpot fails.
         """
-        if self._opened and self._opened[1].has_failed():
-            self.close()  # ahead of its turn it gave up soon
+        if self._opened and self._opened[1].has_given_up():
+            self.close()  # ahead of its turn, it gave up soon
         self._yields = yields
         tally = self.begin()
         outcome = "failed"

@@ -16,7 +16,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from pipeline.errors import BadAnswer, ConnectorError
+from pipeline.errors import BadAnswer, ConnectorError, Unavailable
 from pipeline.fingerprints import Sum
 from pipeline.hubspot.events_api import occurred_ms
 from pipeline.reading.cutting import READ_AHEAD, Plan
@@ -115,10 +115,10 @@ class Reader:
         self._frontier = span[0]
         self._schedule()
 
-    def has_failed(self) -> bool:
-        """Whether the first request has brought an error, which `pages` would raise."""
+    def has_given_up(self) -> bool:
+        """Whether the first request has found HubSpot unavailable, which `pages` would raise."""
         job = self._queue[0].job if self._queue else None
-        return bool(job and job.done() and job.result().error)
+        return bool(job and job.done() and isinstance(job.result().error, Unavailable))
 
     def pages(self, span: Span, known_events: int | None = None) -> Iterator[dict[str, Any]]:
         """Yields the pages of a time range, as HubSpot sent them: window by window, and within a

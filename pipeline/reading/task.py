@@ -115,7 +115,7 @@ class Task:
         return self.whole and not self.findings.event_count
 
     def waiting_bytes(self) -> int:
-        """The bytes of JSON that wait to be released."""
+        """The bytes in memory of what waits to be released."""
         return self.unreleased_bytes + sum(page.byte_count for page in self.pending)
 
     def finish_job(self) -> Batch:

@@ -116,3 +116,24 @@ def test_a_type_that_gave_up_ahead_of_its_turn_is_asked_in_its_turn(at_once):
         sim.behaviour.fault = fault
         delivered = sync_into(Delivered(), sim, event_types=f"{first},{second},{last}")
         assert len(delivered.ids(last)) == 10 and len(failed) == 5
+
+
+def test_a_type_that_is_refused_ahead_of_its_turn_is_not_asked_again():
+    first, second, *others = NAMES
+    with each_of(NAMES) as sim:
+        refused = threading.Semaphore(0)
+
+        def fault(asked):
+            if asked.query.get("eventType") == [second]:
+                assert all(refused.acquire(timeout=10) for _ in others[:3])
+            if asked.query.get("eventType", [first])[0] in others:
+                refused.release()
+                return "403"
+            return None
+
+        sim.behaviour.fault = fault
+        sync_into(Delivered(), sim, event_types="pe1_*")
+        asked = Counter(
+            each.query["eventType"][0] for each in sim.requests if "eventType" in each.query
+        )
+    assert set(asked.values()) == {1}
