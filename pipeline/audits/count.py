@@ -71,21 +71,21 @@ class Count:
             return
         self._pending.sort()  # fast, since it is nearly in order
         self._longest = self._longest_gap()
-        number = bisect_left(self._pending, end << 64)
+        reached = bisect_left(self._pending, end << 64)
         before = None
-        for event in self._pending[:number]:
+        for event in self._pending[:reached]:
             if event == before:
                 self._seen -= 1  # a walk has repeated it
                 continue
             before = event
-            ms, print_ = event >> 64, event & MODULUS - 1
+            ms, number = event >> 64, event & MODULUS - 1
             if ms >= self._border or ms - self._last > self._longest or self._last <= self._begin:
                 self._reach(ms)
             self._events += 1
-            self._total += print_
-            self._buckets[bucket_of(print_)] += print_
+            self._total += number
+            self._buckets[bucket_of(number)] += number
             self._last = ms
-        del self._pending[:number]
+        del self._pending[:reached]
         self.end = end
 
     def cells(self) -> list[Cell]:

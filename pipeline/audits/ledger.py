@@ -40,7 +40,6 @@ class Ledger:
             reached = self._cells[-1].end
             skipped = [Cell(reached, begin, Kind.LOST)] if reached < begin else []
             self._cells, begin = [*self._cells, *skipped], max(reached, begin)
-        self._is_small_known = subject.name in site.small_properties
         self._silent_until = subject.saved().silent_until or 0
         clock, settings = site.client.clock, site.settings
         silent_until = 0 if end else self._silent_until
@@ -50,8 +49,7 @@ class Ledger:
 
     def add(self, event: Any) -> None:
         """Counts an event that is delivered."""
-        if not self._is_small_known:
-            self._is_small_known = True
+        if self._subject.name not in self._site.small_properties:
             self._site.note_small_property(self._subject.name, event)
         self._count.add(event)
 
