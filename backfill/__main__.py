@@ -21,12 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
         description=f"Write the history of the account in {CONFIGURATION} to storage, as Parquet.",
     )
     parser.add_argument("address", metavar="ADDRESS", help="a folder, or s3://…, gs://…, abfs://…")
-    parser.add_argument(
-        "--scheduler", metavar="tcp://…", help="of a Dask cluster; default: workers on this machine"
-    )
-    parser.add_argument(
-        "--hours", type=int, default=24, help="of history in a file: a divisor or multiple of 24"
-    )
+    parser.add_argument("--scheduler", metavar="tcp://…", help="of a Dask cluster; default: workers on this machine")
+    parser.add_argument("--hours", type=int, default=24, help="of history in a file: a divisor or multiple of 24")
     try:
         run(**vars(parser.parse_args(arguments)))
     except (ConnectorError, OSError, ValueError) as error:

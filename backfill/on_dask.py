@@ -103,9 +103,7 @@ def backfill(
     return Backfilled(state_dict(progress, api_base_url=settings.api_base_url), rows)
 
 
-def read(
-    dask: Dask, windows: list[Window], done: int, tell: Callable[[str], Any], **arguments: Any
-) -> dict[str, int]:
+def read(dask: Dask, windows: list[Window], done: int, tell: Callable[[str], Any], **arguments: Any) -> dict[str, int]:
     """Reads windows, besides `done` others that are there. Returns the number of rows of each file,
     by name. Raises the first error of a window, and at the end if workers died of some windows.
     """

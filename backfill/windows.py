@@ -31,9 +31,7 @@ def plan(event_types: Iterable[str], start: int, end: int, hours: int = 24) -> l
     [(5, 8), (8, 16), (16, 24)]
     """
     if hours < 1 or (24 % hours and hours % 24):
-        raise ValueError(
-            f"A window must be 1, 2, 3, 4, 6, 8, 12 or a multiple of 24 hours long, not {hours}."
-        )
+        raise ValueError(f"A window must be 1, 2, 3, 4, 6, 8, 12 or a multiple of 24 hours long, not {hours}.")
     length = hours * HOUR
     cuts = [start, *range((start // length + 1) * length, end, length), end] if start < end else []
     return [Window(event_type, *cut, hours) for event_type in event_types for cut in pairwise(cuts)]
@@ -65,7 +63,6 @@ def names_of(windows: Iterable[Window], there: Iterable[str]) -> set[str]:
     others = files.difference(name(window) for window in windows for name in (file_of, rejects_of))
     if others:
         raise ValueError(
-            f"{min(others)} is from another backfill (another start date, or other hours): use "
-            "another address."
+            f"{min(others)} is from another backfill (another start date, or other hours): use another address."
         )
     return files

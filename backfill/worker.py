@@ -45,9 +45,7 @@ def read_window(window: Window, settings: Settings, address: str, mark: str) -> 
     return {name: each.rows for name, each in written.items()}
 
 
-def write_rows(
-    window: Window, settings: Settings, hubspot: Client, file: RowFile, rejected: RowFile
-) -> str:
+def write_rows(window: Window, settings: Settings, hubspot: Client, file: RowFile, rejected: RowFile) -> str:
     """Runs the stages over one window, page by page: concurrency comes from the workers. Returns
     its cells, for the connector's looks.
     """
@@ -75,8 +73,6 @@ def write_rows(
 
 def hubspot_client(dask: Dask, settings: Settings) -> Client:
     """A client like the connector's, except that its rate limit is shared by all workers."""
-    hubspot = Client(
-        settings.api_token, settings.api_base_url, settings.api_version, settings.max_outage
-    )
+    hubspot = Client(settings.api_token, settings.api_base_url, settings.api_version, settings.max_outage)
     hubspot.rate_limit = SharedRateLimit(dask, settings)
     return hubspot

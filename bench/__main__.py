@@ -19,16 +19,10 @@ def main() -> int:
     """Measures, writes and prints the figures. Returns 0 whatever they are, since they depend on
     the machine.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m bench", description="Measure, and write bench/results.*"
-    )
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, and write bench/results.*")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"one of {', '.join(ALL)} (default: all)")
     parser.add_argument(
-        "tables", nargs="*", metavar="TABLE", help=f"one of {', '.join(ALL)} (default: all)"
-    )
-    parser.add_argument(
-        "--full",
-        action="store_true",
-        help="also measure 10,000,000 events (a quarter of an hour more)",
+        "--full", action="store_true", help="also measure 10,000,000 events (a quarter of an hour more)"
     )
     options = parser.parse_args()
     if unknown := set(options.tables) - set(ALL):
@@ -41,16 +35,11 @@ def main() -> int:
     with ThreadPoolExecutor() as pool:
         together = [name for name in wanted if name in ANY_LOAD]
         tables |= zip(together, pool.map(measured, together), strict=True)
-    tables = {
-        name: {**earlier, **tables}[name] for name in ALL if name in tables or name in earlier
-    }
+    tables = {name: {**earlier, **tables}[name] for name in ALL if name in tables or name in earlier}
     report.write({"command": "make bench", "machine": _machine(), "tables": tables})
     for table in tables.values():
         for name, value, limit, sense in table["figures"]:
-            print(
-                f"{'ok ' if report.holds(value, limit, sense) else 'NO '} {name}: {value:.3f} "
-                f"({sense} {limit})"
-            )
+            print(f"{'ok ' if report.holds(value, limit, sense) else 'NO '} {name}: {value:.3f} ({sense} {limit})")
     return 0
 
 

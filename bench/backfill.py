@@ -16,12 +16,7 @@ from pipeline import read_settings
 from pipeline.timestamps import local_now, to_ms
 
 # 60 windows of a page or more
-EVENTS, END, HOURS, LATENCY = (
-    60_000,
-    "2026-01-31T00:00:00Z",
-    12,
-    250,
-)
+EVENTS, END, HOURS, LATENCY = (60_000, "2026-01-31T00:00:00Z", 12, 250)
 ROUNDS = 3
 WANTED = 3.2
 
@@ -35,24 +30,14 @@ def main() -> None:
     with simulated(EVENTS, end=END, latency_ms=LATENCY, clock_offset_ms=soon_after) as url:
         rounds = [{workers: measured(workers, url) for workers in (1, 2, 4)} for _ in range(ROUNDS)]
     for workers in rounds[0]:
-        took, times = (
-            median(one[workers] for one in rounds),
-            median(one[1] / one[workers] for one in rounds),
-        )
-        print(
-            f"{workers} workers: {took:.1f} s, {EVENTS / took:,.0f} events/s, {times:.2f} "
-            "times "
-            "as "
-            "fast as one"
-        )
+        took, times = (median(one[workers] for one in rounds), median(one[1] / one[workers] for one in rounds))
+        print(f"{workers} workers: {took:.1f} s, {EVENTS / took:,.0f} events/s, {times:.2f} times as fast as one")
     print(f"{'ok ' if times >= WANTED else 'NO '} four workers against one: at least {WANTED}")
 
 
 def measured(workers: int, url: str) -> float:
     """The seconds of one backfill, without the start of the cluster."""
-    settings = read_settings(
-        {"api_token": "pat-na1-bench", "initial_sync_start_date": START, "api_base_url": url}
-    )
+    settings = read_settings({"api_token": "pat-na1-bench", "initial_sync_start_date": START, "api_base_url": url})
     with (
         TemporaryDirectory() as folder,
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster,

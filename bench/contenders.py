@@ -43,11 +43,7 @@ CHECKPOINT = 10_000
 def ready_rows(configuration: dict[str, str]) -> list[dict[str, Any]]:
     """The rows that the pipeline emits."""
     rows: list[dict[str, Any]] = []
-    sync(
-        read_settings(configuration),
-        {},
-        Sink(lambda table, row: rows.append(row), len, print, print),
-    )
+    sync(read_settings(configuration), {}, Sink(lambda table, row: rows.append(row), len, print, print))
     return rows
 
 
@@ -137,9 +133,7 @@ def _sync(configuration: dict[str, str], sink: Sink) -> None:
     sync(read_settings(configuration), {}, sink)
 
 
-def _into_plain(
-    deliver: Callable[[dict[str, str], Sink], None], configuration: dict[str, str]
-) -> int:
+def _into_plain(deliver: Callable[[dict[str, str], Sink], None], configuration: dict[str, str]) -> int:
     records = 0
 
     def upsert(table: str, row: dict[str, Any]) -> None:

@@ -13,37 +13,20 @@ from typing import Any
 from bench.harness import ROOT, Result, run, side_by_side, simulated
 
 PEER = ROOT / ".venv-dlt" / "bin" / "python"
-LATENCIES = {
-    0: 80,
-    50: 80,
-    250: 80,
-    1000: 16,
-}  # ms per request: pages of 1,000 events (fewer where they take too long)
+LATENCIES = {0: 80, 50: 80, 250: 80, 1000: 16}  # ms per request: pages of 1,000 events (fewer where they take too long)
 CONCURRENCIES = (1, 2, 4, 8, 16)
 AGAINST = (
     "run | floor's wall / its wall | floor's CPU / its CPU | events/s on half a CPU | µs an event, "
     "wall | µs an event, CPU | "
     "events"
 )
-SPANS = {
-    "4 months": "2026-01",
-    "2 years": "2024-05",
-    "6 years": "2020-05",
-}  # from here to the end of the histories
+SPANS = {"4 months": "2026-01", "2 years": "2024-05", "6 years": "2020-05"}  # from here to the end of the histories
 
 Table = dict[str, Any]
 
 
-def _table(
-    title: str, columns: str, rows: list[list[Any]], figures: list[tuple[Any, ...]], note: str = ""
-) -> Table:
-    return {
-        "title": title,
-        "columns": columns.split(" | "),
-        "rows": rows,
-        "figures": figures,
-        "note": note,
-    }
+def _table(title: str, columns: str, rows: list[list[Any]], figures: list[tuple[Any, ...]], note: str = "") -> Table:
+    return {"title": title, "columns": columns.split(" | "), "rows": rows, "figures": figures, "note": note}
 
 
 def floor(_: Mapping[str, Any]) -> Table:
@@ -110,10 +93,7 @@ def live(_: Mapping[str, Any]) -> Table:
             measured = side_by_side(5, {
                 "floor": partial(run, "floor", "counter", url), "connector": partial(run, "connector", "counter", url),
             })  # fmt: skip
-        rows += [
-            _against(f"{name}, {properties} properties", one, measured["floor"])
-            for name, one in measured.items()
-        ]
+        rows += [_against(f"{name}, {properties} properties", one, measured["floor"]) for name, one in measured.items()]
     return _table(
         "The live shape of a page visit",
         AGAINST,
@@ -135,36 +115,17 @@ def latency(_: Mapping[str, Any]) -> Table:
                 "walk": partial(run, "walk", "counter", url), "8": partial(run, "connector", "counter", url, concurrency=8),
             })  # fmt: skip
             for workers in CONCURRENCIES:
-                ours = (
-                    measured["8"]
-                    if workers == 8
-                    else run("connector", "counter", url, concurrency=workers)
-                )
+                ours = measured["8"] if workers == 8 else run("connector", "counter", url, concurrency=workers)
                 times = measured["walk"]["wall"] / ours["wall"]
                 rows.append(
-                    [
-                        ms,
-                        workers,
-                        times,
-                        ours["requests"] / pages,
-                        measured["walk"]["wall"],
-                        ours["wall"],
-                        pages,
-                    ]
+                    [ms, workers, times, ours["requests"] / pages, measured["walk"]["wall"], ours["wall"], pages]
                 )
                 key = times if (ms, workers) == (250, 8) else key
             if ms == 250:
-                plain = (
-                    run("walk", "plain", url)["wall"]
-                    / run("connector", "plain", url, concurrency=8)["wall"]
-                )
+                plain = run("walk", "plain", url)["wall"] / run("connector", "plain", url, concurrency=8)["wall"]
     return _table(
         "Against the sequential walk",
-        (
-            "ms a request | concurrency | times as fast | requests a page | walk, s | connector, s "
-            "| "
-            "pages"
-        ),
+        ("ms a request | concurrency | times as fast | requests a page | walk, s | connector, s | pages"),
         rows,
         [
             ("250 ms, concurrency 8, against the walk", key, 4.5, "at least"),
@@ -185,11 +146,7 @@ def burst(_: Mapping[str, Any]) -> Table:
     times = walk["wall"] / ours["wall"]
     return _table(
         "Half of the events in one hour",
-        (
-            "ms a request | concurrency | times as fast | requests a page | walk, s | connector, s "
-            "| "
-            "pages"
-        ),
+        ("ms a request | concurrency | times as fast | requests a page | walk, s | connector, s | pages"),
         [[250, 8, times, ours["requests"] / 80, walk["wall"], ours["wall"], 80]],
         [("a burst, 250 ms, concurrency 8, against the walk", times, 4.5, "at least")],
     )
@@ -200,9 +157,7 @@ def memory(options: Mapping[str, Any]) -> Table:
     last result is kept.
     """
     sizes = [10_000, 100_000, 1_000_000, *([10_000_000] if options["full"] else [])]
-    rows = [
-        row for row in options["earlier"].get("rows", []) if row[0] not in sizes and row[1] == 8
-    ]
+    rows = [row for row in options["earlier"].get("rows", []) if row[0] not in sizes and row[1] == 8]
     for events in sizes:
         with simulated(events) as url:
             rows.append(_memory(run("connector", "counter", url, concurrency=8), 8, 1000))
@@ -210,16 +165,10 @@ def memory(options: Mapping[str, Any]) -> Table:
     first, last = rows[-2], rows[-1]
     growth = (last[3] - first[3]) * 1e6 / (last[0] - first[0])
     with simulated(200_000, max_limit=10_000) as url:
-        large = _memory(
-            run("connector", "counter", url, concurrency=16, page_size=3_000), 16, 3_000
-        )
+        large = _memory(run("connector", "counter", url, concurrency=16, page_size=3_000), 16, 3_000)
     return _table(
         "Memory",
-        (
-            "events | concurrency | page_size | peak, MB | before the sync, MB | CPU, s | µs an "
-            "event, "
-            "CPU | requests"
-        ),
+        ("events | concurrency | page_size | peak, MB | before the sync, MB | CPU, s | µs an event, CPU | requests"),
         [*rows, large],
         [
             (f"peak at {last[0]:,} events, concurrency 8, MB", last[3], 200, "at most"),
@@ -250,35 +199,17 @@ def quota(_: Mapping[str, Any]) -> Table:
         allowed = int(most * 0.9)
         with simulated(allowed * 65 * 5, quota=most) as url:  # six and a half intervals
             measured = run("connector", "plain", url, concurrency=8, page_size=50)
-        share, refused = (
-            measured["per_interval"] / allowed,
-            measured["refused"] / measured["requests"],
-        )
-        return [
-            most,
-            share,
-            refused,
-            measured["per_interval"],
-            measured["requests"],
-            measured["wall"],
-        ]
+        share, refused = (measured["per_interval"] / allowed, measured["refused"] / measured["requests"])
+        return [most, share, refused, measured["per_interval"], measured["requests"], measured["wall"]]
 
     with ThreadPoolExecutor(3) as pool:  # they mostly wait
         rows = list(pool.map(one, (60, 100, 190)))
     return _table(
         "The account's quota",
-        (
-            "quota in 10 s | share used of the quota less 10 % | share of 429 | requests in 10 s | "
-            "requests | wall, s"
-        ),
+        ("quota in 10 s | share used of the quota less 10 % | share of 429 | requests in 10 s | requests | wall, s"),
         rows,
         [
-            (
-                "share used of the quota less the reserve, least",
-                min(row[1] for row in rows),
-                0.95,
-                "at least",
-            ),
+            ("share used of the quota less the reserve, least", min(row[1] for row in rows), 0.95, "at least"),
             ("share of 429, most", max(row[2] for row in rows), 0.01, "at most"),
         ],
         "Requests in complete intervals of 10 s since the first; concurrency 8.",
@@ -300,12 +231,7 @@ def shapes(_: Mapping[str, Any]) -> Table:
             start_date = f"{SPANS[span]}-01T00:00:00Z"
             with simulated(10_000, shape=shape, start=start, seed=seed, latency_ms=20) as url:
                 measured = run(
-                    "connector",
-                    "plain",
-                    url,
-                    concurrency=workers,
-                    page_size=100,
-                    initial_sync_start_date=start_date,
+                    "connector", "plain", url, concurrency=workers, page_size=100, initial_sync_start_date=start_date
                 )
                 sent.append(measured["requests"])
         return [shape, span, workers, max(sent) / 100, *sent]
@@ -321,11 +247,7 @@ def shapes(_: Mapping[str, Any]) -> Table:
             (f"requests for 100 full pages, {shape}, most", most[shape], limit, "at most")
             for shape, limit in limits.items()
         ],
-        (
-            "page_size 100 to be quick. Each seed has other ids, and a start some hours, minutes "
-            "and "
-            "seconds later."
-        ),
+        ("page_size 100 to be quick. Each seed has other ids, and a start some hours, minutes and seconds later."),
     )
 
 
@@ -343,23 +265,12 @@ def shaping(_: Mapping[str, Any]) -> Table:
                 "none": partial(run, "connector", sink, url), "all": partial(run, "connector", sink, url, **every),
             })  # fmt: skip
         none, all_on = measured["none"], measured["all"]
-        rows.append(
-            [
-                sink,
-                none["wall"] / all_on["wall"],
-                none["cpu"] / all_on["cpu"],
-                none["wall"],
-                all_on["wall"],
-            ]
-        )
+        rows.append([sink, none["wall"] / all_on["wall"], none["cpu"] / all_on["cpu"], none["wall"], all_on["wall"]])
     return _table(
         "All transformations",
         "sink | throughput against none | CPU against none | none, s | all, s",
         rows,
-        [
-            (f"events a CPU second with all transformations, {row[0]}", row[2], 0.85, "at least")
-            for row in rows
-        ],
+        [(f"events a CPU second with all transformations, {row[0]}", row[2], 0.85, "at least") for row in rows],
         "Dropping by two patterns, hashing two columns of each event, renaming two, declaring "
         "three; 30,000 events. By CPU: it "
         "limits half a CPU, and the wall also waits for the simulator.",
@@ -376,11 +287,7 @@ def peer(_: Mapping[str, Any]) -> Table:
             "a fifth of them": run("notebook", "plain", small),
             "dlt": run("dlt", "duckdb", url, python=str(PEER)),
         }  # fmt: skip
-    dlt, notebook, shown = (
-        measured["dlt"],
-        measured["notebook"],
-        ("wall", "cpu", "peak_mb", "requests", "events"),
-    )
+    dlt, notebook, shown = (measured["dlt"], measured["notebook"], ("wall", "cpu", "peak_mb", "requests", "events"))
     rows = [
         [
             name,
@@ -424,8 +331,4 @@ ALL = {
     "shaping": shaping, "peer": peer,
 }  # fmt: skip
 # these measure requests and memory, so they may run at the same time
-ANY_LOAD = (
-    "memory",
-    "quota",
-    "shapes",
-)
+ANY_LOAD = ("memory", "quota", "shapes")

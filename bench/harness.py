@@ -40,11 +40,7 @@ def simulated(events: int, **options: Any) -> Iterator[str]:
     another profile is given.
     """
     options = {"events": events, "start": START, "end": END, "profile": "short", **options}
-    words = [
-        word
-        for name, value in options.items()
-        for word in (f"--{name.replace('_', '-')}", str(value))
-    ]
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     command = [sys.executable, "-m", "simulator", *words]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own command)
     try:
@@ -54,9 +50,7 @@ def simulated(events: int, **options: Any) -> Iterator[str]:
         process.communicate()
 
 
-def run(
-    contender: str, sink: str, url: str, python: str = sys.executable, **configuration: Any
-) -> Result:
+def run(contender: str, sink: str, url: str, python: str = sys.executable, **configuration: Any) -> Result:
     """The result of one run of a contender (bench/contenders.py) in a fresh process."""
     job = {"contender": contender, "sink": sink, "url": url, "configuration": configuration}
     module = "bench.peer" if contender == "dlt" else "bench.contenders"
@@ -82,8 +76,7 @@ def side_by_side(rounds: int, contenders: Mapping[str, Callable[[], Result]]) ->
         for name, once in contenders.items():
             results[name].append(once())
     return {
-        name: {key: statistics.median(one[key] for one in many) for key in many[0]}
-        for name, many in results.items()
+        name: {key: statistics.median(one[key] for one in many) for key in many[0]} for name, many in results.items()
     }
 
 
@@ -125,9 +118,7 @@ def _cpu() -> float:
 def _peak() -> float:
     """The peak resident memory of this process so far, MB."""
     if sys.platform == "linux":  # where ru_maxrss starts at the memory of the parent process
-        status = dict(
-            line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
-        )
+        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
         return int(status["VmHWM"].split()[0]) * 1024 / MB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MB
 
@@ -189,8 +180,4 @@ def into_duckdb(update: Callable[..., None], configuration: dict[str, str]) -> i
 
     runner.check_newer_version = lambda version: None  # it asks the package index
     with TemporaryDirectory() as folder:
-        return int(
-            core_adapter.run(Connector(update=update, schema=schema), folder, configuration, {})[
-                "Upserts"
-            ]
-        )
+        return int(core_adapter.run(Connector(update=update, schema=schema), folder, configuration, {})["Upserts"])

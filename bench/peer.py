@@ -23,9 +23,7 @@ class Cursor(JSONResponseCursorPaginator):
     def update_state(self, response: Any, data: Any = None) -> None:
         super().update_state(response, data)
         if self._next_reference:
-            self._next_reference = (
-                self._next_reference.replace("%3D", "=").replace("%2B", "+").replace("%2F", "/")
-            )
+            self._next_reference = self._next_reference.replace("%3D", "=").replace("%2B", "+").replace("%2F", "/")
 
 
 def load(url: str, page_size: int) -> int:
@@ -40,11 +38,7 @@ def load(url: str, page_size: int) -> int:
                     "write_disposition": "merge",
                     "endpoint": {
                         "path": "events/event-occurrences/2026-03",
-                        "params": {
-                            "eventType": EVENT_TYPE,
-                            "limit": page_size,
-                            "occurredAfter": FROM,
-                        },
+                        "params": {"eventType": EVENT_TYPE, "limit": page_size, "occurredAfter": FROM},
                         "data_selector": "results",
                         "paginator": Cursor(cursor_path="paging.next.after", cursor_param="after"),
                     },
@@ -60,16 +54,11 @@ def load(url: str, page_size: int) -> int:
             destination=dlt.destinations.duckdb(f"{folder}/warehouse.duckdb"),
         )
         pipeline.run(source)
-        with (
-            pipeline.sql_client() as client,
-            client.execute_query("SELECT count(*) FROM e_visited_page") as cursor,
-        ):
+        with pipeline.sql_client() as client, client.execute_query("SELECT count(*) FROM e_visited_page") as cursor:
             return int(cursor.fetchone()[0])
 
 
 if __name__ == "__main__":
     job = json.loads(sys.argv[1])
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-    print(
-        json.dumps(measure(lambda: load(job["url"], job["configuration"].get("page_size", 1000))))
-    )
+    print(json.dumps(measure(lambda: load(job["url"], job["configuration"].get("page_size", 1000)))))

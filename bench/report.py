@@ -49,13 +49,7 @@ def markdown(results: Mapping[str, Any]) -> str:
             held = "yes" if holds(value, limit, sense) else "**no**"
             lines.append(f"| {name} | {_text(value)} | {sense} {_text(limit)} | {held} |")
     for table in results["tables"].values():
-        lines += [
-            "",
-            f"## {table['title']}",
-            "",
-            f"{table['note']} Measured {table['when']}.".strip(),
-            "",
-        ]
+        lines += ["", f"## {table['title']}", "", f"{table['note']} Measured {table['when']}.".strip(), ""]
         lines += ["| " + " | ".join(table["columns"]) + " |", "|" + "---:|" * len(table["columns"])]
         lines += ["| " + " | ".join(map(_text, row)) + " |" for row in table["rows"]]
     return "\n".join(lines) + "\n"
@@ -70,8 +64,7 @@ def _text(value: Any) -> str:
 def picture(tables: Mapping[str, Any]) -> str:
     """Six charts of bars as SVG, one line a bar; a table that is missing leaves its place blank."""
     lines = [
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1080 320" font-family="sans-serif" '
-        'font-size="12">',
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1080 320" font-family="sans-serif" font-size="12">',
         '<rect width="1080" height="320" fill="#fff"/>',
     ]
     for place, (name, (title, bars)) in enumerate(CHARTS.items()):
@@ -121,8 +114,6 @@ CHARTS: dict[str, tuple[str, Callable[[list[Any]], list[Bar]]]] = {
     "shapes": ("Requests a full page, the most seen", _worst),
     "peer": (
         "Events a second into DuckDB, times dlt's",
-        lambda rows: [
-            (row[0], row[1], None) for row in rows if "," not in row[0] and row[-1] == rows[0][-1]
-        ],
+        lambda rows: [(row[0], row[1], None) for row in rows if "," not in row[0] and row[-1] == rows[0][-1]],
     ),
 }

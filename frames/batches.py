@@ -51,9 +51,7 @@ def as_table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
     """Unites all batches in one table, null where a batch lacks a column, for `to_pandas()` or
     `polars.from_arrow`. It is all in memory.
     """
-    return pa.concat_tables(
-        (pa.Table.from_batches([batch]) for batch in batches), promote_options="default"
-    )
+    return pa.concat_tables((pa.Table.from_batches([batch]) for batch in batches), promote_options="default")
 
 
 def _as_batch(rows: Sequence[Row], columns: tuple[str, ...]) -> pa.RecordBatch:

@@ -8,9 +8,7 @@ import duckdb
 import pyarrow as pa
 
 
-def into_duckdb(
-    connection: duckdb.DuckDBPyConnection, table: str, batches: Iterable[pa.RecordBatch]
-) -> int:
+def into_duckdb(connection: duckdb.DuckDBPyConnection, table: str, batches: Iterable[pa.RecordBatch]) -> int:
     """Replaces a table of the current schema by the rows of the batches, which may differ in their
     columns. Returns the number of rows.
 
@@ -43,9 +41,7 @@ def into_duckdb(
 def _check(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     ids = {connection.execute("SELECT txid_current()").fetchall()[0] for _ in range(2)}
     if len(ids) == 1:  # outside a transaction, each statement has its own
-        raise ValueError(
-            "The connection has an open transaction: commit it or roll it back, then load."
-        )
+        raise ValueError("The connection has an open transaction: commit it or roll it back, then load.")
     views = connection.execute(
         "SELECT 1 FROM duckdb_views() WHERE NOT internal AND lower(view_name) = lower(?)", [table]
     )
@@ -53,9 +49,7 @@ def _check(connection: duckdb.DuckDBPyConnection, table: str) -> None:
         raise ValueError(f"{table} is a view: drop it, or give the name of a table.")
 
 
-def _append(
-    connection: duckdb.DuckDBPyConnection, name: str, columns: list[str], batch: pa.RecordBatch
-) -> list[str]:
+def _append(connection: duckdb.DuckDBPyConnection, name: str, columns: list[str], batch: pa.RecordBatch) -> list[str]:
     """Appends a batch to a table of these columns (none: it is created). Returns its new columns."""
     source = f"batch_{uuid.uuid4().hex}"
     connection.register(source, pa.Table.from_batches([batch]))

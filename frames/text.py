@@ -16,9 +16,7 @@ from pipeline.stages.serialize import json_text
 COLUMNS = ("id", "event_type", "occurred", "occurred_at", "object_id", "object_type")
 
 
-def text_columns(
-    rows: Sequence[dict[str, Any]], columns: tuple[str, ...] = ()
-) -> dict[str, pa.Array]:
+def text_columns(rows: Sequence[dict[str, Any]], columns: tuple[str, ...] = ()) -> dict[str, pa.Array]:
     """Rows as columns of text, null where a row lacks one; `columns` are always there.
 
     >>> pa.table(text_columns([{"id": "a", "n": 1.5}, {"id": "b", "ok": True}])).to_pylist()

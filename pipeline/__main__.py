@@ -31,48 +31,28 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline", description="Commands to run between syncs."
-    )
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description="Commands to run between syncs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    types = commands.add_parser(
-        "event-types", help="list the event types of the account and what is in each"
-    )
+    types = commands.add_parser("event-types", help="list the event types of the account and what is in each")
     types.add_argument(
-        "--configuration",
-        type=Path,
-        default=Path("configuration.json"),
-        help="default: configuration.json",
+        "--configuration", type=Path, default=Path("configuration.json"), help="default: configuration.json"
     )
     types.set_defaults(run=_event_types)
     before = commands.add_parser(
-        "preview",
-        help="show what an account holds, what a sync takes, what to set, how HubSpot answers",
+        "preview", help="show what an account holds, what a sync takes, what to set, how HubSpot answers"
     )
     before.add_argument(
-        "--configuration",
-        type=Path,
-        default=Path("configuration.json"),
-        help="default: configuration.json",
+        "--configuration", type=Path, default=Path("configuration.json"), help="default: configuration.json"
     )
     before.add_argument("--json", action="store_true", help="the same as JSON, to report a problem")
     before.set_defaults(run=_preview)
-    again = commands.add_parser(
-        "read-again", help="change a saved state so that the next sync reads a range again"
-    )
+    again = commands.add_parser("read-again", help="change a saved state so that the next sync reads a range again")
     again.add_argument("event_type", metavar="EVENT_TYPE")
     again.add_argument(
-        "--state",
-        type=Path,
-        default=Path("files/state.json"),
-        help="changed in place; default: files/state.json",
+        "--state", type=Path, default=Path("files/state.json"), help="changed in place; default: files/state.json"
     )
-    again.add_argument(
-        "--from", dest="begin", metavar="TIME", help="ISO 8601, UTC; default: all that is delivered"
-    )
-    again.add_argument(
-        "--to", dest="end", metavar="TIME", help="ISO 8601, UTC; default: the cursor"
-    )
+    again.add_argument("--from", dest="begin", metavar="TIME", help="ISO 8601, UTC; default: all that is delivered")
+    again.add_argument("--to", dest="end", metavar="TIME", help="ISO 8601, UTC; default: the cursor")
     again.set_defaults(run=_read_again)
     return parser
 
@@ -110,19 +90,14 @@ def _progress(asked: int, of: int) -> None:
 def _read_again(options: argparse.Namespace) -> None:
     saved = read_json(options.state, "--state")
     deployed = _deployed(saved)
-    state = read_again(
-        saved if deployed is None else deployed, options.event_type, options.begin, options.end
-    )
+    state = read_again(saved if deployed is None else deployed, options.event_type, options.begin, options.end)
     written = options.state.with_name(f"{options.state.name}.new")
-    written.write_text(
-        json.dumps(state if deployed is None else {"state": state}), encoding="utf-8"
-    )
+    written.write_text(json.dumps(state if deployed is None else {"state": state}), encoding="utf-8")
     shutil.copymode(options.state, written)
     os.replace(written, options.state)
     again = state["event_types"][options.event_type]
     sys.stdout.write(
-        f"The next sync reads {options.event_type} from {again['again_from']} to "
-        f"{again['again_to']} again.\n"
+        f"The next sync reads {options.event_type} from {again['again_from']} to {again['again_to']} again.\n"
     )
 
 

@@ -62,9 +62,7 @@ def events(
     settings = read_settings({**configuration, **begin})
     span = settings.start, None if end is None else _ms("end", end)
     if span[1] is not None and span[1] <= span[0]:
-        raise SettingsError(
-            f"The end must be after the start: {to_text(span[0])} to {to_text(span[1])} holds no time."
-        )
+        raise SettingsError(f"The end must be after the start: {to_text(span[0])} to {to_text(span[1])} holds no time.")
     return _read(settings, event_type, span)
 
 
@@ -145,6 +143,5 @@ def _ms(name: str, moment: Moment) -> int:
         return to_ms(str(moment))
     except ValueError as error:
         raise SettingsError(
-            f"{name}: {error}. Write it like 2026-01-31 or 2026-01-31T12:00:00Z, or give a "
-            "datetime."
+            f"{name}: {error}. Write it like 2026-01-31 or 2026-01-31T12:00:00Z, or give a datetime."
         ) from None

@@ -15,8 +15,7 @@ Span = tuple[int, "int | None"]  # a range of time: half-open, ms UTC; None: up 
 _EPOCH = datetime(1970, 1, 1)
 _MILLISECOND = timedelta(milliseconds=1)
 _ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?(Z|z|[+-]\d\d(?::?\d\d)?)?)?",
-    re.ASCII,
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?(Z|z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
 )
 
 
@@ -36,11 +35,7 @@ def to_ms(text: str) -> int:
     return _any_iso_to_ms(text)
 
 
-_CLOCK = {
-    f"{minute:02}:{second:02}": minute * MINUTE + second * SECOND
-    for minute in range(60)
-    for second in range(60)
-}
+_CLOCK = {f"{minute:02}:{second:02}": minute * MINUTE + second * SECOND for minute in range(60) for second in range(60)}
 _FRACTION = {"Z": 0} | {f".{ms:03}Z": ms for ms in range(SECOND)}
 
 

@@ -50,25 +50,13 @@ def slim(tree: exp.Expression, kind: str) -> exp.Expression:
             name.set("quoted", False)
     schema = {name: dict.fromkeys(columns, "text") for name, columns in COLUMNS.items()}
     known = {"tester": schema, "hubspot": schema}
-    tree = qualify(
-        tree, schema=known, dialect=kind, quote_identifiers=False, validate_qualify_columns=False
-    )
-    for step in (
-        pushdown_projections,
-        eliminate_subqueries,
-        merge_subqueries,
-        eliminate_ctes,
-        pushdown_projections,
-    ):
+    tree = qualify(tree, schema=known, dialect=kind, quote_identifiers=False, validate_qualify_columns=False)
+    for step in (pushdown_projections, eliminate_subqueries, merge_subqueries, eliminate_ctes, pushdown_projections):
         tree = step(tree)
     for each in tree.find_all(exp.With):
         each.set(
             "recursive",
-            any(
-                cte.alias == table.name
-                for cte in each.expressions
-                for table in cte.this.find_all(exp.Table)
-            ),
+            any(cte.alias == table.name for cte in each.expressions for table in cte.this.find_all(exp.Table)),
         )
     return tree
 

@@ -80,34 +80,19 @@ def _disconnect(kind: str, sent: list[str]) -> None:
     def execute(self: Any, sql: str, *_: Any, **__: Any) -> tuple[AdapterResponse, agate.Table]:
         sent.append(sql)
         rows = next((rows for asks, rows in ANSWERS.items() if asks in sql), [])
-        kinds = [
-            agate.Number() if isinstance(value, int) else agate.Text()
-            for value in (rows or [[0]])[0]
-        ]
-        return AdapterResponse("made up"), agate.Table(
-            rows, [str(n) for n in range(len(kinds))], kinds
-        )
+        kinds = [agate.Number() if isinstance(value, int) else agate.Text() for value in (rows or [[0]])[0]]
+        return AdapterResponse("made up"), agate.Table(rows, [str(n) for n in range(len(kinds))], kinds)
 
     def relation(self: Any, database: str, schema: str, identifier: str) -> Any:
         is_view = identifier.startswith("stg_") or identifier == "complete_until"
         return self.Relation.create(
-            database=database,
-            schema=schema,
-            identifier=identifier,
-            type="view" if is_view else "table",
+            database=database, schema=schema, identifier=identifier, type="view" if is_view else "table"
         )
 
     def columns(self: Any, relation: Any) -> list[Any]:
-        return [
-            self.Column.create(name, "text")
-            for name in COLUMNS.get(relation.identifier.lower(), ())
-        ]
+        return [self.Column.create(name, "text") for name in COLUMNS.get(relation.identifier.lower(), ())]
 
-    adapter.execute, adapter.get_relation, adapter.get_columns_in_relation = (
-        execute,
-        relation,
-        columns,
-    )
+    adapter.execute, adapter.get_relation, adapter.get_columns_in_relation = (execute, relation, columns)
     adapter.list_schemas = lambda *_: []
     adapter.create_schema = adapter.drop_relation = adapter.rename_relation = lambda *_: None
     adapter.is_replaceable = lambda *_, **__: True  # BigQuery's

@@ -19,27 +19,16 @@ DESCRIPTION = (
     "is 1 if the last sync or an event type is failing."
 )
 # of a real account; of `make demo`
-WAREHOUSES = (
-    Path("files/warehouse.db"),
-    Path("build/demo/files/warehouse.db"),
-)
+WAREHOUSES = (Path("files/warehouse.db"), Path("build/demo/files/warehouse.db"))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Writes the page, prints its verdict and its path, and opens it. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m report", description=DESCRIPTION)
     default = next(filter(Path.exists, WAREHOUSES), WAREHOUSES[0])
-    told = (
-        "the file that `fivetran debug` wrote (default: "
-        + ", or else ".join(map(str, WAREHOUSES))
-        + ")"
-    )
+    told = "the file that `fivetran debug` wrote (default: " + ", or else ".join(map(str, WAREHOUSES)) + ")"
     parser.add_argument("warehouse", type=Path, nargs="?", default=default, help=told)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        help="where to write the page (default: report.html beside the warehouse)",
-    )
+    parser.add_argument("--out", type=Path, help="where to write the page (default: report.html beside the warehouse)")
     options = parser.parse_args(arguments)
     out = options.out or options.warehouse.with_name("report.html")
     try:
@@ -71,9 +60,7 @@ def _printable(text: str) -> str:
 
 def _has_browser() -> bool:
     """Whether somebody is there, and a screen (or webbrowser would take over the terminal)."""
-    has_screen = sys.platform in ("win32", "darwin") or {"DISPLAY", "WAYLAND_DISPLAY"} & {
-        *os.environ
-    }
+    has_screen = sys.platform in ("win32", "darwin") or {"DISPLAY", "WAYLAND_DISPLAY"} & {*os.environ}
     return sys.stdout.isatty() and bool(has_screen)
 
 

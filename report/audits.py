@@ -14,9 +14,7 @@ MUCH = 0.01  # of a type's events: a person is told
 NEARLY_ALL = 0.95  # of the late events: what a look-back is to cover
 LONGEST_LOOK_BACK = 30  # days
 
-HAS_AUDITS = (
-    "SELECT count(*) > 0 AS answer FROM run WHERE complete_until IS NOT NULL OR audited > 0"
-)
+HAS_AUDITS = "SELECT count(*) > 0 AS answer FROM run WHERE complete_until IS NOT NULL OR audited > 0"
 AUDITED_TYPES = """
 SELECT event_type, sum(audited)::BIGINT AS audited, coalesce(sum(vanished), 0)::BIGINT AS vanished, any_value(events) AS events
 FROM type_run
@@ -44,9 +42,7 @@ def audits(con: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
     for row in rows(con, LATE):
         late[row["event_type"]][row["age"]] = row["events"]
     in_all = sum(late.values(), start=Counter[int]())
-    totals = {
-        key: sum(each[key] or 0 for each in types) for key in ("audited", "vanished", "events")
-    }
+    totals = {key: sum(each[key] or 0 for each in types) for key in ("audited", "vanished", "events")}
     return {
         "types": [_found(each, late[each["event_type"]]) for each in types],
         "all": _found({"event_type": None, **totals}, in_all),
@@ -62,13 +58,7 @@ def _found(row: Row, late: Counter[int]) -> Row:
     """
     number, events = late.total(), row["events"] or 0
     share = number / events if events else None
-    return {
-        **row,
-        "late": late,
-        "all_late": number,
-        "share": share,
-        "is_much": number > MUCH * events,
-    }
+    return {**row, "late": late, "all_late": number, "share": share, "is_much": number > MUCH * events}
 
 
 def _ages(late: Mapping[int, int]) -> list[int]:

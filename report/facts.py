@@ -9,15 +9,7 @@ from typing import Any
 import duckdb
 
 from report.audits import audits
-from report.freshness import (
-    LAST_RUN_OF_TYPE,
-    behind,
-    failing,
-    freshness,
-    overdue,
-    read_state,
-    said_and_cure,
-)
+from report.freshness import LAST_RUN_OF_TYPE, behind, failing, freshness, overdue, read_state, said_and_cure
 from report.warehouse import REJECTED, RUNS, Row, event_tables, open_warehouse, rows
 
 MOST_TYPES = 500  # event types in the tables
@@ -108,20 +100,14 @@ def gather(path: Path, now: datetime) -> dict[str, Any]:
             rows(con, RECENT_RUNS, most=MOST_ROWS),
         )
         cursors, state_trouble = read_state(path.with_name("state.json"))
-        fresh = freshness(
-            cursors, types, rows(con, LAST_RUN_OF_TYPE, most=MOST_TYPES), totals["written"]
-        )[:MOST_TYPES]
+        fresh = freshness(cursors, types, rows(con, LAST_RUN_OF_TYPE, most=MOST_TYPES), totals["written"])[:MOST_TYPES]
         return {
             "name": path.name,
             "now": now,
             "totals": totals,
             "types": types,
             **histories(con, types, now),
-            "empty_tables": [
-                name
-                for name in event_tables(tables)
-                if name not in {each["source"] for each in types}
-            ],
+            "empty_tables": [name for name in event_tables(tables) if name not in {each["source"] for each in types}],
             "freshness": fresh,
             **attention(fresh, runs, now),
             "audits": audits(con),

@@ -50,18 +50,11 @@ def freshness(
     newest = {each["event_type"]: {key: each[key] for key in of_events} for each in reversed(types)}
     synced = {each["event_type"]: each for each in last_runs}
     found = [
-        {
-            **UNKNOWN,
-            "event_type": name,
-            **newest.get(name, {}),
-            **synced.get(name, {}),
-            **cursors.get(name, {}),
-        }
+        {**UNKNOWN, "event_type": name, **newest.get(name, {}), **synced.get(name, {}), **cursors.get(name, {})}
         for name in sorted({*cursors, *newest, *synced})
     ]
     return [
-        {**each, "silence": (silence := _silence(each, written)), "health": _health(each, silence)}
-        for each in found
+        {**each, "silence": (silence := _silence(each, written)), "health": _health(each, silence)} for each in found
     ]
 
 
@@ -79,11 +72,7 @@ def _health(row: Row, silence: int | None) -> str | None:
     if is_left_out or lags or is_in_first_sync(row):
         return "behind"
     usual = max(LONG_PAUSE, LONG_PAUSE * (row["longest_gap"] or 0))
-    return (
-        "stale"
-        if silence is not None and silence > usual and (row["days"] or 0) >= RHYTHM
-        else "up to date"
-    )
+    return "stale" if silence is not None and silence > usual and (row["days"] or 0) >= RHYTHM else "up to date"
 
 
 def _exceeds(time: timedelta | None) -> bool:
@@ -106,8 +95,7 @@ def failing(rows: Iterable[Row]) -> list[Row]:
     when; those that could be read before come first.
     """
     causes = _grouped(
-        (row for row in rows if row["health"] == "failing"),
-        lambda row: (_cause(row), row["complete_at"] is None),
+        (row for row in rows if row["health"] == "failing"), lambda row: (_cause(row), row["complete_at"] is None)
     )
     groups = [
         {
@@ -143,9 +131,7 @@ def _why_behind(row: Row) -> str:
 
 def _cause(row: Row) -> str:
     """An error without what differs from one such error to the next."""
-    return re.sub(
-        r"correlationId [^)]*|\d+", "", (row["error"] or "").replace(row["event_type"], "")
-    )
+    return re.sub(r"correlationId [^)]*|\d+", "", (row["error"] or "").replace(row["event_type"], ""))
 
 
 def said_and_cure(error: str | None) -> dict[str, str | None]:
@@ -169,18 +155,11 @@ def overdue(starts: list[datetime], now: datetime) -> Row | None:
     >>> overdue([datetime(2026, 5, day) for day in (7, 6, 5, 4, 3)], datetime(2026, 5, 12))
     {'seconds': 432000.0, 'usual': 86400.0}
     """
-    between = [
-        (later - earlier).total_seconds()
-        for later, earlier in zip(starts, starts[1:], strict=False)
-    ]
+    between = [(later - earlier).total_seconds() for later, earlier in zip(starts, starts[1:], strict=False)]
     if len(starts) < RHYTHM:
         return None
     seconds, usual = (now - starts[0]).total_seconds(), median(between)
-    return (
-        {"seconds": seconds, "usual": usual}
-        if seconds > max(FAR_BEHIND.total_seconds(), 3 * usual)
-        else None
-    )
+    return {"seconds": seconds, "usual": usual} if seconds > max(FAR_BEHIND.total_seconds(), 3 * usual) else None
 
 
 def read_state(path: Path) -> tuple[dict[str, Row], str | None]:
@@ -197,10 +176,7 @@ def read_state(path: Path) -> tuple[dict[str, Row], str | None]:
     if not isinstance(saved, Mapping):
         return {}, f"{path.name} holds no cursors: no sync has saved any yet."
     return {
-        str(name): {
-            "cursor": _text(each, "occurred"),
-            **{key: _text(each, key) for key in ("read_at", "finished_at")},
-        }
+        str(name): {"cursor": _text(each, "occurred"), **{key: _text(each, key) for key in ("read_at", "finished_at")}}
         for name, each in saved.items()
     }, None
 

@@ -47,9 +47,7 @@ def render(facts: dict[str, Any]) -> str:
         far_behind=FAR_BEHIND,
         verdict=verdict(facts),
         needs_attention=bool(_amiss(facts)),
-        late_columns=[(plural(age, "day"), True) for age in facts["audits"]["ages"]]
-        if facts["audits"]
-        else [],
+        late_columns=[(plural(age, "day"), True) for age in facts["audits"]["ages"]] if facts["audits"] else [],
         drawn_runs=pictures.MOST_RUNS,
         most_notices=MOST_NOTICES,
         ago=lambda at: ago(at, facts["now"]),
@@ -90,10 +88,7 @@ def _history_charts(facts: dict[str, Any]) -> list[Markup]:
     types = facts["pictured"]
     if not types:
         return []
-    first, last = (
-        min(each["first"] for each in types).date(),
-        max(each["last"] for each in types).date(),
-    )
+    first, last = (min(each["first"] for each in types).date(), max(each["last"] for each in types).date())
 
     def chart(each: Row) -> Markup:
         mine = (each["source"], each["event_type"])
@@ -180,11 +175,7 @@ def duration(seconds: float | None) -> str:
         return NONE
     for length, name in ((86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * length:
-            return (
-                f"{seconds / length:.2g} {name}"
-                if seconds < 100 * length
-                else f"{seconds / length:,.0f} {name}"
-            )
+            return f"{seconds / length:.2g} {name}" if seconds < 100 * length else f"{seconds / length:,.0f} {name}"
     return f"{seconds:.3g} s"
 
 
@@ -196,8 +187,4 @@ def ago(at: datetime | None, now: datetime) -> str:
     """
     if at is None:
         return NONE
-    return (
-        f"{duration((now - at).total_seconds())} ago"
-        if now - at >= timedelta(minutes=1)
-        else "just now"
-    )
+    return f"{duration((now - at).total_seconds())} ago" if now - at >= timedelta(minutes=1) else "just now"

@@ -38,10 +38,7 @@ def history(bars: Sequence[Row], step: str, first: date, last: date, gaps: Seque
         share = ((day - first).days + place) / days
         return LEFT + (RIGHT - LEFT) * min(1.0, max(0.0, share))
 
-    drawn = [
-        _bar("bar", x(bar["start"]), x(step_after(bar["start"], step)), 0, bar["events"] / top)
-        for bar in bars
-    ]
+    drawn = [_bar("bar", x(bar["start"]), x(step_after(bar["start"], step)), 0, bar["events"] / top) for bar in bars]
     bands = [_bar("gap", x(gap["first"]), x(gap["last"], 1), 0, 1) for gap in gaps]
     labels = [_label(x(day, 0.5), text) for day, text in _dates(first, last)]
     return _svg([*marks, *bands, *drawn, *labels])
@@ -71,15 +68,10 @@ def _runs(shown: Sequence[Row], parts: dict[str, str]) -> Row:
                 drawn.append(_bar(color, left, right, below / top, min(1.0, above / top)))
             below = above
         if height > top:
-            drawn.append(
-                f'<path class="cut" d="M{left - 1:.1f} {TOP + 9}L{right + 1:.1f} {TOP + 5}"/>'
-            )
+            drawn.append(f'<path class="cut" d="M{left - 1:.1f} {TOP + 9}L{right + 1:.1f} {TOP + 5}"/>')
         if run["outcome"] != "complete":
             drawn.append(f'<path class="cross" d="M{middle - 4:.1f} {BASE - 4}l8 8m0-8l-8 8"/>')
-    return {
-        "svg": _svg([*drawn, *_moments(shown, room)]),
-        "highest": highest if highest > top else None,
-    }
+    return {"svg": _svg([*drawn, *_moments(shown, room)]), "highest": highest if highest > top else None}
 
 
 def _three_quarters(heights: Sequence[float]) -> float:
@@ -170,9 +162,7 @@ def _bar(kind: str, left: float, right: float, below: float, above: float) -> st
     """A bar between two shares of the height; one that is not empty can be seen."""
     low, high = (BASE - (BASE - TOP) * share for share in (below, above))
     height, width = max(low - high, 0.8 if above else 0), max(right - left, 0.4)
-    return (
-        f'<path class="{kind}" d="M{left:.1f} {low:.1f}v-{height:.1f}h{width:.1f}v{height:.1f}z"/>'
-    )
+    return f'<path class="{kind}" d="M{left:.1f} {low:.1f}v-{height:.1f}h{width:.1f}v{height:.1f}z"/>'
 
 
 def _label(x: float, text: str, anchor: str = "middle") -> str:
@@ -180,7 +170,4 @@ def _label(x: float, text: str, anchor: str = "middle") -> str:
 
 
 def _svg(parts: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true" focusable="false">'
-        f"{''.join(parts)}</svg>"
-    )
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true" focusable="false">{"".join(parts)}</svg>'

@@ -89,9 +89,7 @@ SELECT NULL::VARCHAR AS source, NULL::VARCHAR AS event_type, NULL::TIMESTAMP AS 
 
 
 @contextmanager
-def open_warehouse(
-    path: Path, now: datetime
-) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, Columns]]]:
+def open_warehouse(path: Path, now: datetime) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, Columns]]]:
     """A connection that has the temporary tables day_count, run, type_run and rejected, and the
     tables of the file itself.
 
@@ -103,17 +101,10 @@ def open_warehouse(
         tables = tables_of(con)
         con.execute(f"CREATE TEMP TABLE run AS {_select(tables, RUNS, RUN_COLUMNS)}")
         con.execute(f"CREATE TEMP VIEW rejected AS {_select(tables, REJECTED, REJECTED_COLUMNS)}")
-        con.execute(
-            TYPE_RUNS.format(
-                times=", ".join(f"{_time_in_json(name)} AS {name}" for name in CURSORS)
-            )
-        )
+        con.execute(TYPE_RUNS.format(times=", ".join(f"{_time_in_json(name)} AS {name}" for name in CURSORS)))
         con.execute(RUN_HOURS, [now])
         first_run = con.execute("SELECT min(started_at) FROM run").fetchone()
-        events = (
-            " UNION ALL ".join(_events(name, tables[name]) for name in event_tables(tables))
-            or NO_EVENTS
-        )
+        events = " UNION ALL ".join(_events(name, tables[name]) for name in event_tables(tables)) or NO_EVENTS
         con.execute(DAYS.format(events=events), [first_run[0] if first_run else None])
         yield con, tables
 
@@ -129,9 +120,7 @@ def tables_of(con: duckdb.DuckDBPyConnection) -> dict[str, Columns]:
     """The tables of the file, with their columns."""
     found: dict[str, Columns] = {}
     for row in rows(
-        con,
-        "FROM duckdb_columns() WHERE schema_name = $schema AND NOT internal ORDER BY table_name",
-        schema=SCHEMA,
+        con, "FROM duckdb_columns() WHERE schema_name = $schema AND NOT internal ORDER BY table_name", schema=SCHEMA
     ):
         found.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"]
     return found
@@ -152,15 +141,9 @@ def event_tables(tables: Mapping[str, Columns]) -> list[str]:
 
 def _events(table: str, columns: Columns) -> str:
     """A SELECT of a table's events: source, event_type, written, occurred."""
-    written = (
-        "_fivetran_synced"
-        if columns.get("_fivetran_synced", "").startswith("TIMESTAMP")
-        else "NULL"
-    )
+    written = "_fivetran_synced" if columns.get("_fivetran_synced", "").startswith("TIMESTAMP") else "NULL"
     type_of = f"coalesce(event_type::VARCHAR, {_literal(table)})"
-    chosen = (
-        f"{_literal(table)} AS source, {type_of} AS event_type, {_timestamp(written)} AS written"
-    )
+    chosen = f"{_literal(table)} AS source, {type_of} AS event_type, {_timestamp(written)} AS written"
     return _select_events(table, columns, chosen)
 
 

@@ -56,9 +56,7 @@ def _parser() -> argparse.ArgumentParser:
             '"429:no-retry-after", '
         '"477:retry-after=86400".',
     )  # fmt: skip
-    parser.add_argument(
-        "--port", type=int, default=0, help="port on 127.0.0.1; 0 (default) picks a free one"
-    )
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 (default) picks a free one")
     _add_history(parser.add_argument_group("history"))
     group = parser.add_argument_group("API")
     for option in dataclasses.fields(Behaviour):
@@ -77,37 +75,21 @@ def _add_history(group: "argparse._ArgumentGroup") -> None:
              "--events)"),
     )  # fmt: skip
     group.add_argument(
-        "--events",
-        type=int,
-        default=100_000,
-        help="events of a type without a number (default %(default)s)",
+        "--events", type=int, default=100_000, help="events of a type without a number (default %(default)s)"
     )
+    group.add_argument("--start", default="2026-01-01T00:00:00Z", help="start of the history (default %(default)s)")
+    group.add_argument("--end", default="2026-05-01T00:00:00Z", help="end of the history (default %(default)s)")
     group.add_argument(
-        "--start", default="2026-01-01T00:00:00Z", help="start of the history (default %(default)s)"
+        "--shape", choices=SHAPES, default="rhythm", help="distribution of events over time (default %(default)s)"
     )
-    group.add_argument(
-        "--end", default="2026-05-01T00:00:00Z", help="end of the history (default %(default)s)"
-    )
-    group.add_argument(
-        "--shape",
-        choices=SHAPES,
-        default="rhythm",
-        help="distribution of events over time (default %(default)s)",
-    )
-    group.add_argument(
-        "--seed", type=int, default=0, help="seed of the history (default %(default)s)"
-    )
+    group.add_argument("--seed", type=int, default=0, help="seed of the history (default %(default)s)")
     group.add_argument(
         "--profile", choices=PROFILES, default="live",
         help=("properties of the events: those of the event type, or 15 of a page visit (default "
              "%(default)s)"),
     )  # fmt: skip
-    group.add_argument(
-        "--malformed-every", type=int, default=0, metavar="N", help="make every Nth event malformed"
-    )
-    group.add_argument(
-        "--seconds-only", action="store_true", help="omit milliseconds in occurredAt"
-    )
+    group.add_argument("--malformed-every", type=int, default=0, metavar="N", help="make every Nth event malformed")
+    group.add_argument("--seconds-only", action="store_true", help="omit milliseconds in occurredAt")
 
 
 def _add_field(group: "argparse._ArgumentGroup", option: "dataclasses.Field[Any]") -> None:
@@ -115,15 +97,11 @@ def _add_field(group: "argparse._ArgumentGroup", option: "dataclasses.Field[Any]
     value.
     """
     flag = "--" + option.name.replace("_", "-")
-    text = option.metadata["help"] + (
-        f" (default {option.default})" if option.default is not None else ""
-    )
+    text = option.metadata["help"] + (f" (default {option.default})" if option.default is not None else "")
     choices = option.metadata["choices"]
     if isinstance(option.default, bool) and not choices:
         action = argparse.BooleanOptionalAction if option.default else "store_true"
-        group.add_argument(
-            flag, action=action, default=option.default, help=option.metadata["help"]
-        )
+        group.add_argument(flag, action=action, default=option.default, help=option.metadata["help"])
     elif choices:
         names = {str(choice).lower(): choice for choice in choices}
         group.add_argument(
@@ -136,38 +114,26 @@ def _add_field(group: "argparse._ArgumentGroup", option: "dataclasses.Field[Any]
 
 def _type(option: "dataclasses.Field[Any]") -> type:
     """The type of a field's option."""
-    kinds = [kind for kind in typing.get_args(option.type) if kind is not type(None)] or [
-        option.type
-    ]
+    kinds = [kind for kind in typing.get_args(option.type) if kind is not type(None)] or [option.type]
     return typing.cast(type, kinds[0])
 
 
 def _add_others(group: "argparse._ArgumentGroup") -> None:
     """Adds the options of the fields that are not a single value."""
-    group.add_argument(
-        "--quota", type=int, metavar="N", help="requests per rolling interval (default: no limit)"
-    )
+    group.add_argument("--quota", type=int, metavar="N", help="requests per rolling interval (default: no limit)")
     group.add_argument(
         "--quota-interval-ms", type=int, default=10_000, metavar="X", help=("interval of --quota "
             "(default %(default)s)"),
     )  # fmt: skip
     group.add_argument(
-        "--fault-kinds",
-        type=_faults,
-        default=(),
-        metavar="A,B,…",
-        help="the random faults (listed below)",
+        "--fault-kinds", type=_faults, default=(), metavar="A,B,…", help="the random faults (listed below)"
     )
     group.add_argument(
         "--fault", type=_numbered, action="append", default=[], metavar="NUMBER=FAULT",
         help="the fault of one request, counted from 1 (repeatable)",
     )  # fmt: skip
     group.add_argument(
-        "--forbid",
-        action="append",
-        default=[],
-        metavar="TYPE",
-        help="answer 403 to an event type (repeatable)",
+        "--forbid", action="append", default=[], metavar="TYPE", help="answer 403 to an event type (repeatable)"
     )
     group.add_argument(
         "--store-elsewhere", action="append", default=[], metavar="TYPE",
@@ -191,9 +157,7 @@ def _add_others(group: "argparse._ArgumentGroup") -> None:
 
 def _add_lateness(group: "argparse._ArgumentGroup") -> None:
     """Adds the options of when events become visible, or are listed."""
-    group.add_argument(
-        "--late-ms", type=int, default=0, metavar="X", help="milliseconds until an event is visible"
-    )
+    group.add_argument("--late-ms", type=int, default=0, metavar="X", help="milliseconds until an event is visible")
     group.add_argument(
         "--backdated", type=_every_nth, metavar="N=MS", help=("every Nth event is visible that "
             "many "
@@ -266,18 +230,10 @@ def _behaviour(options: argparse.Namespace, histories: Mapping[str, History]) ->
     """The Behaviour that the options describe."""
     plain = {option.name for option in dataclasses.fields(Behaviour) if option.metadata}
     behaviour = Behaviour(**{name: value for name, value in vars(options).items() if name in plain})
-    behaviour.quota = (
-        (options.quota, options.quota_interval_ms) if options.quota is not None else None
-    )
+    behaviour.quota = (options.quota, options.quota_interval_ms) if options.quota is not None else None
     behaviour.fault_kinds, behaviour.faults = options.fault_kinds, dict(options.fault)
-    behaviour.forbidden, behaviour.extra_event_types = (
-        set(options.forbid),
-        tuple(options.extra_event_type),
-    )
-    behaviour.stored_elsewhere, behaviour.date_offsets = (
-        set(options.store_elsewhere),
-        tuple(options.date_offset_ms),
-    )
+    behaviour.forbidden, behaviour.extra_event_types = (set(options.forbid), tuple(options.extra_event_type))
+    behaviour.stored_elsewhere, behaviour.date_offsets = (set(options.store_elsewhere), tuple(options.date_offset_ms))
     behaviour.late = _late(options, histories) or None
     behaviour.ingested = backdated(*options.ingested_late) if options.ingested_late else None
     if options.clock_offset_ms:

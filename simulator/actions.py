@@ -5,18 +5,7 @@ The names are those that public code reads from live answers or from HubSpot's d
 table EVENTS_X holds the events e_x; those of e_deal_closed were seen in a live answer.
 """
 
-from simulator.values import (
-    AGENTS,
-    CITIES,
-    PAGES,
-    PROCESSED,
-    REFERRERS,
-    SITE,
-    digits,
-    mix,
-    pick,
-    uuid,
-)
+from simulator.values import AGENTS, CITIES, PAGES, PROCESSED, REFERRERS, SITE, digits, mix, pick, uuid
 
 FORMS, EMAILS = 11, 17  # how many forms and emails the account has
 UNUSED = (  # HubSpot's default properties of a custom event that this account leaves empty
@@ -94,9 +83,7 @@ def clicked_email(number: int) -> dict[str, str]:
 
 def bounced_email(number: int) -> dict[str, str]:
     """e_mta_bounced_email_v2: an email, and why it came back."""
-    return email(number) | {
-        "hs_bounce_reason": pick(["", "MAILBOX_FULL", "UNKNOWN_USER"], number, 34)
-    }
+    return email(number) | {"hs_bounce_reason": pick(["", "MAILBOX_FULL", "UNKNOWN_USER"], number, 34)}
 
 
 def document(number: int) -> dict[str, str]:

@@ -15,9 +15,7 @@ from simulator.pages import Page, cut, keep_properties, render, spell_occurred_a
 from simulator.query import filter_of, history_of, limit_of, order_of, window_of
 from simulator.walk import Walk, is_nth, look_of, read_cursor
 
-PATH = re.compile(
-    r"/events/(?:v3/events|event-occurrences/(?:2025-09|2026-03|2026-09))(?P<types>/event-types)?/?"
-)
+PATH = re.compile(r"/events/(?:v3/events|event-occurrences/(?:2025-09|2026-03|2026-09))(?P<types>/event-types)?/?")
 
 
 def answer(account: Account, request: Request, faults: list[str]) -> Answer:
@@ -31,9 +29,7 @@ def answer(account: Account, request: Request, faults: list[str]) -> Answer:
     reply = next(filter(None, (replacement(kind, behaviour) for kind in faults)), None)
     reply = reply or _too_long(request, behaviour) or _unauthorized(request, behaviour)
     if reply is None and decision.policy:
-        reply = rate_limited(
-            decision.policy, decision.wait_ms if behaviour.retry_after_on_429 else None
-        )
+        reply = rate_limited(decision.policy, decision.wait_ms if behaviour.retry_after_on_429 else None)
     if reply is None:
         try:
             reply = _route(account, request, faults)
@@ -59,11 +55,7 @@ def _unauthorized(request: Request, behaviour: Behaviour) -> Answer | None:
     if not re.fullmatch(r"[!-~]+", token.strip()):
         return error(530)
     if behaviour.token is not None and token.strip() != behaviour.token:
-        return error(
-            401,
-            message="The access token is invalid or expired.",
-            category="EXPIRED_AUTHENTICATION",
-        )
+        return error(401, message="The access token is invalid or expired.", category="EXPIRED_AUTHENTICATION")
     return None
 
 
@@ -98,33 +90,21 @@ def _page(account: Account, request: Request, faults: list[str]) -> Page:
     position = read_cursor(request, behaviour, now, turn) if cursor else None
     window = window_of(account, history, query)
     wanted = filter_of(account, history, query)
-    if position and (
-        empty := _empty_page(account, request, position._replace(issued=0, issued_at=0), turn)
-    ):
+    if position and (empty := _empty_page(account, request, position._replace(issued=0, issued_at=0), turn)):
         return empty
-    walk = Walk(
-        history, order_of(query, behaviour, position is not None), position, request, behaviour, now
-    )
+    walk = Walk(history, order_of(query, behaviour, position is not None), position, request, behaviour, now)
     indices, more = cut(walk.events(window), limit, wanted)
     after = walk.next_cursor(indices, more)
     page = Page(list(map(history.body, indices)), after, request.path, query)
-    page = page._replace(
-        paging=behaviour.last_paging
-        if after is None and behaviour.last_paging
-        else behaviour.paging
-    )
+    page = page._replace(paging=behaviour.last_paging if after is None and behaviour.last_paging else behaviour.paging)
     names = {name for value in query.get("properties", []) for name in value.split(",")}
     if names:
         page = page._replace(bodies=[keep_properties(body, names) for body in page.bodies])
     if behaviour.occurred_at != "text":
-        page = page._replace(
-            bodies=[spell_occurred_at(body, behaviour.occurred_at) for body in page.bodies]
-        )
+        page = page._replace(bodies=[spell_occurred_at(body, behaviour.occurred_at) for body in page.bodies])
     first = walk.restart()
     for kind in faults:
-        page = alter(
-            kind, page, lambda: first.next_cursor(*cut(first.events(window), limit, wanted))
-        )
+        page = alter(kind, page, lambda: first.next_cursor(*cut(first.events(window), limit, wanted)))
     return page
 
 
@@ -132,17 +112,12 @@ def _empty_page(account: Account, request: Request, position: Position, turn: in
     """An empty page in place of one with events, if the options ask for one at this turn."""
     behaviour, empty = account.behaviour, Page([], None, request.path, request.query)
     with account.lock:
-        if is_nth(turn, behaviour.ends_every) or (
-            behaviour.ends_once and position not in account.ended
-        ):
+        if is_nth(turn, behaviour.ends_every) or (behaviour.ends_once and position not in account.ended):
             account.ended.add(position)
             return empty._replace(paging=behaviour.last_paging)
         if is_nth(turn, behaviour.empty_page_every) and position not in account.emptied:
             account.emptied.add(position)
             issued_at = account.now() if behaviour.cursor_ttl_ms is not None else 0
-            after = encode(
-                position._replace(issued=request.number, issued_at=issued_at),
-                look=look_of(behaviour),
-            )
+            after = encode(position._replace(issued=request.number, issued_at=issued_at), look=look_of(behaviour))
             return empty._replace(after=after, paging=behaviour.paging)
     return None

@@ -49,26 +49,18 @@ class Behaviour:
         str
     ] = ()  # event types answered with 400, since they may not be read from where they are stored
     storage_code: str = option(
-        "subCategory",
-        "field of a 400 about storage locations that holds its code",
-        tuple(CODE_FIELDS),
+        "subCategory", "field of a 400 about storage locations that holds its code", tuple(CODE_FIELDS)
     )
     # a list of them (see definitions.defined), or whether those of the custom events are listed
     definitions: bool | Collection[dict[str, Any]] = option(
         False, "the token may read event definitions (else they are answered with 403)"
     )
-    max_request_line: int = option(
-        16_384, "bytes of a request line; a longer one is answered with 414"
-    )
-    extra_event_types: tuple[
-        str, ...
-    ] = ()  # listed by the event types endpoint, but unknown to queries
+    max_request_line: int = option(16_384, "bytes of a request line; a longer one is answered with 414")
+    extra_event_types: tuple[str, ...] = ()  # listed by the event types endpoint, but unknown to queries
 
     after_inclusive: bool = option(False, "occurredAfter is inclusive")
     before_inclusive: bool = option(False, "occurredBefore is inclusive")
-    resolution: str = option(
-        "millisecond", "precision at which bounds are compared", ("millisecond", "second")
-    )
+    resolution: str = option("millisecond", "precision at which bounds are compared", ("millisecond", "second"))
     after_ignored: bool = option(False, "occurredAfter has no effect")
     before_ignored: bool = option(False, "occurredBefore has no effect")
     order: str = option(
@@ -78,9 +70,7 @@ class Behaviour:
     )  # fmt: skip
     # (index, occurred ms) to the ms until it is listed; None: as `late`
     ingested: Delay | None = None
-    order_breaks_after: int = option(
-        1, "pages of a walk that are in order if the order is `breaking`"
-    )
+    order_breaks_after: int = option(1, "pages of a walk that are in order if the order is `breaking`")
     # (index, occurred ms) to the ms until it is visible; or that by event type
     late: Delay | Mapping[str, Delay] | None = None
     sort: str = option(
@@ -89,31 +79,17 @@ class Behaviour:
                   "on"),
         ("broken", "obeyed", "ignored", "refused"),
     )  # fmt: skip
-    object_types: str = option(
-        "any", "spelling of objectType; the other is refused", ("any", "singular", "plural")
-    )
-    occurred_at: str = option(
-        "text", "occurredAt of events: ISO 8601 text, or epoch milliseconds", tuple(SPELLINGS)
-    )
+    object_types: str = option("any", "spelling of objectType; the other is refused", ("any", "singular", "plural"))
+    occurred_at: str = option("text", "occurredAt of events: ISO 8601 text, or epoch milliseconds", tuple(SPELLINGS))
     hide_future: bool = option(False, "hide events dated after the simulator's clock")
 
-    cursor_padding: int | None = option(
-        None, "number of `=` that end a cursor (default: varied)", (0, 1, 2)
-    )
-    cursor_bar: bool | None = option(
-        None, "whether a decoded cursor ends in `|` (default: varied)", (True, False)
-    )
+    cursor_padding: int | None = option(None, "number of `=` that end a cursor (default: varied)", (0, 1, 2))
+    cursor_bar: bool | None = option(None, "whether a decoded cursor ends in `|` (default: varied)", (True, False))
     cursor_type_id: str | None = option(
-        None,
-        "beginning of the type id in a cursor (default: 6 for custom and apps' events, else 4)",
-        ("4", "6"),
+        None, "beginning of the type id in a cursor (default: 6 for custom and apps' events, else 4)", ("4", "6")
     )
-    cursors: str = option(
-        "lenient", "strict: answer 400 to a cursor from another query", ("lenient", "strict")
-    )
-    cursor_decodes: str = option(
-        "once", "once: a cursor that is still encoded gets an empty page", ("once", "any")
-    )
+    cursors: str = option("lenient", "strict: answer 400 to a cursor from another query", ("lenient", "strict"))
+    cursor_decodes: str = option("once", "once: a cursor that is still encoded gets an empty page", ("once", "any"))
     cursor_ttl_requests: int | None = option(None, "cursors expire after this many requests")
     cursor_ttl_ms: int | None = option(None, "cursors expire after this many milliseconds")
     cursor_fresh: bool = option(False, "each answer names the same position by a new cursor")
@@ -122,37 +98,25 @@ class Behaviour:
     )
     cursor_loop_after: int = option(0, "pages of a walk before its cursors loop")
     refuse_every: int = option(0, "answer 400 to every Nth request with `after`")
-    ends_every: int = option(
-        0, "every Nth page with `after` is empty and the last, although events follow"
-    )
-    ends_once: bool = option(
-        False, "the page of each cursor is empty and the last when first requested"
-    )
-    open_end: bool = option(
-        False, "every page with events names a next page; an empty one is the last"
-    )
+    ends_every: int = option(0, "every Nth page with `after` is empty and the last, although events follow")
+    ends_once: bool = option(False, "the page of each cursor is empty and the last when first requested")
+    open_end: bool = option(False, "every page with events names a next page; an empty one is the last")
     paging: str | None = option(None, "shape of `paging` on every page", tuple(SHAPES))
     last_paging: str | None = option(None, "shape of `paging` on last pages", tuple(SHAPES))
     default_limit: int = option(20, "results per page if the query has no limit")
     max_limit: int = option(1000, "highest limit allowed")
     limit_policy: str = option("error", "answer to a higher limit", ("error", "clamp"))
-    empty_page_every: int = option(
-        0, "every Nth page with `after` is empty once, although events follow"
-    )
+    empty_page_every: int = option(0, "every Nth page with `after` is empty once, although events follow")
 
     # now in ms, for Date, visibility and rate limit; None: the real time
     clock: Callable[[], int] | None = None
     date_header: bool | str = option(
         True, 'send a Date header; "garbage" makes it unreadable', (True, False, "garbage")
     )
-    date_offsets: tuple[
-        int, ...
-    ] = ()  # ms that Date is ahead of the clock, one per answer in rotation
+    date_offsets: tuple[int, ...] = ()  # ms that Date is ahead of the clock, one per answer in rotation
     # (requests, rolling interval in ms); None: no limit and no headers about it
     quota: tuple[int, int] | None = None
-    others_per_second: float = option(
-        0.0, "requests per second that other integrations take from the quota"
-    )
+    others_per_second: float = option(0.0, "requests per second that other integrations take from the quota")
     daily_quota: int | None = option(None, "requests per day (UTC)")
     retry_after_on_429: bool = option(True, "send Retry-After with 429")
     rate_headers: bool = option(True, "send X-HubSpot-RateLimit-* with every answer")

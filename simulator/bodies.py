@@ -15,10 +15,7 @@ Properties = Callable[[int], dict[str, str]]
 PROFILES = ("live", "short")
 POOL = 499
 # ms until HubSpot has processed an event: at least, and a range (749 and 933 were seen)
-PROCESSING = (
-    600,
-    500,
-)
+PROCESSING = (600, 500)
 OWN: dict[str, Properties] = {
     "e_visited_page": visits.live,
     "e_submitted_form": actions.submitted_form,
@@ -49,15 +46,7 @@ class Bodies(NamedTuple):
     def body(self, number: int, person: int, ms: int) -> bytes:
         """The JSON of the event with this random number, of this person at this time."""
         uuid_end, end = self.pool[number % POOL]
-        head = self.head % (
-            person,
-            iso(ms),
-            number >> 32,
-            number >> 16 & 0xFFFF,
-            number & 0xFFFF,
-            uuid_end,
-            ms,
-        )
+        head = self.head % (person, iso(ms), number >> 32, number >> 16 & 0xFFFF, number & 0xFFFF, uuid_end, ms)
         processed = ms + PROCESSING[0] + number % PROCESSING[1]
         return head + end % {b"person": person, b"occurred": ms, b"processed": processed}
 
@@ -84,11 +73,7 @@ def _properties(event_type: str, profile: str) -> Properties:
 def _head(event_type: str, object_type: str) -> bytes:
     name = orjson.dumps(event_type).replace(b"%", b"%%")
     return (
-        b'{"objectType":"'
-        + object_type.encode()
-        + b'","objectId":"%d","eventType":'
-        + name
-        + b',"occurredAt":"%b",'
+        b'{"objectType":"' + object_type.encode() + b'","objectId":"%d","eventType":' + name + b',"occurredAt":"%b",'
         b'"id":"leviathan-%08x-%04x-%04x-%b-%d","properties":'
     )
 
@@ -96,9 +81,7 @@ def _head(event_type: str, object_type: str) -> bytes:
 @cache
 def _pool(properties: Properties) -> list[tuple[bytes, bytes]]:
     """The pool that the events of all types with these properties share."""
-    return [
-        (_uuid_end(mix(number)), _serialized(properties(number)) + b"}") for number in range(POOL)
-    ]
+    return [(_uuid_end(mix(number)), _serialized(properties(number)) + b"}") for number in range(POOL)]
 
 
 def _serialized(properties: dict[str, str]) -> bytes:

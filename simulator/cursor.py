@@ -48,10 +48,7 @@ def encode(position: Position, event_type: str = "", look: Look = VARIED) -> str
     dice = mix(position.millis * 31 + position.tie)
     padding = dice % 3 if look.padding is None else look.padding
     ends_in_bar = dice >> 8 & 1 if look.ends_in_bar is None else look.ends_in_bar
-    end = (
-        f"|{_type_id(event_type, look)}|{'.'.join(f'{number:x}' for number in position[1:])}"
-        + "|" * ends_in_bar
-    )
+    end = f"|{_type_id(event_type, look)}|{'.'.join(f'{number:x}' for number in position[1:])}" + "|" * ends_in_bar
     beginning = f"{position.millis}|0-1|"
     # an object's id has 10 to 12, as the padding demands
     digits = 10 + (-padding - len(beginning) - len(end) - 10) % 3
@@ -78,7 +75,5 @@ def decode(text: str) -> Position:
 
 def checksum(query: dict[str, list[str]]) -> int:
     """A number that identifies a query, whatever its cursor and limit."""
-    parameters = sorted(
-        (name, values) for name, values in query.items() if name not in ("after", "limit")
-    )
+    parameters = sorted((name, values) for name, values in query.items() if name not in ("after", "limit"))
     return crc32(repr(parameters).encode())

@@ -48,11 +48,7 @@ def main() -> int:
         else:
             _pass_a_day(files / "state.json")
         hubspot.requests.clear()
-        print(
-            "Syncing them with `fivetran debug` (without internet its dependency check takes "
-            "12 s) ...",
-            flush=True,
-        )
+        print("Syncing them with `fivetran debug` (without internet its dependency check takes 12 s) ...", flush=True)
         log = PLACE / "debug.log"
         succeeded, requests = _debug(configuration, log), len(hubspot.requests)
     if not succeeded:
@@ -68,9 +64,7 @@ def main() -> int:
 def _stage() -> None:
     """Copies the connector into build/demo."""
     shutil.rmtree(PLACE / "pipeline", ignore_errors=True)
-    shutil.copytree(
-        ROOT / "pipeline", PLACE / "pipeline", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(ROOT / "pipeline", PLACE / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("connector.py", "requirements.txt"):
         shutil.copy(ROOT / name, PLACE / name)
 
@@ -84,10 +78,7 @@ def _pass_a_day(saved: Path) -> None:
     today = now() // DAY_MS
     cells = [cell._replace(due=min(cell.due, today)) for cell in decode(forms["ledger"])]
     saved.write_text(
-        json.dumps(
-            state
-            | {"event_types": state["event_types"] | {FORMS: forms | {"ledger": encode(cells)}}}
-        ),
+        json.dumps(state | {"event_types": state["event_types"] | {FORMS: forms | {"ledger": encode(cells)}}}),
         encoding="utf-8",
     )
     print(
@@ -117,12 +108,7 @@ def _debug(configuration: Path, log: Path) -> bool:
     with log.open("w", encoding="utf-8") as output:
         command = [fivetran, "debug", "--configuration", str(configuration)]
         with subprocess.Popen(  # noqa: S603 (our own command)
-            command,
-            cwd=PLACE,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            command, cwd=PLACE, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         ) as running:
             for line in progress_lines(log, lambda: running.poll() is None):
                 print(f"  {line}", flush=True)

@@ -19,10 +19,7 @@ BODIES: dict[int, dict[str, Any]] = {
     404: {"message": "Resource not found", "category": "OBJECT_NOT_FOUND"},
     405: {"message": "Method not allowed", "category": "METHOD_NOT_ALLOWED"},
     423: {"message": "The resource is locked, try again in 2 seconds", "category": "LOCKED"},
-    477: {
-        "message": "This account is being migrated to another data center",
-        "category": "MIGRATION_IN_PROGRESS",
-    },
+    477: {"message": "This account is being migrated to another data center", "category": "MIGRATION_IN_PROGRESS"},
     429: {"category": "RATE_LIMITS", "errorType": "RATE_LIMIT"},
     500: {"message": "internal error", "category": "INTERNAL_ERROR"},
 }
@@ -43,9 +40,7 @@ CODE_FIELDS: dict[str, dict[str, Any]] = {  # which one HubSpot uses is not know
     "category": {"category": STORAGE},
     "message": {"message": STORAGE},
     "errors.code": {"errors": [{"message": "The event type cannot be read", "code": STORAGE}]},
-    "errors.subCategory": {
-        "errors": [{"message": "The event type cannot be read", "subCategory": STORAGE}]
-    },
+    "errors.subCategory": {"errors": [{"message": "The event type cannot be read", "subCategory": STORAGE}]},
     "errors.message": {"errors": [{"message": STORAGE}]},
     "context": {"context": {"reason": [STORAGE]}},
 }
@@ -95,14 +90,8 @@ def forbidden(types: Collection[str], event_type: str, where: str = "message") -
     scopes = types.get(event_type, SCOPES) if isinstance(types, Mapping) else SCOPES
     names = [scopes] if isinstance(scopes, str) else list(scopes)
     if where != "context" and not isinstance(scopes, Mapping):
-        return error(
-            403, message=SCOPE_MESSAGES[where].format(",".join(names)), category="MISSING_SCOPES"
-        )
-    context = (
-        scopes
-        if isinstance(scopes, Mapping)
-        else {"requiredScopes": names, "requiredGranularScopes": names}
-    )
+        return error(403, message=SCOPE_MESSAGES[where].format(",".join(names)), category="MISSING_SCOPES")
+    context = scopes if isinstance(scopes, Mapping) else {"requiredScopes": names, "requiredGranularScopes": names}
     message = "This app hasn't been granted all required scopes to make this call."
     detail = {"message": "One or more of the following scopes are required.", "context": context}
     return error(403, message=message, category="MISSING_SCOPES", context=context, errors=[detail])
@@ -126,9 +115,7 @@ def rate_limited(policy: str, wait_ms: int | None) -> Answer:
 def _proxy_error(status: int) -> Answer:
     """An error of the proxy in front of the API, which does not send JSON."""
     if status >= 520:
-        return Answer(
-            status, f"error code: {status}".encode(), {"Content-Type": "text/plain; charset=UTF-8"}
-        )
+        return Answer(status, f"error code: {status}".encode(), {"Content-Type": "text/plain; charset=UTF-8"})
     says = "The request URI is too long." if status == 414 else "The server is not available."
     body = f"<html><head><title>{status}</title></head><body>{says}</body></html>"
     return Answer(status, body.encode(), {"Content-Type": "text/html"})

@@ -41,21 +41,14 @@ class Example(NamedTuple):
         visits = generated(VISITS_A_DAY * (PAST + FUTURE), self.start, end)
         forms = _flawed(submissions(visits, EVERY))
         late = forms.time(forms.rank(self.shown - LATE) - 1)
-        behaviour = Behaviour(
-            hide_future=True, extra_event_types=(REFUSED,), forbidden={REFUSED: "marketing-email"}
-        )
+        behaviour = Behaviour(hide_future=True, extra_event_types=(REFUSED,), forbidden={REFUSED: "marketing-email"})
         if not with_late:
             behaviour.late = {FORMS: lambda _, at: FUTURE * DAY_MS if at == late else 0}
         return Simulator({VISITS: visits, FORMS: forms}, behaviour, _free(self.port))
 
     def configuration(self, url: str) -> dict[str, str]:
         """The connector's configuration for the account at a base URL."""
-        return {
-            "api_token": TOKEN,
-            "initial_sync_start_date": self.start,
-            "event_types": "e_*",
-            "api_base_url": url,
-        }
+        return {"api_token": TOKEN, "initial_sync_start_date": self.start, "event_types": "e_*", "api_base_url": url}
 
 
 def kept(path: Path) -> Example | None:

@@ -130,13 +130,7 @@ def _outside(page: Page) -> Page:
     """
     after = milliseconds(page.query.get("occurredAfter", [None])[0])
     before = milliseconds(page.query.get("occurredBefore", [None])[0])
-    ms = (
-        after - DAY_MS
-        if after is not None
-        else before + DAY_MS
-        if before is not None
-        else 1_000_000_000_000
-    )
+    ms = after - DAY_MS if after is not None else before + DAY_MS if before is not None else 1_000_000_000_000
     return _with_extra_event(page, occurredAt=iso(ms).decode(), id=f"leviathan-outside-{ms}")
 
 
@@ -170,9 +164,7 @@ def _unordered(page: Page) -> Page:
 
 def _duplicate(page: Page) -> Page:
     """The page with every third event twice."""
-    return page._replace(
-        bodies=[body for n, body in enumerate(page.bodies) for _ in range(1 + (n % 3 == 0))]
-    )
+    return page._replace(bodies=[body for n, body in enumerate(page.bodies) for _ in range(1 + (n % 3 == 0))])
 
 
 def _with_property(page: Page, value: bytes) -> Page:

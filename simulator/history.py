@@ -18,10 +18,7 @@ from simulator.values import mix
 HOUR_MS = 3_600_000
 UNREADABLE = -(2**53)  # time of an event whose occurredAt cannot be read: before all others
 # numbers taken for epoch milliseconds, as in an older example of HubSpot's
-EPOCH_MS = (
-    10**11,
-    10**14,
-)
+EPOCH_MS = (10**11, 10**14)
 SHAPES = ("uniform", "rhythm", "bursty", "sparse", "one_ms", "one_second")
 DAY_RHYTHM = (2, 1, 1, 1, 2, 3, 6, 12, 22, 34, 40, 42, 38, 40, 44, 42, 38, 32, 26, 24, 22, 16, 9, 4)
 WEEK_RHYTHM = (10, 11, 11, 10, 9, 4, 3)  # Monday first
@@ -85,15 +82,7 @@ def generated(
     made = bodies(event_type, profile)
     has_sessions = event_type == VISITS and profile == "live"
     return _Generated(
-        events,
-        first,
-        last,
-        shape,
-        f"{seed}:{event_type}",
-        made,
-        malformed_every,
-        seconds_only,
-        has_sessions,
+        events, first, last, shape, f"{seed}:{event_type}", made, malformed_every, seconds_only, has_sessions
     )
 
 
@@ -212,15 +201,10 @@ class _Submissions(_Computed):
 
 class _Listed:
     def __init__(self, events: Iterable[Any]) -> None:
-        keyed = sorted(
-            ((_occurred(event), _id_number(event), event) for event in events),
-            key=lambda each: each[:2],
-        )
+        keyed = sorted(((_occurred(event), _id_number(event), event) for event in events), key=lambda each: each[:2])
         self.times = array("q", (ms for ms, _, _ in keyed))
         self.ties = [
-            tie << 32 | nth
-            for _, same in groupby(keyed, lambda each: each[:2])
-            for nth, (_, tie, _) in enumerate(same)
+            tie << 32 | nth for _, same in groupby(keyed, lambda each: each[:2]) for nth, (_, tie, _) in enumerate(same)
         ]
         self.bodies = [dumps(event) for _, _, event in keyed]
         self.undated = bisect_right(self.times, UNREADABLE)

@@ -8,9 +8,7 @@ from typing import Any
 
 DAY_MS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[Tt](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?([Zz]|[+-]\d\d:?\d\d)?)?"
-)
+ISO = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt](\d\d:\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?([Zz]|[+-]\d\d:?\d\d)?)?")
 
 
 def milliseconds(text: object) -> int | None:
@@ -32,9 +30,7 @@ def milliseconds(text: object) -> int | None:
     return (moment - EPOCH) // timedelta(milliseconds=1) + thousandths - _offset_ms(zone or "Z")
 
 
-SPELLINGS: dict[
-    str, Callable[[int], Any]
-] = {  # of a moment in ms; an older example of HubSpot's shows a number
+SPELLINGS: dict[str, Callable[[int], Any]] = {  # of a moment in ms; an older example of HubSpot's shows a number
     "text": lambda ms: iso(ms).decode(),
     "int": int,
     "float": float,

@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 
 from simulator.history import History
 
-Delay = Callable[
-    [int, int], int
-]  # (index, occurred ms) to the ms until an event is visible, or listed
+Delay = Callable[[int, int], int]  # (index, occurred ms) to the ms until an event is visible, or listed
 
 
 def backdated(every: int, ms: int) -> Delay:

@@ -18,12 +18,7 @@ Key = tuple[int, int, int]  # rank, time, tie
 
 
 def events_after(
-    history: History,
-    window: range,
-    order: str,
-    position: Position | None,
-    delay: Delay | None,
-    pages: int,
+    history: History, window: range, order: str, position: Position | None, delay: Delay | None, pages: int
 ) -> Iterable[int]:
     """The events after a position (None: all), in order: those of the window, and those without a
     readable time.
@@ -61,26 +56,18 @@ def _descending(history: History, window: range, position: Position | None) -> I
     return chain(reversed(dated), reversed(undated))
 
 
-def _breaking(
-    history: History, window: range, position: Position | None, pages: int
-) -> Iterable[int]:
+def _breaking(history: History, window: range, position: Position | None, pages: int) -> Iterable[int]:
     """Ascending up to the position where the order breaks; what follows it, shuffled."""
     if position is None or position.walked < pages:
         return _ascending(history, window, (position.millis, position.tie) if position else None)
-    rest = _ascending(
-        history,
-        window,
-        position.floor if position.walked > pages else (position.millis, position.tie),
-    )
+    rest = _ascending(history, window, position.floor if position.walked > pages else (position.millis, position.tie))
     keys = sorted((_key(history, "shuffled", None, i), i) for i in rest)
     done = (position.rank, position.millis, position.tie) if position.walked > pages else None
     return [i for key, i in keys if done is None or key > done]
 
 
 @lru_cache(maxsize=8)
-def _sorted_by_key(
-    history: History, order: str, delay: Delay | None
-) -> tuple[Sequence[int], Sequence[Key]]:
+def _sorted_by_key(history: History, order: str, delay: Delay | None) -> tuple[Sequence[int], Sequence[Key]]:
     """All events of a history in an order, and their keys."""
     keys = [_key(history, order, delay, i) for i in range(len(history))]
     numbers = sorted(range(len(history)), key=keys.__getitem__)

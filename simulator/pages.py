@@ -36,9 +36,7 @@ def select(history: History, after: int | None, before: int | None, grain: int) 
     return range(low, max(low, high))
 
 
-def cut(
-    numbers: Iterable[int], limit: int, wanted: Callable[[int], bool] | None
-) -> tuple[list[int], bool]:
+def cut(numbers: Iterable[int], limit: int, wanted: Callable[[int], bool] | None) -> tuple[list[int], bool]:
     """The first `limit` wanted events, and whether more follow."""
     found = list(islice(filter(wanted, numbers) if wanted else numbers, limit + 1))
     return found[:limit], len(found) > limit

@@ -15,9 +15,7 @@ SHAPES: dict[str, Callable[[Mapping[str, str]], Any]] = {
     "after_null": lambda following: {"next": {"after": None}},
     "after_empty": lambda following: {"next": {"after": ""}},
     "link_only": lambda following: {"next": {"link": following.get("link", "")}},
-    "paging_extra": lambda following: (
-        {"next": following, "total": 7} if following else {"total": 7}
-    ),  # valid
+    "paging_extra": lambda following: {"next": following, "total": 7} if following else {"total": 7},  # valid
 }
 
 

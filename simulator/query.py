@@ -41,9 +41,7 @@ def _check_readable(account: Account, event_type: str) -> None:
     behaviour = account.behaviour
     if event_type in behaviour.forbidden:
         raise Refused(forbidden(behaviour.forbidden, event_type, behaviour.missing_scopes))
-    if {event_type} & {*behaviour.stored_elsewhere} or (
-        behaviour.stored_elsewhere and not event_type
-    ):
+    if {event_type} & {*behaviour.stored_elsewhere} or (behaviour.stored_elsewhere and not event_type):
         raise Refused(stored_elsewhere(behaviour.storage_code))
 
 
@@ -54,10 +52,7 @@ def limit_of(query: Query, behaviour: Behaviour) -> int:
     if limit < 1:
         raise invalid(f"limit must be a positive integer, not {text!r}", "limit")
     if limit > behaviour.max_limit and behaviour.limit_policy == "error":
-        raise invalid(
-            f"Invalid limit {limit}: limit must be less than or equal to {behaviour.max_limit}",
-            "limit",
-        )
+        raise invalid(f"Invalid limit {limit}: limit must be less than or equal to {behaviour.max_limit}", "limit")
     return min(limit, behaviour.max_limit)
 
 
@@ -66,10 +61,7 @@ def window_of(account: Account, history: History, query: Query) -> range:
     behaviour = account.behaviour
     grain = 1000 if behaviour.resolution == "second" else 1
     after, before = _bound(query, "occurredAfter"), _bound(query, "occurredBefore")
-    after, before = (
-        None if behaviour.after_ignored else after,
-        None if behaviour.before_ignored else before,
-    )
+    after, before = (None if behaviour.after_ignored else after, None if behaviour.before_ignored else before)
     if after is not None and not behaviour.after_inclusive:
         after += grain
     if before is not None and behaviour.before_inclusive:

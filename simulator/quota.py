@@ -34,11 +34,7 @@ class RateLimit:
     lock: Lock = field(default_factory=Lock)
 
     def decide(
-        self,
-        now: int,
-        rolling: tuple[int, int] | None,
-        daily: int | None,
-        others_per_second: float = 0.0,
+        self, now: int, rolling: tuple[int, int] | None, daily: int | None, others_per_second: float = 0.0
     ) -> Decision:
         """Counts a request at `now` (ms) against `rolling` (requests, interval in ms) and `daily`,
         unless it exceeds them.
@@ -51,10 +47,7 @@ class RateLimit:
             if daily is not None and self.today >= daily:
                 decision.policy, decision.wait_ms = "DAILY", DAY_MS - now % DAY_MS
             elif rolling and len(self.recent) + others >= most:
-                decision.policy, decision.wait_ms = (
-                    "TEN_SECONDLY_ROLLING",
-                    self._until_free(now, interval),
-                )
+                decision.policy, decision.wait_ms = ("TEN_SECONDLY_ROLLING", self._until_free(now, interval))
             else:
                 self.today += 1
                 self.recent.append(now)

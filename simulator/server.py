@@ -35,13 +35,9 @@ class Simulator(Account):
     requests in order of arrival. `behaviour` and `histories` may be changed while it runs.
     """
 
-    def __init__(
-        self, histories: dict[str, History], behaviour: Behaviour | None = None, port: int = 0
-    ) -> None:
+    def __init__(self, histories: dict[str, History], behaviour: Behaviour | None = None, port: int = 0) -> None:
         super().__init__(histories, behaviour or Behaviour())
-        by_number = [
-            [kind] if isinstance(kind, str) else kind for kind in self.behaviour.faults.values()
-        ]
+        by_number = [[kind] if isinstance(kind, str) else kind for kind in self.behaviour.faults.values()]
         for kind in itertools.chain(self.behaviour.fault_kinds, *by_number):
             check(kind)
         self.requests: list[Request] = []
@@ -66,10 +62,7 @@ class Simulator(Account):
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
         socket.create_connection((HOST, self.port)).close()  # wakes accept() on every system
@@ -86,13 +79,9 @@ class Simulator(Account):
             if self._stopping.is_set():
                 connection.close()
                 return
-            thread = Thread(
-                target=self._converse, args=(connection,), name="simulator-connection", daemon=True
-            )
+            thread = Thread(target=self._converse, args=(connection,), name="simulator-connection", daemon=True)
             thread.start()
-            self._open = {open_: its for open_, its in self._open.items() if its.is_alive()} | {
-                connection: thread
-            }
+            self._open = {open_: its for open_, its in self._open.items() if its.is_alive()} | {connection: thread}
 
     def _converse(self, connection: socket.socket) -> None:
         """Answers the requests of one connection until either side closes it."""
@@ -100,9 +89,7 @@ class Simulator(Account):
             # OSError: the client may disconnect at any time; ValueError: it does not speak HTTP
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             number = next(self._connections)
-            while (request := self._read(reader, number)) and self._serve(
-                request, connection, reader
-            ):
+            while (request := self._read(reader, number)) and self._serve(request, connection, reader):
                 pass
 
     def _read(self, reader: BinaryIO, connection: int) -> Request | None:
@@ -122,15 +109,7 @@ class Simulator(Account):
         parts = urlsplit(target)
         query = parse_qs(parts.query, keep_blank_values=True)
         with self._arrival:
-            request = Request(
-                next(self._numbers),
-                method,
-                unquote(parts.path),
-                query,
-                headers,
-                len(line),
-                connection,
-            )
+            request = Request(next(self._numbers), method, unquote(parts.path), query, headers, len(line), connection)
             self.requests.append(request)
         return request
 
@@ -154,9 +133,7 @@ class Simulator(Account):
         length = len(reply.body)
         if transport in ("cut", "cut_clean"):
             body = body[: length // 2]
-        message = (
-            self._head(reply, len(body) if transport == "cut_clean" else length, request) + body
-        )
+        message = self._head(reply, len(body) if transport == "cut_clean" else length, request) + body
         if transport == "drip":
             return self._drip(connection, message)
         connection.sendall(message)

@@ -30,22 +30,13 @@ class Walk:
     def events(self, window: range) -> Iterable[int]:
         """The events of the window after the position, in order."""
         position = self.position if self._walked else None
-        return events_after(
-            self.history,
-            window,
-            self.order,
-            position,
-            self._delay,
-            self.behaviour.order_breaks_after,
-        )
+        return events_after(self.history, window, self.order, position, self._delay, self.behaviour.order_breaks_after)
 
     def next_cursor(self, page: list[int], more: bool) -> str | None:
         """The percent-encoded cursor that a page of these events names; None on the last page."""
         behaviour = self.behaviour
         if behaviour.cursor_loop and page and self._walked >= behaviour.cursor_loop_after:
-            return self._issue(
-                self.position if self.position and behaviour.cursor_loop == "page" else BEGINNING
-            )
+            return self._issue(self.position if self.position and behaviour.cursor_loop == "page" else BEGINNING)
         if page and (more or behaviour.open_end):
             return self._issue(self._position_after(page[-1]))
         return None
@@ -71,26 +62,16 @@ class Walk:
         behaviour, request = self.behaviour, self.request
         issued = position._replace(
             query=checksum(request.query),
-            issued=request.number
-            if behaviour.cursor_fresh or behaviour.cursor_ttl_requests is not None
-            else 0,
+            issued=request.number if behaviour.cursor_fresh or behaviour.cursor_ttl_requests is not None else 0,
             issued_at=self.now if behaviour.cursor_ttl_ms is not None else 0,
         )
         return encode(issued, self._event_type, look_of(behaviour))
 
     def _position_after(self, i: int) -> Position:
         """The position after event i."""
-        ms, tie, first = (
-            self.history.time(i),
-            self.history.tie(i),
-            rank(self.history, self.order, self._delay, i),
-        )
+        ms, tie, first = (self.history.time(i), self.history.tie(i), rank(self.history, self.order, self._delay, i))
         floor = self.position.floor if self.position else BEGINNING.floor
-        if (
-            self.position
-            and self.order == "breaking"
-            and self._walked == self.behaviour.order_breaks_after
-        ):
+        if self.position and self.order == "breaking" and self._walked == self.behaviour.order_breaks_after:
             floor = self.position.millis, self.position.tie
         return Position(ms, tie, 0, self._walked + 1, first, *floor)
 

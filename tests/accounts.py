@@ -9,13 +9,7 @@ OTHER = "pe1_signup"
 
 def event(n=0, event_type=TYPE, /, **properties):
     at = to_text(BASE + n * 1000)
-    own = {
-        "id": f"id-{n}",
-        "eventType": event_type,
-        "occurredAt": at,
-        "objectId": "007",
-        "objectType": "CONTACT",
-    }
+    own = {"id": f"id-{n}", "eventType": event_type, "occurredAt": at, "objectId": "007", "objectType": "CONTACT"}
     return {**own, "properties": properties}
 
 

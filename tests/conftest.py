@@ -36,9 +36,7 @@ def project(tmp_path, home):
 
 @pytest.fixture
 def staged(project):
-    shutil.copytree(
-        ROOT / "pipeline", project / "pipeline", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(ROOT / "pipeline", project / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("connector.py", "requirements.txt"):
         shutil.copy(ROOT / name, project)
     return project

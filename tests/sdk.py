@@ -25,11 +25,7 @@ def make_home(folder):
     """Makes a home in which the SDK's core has just looked for a newer version of itself, so that
     no request leaves.
     """
-    settings = (
-        folder
-        / constants.ROOT_LOCATION.replace("connector_sdk", "connector_sdk_core")
-        / "_config.json"
-    )
+    settings = folder / constants.ROOT_LOCATION.replace("connector_sdk", "connector_sdk_core") / "_config.json"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps({"lastVersionCheck": int(time.time())}))
     return folder
@@ -80,9 +76,7 @@ def fivetran(staged, *arguments):
     scripts = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
     command = [scripts / "fivetran", *arguments]
-    done = subprocess.run(
-        command, cwd=staged, capture_output=True, text=True, timeout=120, env=environment
-    )
+    done = subprocess.run(command, cwd=staged, capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -94,19 +88,12 @@ def outcomes(sim, **given):
     keys = configuration(sim, **given)
     form = connector.configuration_form()
     reported = {
-        test.label: form._get_test_function_by_name(test.name)(keys).failure
-        for test in form.to_response().tests
+        test.label: form._get_test_function_by_name(test.name)(keys).failure for test in form.to_response().tests
     }
     secrets = [keys[name] for name in ("api_token", "hash_salt") if keys.get(name)]
-    assert not [
-        text
-        for text in reported.values()
-        if text is not None and any(secret in text for secret in secrets)
-    ]
+    assert not [text for text in reported.values() if text is not None and any(secret in text for secret in secrets)]
     return reported
 
 
 def failures(sim, **given):
-    return {
-        label: failure for label, failure in outcomes(sim, **given).items() if failure is not None
-    }
+    return {label: failure for label, failure in outcomes(sim, **given).items() if failure is not None}

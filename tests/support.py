@@ -34,9 +34,7 @@ class Delivered:
         if table == "event_property":
             self.dictionary[row["event_type"], row["name"]] = row
             return
-        key = (
-            row["id"] if "id" in row else tuple(row[name] for name in AUDITED_RANGE["primary_key"])
-        )
+        key = row["id"] if "id" in row else tuple(row[name] for name in AUDITED_RANGE["primary_key"])
         self.rows.setdefault(table, {})[key] = row
         if table not in ("sync_run", "audited_range"):
             self.upserts.append(key)
@@ -53,22 +51,11 @@ class Delivered:
 
 
 def configuration(sim: Any, **keys: str) -> dict[str, str]:
-    return {
-        "api_token": "pat-na1-secret",
-        "initial_sync_start_date": START,
-        "api_base_url": sim.url,
-        **keys,
-    }
+    return {"api_token": "pat-na1-secret", "initial_sync_start_date": START, "api_base_url": sim.url, **keys}
 
 
-def sync_into(
-    delivered: Delivered, sim: Any, state: dict[str, Any] | None = None, **keys: str
-) -> Delivered:
-    sync(
-        read_settings(configuration(sim, **keys)),
-        delivered.state if state is None else state,
-        delivered.sink(),
-    )
+def sync_into(delivered: Delivered, sim: Any, state: dict[str, Any] | None = None, **keys: str) -> Delivered:
+    sync(read_settings(configuration(sim, **keys)), delivered.state if state is None else state, delivered.sink())
     return delivered
 
 

@@ -35,9 +35,7 @@ def project(tmp_path, monkeypatch):
         shutil.copy(ROOT / name, root)
     monkeypatch.setattr(demo, "ROOT", root)
     monkeypatch.setattr(demo, "PLACE", place)
-    monkeypatch.setattr(
-        demo, "_debug", lambda keys, log: run(place, json.loads(keys.read_text())) is None
-    )
+    monkeypatch.setattr(demo, "_debug", lambda keys, log: run(place, json.loads(keys.read_text())) is None)
     monkeypatch.setattr(example, "VISITS_A_DAY", 25)
     return root
 
@@ -50,16 +48,11 @@ def facts():
 def test_the_report_finds_what_is_amiss_and_after_a_second_demo_what_came_late(project, capfd):
     assert demo.main() == 0
     shown = capfd.readouterr().out
-    (visits, forms), found = (
-        re.search(r"holds ([\d,]+) page visits and (\d+) forms", shown).groups(),
-        facts(),
-    )
+    (visits, forms), found = (re.search(r"holds ([\d,]+) page visits and (\d+) forms", shown).groups(), facts())
     assert f"  e_visited_page: {visits} events (" in shown
     assert f"table e_visited_page: {visits} rows" in shown
     assert f"table {FORMS}: {int(forms) - 2} rows" in shown  # one cannot be a row, one is late
-    assert verdict(found) == "Failing: e_opened_email_v2." and "marketing-email" in str(
-        found["failing"]
-    )
+    assert verdict(found) == "Failing: e_opened_email_v2." and "marketing-email" in str(found["failing"])
     assert (found["rejected"], found["audits"]["all"]["all_late"]) == (1, 0)
     for _ in range(2):
         assert demo.main() == 0
@@ -98,9 +91,7 @@ def test_the_files_of_a_demo_without_an_account_are_not_gone_on_with(project):
     assert demo.main() == 0 and "start_date" not in json.loads(saved.read_text())
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", '{"shown": 7}', '{"shown": "now"}', '{"began": 1}', "[]"]
-)
+@pytest.mark.parametrize("text", ["", "{", '{"shown": 7}', '{"shown": "now"}', '{"began": 1}', "[]"])
 def test_an_account_that_cannot_be_read_or_is_over_is_not_gone_on_with(tmp_path, text):
     (tmp_path / "account.json").write_text(text)
     assert example.kept(tmp_path / "account.json") is None

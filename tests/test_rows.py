@@ -33,9 +33,7 @@ def truth(history, start=START, end=END):
 def test_the_rows_of_a_range_are_all_there_and_in_order(simulated, order, concurrency):
     history = generated(1_000)
     sim = simulated(history, order=order)
-    rows = list(
-        events(configuration(sim, page_size="20", concurrency=concurrency), TYPE, START, END)
-    )
+    rows = list(events(configuration(sim, page_size="20", concurrency=concurrency), TYPE, START, END))
     moments = [row["occurred"] for row in rows]
     assert sorted(row["id"] for row in rows) == sorted(truth(history))
     assert moments == sorted(moments)
@@ -50,9 +48,7 @@ def test_the_rows_are_those_of_a_sync_with_the_names_of_the_destination(simulate
         "rename_columns": "hs_title=title",
     }
     synced = sync_into(Delivered(), sim, **keys).rows[TYPE].values()
-    assert sorted(events(configuration(sim, **keys)), key=str) == sorted(
-        destination_columns(synced), key=str
-    )
+    assert sorted(events(configuration(sim, **keys)), key=str) == sorted(destination_columns(synced), key=str)
 
 
 def test_moments_are_text_or_datetimes_and_utc_without_a_zone(simulated):
@@ -80,18 +76,12 @@ def test_an_end_before_the_start_is_an_error_before_anything_is_asked(simulated)
 
 
 def test_what_cannot_be_a_row_is_left_out_with_a_warning(simulated):
-    history = listed(
-        [event(to_ms(START), 1), {"eventType": TYPE, "occurredAt": START, "properties": {}}]
-    )
+    history = listed([event(to_ms(START), 1), {"eventType": TYPE, "occurredAt": START, "properties": {}}])
     with pytest.warns(UserWarning, match=r"events left out: 1 \(no id\)"):
-        assert [row["id"] for row in events(configuration(simulated(history)), TYPE, START)] == [
-            "id-1"
-        ]
+        assert [row["id"] for row in events(configuration(simulated(history)), TYPE, START)] == ["id-1"]
 
 
-@pytest.mark.parametrize(
-    ("end", "said"), [(None, "on"), ("2026-06-01", "to 2026-06-01T00:00:00.000Z")]
-)
+@pytest.mark.parametrize(("end", "said"), [(None, "on"), ("2026-06-01", "to 2026-06-01T00:00:00.000Z")])
 def test_a_range_without_events_says_so(simulated, end, said):
     keys = configuration(simulated(generated(10)))
     with pytest.warns(UserWarning, match=f"{TYPE}: no row from 2026-05-01T00:00:00.000Z {said}[.]"):
@@ -146,9 +136,7 @@ def test_of_rows_with_one_id_that_the_watermark_has_not_passed_the_last_is_kept(
     assert list(sort_by_time(lambda: 0)(rows)) == rows[1:]
 
 
-def test_a_walk_that_begins_anew_doubles_nothing_even_if_no_id_is_remembered(
-    simulated, monkeypatch
-):
+def test_a_walk_that_begins_anew_doubles_nothing_even_if_no_id_is_remembered(simulated, monkeypatch):
     monkeypatch.setattr("pipeline.rows.RECENT_IDS", 0)
     history = listed([event(to_ms(START) + n % 900, n) for n in range(900)])
     sim = simulated(history, order="shuffled", cursor_ttl_requests=3)

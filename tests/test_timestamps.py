@@ -31,11 +31,7 @@ def test_a_fraction_may_have_any_length_and_is_cut_to_milliseconds(moment, zone,
 
 
 @law
-@given(
-    st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)),
-    OFFSETS,
-    st.sampled_from([":", "", "hours"]),
-)
+@given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), OFFSETS, st.sampled_from([":", "", "hours"]))
 def test_an_offset_shifts_the_timestamp(moment, minutes, shape):
     if shape == "hours":
         minutes = int(minutes / 60) * 60

@@ -47,9 +47,7 @@ class Diary:
             fields.get("owed") is True,
             _number(fields.get("day")),
             _number(fields.get("taken")),
-            {str(name): _number(day) for name, day in late.items()}
-            if isinstance(late, Mapping)
-            else {},
+            {str(name): _number(day) for name, day in late.items()} if isinstance(late, Mapping) else {},
         )
 
     def as_state(self) -> dict[str, Any]:

@@ -92,9 +92,7 @@ def complete_until(cells: Iterable[Cell], end: int, today: int) -> int:
     >>> complete_until([Cell(0, 5, Kind.LOOKED, 3), Cell(5, 9, Kind.DELIVERED, 3)], 9, 2)
     5
     """
-    return next(
-        (cell.begin for cell in cells if cell.kind not in SETTLED or is_due(cell, today)), end
-    )
+    return next((cell.begin for cell in cells if cell.kind not in SETTLED or is_due(cell, today)), end)
 
 
 def clip(cells: Iterable[Cell], begin: int, end: int) -> list[Cell]:
@@ -143,8 +141,7 @@ def merge(cells: Sequence[Cell], now: int, audit_days: int, coarser: int = 0) ->
     cells = _joined(
         [_forgotten(cell, now, audit_days) for cell in cells],
         lambda first, second: (
-            first.sum == second.sum == EMPTY
-            or _share(first, second, width(second.end, now, audit_days, coarser))
+            first.sum == second.sum == EMPTY or _share(first, second, width(second.end, now, audit_days, coarser))
         ),
     )
     events = Counter[tuple[int, int]]()
@@ -186,15 +183,12 @@ def _may_join(first: Cell, second: Cell) -> bool:
 
 
 def _sum(first: Cell, second: Cell) -> Cell:
-    total = Sum(
-        first.sum.events + second.sum.events, (first.sum.total + second.sum.total) % MODULUS
-    )
+    total = Sum(first.sum.events + second.sum.events, (first.sum.total + second.sum.total) % MODULUS)
     buckets: tuple[int, ...] = ()
     if first.buckets and second.buckets:
         number = min(len(first.buckets), len(second.buckets))
         buckets = tuple(
-            (sum(first.buckets[place::number]) + sum(second.buckets[place::number])) % 2**32
-            for place in range(number)
+            (sum(first.buckets[place::number]) + sum(second.buckets[place::number])) % 2**32 for place in range(number)
         )
     elif first.sum == EMPTY or second.sum == EMPTY:
         buckets = first.buckets or second.buckets

@@ -70,9 +70,7 @@ def count_all(site: Site, subject: Subject, lists: Sequence[list[Cell]]) -> Iter
             workers.shutdown(wait=True, cancel_futures=True)
 
 
-def _count(
-    site: Site, event_type: str, abort: threading.Event, cells: Sequence[Cell]
-) -> list[Counted]:
+def _count(site: Site, event_type: str, abort: threading.Event, cells: Sequence[Cell]) -> list[Counted]:
     """What these neighboring cells hold now. If HubSpot refuses them, they are halved until only
     what it refuses is left out. Runs in a worker.
     """
@@ -106,21 +104,13 @@ def _ignore(event: Any, reason: str) -> None:
     pass
 
 
-def little(
-    site: Site, event_type: str, begin: int, concurrency: int, abort: threading.Event
-) -> Reader:
+def little(site: Site, event_type: str, begin: int, concurrency: int, abort: threading.Event) -> Reader:
     """A reader of little more than the ids of events; setting `abort` abandons its requests."""
     fetch = partial(_fetch, site, event_type, abort)
     return Reader(fetch, site.client.clock.later, concurrency, begin)
 
 
-def _fetch(
-    site: Site,
-    event_type: str,
-    abort: threading.Event,
-    request: PageRequest,
-    _stop: threading.Event,
-) -> Page:
+def _fetch(site: Site, event_type: str, abort: threading.Event, request: PageRequest, _stop: threading.Event) -> Page:
     """A page with one small property of each event; with all of them while none is known, or if
     HubSpot refuses that one. `abort` stops it as the reader's `stop` would, but sooner: leaving the
     reader waits for its workers.

@@ -46,10 +46,7 @@ def _sums(cell: Cell, found: Found) -> tuple[Sequence[Sequence[int]], Sequence[i
     events is one bucket.
     """
     if number := len(cell.buckets):
-        folded = [
-            [one for prints in found.prints[place::number] for one in prints]
-            for place in range(number)
-        ]
+        folded = [[one for prints in found.prints[place::number] for one in prints] for place in range(number)]
         return folded, cell.buckets, 2**32
     if not cell.sum.events:
         return found.prints, [0] * len(found.prints), MODULUS

@@ -4,15 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pipeline.audits.cells import (
-    Cell,
-    Kind,
-    clip,
-    next_look_day,
-    second_look_day,
-    splice,
-    width,
-)
+from pipeline.audits.cells import Cell, Kind, clip, next_look_day, second_look_day, splice, width
 from pipeline.audits.count import Count
 from pipeline.audits.subject import CLOCK_SLACK, Site, Subject, cells_of, keep_cells
 from pipeline.hubspot.clock import Clock
@@ -43,9 +35,7 @@ class Ledger:
         self._silent_until = subject.saved().silent_until or 0
         clock, settings = site.client.clock, site.settings
         silent_until = 0 if end else self._silent_until
-        self._count = counting(
-            clock, settings.audit_days, begin, settings.page_size, silent_until, before
-        )
+        self._count = counting(clock, settings.audit_days, begin, settings.page_size, silent_until, before)
 
     def add(self, event: Any) -> None:
         """Counts an event that is delivered."""

@@ -12,13 +12,7 @@ from typing import Any, NamedTuple
 from pipeline.audits.budget import For
 from pipeline.audits.cells import Cell, Kind, is_due, second_look_day, splice
 from pipeline.audits.count import Found, Recount
-from pipeline.audits.counting import (
-    affordable,
-    count_all,
-    events_of,
-    little,
-    walks,
-)
+from pipeline.audits.counting import affordable, count_all, events_of, little, walks
 from pipeline.audits.difference import to_write
 from pipeline.audits.ledger import counting, looked_at
 from pipeline.audits.subject import Site, Subject, cells_of, keep_cells, with_possible_days
@@ -77,9 +71,7 @@ class Looks:
         ]
         all(self._all(subjects, purpose, step) for purpose, step in steps)
 
-    def _all(
-        self, subjects: Iterable[Subject], purpose: For, step: Callable[[Subject], None]
-    ) -> bool:
+    def _all(self, subjects: Iterable[Subject], purpose: For, step: Callable[[Subject], None]) -> bool:
         """Takes a step for each event type. Returns whether HubSpot still answers. A look that
         fails loses nothing: what is due stays due.
         """
@@ -99,8 +91,7 @@ class Looks:
 
     def _warn_of(self, subject: Subject, what: str, error: HubSpotError) -> None:
         self._site.warn_failed(
-            f"{subject.name}: {what} could not be audited; the next sync tries again. The answer "
-            f"was: {error}"
+            f"{subject.name}: {what} could not be audited; the next sync tries again. The answer was: {error}"
         )
 
     def _cells(self, subject: Subject) -> list[Cell]:
@@ -124,8 +115,7 @@ class Looks:
         try:
             while lists:
                 number = min(
-                    affordable(page_size, lists, site.budget.left()),
-                    WALKS_AT_ONCE * site.settings.concurrency,
+                    affordable(page_size, lists, site.budget.left()), WALKS_AT_ONCE * site.settings.concurrency
                 )
                 if not number:
                     site.budget.lacking.add(subject.name)
@@ -160,9 +150,7 @@ class Looks:
                 what = f"what occurred from {to_text(first.begin)} to {to_text(last.end)}"
                 self._warn_of(subject, what, group[0][1])  # type: ignore[arg-type]
                 continue
-            verdicts = [
-                self._judge(cell, found) for cell, found in group if isinstance(found, Found)
-            ]
+            verdicts = [self._judge(cell, found) for cell, found in group if isinstance(found, Found)]
             if outcome == "differs":
                 differing.append(verdicts)
             else:
@@ -232,11 +220,7 @@ class Looks:
                     cells[_place(cells, cell)] = self._fallen(cell)
                 continue
             change = verdict.after.sum.events - cell.sum.events
-            site.write_range(
-                audited_range_row(
-                    subject.name, (cell.begin, cell.end), began, change, verdict.is_whole
-                )
-            )
+            site.write_range(audited_range_row(subject.name, (cell.begin, cell.end), began, change, verdict.is_whole))
             cells[_place(cells, cell)] = self._noted(subject, verdict)
         return cells
 
@@ -279,11 +263,7 @@ class Looks:
             keep_cells(site, subject, splice(cells, count.cells()))
 
     def _count_only(
-        self,
-        subject: Subject,
-        cell: Cell,
-        observe: Callable[[Any], None],
-        advance: Callable[[int], None],
+        self, subject: Subject, cell: Cell, observe: Callable[[Any], None], advance: Callable[[int], None]
     ) -> None:
         site, abort = self._site, Event()
         site.log(

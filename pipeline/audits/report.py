@@ -77,21 +77,14 @@ def _say_left(site: Site, left: dict[str, list[Cell]]) -> None:
     why, cure = HALF_SPENT if site.client.rate_limit.daily_quota_half_spent() else SHARE_SPENT
     number = sum(map(len, left.values()))
     names = _names(left)
-    site.log(
-        f"Left to the next sync: {number} stretches that are to be audited, of {names}: {why}."
-    )
+    site.log(f"Left to the next sync: {number} stretches that are to be audited, of {names}: {why}.")
     for name, cells in left.items():
         if once := [cell for cell in cells if cell.kind not in (Kind.LOOKED, Kind.FELL)]:
             site.log(f"{name}: {_how_far(site, once)}")
-    behind = [
-        name
-        for name, cells in left.items()
-        if any(0 < cell.due < site.today() - WEEK for cell in cells)
-    ]
+    behind = [name for name, cells in left.items() if any(0 < cell.due < site.today() - WEEK for cell in cells)]
     if behind:
         site.warn_late(
-            f"The audits of {_names(behind)} are more than a week behind, and so is complete_until: "
-            f"{why}. Cure: {cure}"
+            f"The audits of {_names(behind)} are more than a week behind, and so is complete_until: {why}. Cure: {cure}"
         )
 
 

@@ -91,9 +91,7 @@ class Site:
         """Notes the property of an event with the shortest value; empty if it has none."""
         properties = event.get(PROPERTIES) if isinstance(event, dict) else None
         lengths = (
-            {str(name): len(str(value)) for name, value in properties.items()}
-            if isinstance(properties, dict)
-            else {}
+            {str(name): len(str(value)) for name, value in properties.items()} if isinstance(properties, dict) else {}
         )
         shortest = min(lengths, key=lengths.__getitem__, default="")
         self.small_properties.setdefault(event_type, shortest)
@@ -129,10 +127,7 @@ def with_possible_days(site: Site, cells: list[Cell]) -> list[Cell]:
     """
     today = site.today()
     return [
-        cell._replace(
-            due=min(cell.due, today + max(CLOCK_SLACK, today - (cell.end - 1) // DAY + 1))
-        )
-        for cell in cells
+        cell._replace(due=min(cell.due, today + max(CLOCK_SLACK, today - (cell.end - 1) // DAY + 1))) for cell in cells
     ]
 
 

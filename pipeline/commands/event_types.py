@@ -56,10 +56,7 @@ def find_event_types(settings: Settings, progress: Callable[[int, int], Any]) ->
     """
     unfiltered = replace(settings, object_type="", object_id="", properties=(), property_filters=())
     stop = threading.Event()
-    with (
-        connect(settings, patience=PATIENCE) as client,
-        ThreadPoolExecutor(settings.concurrency) as workers,
-    ):
+    with connect(settings, patience=PATIENCE) as client, ThreadPoolExecutor(settings.concurrency) as workers:
         try:
             names = sorted(set(client.event_types(stop)))
             progress(0, len(names))
@@ -85,21 +82,10 @@ def _find(settings: Settings, client: Client, event_type: str, stop: threading.E
     moments = [moment for moment in map(occurred_ms, page.events) if moment is not None]
     held = [event.get(PROPERTIES) for event in page.events if isinstance(event, dict)]
     filled = [
-        name
-        for properties in held
-        if isinstance(properties, dict)
-        for name, value in properties.items()
-        if value
+        name for properties in held if isinstance(properties, dict) for name, value in properties.items() if value
     ]
     first, last = (min(moments), max(moments)) if moments else (None, None)
-    return Found(
-        event_type,
-        len(page.events),
-        first,
-        last,
-        page.cursor is not None,
-        tuple(dict.fromkeys(filled)),
-    )
+    return Found(event_type, len(page.events), first, last, page.cursor is not None, tuple(dict.fromkeys(filled)))
 
 
 def format_event_types(types: Iterable[Found]) -> Iterator[str]:
@@ -107,15 +93,11 @@ def format_event_types(types: Iterable[Found]) -> Iterator[str]:
     and what to write in the configuration.
     """
     types = list(types)
-    readable = [
-        found.event_type for found in types if found.events and _is_nameable(found.event_type)
-    ]
+    readable = [found.event_type for found in types if found.events and _is_nameable(found.event_type)]
     width = max((len(_name(found)) for found in types), default=0)
     for found in sorted(types, key=lambda found: (bool(found.refused), not found.events)):
         yield f"{_name(found):{width}}  {_summary(found)}{_label(found)}"
-    for same in groupby(
-        lambda found: cause_of(found.event_type, found.refused), filter(_refused, types)
-    ).values():
+    for same in groupby(lambda found: cause_of(found.event_type, found.refused), filter(_refused, types)).values():
         yield f"\n{', '.join(map(_name, same))} cannot be read: {same[0].refused}"
     if readable:
         yield "\nTo sync those with events, write in the configuration:"

@@ -64,9 +64,7 @@ def _moments(history: Sequence[tuple[int, float]], scale: float) -> Iterator[int
         yield from (ms + min(others, default=0) * n // number for n in range(number))
 
 
-def _answers(
-    sample: Sample, moments: Sequence[int], page: int, size: int
-) -> tuple[Fetch, list[Any]]:
+def _answers(sample: Sample, moments: Sequence[int], page: int, size: int) -> tuple[Fetch, list[Any]]:
     """A stand-in for HubSpot that answers from a model, at `size` bytes an event, and the list of
     what it was asked.
     """

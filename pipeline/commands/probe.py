@@ -115,11 +115,7 @@ def _plain_event(sample: Sample) -> tuple[Any, int | None]:
     there is no event with a date.
     """
     dated = [(each, ms) for each in sample.largest.events if (ms := occurred_ms(each)) is not None]
-    return max(
-        dated,
-        key=lambda each: (_is_within(each[1]), len(properties_of(each[0])) > 1),
-        default=(None, None),
-    )
+    return max(dated, key=lambda each: (_is_within(each[1]), len(properties_of(each[0])) > 1), default=(None, None))
 
 
 def _is_within(ms: int) -> bool:

@@ -44,15 +44,10 @@ def read_again(
         )
     # asked for earlier, and not read yet
     if progress.again_from is not None and progress.again_to is not None:
-        again_from, again_to = (
-            min(again_from, to_ms(progress.again_from)),
-            max(again_to, to_ms(progress.again_to)),
-        )
+        again_from, again_to = (min(again_from, to_ms(progress.again_from)), max(again_to, to_ms(progress.again_to)))
     marked = replace(progress, again_from=to_text(again_from), again_to=to_text(again_to))
     # not what HubSpot refused: it is asked again
-    kept = {
-        name: current.get(name) for name in ("under_way", "api_base_url", EVENT_PROPERTY, SYNC_RUN)
-    }
+    kept = {name: current.get(name) for name in ("under_way", "api_base_url", EVENT_PROPERTY, SYNC_RUN)}
     return state_dict({**known, event_type: marked}, **kept)
 
 
@@ -60,6 +55,4 @@ def _moment(option: str, text: str) -> int:
     try:
         return to_ms(text)
     except ValueError as error:
-        raise SettingsError(
-            f"--{option}: {error}. Write it like 2026-01-31 or 2026-01-31T12:00:00Z, in UTC."
-        ) from None
+        raise SettingsError(f"--{option}: {error}. Write it like 2026-01-31 or 2026-01-31T12:00:00Z, in UTC.") from None

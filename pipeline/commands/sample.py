@@ -136,9 +136,7 @@ class Sample:
         for event in page.events:
             if id_of(event) in new:
                 values = properties_of(event).items()
-                self._values.update(
-                    (k, v) for k, v in values if isinstance(v, str) and 0 < len(v) < 100
-                )
+                self._values.update((k, v) for k, v in values if isinstance(v, str) and 0 < len(v) < 100)
         self.note_order(page.events)
         self.largest = max(self.largest, page, key=lambda each: len(each.events))
         part.is_new = bool(new)
@@ -232,9 +230,7 @@ class Sample:
         """
         first = min(self.places.values(), default=0) if self.order == "ascending" else self.start
         moments = (first + int((self.end - first) * point) for point in self._points)
-        found = (
-            self._from(gap, at) for at in moments for gap in self.gaps() if gap[0] <= at < gap[1]
-        )
+        found = (self._from(gap, at) for at in moments for gap in self.gaps() if gap[0] <= at < gap[1])
         windows = list(islice(found, min(AT_ONCE, left))) if self.gaps() else []
         return bool(windows and self.ask(*windows))
 

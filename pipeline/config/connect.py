@@ -13,9 +13,7 @@ from pipeline.hubspot.properties import Definition
 
 
 def connect(
-    settings: Settings,
-    log: Callable[[str], Any] = lambda sentence: None,
-    patience: int | None = None,
+    settings: Settings, log: Callable[[str], Any] = lambda sentence: None, patience: int | None = None
 ) -> Client:
     """A client for these settings, as a context manager. `patience` (ms) limits an outage further
     than max_outage_minutes does.

@@ -53,14 +53,9 @@ def select(items: Iterable[str], known: Collection[str] | None = None) -> Select
     wanted = [item for item in items if not item.startswith("!")]
     patterns = [item for item in wanted if is_pattern(item)]
     plain = [item for item in wanted if not is_pattern(item)]
-    found = {
-        pattern: [name for name in known or () if fnmatchcase(name, pattern)]
-        for pattern in patterns
-    }
+    found = {pattern: [name for name in known or () if fnmatchcase(name, pattern)] for pattern in patterns}
     names = dict.fromkeys(name for item in wanted for name in found.get(item, [item]))
-    names = {
-        name: None for name in names if not any(fnmatchcase(name, pattern) for pattern in excluded)
-    }
+    names = {name: None for name in names if not any(fnmatchcase(name, pattern) for pattern in excluded)}
     unknown = [name for name in plain if known is not None and name not in known and name in names]
     return Selection(
         tuple(name for name in names if name not in unknown),

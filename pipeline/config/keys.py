@@ -117,9 +117,7 @@ KEYS = {
     "api_base_url": Key("api_base_url", HUBSPOT, base_url),
 }  # fmt: skip
 REQUIRED = {
-    "api_token": (
-        "give the access token of a HubSpot service key, or of a private app that you already have"
-    ),
+    "api_token": ("give the access token of a HubSpot service key, or of a private app that you already have"),
     "initial_sync_start_date": "give the date to sync from, such as 2026-01-01T00:00:00Z",
 }
 # Keys of earlier versions that do nothing any more, and what holds instead.

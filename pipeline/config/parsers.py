@@ -21,8 +21,7 @@ PLACEHOLDER = "your-access-token"  # in configuration.json.example
 def secret(text: str) -> str:
     if text.startswith(ENCRYPTED):
         raise ValueError(
-            "only `fivetran` commands can read this encrypted value: use a configuration file with "
-            "the value itself"
+            "only `fivetran` commands can read this encrypted value: use a configuration file with the value itself"
         )
     return text
 
@@ -47,8 +46,7 @@ def event_types(text: str) -> tuple[str, ...]:
     names = _items(text)
     if not all(re.fullmatch(r"!?[A-Za-z0-9_.*?-]{1,255}", name) for name in names):
         raise ValueError(
-            "give names and patterns, separated by commas, such as e_visited_page, pe*_signup, "
-            "!e_*_metadata"
+            "give names and patterns, separated by commas, such as e_visited_page, pe*_signup, !e_*_metadata"
         )
     if not names:
         raise ValueError("give at least one name, such as e_visited_page")
@@ -81,24 +79,19 @@ def property_filters(text: str) -> tuple[tuple[str, str], ...]:
     names = [name for name, _ in pairs]
     if not all(name and value for name, value in pairs) or len(set(names)) < len(names):
         raise ValueError(
-            "give name=value, each name once, separated by semicolons: hs_country=germany; "
-            "hs_browser=Chrome"
+            "give name=value, each name once, separated by semicolons: hs_country=germany; hs_browser=Chrome"
         )
     return pairs
 
 
 def _pairs(items: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (name.strip(), value.strip()) for name, _, value in (item.partition("=") for item in items)
-    )
+    return tuple((name.strip(), value.strip()) for name, _, value in (item.partition("=") for item in items))
 
 
 def patterns(text: str) -> tuple[str, ...]:
     words = _items(text)
     if not all(re.fullmatch(r"[^\s=;!]+", word) for word in words):
-        raise ValueError(
-            "give names and patterns, separated by commas, such as hs_user_agent, *email*"
-        )
+        raise ValueError("give names and patterns, separated by commas, such as hs_user_agent, *email*")
     return words
 
 
@@ -112,44 +105,26 @@ def plain_names(text: str) -> tuple[str, ...]:
 def columns(text: str) -> tuple[str, ...]:
     columns = patterns(text)
     if fixed := [column for column in columns if is_fixed(column)]:
-        raise ValueError(
-            f"{', '.join(fixed)} cannot be changed: rows are identified and ordered by it"
-        )
+        raise ValueError(f"{', '.join(fixed)} cannot be changed: rows are identified and ordered by it")
     return columns
 
 
 def renames(text: str) -> tuple[tuple[str, str], ...]:
     pairs = _pairs(_items(text))
     if not all(re.fullmatch(r"[^\s=*?]+|[^\s=*?]*\*[^\s=*?]*", old) and new for old, new in pairs):
-        raise ValueError(
-            "give old=new, separated by commas, such as hs_url=page_url; one * may stand on both "
-            "sides"
-        )
+        raise ValueError("give old=new, separated by commas, such as hs_url=page_url; one * may stand on both sides")
     if not all(
-        re.fullmatch(r"(?!\*$)[A-Za-z_*][A-Za-z0-9_*]*", new) and old.count("*") == new.count("*")
-        for old, new in pairs
+        re.fullmatch(r"(?!\*$)[A-Za-z_*][A-Za-z0-9_*]*", new) and old.count("*") == new.count("*") for old, new in pairs
     ):
         raise ValueError(
-            "give new names of letters, digits and _; include * exactly where the old name does, "
-            "never alone"
+            "give new names of letters, digits and _; include * exactly where the old name does, never alone"
         )
-    if uneven := [
-        f"{old}={new}" for old, new in pairs if "*" in old and _edges(old) != _edges(new)
-    ]:
-        raise ValueError(
-            f"{', '.join(uneven)}: put the same _ before and after the * on both sides, as in "
-            "hs_*=page_*"
-        )
+    if uneven := [f"{old}={new}" for old, new in pairs if "*" in old and _edges(old) != _edges(new)]:
+        raise ValueError(f"{', '.join(uneven)}: put the same _ before and after the * on both sides, as in hs_*=page_*")
     if fixed := [old for old, _ in pairs if is_fixed(old)]:
-        raise ValueError(
-            f"{', '.join(fixed)} cannot be changed: rows are identified and ordered by it"
-        )
-    if taken := [
-        new for _, new in pairs if destination_name(new) in RESERVED or new.startswith("properties")
-    ]:
-        raise ValueError(
-            f"{', '.join(taken)} is a name that every table has, or may have: give another new name"
-        )
+        raise ValueError(f"{', '.join(fixed)} cannot be changed: rows are identified and ordered by it")
+    if taken := [new for _, new in pairs if destination_name(new) in RESERVED or new.startswith("properties")]:
+        raise ValueError(f"{', '.join(taken)} is a name that every table has, or may have: give another new name")
     for (old, new), (other_old, other_new) in combinations(pairs, 2):
         if destination_name(old) == destination_name(other_old) or _can_meet(new, other_new):
             raise ValueError(

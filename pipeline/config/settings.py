@@ -84,9 +84,7 @@ def read_settings(configuration: Mapping[str, Any]) -> Settings:
     mistakes += _misspelled_keys(configuration)
     if mistakes:
         count = "a mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        raise SettingsError(
-            f"The configuration has {count}:\n" + "\n".join(f"- {mistake}" for mistake in mistakes)
-        )
+        raise SettingsError(f"The configuration has {count}:\n" + "\n".join(f"- {mistake}" for mistake in mistakes))
     return Settings(**values)
 
 
@@ -115,10 +113,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         named = [item if isinstance(item, str) else item[0] for item in values.get(key, ())]
         if values.get("table_layout") == "single" and "properties" in named:
             if key == "rename_columns":
-                yield (
-                    "rename_columns: in the layout single, properties are one JSON column and "
-                    "cannot be renamed"
-                )
+                yield ("rename_columns: in the layout single, properties are one JSON column and cannot be renamed")
             else:
                 yield (
                     f"{key}: in the layout single, all properties are in the column properties; "
@@ -130,11 +125,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         for old, new in values.get("rename_columns", ()):
             for name in (new.replace("*", "x"), *named):
                 found = star_pattern(new).fullmatch(destination_name(name))
-                if (
-                    found
-                    and is_meant(name)
-                    and not is_meant(old.replace("*", found[1]) if "*" in old else old)
-                ):
+                if found and is_meant(name) and not is_meant(old.replace("*", found[1]) if "*" in old else old):
                     yield f"{key}: {old} is renamed to {new}; write {old}"
                     break
 
@@ -158,9 +149,7 @@ def unknown_keys(configuration: Mapping[str, Any]) -> list[str]:
     ["configuration key 'zzz' is unknown and ignored."]
     """
     return [
-        f"configuration key {shown} is unknown and ignored."
-        for shown, near in _unknown(configuration)
-        if near is None
+        f"configuration key {shown} is unknown and ignored." for shown, near in _unknown(configuration) if near is None
     ]
 
 
@@ -190,11 +179,7 @@ def _shortened(text: str, length: int) -> str:
     >>> _shortened("e_visited page", 80), _shortened("token=5ec2e75e-c2e7-4a11-9b0d-0123456789ab", 80)
     ("'e_visited page'", "'toke…'")
     """
-    words = re.sub(
-        r"[\w+/=~-]{20,}",
-        lambda word: f"{word[0][:4]}…" if re.search(r"\d", word[0]) else word[0],
-        text,
-    )
+    words = re.sub(r"[\w+/=~-]{20,}", lambda word: f"{word[0][:4]}…" if re.search(r"\d", word[0]) else word[0], text)
     return repr(words[:length])
 
 

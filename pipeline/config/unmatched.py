@@ -33,9 +33,7 @@ def named_columns(settings: Settings) -> dict[str, tuple[str, ...]]:
         "drop_columns": settings.drop_columns,
         "hash_columns": settings.hash_columns,
         "rename_columns": tuple(old for old, _ in settings.rename_columns),
-        "string_columns": tuple(
-            name for name in settings.string_columns if name not in IDS and not is_fixed(name)
-        ),
+        "string_columns": tuple(name for name in settings.string_columns if name not in IDS and not is_fixed(name)),
         "properties": settings.properties,
     }
 
@@ -54,15 +52,9 @@ def unmatched(settings: Settings, columns: Collection[str], only_near: bool = Fa
         return []
     sentences = []
     for key, names in named_columns(settings).items():
-        missing = {
-            name: _meant(name, columns)
-            for name in names
-            if not any(map(_matches(key, name), columns))
-        }
+        missing = {name: _meant(name, columns) for name in names if not any(map(_matches(key, name), columns))}
         shown = {name: near for name, near in missing.items() if near or not only_near}
-        described = [
-            f"{name} (did you mean {near}?)" if near else name for name, near in shown.items()
-        ]
+        described = [f"{name} (did you mean {near}?)" if near else name for name, near in shown.items()]
         if described:
             cure = (
                 f"Cure: correct {key}, or go on if such events have not occurred yet: a sync "

@@ -35,11 +35,7 @@ def other_origin(state: Mapping[str, Any], base_url: str) -> str | None:
     'api_base_url is http://127.0.0.1:2, and the saved state was made'
     """
     before = state.get("api_base_url")
-    if (
-        not state["event_types"]
-        or before is None
-        or host_and_port(before) == host_and_port(base_url)
-    ):
+    if not state["event_types"] or before is None or host_and_port(before) == host_and_port(base_url):
         return None
     if _is_here(before) != _is_here(base_url):
         raise StateError(

@@ -10,13 +10,7 @@ from toolz.curried import filter
 
 from pipeline.config.settings import Settings
 from pipeline.config.unmatched import collect_into, misspelled
-from pipeline.connection.reporting import (
-    PROGRESS_SECONDS,
-    format_progress,
-    format_share,
-    format_waits,
-    throttle,
-)
+from pipeline.connection.reporting import PROGRESS_SECONDS, format_progress, format_share, format_waits, throttle
 from pipeline.connection.run import Run
 from pipeline.connection.warnings import Topic
 from pipeline.errors import SettingsError
@@ -153,10 +147,7 @@ class Delivery:
         said = f"reading from {to_text(begin)} {until}."
         if self._since is not None:
             done = format_share(self._since, begin, self._end())
-            said = (
-                f"resuming: {said} Of the time range from {to_text(self._since)} {until}, "
-                f"{done} is delivered."
-            )
+            said = f"resuming: {said} Of the time range from {to_text(self._since)} {until}, {done} is delivered."
         self._log(said)
         return self
 
@@ -165,10 +156,7 @@ class Delivery:
         self._advance_to_position()
         if self.reader.out_of_range:
             number = self.reader.out_of_range
-            sentence = (
-                f"{self.name}: events out of the time range asked for: {number}. "
-                "They are delivered."
-            )
+            sentence = f"{self.name}: events out of the time range asked for: {number}. They are delivered."
             self.run.warnings.add(Topic.ORDER, sentence)
 
     def count_page(self, page: dict[str, Any]) -> None:

@@ -25,9 +25,7 @@ from pipeline.timestamps import to_ms, to_text
 NOT_SENSITIVE = (None, "non_sensitive")
 
 
-def deliver_dictionary(
-    types: EventTypes, event_types: Collection[str], definitions: Definitions | None
-) -> None:
+def deliver_dictionary(types: EventTypes, event_types: Collection[str], definitions: Definitions | None) -> None:
     """Upserts the dictionary if it differs from the one last written, since unchanged rows would be
     billed again. `definitions` are those that schema() has read; without them, HubSpot is asked
     once a day. Logs a refusal, and warns of what is sensitive and not protected, when it is new.

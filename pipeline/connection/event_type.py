@@ -84,8 +84,7 @@ class EventType:
             tally.end(outcome, until, self.run.client.clock.now())
             rows, time_taken = format_rows(tally.events), format_duration(tally.seconds)
             self.run.sink.log(
-                f"{self.name}: {outcome}, {rows} in {time_taken}, cursor "
-                f"{tally.cursor_after or 'none yet'}."
+                f"{self.name}: {outcome}, {rows} in {time_taken}, cursor {tally.cursor_after or 'none yet'}."
             )
 
     def begin(self) -> Tally:
@@ -211,9 +210,7 @@ class EventType:
         settings, clock = run.settings, run.client.clock
         lookback = max(settings.lookback, MINUTE)
         return Reader(
-            partial(
-                fetch_page, run.client, query_for(settings, self.name), yields=lambda: self._yields
-            ),
+            partial(fetch_page, run.client, query_for(settings, self.name), yields=lambda: self._yields),
             clock.later,
             settings.concurrency,
             settings.start,

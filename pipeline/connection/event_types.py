@@ -23,9 +23,7 @@ class EventTypes:
         self.known = frozenset(self._by_name)
         self.under_way = read_under_way(state)
         dictionary = state.get(EVENT_PROPERTY)
-        self.event_property: Mapping[str, Any] = (
-            dictionary if isinstance(dictionary, Mapping) else {}
-        )
+        self.event_property: Mapping[str, Any] = dictionary if isinstance(dictionary, Mapping) else {}
 
     def __getitem__(self, name: str) -> EventType:
         """An event type by name, with an empty progress if no sync has read it."""

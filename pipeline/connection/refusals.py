@@ -15,9 +15,7 @@ from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 MAX_NAMES = 10  # shown of each cause; the log of the sync that asked has the others
 MAX_CAUSES = 5  # told apart: the most frequent
 DAILY = DAY - 30 * MINUTE  # a daily sync does not begin at the same minute each day
-OTHER_CAUSES = (
-    "HubSpot gave other reasons: they, and their cures, are in the log of the sync that asked."
-)
+OTHER_CAUSES = "HubSpot gave other reasons: they, and their cures, are in the log of the sync that asked."
 # refusals that another token, or another scope, may end
 _OF_TOKEN = re.compile("HubSpot answered 40[13]:")
 _UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
@@ -44,13 +42,7 @@ class Refusals:
         the configuration, and if it refused all; otherwise those it did not refuse. `now` is
         HubSpot's clock, ms.
         """
-        self._keep(
-            {
-                name: self._messages[name]
-                for name in names
-                if name in self._messages and not self.is_named(name)
-            }
-        )
+        self._keep({name: self._messages[name] for name in names if name in self._messages and not self.is_named(name)})
         if self._is_current(now) and len(self._messages) < len(names):
             return [name for name in names if name not in self._messages]
         self.forget()
@@ -71,9 +63,7 @@ class Refusals:
 
     def add(self, event_type: str, refused: HubSpotError) -> None:
         """Adds a refusal, shown in the words of the first one with the same cause."""
-        self._messages[event_type] = self._shown.setdefault(
-            cause_of(event_type, str(refused)), str(refused)
-        )
+        self._messages[event_type] = self._shown.setdefault(cause_of(event_type, str(refused)), str(refused))
         if not (isinstance(refused, Refused) and refused.explained):
             self._unexplained.add(event_type)
 
@@ -95,45 +85,27 @@ class Refusals:
             return None
         by_cause = _by_cause(self._messages)
         number = len(self._messages)
-        happened = (
-            "cannot be read with this token"
-            if all(map(_OF_TOKEN.match, by_cause))
-            else "could not be read"
-        )
+        happened = "cannot be read with this token" if all(map(_OF_TOKEN.match, by_cause)) else "could not be read"
         lines = [f"{number} event type{'s' * (number != 1)} {happened}:"]
         lines += [f"  - {_listed(names)}: {cause}" for cause, names in by_cause.items()]
         if lost := [name for name in self._messages if name in known]:
-            lines.append(
-                f"Earlier syncs could read {_listed(lost)}: the rows and the cursors are kept."
-            )
+            lines.append(f"Earlier syncs could read {_listed(lost)}: the rows and the cursors are kept.")
         return "\n".join(lines)
 
     def next_request(self) -> str:
         """A sentence on when they are asked for again."""
         they, one = ("It is", "it") if len(self._messages) == 1 else ("They are", "one of them")
-        others = (
-            " (at the next sync, if not HubSpot itself has refused them)"
-            if self._unexplained
-            else ""
-        )
+        others = " (at the next sync, if not HubSpot itself has refused them)" if self._unexplained else ""
         daily = f"once a day{others}. To have it asked at the next sync, name {one} in event_types."
         return f"{they} asked for again {daily if self._kept() else 'at the next sync.'}"
 
     def as_state(self) -> dict[str, Any] | None:
         """What the state keeps; None if there is nothing to keep."""
         kept = self._kept()
-        return (
-            {"asked_at": self._asked_at, "digest": self._digest, "causes": _by_cause(kept)}
-            if kept
-            else None
-        )
+        return {"asked_at": self._asked_at, "digest": self._digest, "causes": _by_cause(kept)} if kept else None
 
     def _kept(self) -> dict[str, str]:
-        return {
-            name: message
-            for name, message in self._messages.items()
-            if name not in self._unexplained
-        }
+        return {name: message for name, message in self._messages.items() if name not in self._unexplained}
 
     def _is_current(self, now: int) -> bool:
         try:
@@ -159,19 +131,12 @@ def _by_cause(messages: Mapping[str, str]) -> dict[str, list[str]]:
     others = by_cause.pop(OTHER_CAUSES, [])
     causes = sorted(by_cause, key=lambda cause: -len(by_cause[cause]))
     others = [name for cause in causes[MAX_CAUSES:] for name in by_cause[cause]] + others
-    return {cause: by_cause[cause] for cause in causes[:MAX_CAUSES]} | (
-        {OTHER_CAUSES: others} if others else {}
-    )
+    return {cause: by_cause[cause] for cause in causes[:MAX_CAUSES]} | ({OTHER_CAUSES: others} if others else {})
 
 
 def _by_event_type(causes: Any) -> dict[str, str]:
     causes = causes if isinstance(causes, Mapping) else {}
-    return {
-        str(name): str(cause)
-        for cause, names in causes.items()
-        if isinstance(names, list)
-        for name in names
-    }
+    return {str(name): str(cause) for cause, names in causes.items() if isinstance(names, list) for name in names}
 
 
 def _listed(names: list[str]) -> str:

@@ -23,9 +23,7 @@ def throttle(seconds: float, call: Callable[[], Any]) -> Callable[[], None]:
     return throttled
 
 
-def format_progress(
-    rows: int, seconds: float, since: int, begin: int, cursor: int, end: int
-) -> str:
+def format_progress(rows: int, seconds: float, since: int, begin: int, cursor: int, end: int) -> str:
     """How far the time range from `since` to `end` (ms) is delivered, of which this sync has read
     `begin` to `cursor` in `seconds`, and an interrupted one what is before. The time left assumes
     that the rest is as full as what was read.
@@ -35,17 +33,9 @@ def format_progress(
     """
     left = "time left unknown"
     if cursor > begin:
-        left = (
-            f"about {format_duration(seconds * max(0, end - cursor) / (cursor - begin))} left "
-            "if the rest is similar"
-        )
-    rate = (
-        f"{format_rows(rows)} in {format_duration(seconds)} ({rows / max(seconds, 0.001):,.0f}/s)"
-    )
-    return (
-        f"{rate}, up to {to_text(cursor)}, {format_share(since, cursor, end)} of the time "
-        f"range, {left}"
-    )
+        left = f"about {format_duration(seconds * max(0, end - cursor) / (cursor - begin))} left if the rest is similar"
+    rate = f"{format_rows(rows)} in {format_duration(seconds)} ({rows / max(seconds, 0.001):,.0f}/s)"
+    return f"{rate}, up to {to_text(cursor)}, {format_share(since, cursor, end)} of the time range, {left}"
 
 
 def format_share(since: int, cursor: int, end: int) -> str:
@@ -63,9 +53,7 @@ def format_waits(seconds: float, hubspot: float, destination: float) -> str:
     >>> format_waits(60, 6, 51)
     'waiting for HubSpot 10%, for the destination 85%'
     """
-    hubspot_share, destination_share = (
-        min(1.0, waited / max(seconds, 0.001)) for waited in (hubspot, destination)
-    )
+    hubspot_share, destination_share = (min(1.0, waited / max(seconds, 0.001)) for waited in (hubspot, destination))
     return f"waiting for HubSpot {hubspot_share:.0%}, for the destination {destination_share:.0%}"
 
 
@@ -79,10 +67,7 @@ def format_duration(seconds: float) -> str:
     >>> format_duration(0.25), format_duration(60), format_duration(4000), format_duration(200_000)
     ('0.2 s', '1 min', '1.1 h', '2.3 days')
     """
-    unit, length = next(
-        (each for each in (("days", 86_400), ("h", 3600), ("min", 60)) if seconds >= each[1]),
-        ("s", 1),
-    )
+    unit, length = next((each for each in (("days", 86_400), ("h", 3600), ("min", 60)) if seconds >= each[1]), ("s", 1))
     return f"{seconds / length:.1f} {unit}".replace(".0 ", " ")
 
 
@@ -96,20 +81,9 @@ def summary(tallies: Mapping[str, Tally]) -> str:
     lines = [head]
     for name, tally in news.items():
         numbers = (f"{number:,}" for number in (tally.events, tally.rejected.total(), tally.pages))
-        lines.append(
-            (
-                name,
-                tally.outcome,
-                *numbers,
-                format_duration(tally.seconds),
-                tally.cursor_after or "",
-            )
-        )
+        lines.append((name, tally.outcome, *numbers, format_duration(tally.seconds), tally.cursor_after or ""))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     for what, number in (("Nothing new", len(tallies) - len(news) - refused), ("Refused", refused)):
         if number:
             table.append(f"{what}: {number} event type{'s' * (number > 1)}.")

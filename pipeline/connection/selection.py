@@ -3,13 +3,7 @@
 from collections.abc import Callable, Collection, Iterable
 from functools import cache
 
-from pipeline.config.event_types import (
-    NONE_SELECTED,
-    Selection,
-    select,
-    select_asking,
-    unknown_event_type_message,
-)
+from pipeline.config.event_types import NONE_SELECTED, Selection, select, select_asking, unknown_event_type_message
 from pipeline.connection.event_types import EventTypes
 from pipeline.connection.warnings import Topic
 from pipeline.errors import HubSpotError, Refused, Unavailable
@@ -49,15 +43,11 @@ def select_event_types(
     """
     selected = selected_types(types, list_event_types)
     for pattern in selected.unmatched:
-        types.run.warnings.add(
-            Topic.PATTERNS, f"event_types: {pattern} matches no event type of this account."
-        )
+        types.run.warnings.add(Topic.PATTERNS, f"event_types: {pattern} matches no event type of this account.")
     if not selected.names and not selected.unknown:
         types.run.warnings.add(Topic.PATTERNS, f"{NONE_SELECTED} Nothing is synced.")
     undeclared = [
-        name
-        for name in selected.names
-        if declared is not None and types.run.settings.table_of(name) not in declared
+        name for name in selected.names if declared is not None and types.run.settings.table_of(name) not in declared
     ]
     if undeclared and len(undeclared) == len(selected.names):
         raise Unavailable(
@@ -66,19 +56,10 @@ def select_event_types(
         )
     if undeclared:
         names = ", ".join(undeclared)
-        sentence = (
-            f"Event types that were not known when the tables were declared: {names}. The next sync "
-            "reads them."
-        )
+        sentence = f"Event types that were not known when the tables were declared: {names}. The next sync reads them."
         types.run.warnings.add(Topic.CHANGED, sentence)
-    mistakes = [
-        mistake
-        for name in selected.unknown
-        if (mistake := handle_unknown(types, list_event_types, name))
-    ]
-    return one_per_table(
-        types, [name for name in selected.names if name not in undeclared]
-    ), mistakes
+    mistakes = [mistake for name in selected.unknown if (mistake := handle_unknown(types, list_event_types, name))]
+    return one_per_table(types, [name for name in selected.names if name not in undeclared]), mistakes
 
 
 def selected_types(types: EventTypes, list_event_types: ListEventTypes) -> Selection:
@@ -93,27 +74,19 @@ def selected_types(types: EventTypes, list_event_types: ListEventTypes) -> Selec
         if not selected.names:
             raise
         types.run.warnings.add(
-            Topic.FAILED,
-            "event_types: HubSpot does not list its event types, so patterns select none: "
-            f"{refused}",
+            Topic.FAILED, f"event_types: HubSpot does not list its event types, so patterns select none: {refused}"
         )
         return selected
 
 
 def handle_unknown(
-    types: EventTypes,
-    list_event_types: ListEventTypes,
-    event_type: str,
-    error: HubSpotError | None = None,
+    types: EventTypes, list_event_types: ListEventTypes, event_type: str, error: HubSpotError | None = None
 ) -> str | None:
     """Handles an event type that the account does not know. Warns and returns None if the account
     once knew it; otherwise forgets its cursor, and returns a sentence on the mistake.
     """
     if event_type in types.known:
-        sentence = (
-            f"{event_type}: HubSpot no longer knows this event type. Its rows and its "
-            "cursor are kept."
-        )
+        sentence = f"{event_type}: HubSpot no longer knows this event type. Its rows and its cursor are kept."
         types.run.warnings.add(Topic.FAILED, sentence)
         return None
     types[event_type].forget()
@@ -129,9 +102,7 @@ def one_per_table(types: EventTypes, names: list[str]) -> list[str]:
         return names
     tables = {name: types.run.settings.table_of(name) for name in names}
     owners: dict[str, str] = {}
-    for name in sorted(
-        names, key=lambda name: (name not in types.known, types.run.refusals.holds(name), name)
-    ):
+    for name in sorted(names, key=lambda name: (name not in types.known, types.run.refusals.holds(name), name)):
         owner = owners.setdefault(destination_name(tables[name]), name)
         if owner != name:
             types.run.warnings.add(
@@ -140,12 +111,9 @@ def one_per_table(types: EventTypes, names: list[str]) -> list[str]:
                 "would overwrite each other. Cure: table_layout = single, or a separate connection "
                 f"for {name}.",
             )
-    if renamed := [
-        f"{name} in {table}" for name, table in tables.items() if name not in (table, *types.known)
-    ]:
+    if renamed := [f"{name} in {table}" for name, table in tables.items() if name not in (table, *types.known)]:
         sentence = (
-            "Event types whose names the destination may change have tables of other "
-            f"names: {', '.join(renamed)}."
+            f"Event types whose names the destination may change have tables of other names: {', '.join(renamed)}."
         )
         types.run.warnings.add(Topic.CHANGED, sentence)
     return [name for name in names if name in owners.values()]
@@ -160,8 +128,7 @@ def restart_changed(types: EventTypes, names: Collection[str]) -> None:
         types[name].restart()
     if changed:
         was, is_now = (
-            " and ".join(sorted({each[name] or "the defaults" for name in changed}))
-            for each in (before, now)
+            " and ".join(sorted({each[name] or "the defaults" for name in changed})) for each in (before, now)
         )
         named = ", ".join(changed[:10]) + " and others" * (len(changed) > 10)
         types.run.warnings.add(
@@ -171,9 +138,7 @@ def restart_changed(types: EventTypes, names: Collection[str]) -> None:
         )
 
 
-def longest_waiting(
-    names: Iterable[str], finished: Callable[[str], int], under_way: str | None
-) -> list[str]:
+def longest_waiting(names: Iterable[str], finished: Callable[[str], int], under_way: str | None) -> list[str]:
     """The order in which event types are synced: first the one under way, then the least recently
     finished (`finished` returns ms, 0 for never), so that none starves.
 

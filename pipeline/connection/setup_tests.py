@@ -72,28 +72,17 @@ def events_can_be_read(configuration: Configuration) -> None:
     with _client(settings) as client:
         selected = _selected(settings, client)
         with ThreadPoolExecutor(settings.concurrency) as workers:
-            answers = dict(
-                zip(
-                    selected,
-                    workers.map(partial(_refusal, settings, client), selected),
-                    strict=True,
-                )
-            )
+            answers = dict(zip(selected, workers.map(partial(_refusal, settings, client), selected), strict=True))
     for name, refused in answers.items():
         if refused and refusals.is_named(name):
             named[name] = refused
         elif refused:
             refusals.add(name, refused)
     if named or all(answers.values()):
-        said = [f"{name}: {refused}" for name, refused in named.items()] + list(
-            filter(None, [refusals.warning()])
-        )
+        said = [f"{name}: {refused}" for name, refused in named.items()] + list(filter(None, [refusals.warning()]))
         tried = "one event type" if len(selected) == 1 else f"each of {len(selected)} event types"
         number = "it" if len(selected) == 1 else sum(map(bool, answers.values()))
-        asked = (
-            f"HubSpot was asked for a page of {tried} (page_size {settings.page_size}) and "
-            f"refused {number}:"
-        )
+        asked = f"HubSpot was asked for a page of {tried} (page_size {settings.page_size}) and refused {number}:"
         raise Refused("\n".join([asked, *said]))
 
 
@@ -176,9 +165,7 @@ def _selected(settings: Settings, client: Client) -> tuple[str, ...]:
         raise
     selected = select(settings.event_types, known)
     if selected.unknown:
-        raise SettingsError(
-            "\n".join(unknown_event_type_message(name, known) for name in selected.unknown)
-        )
+        raise SettingsError("\n".join(unknown_event_type_message(name, known) for name in selected.unknown))
     if not selected.names:
         raise SettingsError(NONE_SELECTED)
     return selected.names

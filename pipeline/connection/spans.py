@@ -34,17 +34,9 @@ def gap_span(progress: Progress, start: int) -> tuple[int, int] | None:
     >>> gap_span(Progress("1970-01-01T00:00:09Z", start_date="1970-01-01T00:00:05Z"), 2000)
     (2000, 5000)
     """
-    if (
-        progress.occurred is None
-        or progress.start_date is None
-        or start >= to_ms(progress.start_date)
-    ):
+    if progress.occurred is None or progress.start_date is None or start >= to_ms(progress.start_date):
         return None
-    begin = (
-        max(start, to_ms(progress.gap_occurred or "1970-01-01"))
-        if _is_resumable(progress, start)
-        else start
-    )
+    begin = max(start, to_ms(progress.gap_occurred or "1970-01-01")) if _is_resumable(progress, start) else start
     return begin, to_ms(progress.start_date)
 
 
@@ -92,10 +84,7 @@ def advance(progress: Progress, start: int, occurred: int, read_at: int) -> Prog
     if progress.occurred is not None and occurred < to_ms(progress.occurred):
         return progress
     return replace(
-        progress,
-        occurred=to_text(occurred),
-        read_at=to_text(read_at),
-        start_date=_start_date(progress, start),
+        progress, occurred=to_text(occurred), read_at=to_text(read_at), start_date=_start_date(progress, start)
     )
 
 
@@ -137,9 +126,7 @@ def again_span(progress: Progress, start: int) -> Span | None:
 
 def advance_again(progress: Progress, occurred: int) -> Progress:
     """The progress when what is read again is delivered up to `occurred` (ms)."""
-    return replace(
-        progress, again_from=to_text(max(occurred, to_ms(progress.again_from or "1970-01-01")))
-    )
+    return replace(progress, again_from=to_text(max(occurred, to_ms(progress.again_from or "1970-01-01"))))
 
 
 def finish_again(progress: Progress) -> Progress:

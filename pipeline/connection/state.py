@@ -16,10 +16,7 @@ VERSION = 5
 REFUSED, LOOKS = "refused", "looks"
 # the one table of the published example, whose state was {"start_date": …}
 EXAMPLE_EVENT_TYPE = "e_visited_page"
-KEYS = (
-    *("version", "event_types", "api_base_url", "under_way"),
-    *(REFUSED, LOOKS, EVENT_PROPERTY, SYNC_RUN),
-)
+KEYS = (*("version", "event_types", "api_base_url", "under_way"), *(REFUSED, LOOKS, EVENT_PROPERTY, SYNC_RUN))
 
 # The last resort, and first what it costs.
 RESYNC = (
@@ -102,10 +99,7 @@ def state_dict(
     """
     return {
         "version": VERSION,
-        "event_types": {
-            name: {k: v for k, v in vars(p).items() if v is not None}
-            for name, p in progress.items()
-        },
+        "event_types": {name: {k: v for k, v in vars(p).items() if v is not None} for name, p in progress.items()},
         **({} if api_base_url is None else {"api_base_url": api_base_url}),
         **({} if under_way is None else {"under_way": under_way}),
         **({} if refused is None else {REFUSED: refused}),
@@ -132,15 +126,11 @@ def migrate(state: Mapping[str, Any]) -> Migrated:
         sentences += said
     unknown = [str(key) for key in current if key not in KEYS]
     unknown += [
-        f"{key} of {name}"
-        for name, saved in current["event_types"].items()
-        for key in saved
-        if key not in FIELDS
+        f"{key} of {name}" for name, saved in current["event_types"].items() for key in saved if key not in FIELDS
     ]
     if unknown:
         sentences.append(
-            "The saved state holds what this version does not know and leaves out: "
-            f"{', '.join(unknown)[:500]}."
+            f"The saved state holds what this version does not know and leaves out: {', '.join(unknown)[:500]}."
         )
     return current, sentences
 
@@ -185,16 +175,12 @@ def _from_version_1(state: dict[str, Any]) -> Migrated:
     Nothing that version 1 delivered was counted.
     """
     event_types = {
-        name: _renamed({k: v for k, v in saved.items() if k != "rest"})
-        for name, saved in state["event_types"].items()
+        name: _renamed({k: v for k, v in saved.items() if k != "rest"}) for name, saved in state["event_types"].items()
     }
     names = [name for name, saved in state["event_types"].items() if saved.get("rest") is not None]
     types = ", ".join(names)[:500]
     said = [
-        (
-            "Version 1.0.0's page cursors are no longer used. The second each one was in is read "
-            f"again for: {types}."
-        )
+        (f"Version 1.0.0's page cursors are no longer used. The second each one was in is read again for: {types}.")
     ]
     return _renamed(state) | {"version": VERSION, "event_types": event_types}, said if names else []
 
@@ -205,10 +191,7 @@ def _renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     news = {"made_under": "fingerprint", "made_against": "api_base_url"}
     olds = {new: old for old, new in news.items() if old in fields}
-    return {
-        f"{key} (beside {olds[key]})" if key in olds else news.get(key, key): fields[key]
-        for key in fields
-    }
+    return {f"{key} (beside {olds[key]})" if key in olds else news.get(key, key): fields[key] for key in fields}
 
 
 def _from_version_4(state: dict[str, Any]) -> Migrated:
@@ -224,11 +207,7 @@ def _from_version_4(state: dict[str, Any]) -> Migrated:
 
 
 # From each version that was released, or is in use, to a later one.
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], Migrated]] = {
-    0: _from_example,
-    1: _from_version_1,
-    4: _from_version_4,
-}
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], Migrated]] = {0: _from_example, 1: _from_version_1, 4: _from_version_4}
 
 
 def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
@@ -239,9 +218,7 @@ def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
             if text is not None:
                 to_ms(text)
         except (ValueError, TypeError):
-            raise _broken(
-                f"{key} of {name!r} is not an ISO 8601 date: {str(text)[:60]!r}"
-            ) from None
+            raise _broken(f"{key} of {name!r} is not an ISO 8601 date: {str(text)[:60]!r}") from None
     if fingerprint is not None and not isinstance(fingerprint, str):
         raise _broken(f"fingerprint of {name!r} is not a string")
     if ledger is not None and not isinstance(ledger, str):
@@ -250,7 +227,4 @@ def _read_progress(name: str, saved: Mapping[str, Any]) -> Progress:
 
 
 def _broken(why: str) -> StateError:
-    return StateError(
-        f"The saved state cannot be used: {why}. Put back the state of the last good sync, or, "
-        f"{RESYNC}."
-    )
+    return StateError(f"The saved state cannot be used: {why}. Put back the state of the last good sync, or, {RESYNC}.")

@@ -31,21 +31,9 @@ from pipeline.connection.selection import (
 )
 from pipeline.connection.sink import Sink
 from pipeline.connection.state import LOOKS, REFUSED, migrate, state_dict
-from pipeline.connection.text_patterns import (
-    instead_of_patterns,
-    only_by_pattern,
-    stop_first_sync,
-)
+from pipeline.connection.text_patterns import instead_of_patterns, only_by_pattern, stop_first_sync
 from pipeline.connection.warnings import Topic, Warnings, future_start
-from pipeline.errors import (
-    ConnectorError,
-    HubSpotError,
-    QuotaSpent,
-    Refused,
-    SettingsError,
-    Unauthorized,
-    Unavailable,
-)
+from pipeline.errors import ConnectorError, HubSpotError, QuotaSpent, Refused, SettingsError, Unauthorized, Unavailable
 from pipeline.hubspot.client import Client
 from pipeline.names.tables import REJECTED_EVENT, SYNC_RUN
 from pipeline.stages.protect import protection
@@ -128,16 +116,7 @@ def assemble(
 
     saving = Saving(settings.checkpoint_interval, save, sink.log)
     is_first = not state["event_types"]
-    site = site_of(
-        settings,
-        client,
-        sink,
-        warnings,
-        diary,
-        is_first,
-        saving.save,
-        lambda: types.ledger_sizes(),
-    )
+    site = site_of(settings, client, sink, warnings, diary, is_first, saving.save, lambda: types.ledger_sizes())
     collect = collect_into(columns)
 
     def observe(names: list[str]) -> None:
@@ -150,17 +129,9 @@ def assemble(
         settings.hash_salt,
         observe if any(named_columns(settings).values()) else None,
     )
-    run = Run(
-        *(settings, client, sink, refusals, warnings, protect_event),
-        *(declared, site, saving, pool),
-    )
+    run = Run(*(settings, client, sink, refusals, warnings, protect_event), *(declared, site, saving, pool))
     types = EventTypes(run, state)
-    own_row = SyncRun(
-        left_row(state),
-        partial(sink.upsert, SYNC_RUN),
-        types.tallies,
-        client.counts,
-    )
+    own_row = SyncRun(left_row(state), partial(sink.upsert, SYNC_RUN), types.tallies, client.counts)
     return types, own_row
 
 
@@ -199,20 +170,14 @@ def sync_event_types(
         run.refusals.forget()
         is_only_one = len(failures) == len(said) + len(mistakes) == 1
         raise (
-            next(iter(failures.values()))
-            if is_only_one
-            else HubSpotError("\n- ".join([NONE_SYNCED, *said, *mistakes]))
+            next(iter(failures.values())) if is_only_one else HubSpotError("\n- ".join([NONE_SYNCED, *said, *mistakes]))
         )
     if mistakes:
         raise SettingsError("\n".join(mistakes))
 
 
 def sync_each(
-    types: EventTypes,
-    names: Iterable[str],
-    list_event_types: ListEventTypes,
-    mistakes: list[str],
-    is_only_one: bool,
+    types: EventTypes, names: Iterable[str], list_event_types: ListEventTypes, mistakes: list[str], is_only_one: bool
 ) -> tuple[int, dict[str, HubSpotError]]:
     """Delivers one event type after the other, while the first requests of the next ones are under
     way. Returns how many were synced, and the errors of those that failed; adds to `mistakes`.
@@ -246,9 +211,7 @@ def sync_each(
     return synced, failures
 
 
-def report_failure(
-    types: EventTypes, event_type: str, error: HubSpotError, is_only_one: bool
-) -> None:
+def report_failure(types: EventTypes, event_type: str, error: HubSpotError, is_only_one: bool) -> None:
     """Warns of an event type that failed, unless it is the only one: then the sync ends with its
     error. Refusals of those that patterns select are one warning, at the end.
     """
@@ -264,9 +227,7 @@ def what_failed(types: EventTypes, failures: Mapping[str, HubSpotError]) -> list
     """A sentence for each event type that failed, and one for all that HubSpot refuses, or has
     refused an earlier sync.
     """
-    failed = [
-        f"{name}: {error}" for name, error in failures.items() if not is_refusal(error, types, name)
-    ]
+    failed = [f"{name}: {error}" for name, error in failures.items() if not is_refusal(error, types, name)]
     return [*failed, *filter(None, [types.run.refusals.warning(types.known)])]
 
 
@@ -301,10 +262,7 @@ def sync_or_failure(
 
 
 def account_knows(
-    types: EventTypes,
-    list_event_types: ListEventTypes,
-    event_type: str,
-    error: HubSpotError | None,
+    types: EventTypes, list_event_types: ListEventTypes, event_type: str, error: HubSpotError | None
 ) -> bool:
     """Whether the account knows an event type; True if HubSpot does not list its event types. It is
     asked only in doubt: after a refusal, or if it had nothing of a type that no sync has read.
@@ -319,9 +277,7 @@ def account_knows(
         return True
 
 
-def conclude(
-    types: EventTypes, own_row: SyncRun, columns: Collection[str], error: str | None
-) -> None:
+def conclude(types: EventTypes, own_row: SyncRun, columns: Collection[str], error: str | None) -> None:
     """Ends a sync: shows the last warnings, logs the summary, and saves the row and the cursors.
     `error` is its message, or None.
     """
@@ -345,13 +301,10 @@ def add_final_warnings(types: EventTypes, columns: Collection[str]) -> None:
     rejected = sum((tally.rejected for tally in types.tallies().values()), start=Counter[str]())
     for reason, times in rejected.most_common():
         warnings.add(
-            Topic.REJECTED,
-            f"Events rejected ({reason}): {times}. They are kept in the table {REJECTED_EVENT}.",
+            Topic.REJECTED, f"Events rejected ({reason}): {times}. They are kept in the table {REJECTED_EVENT}."
         )
     if replaced := client.counts()["replaced"]:
-        warnings.add(
-            Topic.REJECTED, f"Values that cannot be represented and were replaced: {replaced}."
-        )
+        warnings.add(Topic.REJECTED, f"Values that cannot be represented and were replaced: {replaced}.")
     for sentence in unmatched(settings, columns):
         warnings.add(Topic.CONFIGURATION, sentence)
     if names := instead_of_patterns(settings, only_by_pattern(run, columns, run.declared)):
@@ -367,7 +320,5 @@ def add_final_warnings(types: EventTypes, columns: Collection[str]) -> None:
         )
     if client.rate_limit.daily_quota_nearly_spent():
         warnings.add(
-            Topic.QUOTA,
-            "Less than a tenth of the account's daily quota of requests is left. Cure: sync less "
-            "often.",
+            Topic.QUOTA, "Less than a tenth of the account's daily quota of requests is left. Cure: sync less often."
         )

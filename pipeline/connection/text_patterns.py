@@ -35,9 +35,7 @@ def instead_of_patterns(settings: Settings, names: Iterable[str] = ()) -> str | 
 def only_by_pattern(run: Run, names: Iterable[str], tables: Iterable[str]) -> list[str]:
     """Those of these columns that only a pattern makes text: none of the tables declares them."""
     is_text, is_dropped = matcher(_patterns(run.settings)), matcher(run.settings.drop_columns)
-    declared = {
-        destination_name(column) for table in tables for column in run.declared.get(table, {})
-    }
+    declared = {destination_name(column) for table in tables for column in run.declared.get(table, {})}
     found = {destination_name(each): each for each in names if is_text(each)}
     renamed = (*new_names(run.settings.rename_columns, tuple(found.values())),)
     return sorted(

@@ -57,15 +57,12 @@ class Warnings:
         for sentence in others[shown:]:
             self._log(sentence)
         if shown < len(others):
-            self._warn(
-                f"Further warnings: {len(others) - shown}. They are in the log of this sync."
-            )
+            self._warn(f"Further warnings: {len(others) - shown}. They are in the log of this sync.")
         self._later.clear()
 
 
 def future_start(start: int) -> str:
     """The warning about a start date (ms) in the future."""
     return (
-        f"initial_sync_start_date: {to_text(start)} is in the future. Events that occur before "
-        "then are not delivered."
+        f"initial_sync_start_date: {to_text(start)} is in the future. Events that occur before then are not delivered."
     )

@@ -20,23 +20,8 @@ from requests.packages.urllib3.exceptions import HTTPError as TransportError
 from pipeline.errors import BadAnswer, HubSpotError, Stopped, Unavailable
 from pipeline.hubspot.address import host_and_port, is_loopback
 from pipeline.hubspot.clock import Clock
-from pipeline.hubspot.definitions_api import (
-    DEFINITIONS,
-    MAX_PAGES,
-    QUERY,
-    definitions_path,
-    read_definitions,
-)
-from pipeline.hubspot.events_api import (
-    CURSOR,
-    EVENTS,
-    LIMIT,
-    TYPES,
-    Query,
-    event_types_path,
-    events_path,
-    next_cursor,
-)
+from pipeline.hubspot.definitions_api import DEFINITIONS, MAX_PAGES, QUERY, definitions_path, read_definitions
+from pipeline.hubspot.events_api import CURSOR, EVENTS, LIMIT, TYPES, Query, event_types_path, events_path, next_cursor
 from pipeline.hubspot.failures import Transient, check_whole, failure
 from pipeline.hubspot.page_repair import may_be_rounded, repair
 from pipeline.hubspot.properties import Definition
@@ -138,22 +123,14 @@ class Client:
         self._session.trust_env = not is_loopback(host_and_port(base_url)[0])
         # Cookies that are kept make each request longer, until the server refuses it.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        self._session.headers.update(
-            {"Accept": "application/json", "User-Agent": "fivetran-hubspot-events"}
-        )
+        self._session.headers.update({"Accept": "application/json", "User-Agent": "fivetran-hubspot-events"})
         self._adapter = InterruptibleAdapter(pool_connections=1, pool_maxsize=connections)
         self._session.mount(base_url, self._adapter)
         self._never = threading.Event()
         self._lock = threading.Lock()
         self._reading = 0  # bytes of the answers that are being read
         # These keys, and the one that counts() adds, are columns of sync_run.
-        self._counts = {
-            "requests": 0,
-            "retries": 0,
-            "rate_limited": 0,
-            "replaced": 0,
-            "seconds_waiting_for_http": 0.0,
-        }
+        self._counts = {"requests": 0, "retries": 0, "rate_limited": 0, "replaced": 0, "seconds_waiting_for_http": 0.0}
 
     def __enter__(self) -> "Client":
         return self
@@ -171,20 +148,13 @@ class Client:
             pools[key].close()  # closing the session would only forget them
         pools.clear()
 
-    def page(
-        self,
-        query: Query,
-        stop: threading.Event | None = None,
-        yields: Callable[[], bool] = never,
-    ) -> Page:
+    def page(self, query: Query, stop: threading.Event | None = None, yields: Callable[[], bool] = never) -> Page:
         """One page of events; `query` has HubSpot's own parameters
         (pipeline/hubspot/events_api.py).
 
         Raises Unauthorized, Refused, Unavailable, BadAnswer; Stopped as soon as `stop` is set.
         """
-        answer, size, objects = self._ask(
-            self._events_url, query, EVENTS, stop or self._never, yields=yields
-        )
+        answer, size, objects = self._ask(self._events_url, query, EVENTS, stop or self._never, yields=yields)
         cursor, is_clear = next_cursor(answer)
         full = len(answer[EVENTS]) == query.get(LIMIT)
         return Page(answer, cursor, size, not is_clear, full, objects)
@@ -205,11 +175,7 @@ class Client:
         while len(cursors) < MAX_PAGES:
             after = {CURSOR: cursors[-1]} if cursors else {}
             answer, *_ = self._ask(
-                self._definitions_url,
-                {**QUERY, **after},
-                DEFINITIONS,
-                stop or self._never,
-                max_attempts=3,
+                self._definitions_url, {**QUERY, **after}, DEFINITIONS, stop or self._never, max_attempts=3
             )
             found.update(read_definitions(answer))
             cursor, _ = next_cursor(answer)
@@ -288,9 +254,7 @@ class Client:
         else:
             stop.wait(wait)
 
-    def _attempt(
-        self, url: str, query: Query, stop: threading.Event, is_retry: bool
-    ) -> tuple[int, bytearray]:
+    def _attempt(self, url: str, query: Query, stop: threading.Event, is_retry: bool) -> tuple[int, bytearray]:
         """The status and the body of a response with data. Raises the error for any other. A retry
         ends its connection, which behind a load balancer may lead to the one node that fails.
         """
@@ -316,9 +280,7 @@ class Client:
                 self._count(rate_limited=response.status_code == 429)
                 body = self._read_body(response)
         except (requests.RequestException, TransportError, OSError) as error:
-            raise Transient(
-                self._redact(f"{type(error).__name__} ({_without_query(str(error))}).")[:500]
-            ) from None
+            raise Transient(self._redact(f"{type(error).__name__} ({_without_query(str(error))}).")[:500]) from None
         finally:
             self._count(requests=1, seconds_waiting_for_http=time.monotonic() - sent)
         if response.status_code in (200, 207):
@@ -345,10 +307,7 @@ class Client:
         with self._lock:
             self._reading += more
             if more > 0 and self._reading > ANSWER_BYTES:
-                raise BadAnswer(
-                    f"HubSpot's answers are larger than {ANSWER_BYTES} bytes. Cure: lower "
-                    "page_size."
-                )
+                raise BadAnswer(f"HubSpot's answers are larger than {ANSWER_BYTES} bytes. Cure: lower page_size.")
 
 
 def objects_in(body: bytes | bytearray) -> int:

@@ -37,9 +37,7 @@ class Clock:
 
     def now(self) -> int:
         """HubSpot's clock by its last answer; this machine's before any answer."""
-        return _monotonic() + (
-            self._local_offset if self._last_offset is None else self._last_offset
-        )
+        return _monotonic() + (self._local_offset if self._last_offset is None else self._last_offset)
 
     def earlier(self, at: float | None = None) -> int:
         """The earlier clock at a moment (monotonic seconds; None: now). For a given moment, the

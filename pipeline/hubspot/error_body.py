@@ -65,18 +65,10 @@ def read_error_body(body: bytes | bytearray, redact: Callable[[str], str]) -> Er
         text = redact(body.decode("utf-8-sig", "replace")).strip()
         said = {} if text.startswith("<") else {"message": text}
     message = " ".join(dict.fromkeys(_messages(said)))[:MAX_MESSAGE]
-    correlation_id, policy = (
-        str(said.get(name) or "")[:60] for name in ("correlationId", "policyName")
-    )
+    correlation_id, policy = (str(said.get(name) or "")[:60] for name in ("correlationId", "policyName"))
     explained = is_object and bool(message or correlation_id or said.get("category"))
     return ErrorBody(
-        message,
-        _codes(said, message),
-        correlation_id,
-        policy,
-        scopes_of(_errors(said)),
-        _subjects(said),
-        explained,
+        message, _codes(said, message), correlation_id, policy, scopes_of(_errors(said)), _subjects(said), explained
     )
 
 
@@ -123,9 +115,7 @@ def _codes(said: Mapping[str, Any], message: str) -> tuple[str, ...]:
     fields = [holder.get(name) for holder in _holders(said) for name in _CODE_FIELDS]
     whole = [code for code in fields if isinstance(code, str) and _WHOLE_CODE.fullmatch(code)]
     shown: list[str] = []
-    for code in chain(
-        whole, chain.from_iterable(map(_CODE.findall, islice(_texts(said), MAX_VALUES)))
-    ):
+    for code in chain(whole, chain.from_iterable(map(_CODE.findall, islice(_texts(said), MAX_VALUES)))):
         last = code.rpartition(".")[2]
         if (
             last not in _PLAIN

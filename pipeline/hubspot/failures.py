@@ -44,9 +44,7 @@ class Unusable(Transient):
         self.attempts = attempts or MAX_UNUSABLE
 
 
-def failure(
-    response: requests.Response, body: bytearray, now: int, redact: Callable[[str], str]
-) -> Exception:
+def failure(response: requests.Response, body: bytearray, now: int, redact: Callable[[str], str]) -> Exception:
     """The error for a response other than 200; `now` is HubSpot's clock (ms), `redact` removes the
     token from a text.
     """
@@ -131,25 +129,14 @@ def retry_after(text: str | None, now: int) -> float | None:
 
 
 def _what_hubspot_said(status: int, said: ErrorBody) -> str:
-    details = [
-        *said.codes,
-        *([f"correlationId {said.correlation_id}"] if said.correlation_id else []),
-    ]
+    details = [*said.codes, *([f"correlationId {said.correlation_id}"] if said.correlation_id else [])]
     text = f"HubSpot answered {status}: {said.message or 'no message'}"
-    return (
-        f"{text} ({', '.join(details)})."
-        if details
-        else text
-        if text.endswith((".", "?", "!"))
-        else f"{text}."
-    )
+    return f"{text} ({', '.join(details)})." if details else text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def _cure(status: int, said: ErrorBody, location: str) -> str:
     """The change that makes HubSpot serve the request, as an imperative."""
-    text = " ".join(
-        [said.message, *said.subjects, *(code.replace("_", " ") for code in said.codes)]
-    )
+    text = " ".join([said.message, *said.subjects, *(code.replace("_", " ") for code in said.codes)])
     if re.search("storage[ _]location", text, re.IGNORECASE):
         return f"{_EXCLUDE}: HubSpot does not serve it where this account's data is stored."
     if status == 403:
@@ -161,18 +148,8 @@ def _cure(status: int, said: ErrorBody, location: str) -> str:
     if status in _CURES:
         return _CURES[status]
     if 300 <= status < 400:
-        return (
-            f"check api_base_url: it redirects to {location[:200]}, and the token is sent to no "
-            "other host."
-        )
-    return next(
-        (
-            cure
-            for pattern, cure in _CURES_BY_TEXT.items()
-            if re.search(pattern, text, re.IGNORECASE)
-        ),
-        _CHECK,
-    )
+        return f"check api_base_url: it redirects to {location[:200]}, and the token is sent to no other host."
+    return next((cure for pattern, cure in _CURES_BY_TEXT.items() if re.search(pattern, text, re.IGNORECASE)), _CHECK)
 
 
 def _all_named(scopes: tuple[Scopes, ...]) -> str:
@@ -192,17 +169,11 @@ def _named(scopes: Scopes) -> str:
     # Live answers name event-detail-read, which HubSpot does not offer everywhere: docs/access.md
     them = "it" if len(scopes.names) == 1 else "them"
     other = (
-        f" (or {_GRANTED_BY_OTHERS}, if HubSpot does not offer {them})"
-        if "event-detail-read" in scopes.names
-        else ""
+        f" (or {_GRANTED_BY_OTHERS}, if HubSpot does not offer {them})" if "event-detail-read" in scopes.names else ""
     )
     other = "" if _GRANTED_BY_OTHERS in scopes.names else other
     if len(scopes.names) > 1:
-        return (
-            f"one of the scopes {names}{other}"
-            if scopes.one_suffices
-            else f"the scopes {names}{other}"
-        )
+        return f"one of the scopes {names}{other}" if scopes.one_suffices else f"the scopes {names}{other}"
     return f"the scope {names}{other}"
 
 
@@ -216,9 +187,7 @@ _CURES = {
     ),
     404: "check api_base_url and api_version and, if HubSpot names one, the event type.",
     405: "check api_base_url: only HubSpot's Events API, or a stand-in for it, can be read.",
-    **dict.fromkeys(
-        (413, 414, 431), "shorten properties and property_filters: they make the request too long."
-    ),
+    **dict.fromkeys((413, 414, 431), "shorten properties and property_filters: they make the request too long."),
 }
 # the first that fits: a complaint about a limit or a property may name the event type, too
 _CURES_BY_TEXT = {
@@ -227,6 +196,4 @@ _CURES_BY_TEXT = {
     r"\bevent ?types?\b": "check event_types: does the account know the name?",
     r"\bobject ?(type|id)\b": "check object_type and object_id.",
 }
-_CHECK = (
-    "check event_types (does the account know the name?), initial_sync_start_date and api_version."
-)
+_CHECK = "check event_types (does the account know the name?), initial_sync_start_date and api_version."

@@ -24,10 +24,7 @@ _LARGE = re.compile(rb"[\s:,\[]-?[0-9]{20}")
 # No pattern here repeats a group: on a page of garbage, that would take 65 bytes of memory per
 # repeat.
 _HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_HALF = re.compile(
-    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!%b)|[c-fC-F][0-9a-fA-F]{2}(?<!%b%b))"
-    % (_LOW, _HIGH, _LOW)
-)
+_HALF = re.compile(rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!%b)|[c-fC-F][0-9a-fA-F]{2}(?<!%b%b))" % (_LOW, _HIGH, _LOW))
 _TOKEN = re.compile(r'"[^"]*"|(?P<open>[\[{]+)|(?P<close>[\]}]+)')
 
 
@@ -86,9 +83,7 @@ def _read(text: str) -> tuple[Any, int]:
     def fraction(digits: str) -> float | str | None:
         return float(digits) if math.isfinite(float(digits)) else instead(digits)
 
-    answer = json.loads(
-        text, parse_int=whole, parse_float=fraction, parse_constant=lambda name: instead(None)
-    )
+    answer = json.loads(text, parse_int=whole, parse_float=fraction, parse_constant=lambda name: instead(None))
     return answer, replaced
 
 

@@ -52,9 +52,7 @@ class RateLimit:
         """Updates the limit from the headers of an answer; ignores implausible values."""
         limit = _number(headers.get("X-HubSpot-RateLimit-Max"), 1, 1_000_000)
         remaining = _number(headers.get("X-HubSpot-RateLimit-Remaining"), 0, limit or 0)
-        interval = _number(
-            headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"), 100, MAX_INTERVAL
-        )
+        interval = _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"), 100, MAX_INTERVAL)
         daily = _number(headers.get("X-HubSpot-RateLimit-Daily"), 1, 1_000_000_000)
         left = _number(headers.get("X-HubSpot-RateLimit-Daily-Remaining"), 0, daily or 0)
         self._daily = (0, 0) if daily is None or left is None else (left, daily)
@@ -99,9 +97,7 @@ class RateLimit:
         if len(self._sent) < allowed:
             return 0.0
         until_sent_leave = self._sent[len(self._sent) - allowed] + self._interval + MARGIN - now
-        return (
-            min(until_sent_leave, known_for) if known_for > 0 and self._others else until_sent_leave
-        )
+        return min(until_sent_leave, known_for) if known_for > 0 and self._others else until_sent_leave
 
     def _expire(self, now: float) -> None:
         while self._sent and self._sent[0] <= now - self._interval - MARGIN:

@@ -94,14 +94,9 @@ class Outage:
     def log_if_lasting(self, transient: Transient, attempt: Attempt) -> None:
         """Logs a request's attempt number LASTING, and no other."""
         if attempt.number == LASTING:
-            self._log(
-                f"HubSpot has failed {attempt.number} attempts in a row. Last error: {transient} "
-                "Still retrying."
-            )
+            self._log(f"HubSpot has failed {attempt.number} attempts in a row. Last error: {transient} Still retrying.")
 
-    def _unavailable(
-        self, transient: Transient, elapsed: float, failures: int, is_whole: bool
-    ) -> Unavailable:
+    def _unavailable(self, transient: Transient, elapsed: float, failures: int, is_whole: bool) -> Unavailable:
         now = self._clock.now()
         cure = self._cure
         if not self._clock.is_known():  # there never was an answer

@@ -15,8 +15,7 @@ _ITEM = rf"['\"`]?{_NAME}['\"`]?"
 _LEAD = r"(?:requires?|one of|any of|all of|scopes?)\b[^\[\]]*"
 _LISTED = re.compile(rf"({_LEAD})\[(\s*{_ITEM}(?:[,\s]+{_ITEM})*)\s*\]", re.ASCII | re.IGNORECASE)
 _QUOTED = re.compile(
-    rf"((?:['\"`]{_NAME}['\"`],?\s+(?:(?:and|or)\s+)?)+)scopes?\b|\bscopes? ['\"`]{_NAME}['\"`]",
-    re.ASCII,
+    rf"((?:['\"`]{_NAME}['\"`],?\s+(?:(?:and|or)\s+)?)+)scopes?\b|\bscopes? ['\"`]{_NAME}['\"`]", re.ASCII
 )
 _IN_QUOTES = re.compile(rf"['\"`]({_NAME})['\"`]", re.ASCII)
 _DETAILS = re.compile(rf"Missing auth details:\s*\[?({_ITEM}(?:,\s*{_ITEM})*)\]?", re.ASCII)
@@ -52,14 +51,8 @@ def scopes_of(errors: Iterable[Error]) -> tuple[Scopes, ...]:
     is_about_scopes = any(_ABOUT_SCOPES.search(error.message[:MAX_SEARCHED]) for error in errors)
     found = list(chain.from_iterable(_of_error(error, is_about_scopes) for error in errors))
     needed = {name for scopes in found if not _is_choice(scopes) for name in scopes.names}
-    choices = dict.fromkeys(
-        scopes for scopes in found if _is_choice(scopes) and needed.isdisjoint(scopes.names)
-    )
-    narrow = [
-        scopes
-        for scopes in choices
-        if not any(set(scopes.names) > set(other.names) for other in choices)
-    ]
+    choices = dict.fromkeys(scopes for scopes in found if _is_choice(scopes) and needed.isdisjoint(scopes.names))
+    narrow = [scopes for scopes in choices if not any(set(scopes.names) > set(other.names) for other in choices)]
     return (*([Scopes(tuple(sorted(needed)))] if needed else []), *narrow)
 
 
@@ -72,9 +65,7 @@ def _of_error(error: Error, is_about_scopes: bool) -> list[Scopes]:
     completes them.
     """
     found = scopes_in(error.message) if is_about_scopes else []
-    required = _listed(error.context, "requiredScopes") | _listed(
-        error.context, "requiredGranularScopes"
-    )
+    required = _listed(error.context, "requiredScopes") | _listed(error.context, "requiredGranularScopes")
     if len(found) == 1 and not required.isdisjoint(found[0].names):
         found = [found[0]._replace(names=tuple(sorted(required.union(found[0].names))))]
     elif rest := required.difference(*(scopes.names for scopes in found)):
@@ -88,9 +79,7 @@ def _listed(context: Any, key: str) -> set[str]:
     listed = context.get(key) if isinstance(context, Mapping) else None
     return {
         str(name)[:MAX_SCOPE]
-        for name in (listed if isinstance(listed, list) else [listed] if listed else [])[
-            :MAX_SCOPES
-        ]
+        for name in (listed if isinstance(listed, list) else [listed] if listed else [])[:MAX_SCOPES]
     }
 
 
@@ -108,7 +97,5 @@ def scopes_in(message: str) -> list[Scopes]:
     quoted = [name for match in _QUOTED.finditer(message) for name in _IN_QUOTES.findall(match[0])]
     found = [Scopes(tuple(sorted({*quoted, *details})), bool(details))] if quoted or details else []
     for lead, names in _LISTED.findall(message):
-        found.append(
-            Scopes(tuple(sorted(set(re.findall(_NAME, names)))), bool(_ONE_SUFFICES.search(lead)))
-        )
+        found.append(Scopes(tuple(sorted(set(re.findall(_NAME, names)))), bool(_ONE_SUFFICES.search(lead))))
     return list(dict.fromkeys(found))

@@ -10,14 +10,7 @@ PREFIX = "properties_"
 OCCURRED = "occurred"
 # the column of values that are not of their columns' types (in stages/fit.py)
 MISFITS = "misfits"
-ADDED = (
-    OCCURRED,
-    MISFITS,
-    "_fivetran_id",
-    "_fivetran_deleted",
-    "_fivetran_synced",
-    "_fivetran_file_path",
-)
+ADDED = (OCCURRED, MISFITS, "_fivetran_id", "_fivetran_deleted", "_fivetran_synced", "_fivetran_file_path")
 # "": the destination name of a name that is only accents
 RESERVED = frozenset(("", *map(destination_name, (*FIELDS, *ADDED))))
 # rows are identified and ordered by them
@@ -62,9 +55,7 @@ def column_names(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[s
     return (*(columns[False, path] for path in own), *(columns[True, path] for path in properties))
 
 
-def column_names_if_different(
-    own: tuple[Path, ...], properties: tuple[Path, ...]
-) -> tuple[str, ...] | None:
+def column_names_if_different(own: tuple[Path, ...], properties: tuple[Path, ...]) -> tuple[str, ...] | None:
     """column_names, or None if every column keeps its path as its name (the usual case).
 
     >>> column_names_if_different(("id",), ("hs_url",)) is None
@@ -80,9 +71,7 @@ def _by_precedence(own: Iterable[Path], properties: Iterable[Path]) -> list[tupl
         names = (path,) if isinstance(path, str) else path
         return is_property, len(names), names
 
-    return sorted(
-        [*((False, path) for path in own), *((True, path) for path in properties)], key=precedence
-    )
+    return sorted([*((False, path) for path in own), *((True, path) for path in properties)], key=precedence)
 
 
 def _is_reserved(name: str) -> bool:

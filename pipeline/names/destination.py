@@ -20,7 +20,5 @@ def destination_name(name: str) -> str:
         bare = (c for c in unicodedata.normalize("NFD", name) if unicodedata.category(c) != "Mn")
         name = unicodedata.normalize("NFC", "".join(bare))
     name = re.sub(r"\W", "_", name, flags=re.ASCII)
-    name = re.sub(
-        r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[^0-9])|(?<=[^0-9])(?=[0-9])|^(?=[0-9])", "_", name
-    )
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[^0-9])|(?<=[^0-9])(?=[0-9])|^(?=[0-9])", "_", name)
     return re.sub("_+", "_", name.lower())

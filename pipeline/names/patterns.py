@@ -27,19 +27,14 @@ def matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     (True, True, False, False)
     """
     spellings = "|".join(
-        fnmatch.translate(spelling)
-        for pattern in patterns
-        for spelling in (pattern, _as_destination(pattern))
+        fnmatch.translate(spelling) for pattern in patterns for spelling in (pattern, _as_destination(pattern))
     )
     match = re.compile(spellings or r"(?!)").match
     return lambda name: bool(match(name) or match(destination_name(name))) and not is_fixed(name)
 
 
 def _as_destination(pattern: str) -> str:
-    return "".join(
-        piece if piece in "*?" else destination_name(piece)
-        for piece in re.split(r"([*?])", pattern)
-    )
+    return "".join(piece if piece in "*?" else destination_name(piece) for piece in re.split(r"([*?])", pattern))
 
 
 @lru_cache(maxsize=1024)

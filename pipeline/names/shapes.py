@@ -12,9 +12,7 @@ Names = tuple[Path, ...]
 Plan = TypeVar("Plan")
 
 
-def by_shape(
-    plan_for: Callable[[Names, Names], Plan],
-) -> Callable[[Iterable[Path], Iterable[Path]], Plan]:
+def by_shape(plan_for: Callable[[Names, Names], Plan]) -> Callable[[Iterable[Path], Iterable[Path]], Plan]:
     """Remembers what a function makes of the paths of an event's own fields and of its properties,
     for 512 shapes. Most events have the shape of the one before, which is compared first.
 

@@ -85,9 +85,7 @@ class Plan:
         """The end of a window's events, as far as is known: the horizon, unless the window ends
         before.
         """
-        return (
-            self.horizon if window.end is None else min(window.end, max(self.horizon, window.start))
-        )
+        return self.horizon if window.end is None else min(window.end, max(self.horizon, window.start))
 
     def is_divisible(self, window: Window) -> bool:
         """Whether a window holds a whole second to cut at: it is undocumented whether bounds are
@@ -99,9 +97,7 @@ class Plan:
         """Notes the density of a whole window. If it is empty and answers are in no order, no
         single page shows where events continue: the next window is wider, until one is not empty.
         """
-        task.density = task.findings.event_count / max(
-            1, self.known_end(task.window) - task.window.start
-        )
+        task.density = task.findings.event_count / max(1, self.known_end(task.window) - task.window.start)
         if not task.findings.event_count and not self.ascending:
             task.density = task.expected_density / GROWTH
 
@@ -113,11 +109,7 @@ class Plan:
         if found.earliest is None or found.latest is None:
             return 1
         start, end = task.window.start, self.known_end(task.window)
-        unread = (
-            end - found.latest
-            if found.ascending
-            else max(0, found.earliest - start) + max(0, end - found.latest)
-        )
+        unread = end - found.latest if found.ascending else max(0, found.earliest - start) + max(0, end - found.latest)
         if not found.ascending and unread < (end - start) * (1 - 1 / GROWTH):
             # what was read lies all over the window: it may hold any number more
             return 2 * found.new_pages
@@ -148,17 +140,12 @@ class Plan:
         found = task.findings
         start, end, pages = task.window.start, self.known_end(task.window), max(1, found.new_pages)
         first, last = (
-            (start, start)
-            if found.earliest is None or found.latest is None
-            else (found.earliest, found.latest)
+            (start, start) if found.earliest is None or found.latest is None else (found.earliest, found.latest)
         )
         piece = rest = None
         if found.ascending and last > start:
             at = first + (last - first) // (pages + 1) if smaller else last
-            piece, rest = (
-                found.event_count / (last - start),
-                found.density_ahead(task.expected_density),
-            )
+            piece, rest = (found.event_count / (last - start), found.density_ahead(task.expected_density))
         elif (last - first) * GROWTH < end - start and first > next_second(start) and not smaller:
             # A second into the cluster, or its window would hold exactly a page, which is no plain
             # end.
@@ -167,10 +154,7 @@ class Plan:
         elif task.expected_density and found.median is not None and not smaller:
             at = found.median
         else:
-            piece = max(
-                GROWTH * pages * self.page_events / (end - start),
-                max(self.densities, default=0),
-            )
+            piece = max(GROWTH * pages * self.page_events / (end - start), max(self.densities, default=0))
             at = start + int(self.page_events / piece)
         cut = min(max(floor_to_second(at), next_second(start)), floor_to_second(end - 1))
         return Task(Window(start, cut), piece), Task(Window(cut, task.window.end), rest)
@@ -202,10 +186,7 @@ class Plan:
         if (known := queue[position].density) is not None:
             return known
         before = [task for task in queue[:position] if task.density is not None]
-        nearest, *others = [
-            *(task.density or 0.0 for task in reversed(before)),
-            *reversed(self.densities),
-        ] or [0.0]
+        nearest, *others = [*(task.density or 0.0 for task in reversed(before)), *reversed(self.densities)] or [0.0]
         after_silence = before[-1].is_empty() if before else self.silent
         if after_silence:
             unread = position - (queue.index(before[-1]) + 1 if before else 0)

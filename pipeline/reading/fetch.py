@@ -9,18 +9,12 @@ from pipeline.reading.window import PageRequest
 
 
 def fetch_page(
-    client: Client,
-    query: Query,
-    request: PageRequest,
-    stop: threading.Event,
-    yields: Callable[[], bool] = never,
+    client: Client, query: Query, request: PageRequest, stop: threading.Event, yields: Callable[[], bool] = never
 ) -> Page:
     """Asks for one page of a window: `query` selects the events, `request` the page. Raises as
     `Client.page` does.
     """
     paging = {CURSOR: request.cursor, LIMIT: request.limit}
     return client.page(
-        {**query, **within(request.bounds), **{k: v for k, v in paging.items() if v is not None}},
-        stop,
-        yields,
+        {**query, **within(request.bounds), **{k: v for k, v in paging.items() if v is not None}}, stop, yields
     )

@@ -23,15 +23,7 @@ from pipeline.reading.cutting import READ_AHEAD, Plan
 from pipeline.reading.task import Batch, Task
 from pipeline.reading.walk import Walk
 from pipeline.reading.whole import Inconclusive, another_size
-from pipeline.reading.window import (
-    Fetch,
-    Window,
-    WindowPage,
-    answer_of,
-    floor_to_second,
-    next_second,
-    out_of_turn,
-)
+from pipeline.reading.window import Fetch, Window, WindowPage, answer_of, floor_to_second, next_second, out_of_turn
 from pipeline.timestamps import MINUTE, Span, to_text
 
 MAX_WALKS = 5  # beyond the first, through one second, which cannot be cut
@@ -157,9 +149,7 @@ class Reader:
         if self._out_of_turn:
             return self._out_of_turn.popleft()
         is_final = head.whole or head.error is not None or not self._plan.is_divisible(head.window)
-        return (
-            head.pending.popleft() if head.pending and (self._plan.ascending or is_final) else None
-        )
+        return head.pending.popleft() if head.pending and (self._plan.ascending or is_final) else None
 
     def _release(self, page: WindowPage) -> dict[str, Any]:
         if not page.is_counted:
@@ -295,14 +285,10 @@ class Reader:
     def _warn_of(self, pages: list[WindowPage]) -> None:
         """Warns of answers that cost requests, or that are hard to believe."""
         if not self._plan.ascending:
-            self._warn(
-                "HubSpot's answers are out of order: nothing is lost, but the sync takes more "
-                "requests."
-            )
+            self._warn("HubSpot's answers are out of order: nothing is lost, but the sync takes more requests.")
         if any(not page.is_end and not page.places for page in pages):
             self._warn(
-                "HubSpot answered with an empty page, twice, although another page led to it or it "
-                "names a next one."
+                "HubSpot answered with an empty page, twice, although another page led to it or it names a next one."
             )
 
     def _walk_again(self, task: Task, why: Inconclusive, held: Sum | None = None) -> None:

@@ -49,12 +49,8 @@ class Findings:
         self.fullest = max(self.fullest, len(page.places))
         self.is_full &= page.is_full
         if page.earliest is not None and page.latest is not None:
-            self.ascending &= page.ascending and (
-                self.latest is None or page.earliest >= self.latest
-            )
-            self.earliest = (
-                page.earliest if self.earliest is None else min(self.earliest, page.earliest)
-            )
+            self.ascending &= page.ascending and (self.latest is None or page.earliest >= self.latest)
+            self.earliest = page.earliest if self.earliest is None else min(self.earliest, page.earliest)
             self.median = page.median
             self.latest = page.latest if self.latest is None else max(self.latest, page.latest)
             if 2 * len(page.events) > self.fullest:  # a few events say nothing
@@ -65,11 +61,7 @@ class Findings:
         read so far, since a page may be an hour of the day or of the night; in a burst, that of the
         last page alone.
         """
-        read = (
-            self.event_count / max(1, (self.latest or 0) - (self.earliest or 0))
-            if self.last_density
-            else 0.0
-        )
+        read = self.event_count / max(1, (self.latest or 0) - (self.earliest or 0)) if self.last_density else 0.0
         usual = max(read, expected)
         return self.last_density if self.last_density > BURST * usual else usual
 

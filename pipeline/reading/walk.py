@@ -61,10 +61,7 @@ class Walk:
                 return
             outside = 0 if part.events else outside + bool(part.outside)
             if outside >= MAX_OUTSIDE:
-                raise Inconclusive(
-                    "HubSpot does not keep to the time range asked for (occurredAfter, "
-                    "occurredBefore)."
-                )
+                raise Inconclusive("HubSpot does not keep to the time range asked for (occurredAfter, occurredBefore).")
             if page.cursor == request.cursor or self._is_circle(page.cursor):
                 raise Inconclusive("HubSpot's page cursors lead to the same pages again.")
             request = request._replace(cursor=page.cursor)

@@ -30,9 +30,7 @@ class Window(NamedTuple):
 
     def bounds(self) -> Bounds:
         """The values of occurredAfter and occurredBefore in a request, ms."""
-        return floor_to_second(self.start) - 1, None if self.end is None else ceil_to_second(
-            self.end
-        )
+        return floor_to_second(self.start) - 1, None if self.end is None else ceil_to_second(self.end)
 
     def contains(self, moment: int) -> bool:
         return moment >= self.start and (self.end is None or moment < self.end)
@@ -104,9 +102,7 @@ def part_of(window: Window, page: Page, bounds: Bounds) -> WindowPage:
     ):
         events, moments, outside = _partition(window, page.events, bounds)
     ordered = sorted(moments)  # type: ignore[type-var]
-    earliest, median, latest = (
-        (ordered[0], ordered[len(ordered) // 2], ordered[-1]) if ordered else (None, None, None)
-    )
+    earliest, median, latest = (ordered[0], ordered[len(ordered) // 2], ordered[-1]) if ordered else (None, None, None)
     return WindowPage(
         page.answer,
         events,
@@ -126,9 +122,7 @@ def out_of_turn(events: list[Any]) -> WindowPage:
     return WindowPage({}, events, is_counted=False)
 
 
-def _partition(
-    window: Window, events: list[Any], bounds: Bounds
-) -> tuple[list[Any], list[int | None], list[Any]]:
+def _partition(window: Window, events: list[Any], bounds: Bounds) -> tuple[list[Any], list[int | None], list[Any]]:
     """The window's own events, their readable moments, and the events outside the bounds. What lies
     between is another window's.
     """
@@ -150,9 +144,7 @@ def is_outside(moment: int | None, bounds: Bounds) -> bool:
     second.
     """
     after, before = bounds
-    return moment is not None and (
-        moment < after - SECOND or (before is not None and moment > before + SECOND)
-    )
+    return moment is not None and (moment < after - SECOND or (before is not None and moment > before + SECOND))
 
 
 def places_of(events: list[Any]) -> Places:

@@ -8,13 +8,7 @@ lists and print. Data is the last argument and the others are curried, so that s
 
 from pipeline.stages.destination import destination_columns
 from pipeline.stages.emit import checkpoint_every, dedupe_by_id, emit_upserts, first_by_id, tap
-from pipeline.stages.events import (
-    fetch_pages,
-    keep_span,
-    keep_type,
-    reject_malformed,
-    unwrap_results,
-)
+from pipeline.stages.events import fetch_pages, keep_span, keep_type, reject_malformed, unwrap_results
 from pipeline.stages.fit import fit_types
 from pipeline.stages.flatten import flatten
 from pipeline.stages.protect import protect, protection

@@ -30,16 +30,12 @@ def fit_types(types: Mapping[str, Any], rows: Iterable[Row]) -> Iterator[Row]:
     [{'id': 'a', 'seats': '7'}, {'id': 'b', 'seats': None, 'misfits': {'seats': 'many'}}]
     """
     fits: Fits = {
-        name: _as_moment if kind == MOMENT else _as_number
-        for name, kind in types.items()
-        if kind in (NUMBER, MOMENT)
+        name: _as_moment if kind == MOMENT else _as_number for name, kind in types.items() if kind in (NUMBER, MOMENT)
     }
     return _fit(fits, rows) if fits else iter(rows)
 
 
-Fits = dict[
-    str, Callable[[Any], Any]
-]  # a value as its column's type holds it; None: it does not fit
+Fits = dict[str, Callable[[Any], Any]]  # a value as its column's type holds it; None: it does not fit
 
 
 def _fit(fits: Fits, rows: Iterable[Row]) -> Iterator[Row]:

@@ -55,9 +55,7 @@ def protection(
     if not drop and not hashed and observe is None:
         return None
     digest = partial(_digest, hashlib.sha256(salt.encode(errors="replace")))
-    return partial(
-        _protect_event, by_shape(partial(_changes, matcher(drop), matcher(hashed), digest, observe))
-    )
+    return partial(_protect_event, by_shape(partial(_changes, matcher(drop), matcher(hashed), digest, observe)))
 
 
 def _protect_event(plan: Plan, event: Any, level: int = 0) -> Any:
@@ -66,9 +64,7 @@ def _protect_event(plan: Plan, event: Any, level: int = 0) -> Any:
     own, has_properties = event.copy(), type(event.get(PROPERTIES)) is dict
     properties = own.pop(PROPERTIES) if has_properties else {}
     is_flat = NESTED.isdisjoint(map(type, chain(own.values(), properties.values())))
-    of_own, of_properties = (
-        plan(own, properties) if is_flat else plan(leaves(own), leaves(properties))
-    )
+    of_own, of_properties = plan(own, properties) if is_flat else plan(leaves(own), leaves(properties))
     if is_flat and not of_own and not of_properties:
         return event
     properties = properties.copy()
@@ -86,9 +82,7 @@ def _protect_event(plan: Plan, event: Any, level: int = 0) -> Any:
 
 def _protect_list(plan: Plan, items: list[Any], level: int) -> Any:
     """A list with each object in it protected as if it were an event."""
-    return (
-        [_protect_event(plan, item, level + 1) for item in items] if level < MAX_DEPTH else WITHHELD
-    )
+    return [_protect_event(plan, item, level + 1) for item in items] if level < MAX_DEPTH else WITHHELD
 
 
 def _changes(
@@ -105,10 +99,7 @@ def _changes(
     whose = [*((0, path) for path in own), *((1, path) for path in properties)]
     for (part, path), column in zip(whose, column_names(own, properties), strict=True):
         # of two that share a name, either might keep it
-        names = (
-            column,
-            path if isinstance(path, str) else "_".join(path),
-        )
+        names = (column, path if isinstance(path, str) else "_".join(path))
         seen += names
         if any(map(is_dropped, names)):
             changes[part].append((path, None))

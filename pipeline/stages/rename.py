@@ -22,16 +22,10 @@ def rename_columns(renames: Renames, rows: Iterable[Row]) -> Iterator[Row]:
     >>> list(rename_columns((("hs_*", "page_*"),))(rows))
     [{'id': 'a', 'page_url': '/', 'properties_page_url': '?'}]
     """
-    return (
-        _renamed(lru_cache(maxsize=512)(partial(_changed_names, renames)), rows)
-        if renames
-        else iter(rows)
-    )
+    return _renamed(lru_cache(maxsize=512)(partial(_changed_names, renames)), rows) if renames else iter(rows)
 
 
-def _renamed(
-    changed_names: Callable[[tuple[str, ...]], Renames], rows: Iterable[Row]
-) -> Iterator[Row]:
+def _renamed(changed_names: Callable[[tuple[str, ...]], Renames], rows: Iterable[Row]) -> Iterator[Row]:
     columns: list[str] = []
     changed: Renames = ()
     for row in rows:

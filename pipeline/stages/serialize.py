@@ -16,9 +16,7 @@ from pipeline.stages.events import Event
 from pipeline.stages.flatten import Row
 
 
-def serialize_lists(
-    rows: Iterable[Row], spell: Callable[[str, Any], Any] | None = None
-) -> Iterator[Row]:
+def serialize_lists(rows: Iterable[Row], spell: Callable[[str, Any], Any] | None = None) -> Iterator[Row]:
     """Turns lists, and any objects that flatten has left, into JSON text; with `spell`, each number
     into `spell(column, number)`.
 
@@ -107,10 +105,7 @@ def _json_pieces(value: Any) -> Iterator[str]:
             yield "" if value is _NOTHING else json.dumps(value)
             continue
         waiting.append(("}" if isinstance(value, dict) else "]", _NOTHING))
-        waiting += [
-            ("," * (number > 0) + name, inner)
-            for number, (name, inner) in reversed(list(enumerate(items)))
-        ]
+        waiting += [("," * (number > 0) + name, inner) for number, (name, inner) in reversed(list(enumerate(items)))]
         yield "{" if isinstance(value, dict) else "["
 
 
@@ -141,9 +136,7 @@ def properties_as_json(enabled: bool, events: Iterable[Event]) -> Iterator[Event
 def _with_json_properties(event: Event) -> Event:
     properties = event.get(PROPERTIES)
     if type(properties) is dict:
-        return event | {
-            PROPERTIES: JsonObject({name: _shallow(value) for name, value in properties.items()})
-        }
+        return event | {PROPERTIES: JsonObject({name: _shallow(value) for name, value in properties.items()})}
     if type(properties) is list:
         return event | {PROPERTIES: JsonList(map(_shallow, properties))}
     return event

@@ -66,9 +66,7 @@ def declare_tables(
     return build_tables(settings, names, definitions.by_type)
 
 
-def build_tables(
-    settings: Settings, event_types: Iterable[str], definitions: Mapping[str, Definition]
-) -> list[Table]:
+def build_tables(settings: Settings, event_types: Iterable[str], definitions: Mapping[str, Definition]) -> list[Table]:
     """The tables of these event types, and the connector's own."""
     if settings.is_single_table:
         columns = declared(settings, dict.fromkeys(COLUMNS, TEXT)) | {PROPERTIES: "JSON"}
@@ -78,19 +76,11 @@ def build_tables(
             {
                 "table": settings.table_of(name),
                 "primary_key": [ID],
-                "columns": declared(
-                    settings, dict(column_types(settings, name, definitions.get(name)))
-                ),
+                "columns": declared(settings, dict(column_types(settings, name, definitions.get(name)))),
             }
             for name in event_types
         ]
-    return [
-        *of_events,
-        EVENT_PROPERTY_SCHEMA,
-        REJECTED_EVENT_SCHEMA,
-        AUDITED_RANGE_SCHEMA,
-        SYNC_RUN_SCHEMA,
-    ]
+    return [*of_events, EVENT_PROPERTY_SCHEMA, REJECTED_EVENT_SCHEMA, AUDITED_RANGE_SCHEMA, SYNC_RUN_SCHEMA]
 
 
 def column_types(
@@ -132,9 +122,7 @@ def declared(settings: Settings, types: Mapping[str, Any]) -> dict[str, Any]:
     return dict(zip(renamed, kinds.values(), strict=True))
 
 
-def declared_types(
-    settings: Settings, event_type: str, columns: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def declared_types(settings: Settings, event_type: str, columns: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The types of an event type's columns by the destination's names: of `columns`, which schema()
     has declared, or else of those that can be declared without asking HubSpot.
     """

@@ -85,20 +85,11 @@ def first_row(now: int) -> dict[str, Any]:
     """The row of a sync that begins at `now` (this machine's clock, ms). If the sync is killed, it
     stays so until the next one marks it.
     """
-    return {
-        "id": uuid.uuid4().hex,
-        "started_at": to_text(now),
-        "outcome": "running",
-        "version": CONNECTOR_VERSION,
-    }
+    return {"id": uuid.uuid4().hex, "started_at": to_text(now), "outcome": "running", "version": CONNECTOR_VERSION}
 
 
 def last_row(
-    first: Mapping[str, Any],
-    now: int,
-    error: str | None,
-    tallies: Mapping[str, Tally],
-    requests: Mapping[str, float],
+    first: Mapping[str, Any], now: int, error: str | None, tallies: Mapping[str, Tally], requests: Mapping[str, float]
 ) -> dict[str, Any]:
     """The same row when the sync ends: one for all event types, since rows are billed. Its cursors
     are the earliest of all types, its lag is the longest; `requests` is what the client counted.
@@ -120,19 +111,11 @@ def last_row(
         **requests,  # its keys are columns: see Client.counts
         "seconds": seconds,
         "seconds_in_pipeline": round(max(0.0, seconds - waited), 3),
-        "cursor_before": min(
-            (tally.cursor_before for tally in totals if tally.cursor_before),
-            key=to_ms,
-            default=None,
-        ),
-        "cursor_after": min(
-            (tally.cursor_after for tally in totals if tally.cursor_after), key=to_ms, default=None
-        ),
+        "cursor_before": min((tally.cursor_before for tally in totals if tally.cursor_before), key=to_ms, default=None),
+        "cursor_after": min((tally.cursor_after for tally in totals if tally.cursor_after), key=to_ms, default=None),
         "lag_seconds": max(lags, default=None),
         # of all, or of none
-        "complete_until": min(filter(None, complete), key=to_ms, default=None)
-        if all(complete)
-        else None,
+        "complete_until": min(filter(None, complete), key=to_ms, default=None) if all(complete) else None,
         "audited": sum(tally.found.audited for tally in totals),
         "late": late.total(),
         "late_by_age": _by_age(late),

@@ -16,13 +16,9 @@ def account(monkeypatch):
     """An account, and a clock that nothing moves."""
     account = SimpleNamespace(requests=0, daily=0, is_half_spent=False, seconds=0.0)
     monkeypatch.setattr(budget, "time", SimpleNamespace(monotonic=lambda: account.seconds))
-    limit = SimpleNamespace(
-        daily_quota=lambda: account.daily, daily_quota_half_spent=lambda: account.is_half_spent
-    )
+    limit = SimpleNamespace(daily_quota=lambda: account.daily, daily_quota_half_spent=lambda: account.is_half_spent)
     clock = SimpleNamespace(earlier=lambda: 0)
-    account.client = SimpleNamespace(
-        counts=lambda: {"requests": account.requests}, rate_limit=limit, clock=clock
-    )
+    account.client = SimpleNamespace(counts=lambda: {"requests": account.requests}, rate_limit=limit, clock=clock)
     return account
 
 

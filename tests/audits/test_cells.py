@@ -6,17 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.audits.cells import (
-    SETTLED,
-    Cell,
-    Kind,
-    clip,
-    complete_until,
-    is_due,
-    merge,
-    splice,
-    width,
-)
+from pipeline.audits.cells import SETTLED, Cell, Kind, clip, complete_until, is_due, merge, splice, width
 from pipeline.audits.count import Count, Found, Recount
 from pipeline.audits.difference import to_write
 from pipeline.audits.text import decode, encode
@@ -78,10 +68,7 @@ def test_joining_keeps_every_event_and_what_is_owed(cells, coarser):
 def test_cells_of_few_events_are_longer(each, cells):
     """Of fewer than 32 for each quarter of a day in eight days."""
     begin, length = 96 * DAY, DAY // 4
-    parts = [
-        Cell(begin + n * length, begin + (n + 1) * length, Kind.LOOKED, 402, Sum(each, 7))
-        for n in range(2)
-    ]
+    parts = [Cell(begin + n * length, begin + (n + 1) * length, Kind.LOOKED, 402, Sum(each, 7)) for n in range(2)]
     assert len(merge(parts, NOW, 1000)) == cells
 
 
@@ -151,9 +138,7 @@ def test_each_cell_holds_what_was_added_of_it_in_any_order(moments, watermarks, 
         assert (cell.sum, cell.buckets) == (found.sum, found.buckets)
 
 
-@pytest.mark.parametrize(
-    "page, ms, is_silence", [(20, 1_909_092, False), (20, 1_909_093, True), (23, DAY - 1, False)]
-)
+@pytest.mark.parametrize("page, ms, is_silence", [(20, 1_909_092, False), (20, 1_909_093, True), (23, DAY - 1, False)])
 def test_a_gap_that_would_hold_a_page_at_the_density_of_the_rest_is_silence(page, ms, is_silence):
     """Of less than a page, no density is known."""
     count = Count(0, lambda end: DAY, lambda end: (Kind.DELIVERED, 31), page=page)

@@ -19,18 +19,7 @@ from pipeline.reading.reader import Reader
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 from simulator import Behaviour, Simulator, generated, listed
 from simulator.lateness import backdated, converting
-from tests.support import (
-    BASE,
-    END,
-    START,
-    TYPE,
-    Delivered,
-    Destination,
-    Killed,
-    event,
-    sync_into,
-    truth,
-)
+from tests.support import BASE, END, START, TYPE, Delivered, Destination, Killed, event, sync_into, truth
 
 HOUR = 60 * MINUTE
 START_TEXT = to_text(BASE)
@@ -43,9 +32,7 @@ class Life:
         self.now, self.delivered = BASE, Delivered()
         monkeypatch.setattr(clock, "local_now", lambda: self.now)
         history = history or listed(events)
-        self.sim = Simulator(
-            {TYPE: history}, Behaviour(clock=lambda: self.now, hide_future=True, **behaviour)
-        )
+        self.sim = Simulator({TYPE: history}, Behaviour(clock=lambda: self.now, hide_future=True, **behaviour))
 
     def pass_and_sync(self, ms, times=1, **keys):
         for _ in range(times):
@@ -142,26 +129,16 @@ def test_an_audit_asks_for_one_small_property_and_for_all_if_that_is_refused(mon
     for refuses in (False, True):
         with Life(monkeypatch, *events) as life:
             fault = "400" if refuses else None
-            life.sim.behaviour.fault = lambda request, fault=fault: (
-                fault if "properties" in request.query else None
-            )
+            life.sim.behaviour.fault = lambda request, fault=fault: fault if "properties" in request.query else None
             life.pass_and_sync(DAY, 12)
             audits = [request for request in life.sim.requests if "occurredBefore" in request.query]
-            assert audits and {
-                tuple(request.query.get("properties", ())) for request in audits
-            } >= {("hs_short",)}
+            assert audits and {tuple(request.query.get("properties", ())) for request in audits} >= {("hs_short",)}
             assert any("properties" not in request.query for request in audits) == refuses
-            assert (
-                life.row()["audited"] > 0
-                and life.row()["late"] == 0
-                and not life.delivered.warnings
-            )
+            assert life.row()["audited"] > 0 and life.row()["late"] == 0 and not life.delivered.warnings
 
 
 def test_audits_stop_when_half_of_the_days_quota_is_spent(monkeypatch):
-    with Life(
-        monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240)), daily_quota=1000
-    ) as life:
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240)), daily_quota=1000) as life:
         life.pass_and_sync(DAY, 3)
         life.sim.behaviour.daily_quota, until = 8, life.row()["complete_until"]
         life.pass_and_sync(DAY)
@@ -185,51 +162,34 @@ def test_what_the_allowance_does_not_suffice_for_is_audited_by_the_next_syncs(mo
             life.pass_and_sync(HOUR, page_size="100")
             # one walk, and what differs
             assert sum("occurredBefore" in request.query for request in life.sim.requests) <= 16
-        assert life.delivered.ids() == truth(history) and to_ms(
-            life.row()["complete_until"]
-        ) > to_ms(behind)
+        assert life.delivered.ids() == truth(history) and to_ms(life.row()["complete_until"]) > to_ms(behind)
 
 
 def test_what_half_a_spent_quota_leaves_is_in_the_log_and_after_a_week_a_warning(monkeypatch):
-    with Life(
-        monkeypatch, *(event(BASE + n * HOUR, n) for n in range(20 * 24)), daily_quota=1000
-    ) as life:
+    with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(20 * 24)), daily_quota=1000) as life:
         left = []
         for _ in range(20):
             # others were first
-            life.sim.rate_limit.day, life.sim.rate_limit.today = (
-                (life.now + DAY) // DAY,
-                600,
-            )
+            life.sim.rate_limit.day, life.sim.rate_limit.today = ((life.now + DAY) // DAY, 600)
             life.pass_and_sync(DAY)
             left.append(
-                any(
-                    "Left to the next sync" in line and "half of the account's" in line
-                    for line in life.delivered.log
-                )
+                any("Left to the next sync" in line and "half of the account's" in line for line in life.delivered.log)
             )
             warned = [text for text in life.delivered.warnings if "more than a week behind" in text]
             # its first second look was due on the second day
             assert bool(warned) == (life.now >= BASE + 10 * DAY)
             life.delivered.log.clear()
-    assert (
-        left == [False, *[True] * 19]
-        and len(set(warned)) == 1
-        and "soon after midnight" in warned[0]
-    )
+    assert left == [False, *[True] * 19] and len(set(warned)) == 1 and "soon after midnight" in warned[0]
 
 
-def test_what_a_syncs_share_of_requests_leaves_is_in_the_log_and_after_a_week_a_warning(
-    monkeypatch,
-):
+def test_what_a_syncs_share_of_requests_leaves_is_in_the_log_and_after_a_week_a_warning(monkeypatch):
     monkeypatch.setattr(budget, "FREE_REQUESTS", 1)
     monkeypatch.setattr(budget, "REQUESTS_FOR_EACH", 0)
     history = generated(4_000, START, to_text(BASE + 20 * DAY), profile="short")
     with Life(monkeypatch, history=history) as life:
         life.pass_and_sync(DAY, 5, page_size="10")
         assert any(
-            "Left to the next sync" in line and f"of {TYPE}: the share of" in line
-            for line in life.delivered.log
+            "Left to the next sync" in line and f"of {TYPE}: the share of" in line for line in life.delivered.log
         )
         assert not life.delivered.warnings
         life.pass_and_sync(DAY, 15, page_size="10")
@@ -306,18 +266,14 @@ def test_a_look_back_that_becomes_shorter_leaves_nothing_out(monkeypatch):
 
 
 @pytest.mark.parametrize("hour", [0, 3, 239], ids="hour {}".format)
-def test_what_came_late_while_the_start_date_was_later_is_delivered_when_it_moves_back(
-    monkeypatch, hour
-):
+def test_what_came_late_while_the_start_date_was_later_is_delivered_when_it_moves_back(monkeypatch, hour):
     """Before the start date nothing is delivered, and so nothing is audited."""
     events = [event(BASE + n * HOUR, n) for n in range(240)]
     with Life(monkeypatch, *events) as life:
         life.pass_and_sync(10 * DAY + HOUR)
         later = {"initial_sync_start_date": to_text(BASE + 5 * DAY + hour * HOUR)}
         life.pass_and_sync(HOUR, **later)
-        life.sim.histories = {
-            TYPE: listed([*events, event(BASE + 5 * DAY + (hour - 1) * HOUR + 1, 999)])
-        }
+        life.sim.histories = {TYPE: listed([*events, event(BASE + 5 * DAY + (hour - 1) * HOUR + 1, 999)])}
         life.pass_and_sync(DAY, 8, **later)
         assert "id-999" not in life.delivered.ids()
         life.pass_and_sync(DAY)
@@ -341,9 +297,7 @@ def test_a_local_clock_a_year_ahead_costs_no_audit(monkeypatch):
 def test_an_audit_that_is_refused_is_a_warning_and_the_sync_is_complete(monkeypatch):
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
         life.pass_and_sync(DAY, 9)
-        life.sim.behaviour.fault = lambda request: (
-            "400" if "occurredBefore" in request.query else None
-        )
+        life.sim.behaviour.fault = lambda request: "400" if "occurredBefore" in request.query else None
         life.pass_and_sync(DAY)
         assert life.row()["outcome"] == "complete" and any(
             "could not be audited" in text for text in life.delivered.warnings
@@ -359,9 +313,7 @@ def test_what_hubspot_does_not_send_any_more_stops_no_other_audit(monkeypatch):
     poisoned = BASE + 2 * DAY
 
     def refuse(request):
-        after, before = (
-            request.query.get(name, [""])[0] for name in ("occurredAfter", "occurredBefore")
-        )
+        after, before = (request.query.get(name, [""])[0] for name in ("occurredAfter", "occurredBefore"))
         return "400" if before and to_ms(after) <= poisoned <= to_ms(before) else None
 
     with Life(monkeypatch, *events, late=backdated(20, 3 * DAY)) as life:
@@ -370,9 +322,7 @@ def test_what_hubspot_does_not_send_any_more_stops_no_other_audit(monkeypatch):
         life.pass_and_sync(DAY, 30)
     assert life.delivered.ids() >= {f"id-{n}" for n in range(4 * 24, 20 * 24)}
     assert to_ms(life.row()["complete_until"]) <= poisoned
-    assert any(
-        "2026-01-03" in text and "could not be audited" in text for text in life.delivered.warnings
-    )
+    assert any("2026-01-03" in text and "could not be audited" in text for text in life.delivered.warnings)
 
 
 def test_no_more_requests_at_once_than_the_configuration_allows(monkeypatch):
@@ -400,10 +350,7 @@ def test_the_ledgers_of_many_event_types_share_their_room_in_the_state(monkeypat
     monkeypatch.setattr(subject, "STATE_SIZE", 20_000)
     names = [f"pe1_t{n}" for n in range(40)]
     with Life(monkeypatch) as life:
-        life.sim.histories = {
-            name: generated(300, START, END, event_type=name, seed=n)
-            for n, name in enumerate(names)
-        }
+        life.sim.histories = {name: generated(300, START, END, event_type=name, seed=n) for n, name in enumerate(names)}
         for days in (125, 1, 1):
             life.pass_and_sync(days * DAY, event_types="pe1_*")
             saved = life.delivered.state["event_types"].values()
@@ -416,9 +363,7 @@ def test_the_ledgers_of_many_event_types_share_their_room_in_the_state(monkeypat
 
 
 @pytest.mark.parametrize("hour, days", [(1, 1), (17, 1), (19, 2), (23, 2)])
-def test_all_that_is_delivered_is_counted_again_at_the_first_midnight_six_hours_later(
-    monkeypatch, hour, days
-):
+def test_all_that_is_delivered_is_counted_again_at_the_first_midnight_six_hours_later(monkeypatch, hour, days):
     """However old it is: here half a year."""
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(4000))) as life:
         life.pass_and_sync(200 * DAY + hour * HOUR)
@@ -478,11 +423,7 @@ def test_a_range_is_named_after_its_rows_and_before_its_sums_are_saved(monkeypat
     for place in places:
         written = {row["id"] for what, row in order[:place] if what == TYPE}
         found = order[place][1]
-        inside = [
-            each
-            for each in events
-            if found["range_start"] <= each["occurredAt"] < found["range_end"]
-        ]
+        inside = [each for each in events if found["range_start"] <= each["occurredAt"] < found["range_end"]]
         assert {each["id"] for each in inside} <= written
 
 
@@ -565,9 +506,7 @@ def test_a_quiet_type_does_not_hold_complete_until_for_ever(monkeypatch):
             life.pass_and_sync(6 * HOUR)
             assert len(life.sim.requests) <= 2
         before = life.row()["complete_until"]
-        life.sim.histories = {
-            TYPE: listed([*(event(BASE + n * HOUR, n) for n in range(24)), event(life.now, 99)])
-        }
+        life.sim.histories = {TYPE: listed([*(event(BASE + n * HOUR, n) for n in range(24)), event(life.now, 99)])}
         life.pass_and_sync(6 * HOUR)
         assert "id-99" in life.delivered.ids() and life.row()["complete_until"] >= before
 
@@ -603,24 +542,18 @@ def test_a_fall_is_believed_only_when_a_look_on_a_later_day_falls_too(monkeypatc
                 break
             life.pass_and_sync(6 * HOUR)
         assert not any(row["vanished"] or row["whole"] for row in life.ranges())
-        assert life.row()["vanished"] == 0 and life.row()["complete_until"] <= to_text(
-            BASE + 9 * DAY + 2 * HOUR
-        )
+        assert life.row()["vanished"] == 0 and life.row()["complete_until"] <= to_text(BASE + 9 * DAY + 2 * HOUR)
         assert len(life.delivered.upserts) < 80  # the buckets that differ
         life.pass_and_sync(DAY)
         assert life.row()["vanished"] == 5 and any(row["whole"] for row in life.ranges())
-        assert any(
-            "no longer has" in text and "rows stay" in text for text in life.delivered.warnings
-        )
+        assert any("no longer has" in text and "rows stay" in text for text in life.delivered.warnings)
         life.pass_and_sync(DAY, 5)
     assert sum(row["vanished"] for row in life.ranges()) == 5
     assert life.delivered.ids() == {f"id-{n}" for n in range(10 * 144)}
     whole = [row for row in life.ranges() if row["whole"]]
     for row in whole:  # everything that is left of it was written after that
         left = {
-            e["id"]
-            for e in events[:1300] + events[1305:]
-            if row["range_start"] <= e["occurredAt"] < row["range_end"]
+            e["id"] for e in events[:1300] + events[1305:] if row["range_start"] <= e["occurredAt"] < row["range_end"]
         }
         assert left <= set(life.delivered.upserts)
 
@@ -729,10 +662,7 @@ def test_a_cell_across_a_moved_start_date_is_cut_and_delivered_again(monkeypatch
         assert "id-999" not in life.delivered.ids()
         assert set(life.delivered.upserts) >= {f"id-{n}" for n in range(122, 126)}
         assert not set(life.delivered.upserts) & {f"id-{n}" for n in range(122)}
-        assert (
-            sum(row["late"] + row["vanished"] for row in life.delivered.rows["sync_run"].values())
-            == 0
-        )
+        assert sum(row["late"] + row["vanished"] for row in life.delivered.rows["sync_run"].values()) == 0
         life.pass_and_sync(DAY)
     assert "id-999" in life.delivered.ids()
 
@@ -795,25 +725,17 @@ def test_a_type_whose_sync_failed_is_not_looked_at(monkeypatch):
         life.sim.histories["pe1_other"] = generated(100, START, END, event_type="pe1_other")
         life.pass_and_sync(DAY, 9, event_types=names)
         life.sim.behaviour.fault = lambda request: (
-            "400"
-            if "occurredBefore" not in request.query and TYPE in request.query.get("eventType", ())
-            else None
+            "400" if "occurredBefore" not in request.query and TYPE in request.query.get("eventType", ()) else None
         )
         life.pass_and_sync(DAY, event_types=names)
-        asked = [
-            r
-            for r in life.sim.requests
-            if "occurredBefore" in r.query and TYPE in r.query.get("eventType", ())
-        ]
+        asked = [r for r in life.sim.requests if "occurredBefore" in r.query and TYPE in r.query.get("eventType", ())]
         assert not asked and life.row()["event_types"][TYPE]["outcome"] == "refused"
 
 
 def test_an_outage_while_cells_are_counted_ends_the_looks_and_is_not_halved(monkeypatch):
     with Life(monkeypatch, *(event(BASE + n * HOUR, n) for n in range(240))) as life:
         life.pass_and_sync(DAY, 9)
-        life.sim.behaviour.fault = lambda request: (
-            "401" if "occurredBefore" in request.query else None
-        )
+        life.sim.behaviour.fault = lambda request: "401" if "occurredBefore" in request.query else None
         life.pass_and_sync(DAY)
         assert sum("occurredBefore" in request.query for request in life.sim.requests) <= 4
         assert life.row()["audited"] == 0 and life.row()["outcome"] == "complete"
@@ -887,9 +809,7 @@ def blinded(life, monkeypatch, error=None):
     moment, look = BASE + 20 * DAY, Looks.at_silence
 
     def fault(request):
-        after, before = (
-            request.query.get(f"occurred{name}", [""])[0] for name in ("After", "Before")
-        )
+        after, before = (request.query.get(f"occurred{name}", [""])[0] for name in ("After", "Before"))
         return "ends" if before and to_ms(after) <= moment <= to_ms(before) else None
 
     def see(self, subjects):
@@ -920,9 +840,7 @@ def test_a_fall_is_not_believed_if_what_is_sent_then_is_all_there(monkeypatch):
     """Only the counts of looks lack events, on two days: their requests name one property."""
     events = [event(BASE + n * 10 * MINUTE, n, hs_url="/") for n in range(5 * 144)]
     with Life(monkeypatch, *events) as life:
-        life.sim.behaviour.fault = lambda request: (
-            "shard" if "properties" in request.query else None
-        )
+        life.sim.behaviour.fault = lambda request: "shard" if "properties" in request.query else None
         life.pass_and_sync(DAY, 9)
         assert life.delivered.ids() == {f"id-{n}" for n in range(5 * 144)}
         assert not any(row["vanished"] or row["whole"] for row in life.ranges())

@@ -14,9 +14,7 @@ ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
 @contextmanager
 def process(*command, cwd=ROOT, **given):
     """A process that is killed at the end, if it still runs."""
-    running = subprocess.Popen(
-        [*map(str, command)], cwd=cwd, env=os.environ | ENVIRONMENT, text=True, **given
-    )
+    running = subprocess.Popen([*map(str, command)], cwd=cwd, env=os.environ | ENVIRONMENT, text=True, **given)
     try:
         yield running
     finally:

@@ -36,10 +36,7 @@ pytestmark = pytest.mark.long
 
 TYPE, SIGNUP = "e_visited_page", "pe1_signup"
 # the configured start, and when the backfill runs
-FROM, NOW = (
-    "2026-03-01T05:30:00Z",
-    "2026-03-20T06:30:00Z",
-)
+FROM, NOW = ("2026-03-01T05:30:00Z", "2026-03-20T06:30:00Z")
 END = "2026-03-20T00:00:00.000Z"  # where it ends
 WORKERS = 3
 ROOT = Path(__file__).parents[2]
@@ -48,9 +45,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def dask():
     with (
-        LocalCluster(
-            n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
+        LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Dask(cluster) as client,
     ):
         yield client
@@ -61,23 +56,15 @@ def hubspot(*types, events=1_000, malformed_every=0, **behaviour):
     offset = to_ms(NOW) - time.time_ns() // 1_000_000
     histories = {
         name: generated(
-            events,
-            "2026-02-27T00:00:00Z",
-            "2026-03-23T00:00:00Z",
-            event_type=name,
-            malformed_every=malformed_every,
+            events, "2026-02-27T00:00:00Z", "2026-03-23T00:00:00Z", event_type=name, malformed_every=malformed_every
         )
         for name in types or (TYPE,)
     }
-    return Simulator(
-        histories, Behaviour(clock=lambda: time.time_ns() // 1_000_000 + offset, **behaviour)
-    )
+    return Simulator(histories, Behaviour(clock=lambda: time.time_ns() // 1_000_000 + offset, **behaviour))
 
 
 def settings_of(sim, **keys):
-    return read_settings(
-        configuration(sim, **{"initial_sync_start_date": FROM, "page_size": "20", **keys})
-    )
+    return read_settings(configuration(sim, **{"initial_sync_start_date": FROM, "page_size": "20", **keys}))
 
 
 def rows_of(folder, table=TYPE):
@@ -85,10 +72,7 @@ def rows_of(folder, table=TYPE):
     files = sorted(str(file) for file in folder.glob(f"{table}/*/*.parquet"))
     if not files:
         return []
-    read = duckdb.sql(
-        "SELECT * FROM read_parquet(?, union_by_name = true, hive_partitioning = false)",
-        params=[files],
-    )
+    read = duckdb.sql("SELECT * FROM read_parquet(?, union_by_name = true, hive_partitioning = false)", params=[files])
     return [
         {name: value for name, value in zip(read.columns, row, strict=True) if value is not None}
         for row in read.fetchall()
@@ -104,13 +88,9 @@ def by_id(rows):
     return sorted(rows, key=lambda row: row["id"])
 
 
-def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_killed(
-    dask, tmp_path
-):
+def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_killed(dask, tmp_path):
     victims = list(dask.run(os.getpid).values())[1:]
-    all_are_asking = threading.Barrier(
-        WORKERS, lambda: [os.kill(victim, signal.SIGKILL) for victim in victims]
-    )
+    all_are_asking = threading.Barrier(WORKERS, lambda: [os.kill(victim, signal.SIGKILL) for victim in victims])
     asked = itertools.count(1)
 
     def kill_in_the_middle(_):
@@ -118,11 +98,7 @@ def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_k
             all_are_asking.wait(timeout=30)
 
     with hubspot(TYPE, SIGNUP, malformed_every=50, latency_ms=5) as sim:
-        keys = {
-            "event_types": f"{TYPE}, {SIGNUP}",
-            "page_size": "20",
-            "initial_sync_start_date": FROM,
-        }
+        keys = {"event_types": f"{TYPE}, {SIGNUP}", "page_size": "20", "initial_sync_start_date": FROM}
         truth = sync_into(Delivered(), sim, **keys)
         sim.behaviour.fault = kill_in_the_middle
         left = backfill(dask, settings_of(sim, **keys), tmp_path)
@@ -130,12 +106,8 @@ def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_k
 
     for name in (TYPE, SIGNUP):
         written, resumed = rows_of(tmp_path, name), list(map(as_written, after.rows[name].values()))
-        assert main_span(progress_by_type(left.state)[name], to_ms(FROM), HOUR, local_now())[
-            0
-        ] == to_ms(END)
-        assert (
-            max(row["occurred"] for row in written) < END <= min(row["occurred"] for row in resumed)
-        )
+        assert main_span(progress_by_type(left.state)[name], to_ms(FROM), HOUR, local_now())[0] == to_ms(END)
+        assert max(row["occurred"] for row in written) < END <= min(row["occurred"] for row in resumed)
         assert by_id([*written, *resumed]) == by_id(map(as_written, truth.rows[name].values()))
         assert left.rows[name] == len(written)
     rejected = rows_of(tmp_path, REJECTED) + list(after.rows[REJECTED].values())
@@ -159,9 +131,7 @@ ODD = ["..", "../..", "/elsewhere", "a/b", "a\x00b", HIDDEN, REJECTED, "", "x" *
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_a_window_has_its_own_file_below_the_folder_whatever_its_event_type_is_called(
-    name, tmp_path
-):
+def test_a_window_has_its_own_file_below_the_folder_whatever_its_event_type_is_called(name, tmp_path):
     window = Window(name, to_ms("2026-03-02"), to_ms("2026-03-03"))
     file, rejects = tmp_path / file_of(window), tmp_path / rejects_of(window)
     for path in (file, rejects):
@@ -176,9 +146,7 @@ def test_a_type_with_a_name_that_leads_elsewhere_is_written_below_the_folder(das
     folder, names = tmp_path / "history" / "below", ("..", "../../x", "E_Visited_Page", TYPE)
     with hubspot(*names, events=100) as sim:
         left = backfill(dask, settings_of(sim, event_types="*"), folder)
-    assert [
-        path.name for path in tmp_path.rglob("*") if path.is_file() and folder not in path.parents
-    ] == []
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file() and folder not in path.parents] == []
     assert len(list(folder.iterdir())) == len(names) and left.rows[TYPE] == len(rows_of(folder))
     assert all(0 < left.rows[name] < 101 for name in names)
 
@@ -226,9 +194,7 @@ def test_all_workers_share_one_quota(dask, tmp_path):
 def test_an_event_out_of_its_window_is_rejected_and_kept(dask, tmp_path):
     with hubspot(faults={20: "outside"}) as sim:
         left = backfill(dask, settings_of(sim), tmp_path)
-    assert [row["reason"] for row in rows_of(tmp_path, REJECTED)] == [
-        "out of the time range asked for"
-    ]
+    assert [row["reason"] for row in rows_of(tmp_path, REJECTED)] == ["out of the time range asked for"]
     assert left.rows[TYPE] == len({row["id"] for row in rows_of(tmp_path)})
 
 
@@ -246,9 +212,7 @@ def test_patterns_that_match_nothing_are_an_error(dask, tmp_path):
         backfill(dask, settings_of(sim, event_types="nothing_like_*"), tmp_path)
 
 
-def test_the_documented_iceberg_table_has_every_row_once_and_grows_with_the_next_backfill(
-    dask, tmp_path, monkeypatch
-):
+def test_the_documented_iceberg_table_has_every_row_once_and_grows_with_the_next_backfill(dask, tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(), re.DOTALL)
     (code,) = [block for block in blocks if "pyiceberg" in block]
     monkeypatch.chdir(tmp_path)
@@ -273,16 +237,10 @@ def test_longer_windows_are_fewer_files_with_the_same_rows(dask, tmp_path, hours
     with hubspot() as sim:
         by_day = backfill(dask, settings_of(sim), tmp_path / "day")
         longer = backfill(
-            dask,
-            settings_of(sim, lookback_minutes="0"),
-            tmp_path / "longer",
-            hours=hours,
-            tell=lines.append,
+            dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours, tell=lines.append
         )
         end = to_ms(progress_by_type(longer.state)[TYPE].occurred)
-        again = backfill(
-            dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours
-        )
+        again = backfill(dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours=hours)
     assert again.rows == longer.rows
     assert to_ms(progress_by_type(again.state)[TYPE].occurred) == end
     assert end % (hours * HOUR) == 0

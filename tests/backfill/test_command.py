@@ -52,9 +52,7 @@ def state_and_next(printed):
 def test_it_resumes_says_how_to_go_on_and_adds_what_has_happened_since(sim, staged):
     (staged / "configuration.json").write_text(json.dumps(configuration(sim)))
     with command("history", None, staged) as interrupted:
-        sim.behaviour.fault = lambda asked: (
-            interrupted.send_signal(signal.SIGINT) if asked.number == 15 else None
-        )
+        sim.behaviour.fault = lambda asked: interrupted.send_signal(signal.SIGINT) if asked.number == 15 else None
         printed, said = interrupted.communicate(timeout=60)
     assert (interrupted.returncode, printed) == (130, "") and "The same command" in said
     there = len(lake(staged))
@@ -62,9 +60,7 @@ def test_it_resumes_says_how_to_go_on_and_adds_what_has_happened_since(sim, stag
         printed, said = resumed.communicate(timeout=120)
     assert resumed.returncode == 0 and len(lake(staged)) > there > 0
     first, *_, last = said.splitlines()
-    assert re.match(
-        r"[1-9]\d* of 50 windows, 0 rows, 0 rows/s, [1-9]\d*%, unknown time left", first
-    )
+    assert re.match(r"[1-9]\d* of 50 windows, 0 rows, 0 rows/s, [1-9]\d*%, unknown time left", first)
     assert re.match(r"50 of 50 windows, [\d,]+ rows, [\d,]+ rows/s, 100%, about 0 s left", last)
 
     state, go_on = state_and_next(printed)
@@ -103,9 +99,7 @@ def test_it_works_on_the_cluster_of_a_scheduler(sim, tmp_path):
         ('{"api_token": "x"}', "history", "initial_sync_start_date"),
     ],
 )
-def test_what_it_cannot_use_is_said_in_a_line(
-    content, address, said, tmp_path, monkeypatch, capsys
-):
+def test_what_it_cannot_use_is_said_in_a_line(content, address, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     if content is not None:
         Path("configuration.json").write_text(content)

@@ -46,9 +46,7 @@ def folder(tmp_path):
 
 @pytest.fixture(autouse=True, scope="module")
 def mounting():
-    if subprocess.run(
-        ["/usr/bin/env", "unshare", "--mount", "true"], capture_output=True
-    ).returncode:
+    if subprocess.run(["/usr/bin/env", "unshare", "--mount", "true"], capture_output=True).returncode:
         pytest.skip("this user may not make a mount namespace")
 
 
@@ -70,11 +68,7 @@ def test_a_worker_with_a_disk_of_its_own_is_told_before_the_first_window(dask, f
 def test_a_worker_that_joins_late_with_a_disk_of_its_own_leaves_no_state(dask, folder):
     """Its files are missed at the end, and the next run reads their windows."""
     joined = threading.Event()
-    with (
-        Simulator({TYPE: generated(3_000)}) as sim,
-        worker(dask.scheduler.address),
-        ExitStack() as later,
-    ):
+    with Simulator({TYPE: generated(3_000)}) as sim, worker(dask.scheduler.address), ExitStack() as later:
         dask.wait_for_workers(1)
         sim.behaviour.fault = lambda asked: joined.wait(60) and None if asked.number > 5 else None
 

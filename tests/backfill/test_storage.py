@@ -38,10 +38,7 @@ def s3():
 @pytest.fixture(scope="module")
 def dask(s3):
     """Two workers that have the environment of the bucket."""
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Dask(cluster) as client,
-    ):
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Dask(cluster) as client:
         yield client
 
 
@@ -60,9 +57,7 @@ def test_an_address_of_no_storage_is_refused_before_the_first_request(address, s
     assert sim.requests == []
 
 
-def test_an_address_that_nobody_can_write_to_is_refused_before_the_first_request(
-    s3, simulated, tmp_path
-):
+def test_an_address_that_nobody_can_write_to_is_refused_before_the_first_request(s3, simulated, tmp_path):
     sim, file = simulated(), tmp_path / "file"
     file.touch()
     for address in (file / "history", f"{s3}-elsewhere/history"):
@@ -73,9 +68,7 @@ def test_an_address_that_nobody_can_write_to_is_refused_before_the_first_request
 
 
 @pytest.mark.parametrize("address", ["", "s3://lake/once"], ids=["folder", "s3"])
-def test_a_file_that_cannot_be_written_to_its_end_leaves_the_one_before(
-    address, s3, tmp_path, monkeypatch
-):
+def test_a_file_that_cannot_be_written_to_its_end_leaves_the_one_before(address, s3, tmp_path, monkeypatch):
     address = address_of(address or tmp_path / "history")
     local = tmp_path / "local"
     local.write_bytes(b"before")

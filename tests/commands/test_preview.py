@@ -35,9 +35,7 @@ def report(account, tmp_path, capsys):
         status, printed, said = previewed(sim, tmp_path, capsys, "--json", **keys)
         assert status == 0, said
         found = json.loads(printed)
-        assert (
-            len(sim.requests) == found["requests"] <= 60 + 3 * max(0, len(found["event_types"]) - 1)
-        )
+        assert len(sim.requests) == found["requests"] <= 60 + 3 * max(0, len(found["event_types"]) - 1)
         return found
 
     return of
@@ -47,8 +45,7 @@ def report(account, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("order", "told"),
-    [("ascending",) * 2, ("descending",) * 2, ("shuffled", "other"), ("breaking", "other")],
+    ("order", "told"), [("ascending",) * 2, ("descending",) * 2, ("shuffled", "other"), ("breaking", "other")]
 )
 def test_the_order_of_answers(report, order, told):
     facts = report({TYPE: generated(400)}, {"order": order}, **SMALL_PAGES)["facts"]
@@ -57,8 +54,7 @@ def test_the_order_of_answers(report, order, told):
 
 @pytest.mark.parametrize("resolution", ["millisecond", "second"])
 @pytest.mark.parametrize(
-    ("after", "before", "told"),
-    [(0, 0, "exclusive"), (1, 1, "inclusive"), (1, 0, "mixed"), (0, 1, "mixed")],
+    ("after", "before", "told"), [(0, 0, "exclusive"), (1, 1, "inclusive"), (1, 0, "mixed"), (0, 1, "mixed")]
 )
 @pytest.mark.parametrize("order", ["ascending", "descending"])
 def test_the_bounds_of_a_range(report, order, after, before, told, resolution):
@@ -81,9 +77,7 @@ def test_bounds_that_have_no_effect(report, ignored, order):
 BOTH_TOLD = {("after_ignored", "ascending"), ("before_ignored", "descending")}
 
 
-@pytest.mark.parametrize(
-    ("policy", "most"), [("clamp", 30), ("error", 250), ("clamp", 1000), ("error", 2000)]
-)
+@pytest.mark.parametrize(("policy", "most"), [("clamp", 30), ("error", 250), ("clamp", 1000), ("error", 2000)])
 def test_the_largest_page(report, most, policy):
     found = report({TYPE: generated(2500)}, {"max_limit": most, "limit_policy": policy})
     assert found["facts"]["limit_granted"] == most
@@ -173,9 +167,7 @@ def test_the_first_sync_takes_what_was_predicted(account, tmp_path, capsys, shap
     assert abs(predicted["requests"] / len(sim.requests) - 1) <= 0.1
 
 
-def test_other_types_get_a_few_requests_and_leave_the_others_to_the_largest(
-    account, tmp_path, capsys
-):
+def test_other_types_get_a_few_requests_and_leave_the_others_to_the_largest(account, tmp_path, capsys):
     others = {f"pe1_{n}": generated(500, event_type=f"pe1_{n}") for n in range(4)}
     sim = account({**others, TYPE: generated(20_000)})
     status, *_ = previewed(sim, tmp_path, capsys, "--json", event_types="*", page_size="200")
@@ -213,10 +205,7 @@ def test_a_token_without_scopes_is_told_which(account, tmp_path, capsys):
 
 
 def test_no_more_than_a_hundredth_of_what_is_left_of_the_day(tmp_path, capsys):
-    for daily, requests, page in (
-        (1_000, 10, "no request was left to ask"),
-        (99, 1, "too little of the day's quota"),
-    ):
+    for daily, requests, page in ((1_000, 10, "no request was left to ask"), (99, 1, "too little of the day's quota")):
         with Simulator({TYPE: generated(3_000)}, Behaviour(daily_quota=daily)) as sim:
             status, printed, said = previewed(sim, tmp_path, capsys, **SMALL_PAGES)
             assert status == 0 and len(sim.requests) == requests and page in printed
@@ -259,9 +248,7 @@ def test_json_begins_with_what_was_promised_and_holds_nothing_personal(report):
 
 def test_the_configuration_to_paste_is_one_that_is_accepted(report, account, tmp_path, capsys):
     found = report({TYPE: generated(300)}, **SMALL_PAGES)
-    status, printed, _ = previewed(
-        account({TYPE: generated(300)}), tmp_path, capsys, **found["configuration"]
-    )
+    status, printed, _ = previewed(account({TYPE: generated(300)}), tmp_path, capsys, **found["configuration"])
     assert status == 0
     for key, value in found["configuration"].items():
         assert f'"{key}": "' in printed and value

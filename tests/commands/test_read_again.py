@@ -27,11 +27,7 @@ def synced(account):
 
 
 def in_range(history):
-    return {
-        history.event(i)["id"]
-        for i in range(len(history))
-        if to_ms(FROM) <= history.time(i) < to_ms(TO)
-    }
+    return {history.event(i)["id"] for i in range(len(history)) if to_ms(FROM) <= history.time(i) < to_ms(TO)}
 
 
 def test_the_next_sync_reads_the_range_once_and_moves_no_cursor(synced):
@@ -83,10 +79,7 @@ def test_nothing_before_the_start_date_is_read_again(synced):
     delivered.upserts.clear()
     sync_into(delivered, sim, initial_sync_start_date=FROM)
     history = sim.histories[TYPE]
-    assert set(delivered.upserts) - {
-        history.event(599)["id"],
-        history.event(598)["id"],
-    } == in_range(history)
+    assert set(delivered.upserts) - {history.event(599)["id"], history.event(598)["id"]} == in_range(history)
 
 
 @pytest.mark.parametrize("arguments, said", [
@@ -117,10 +110,7 @@ def test_what_fivetrans_api_answers_becomes_the_body_that_it_takes(synced, tmp_p
     assert json.loads(file.read_text()) == {"state": read_again(synced[1].state, TYPE)}
     # and that body can be changed once more
     assert main(["read-again", OTHER, "--state", str(file)]) == 0
-    assert set(json.loads(file.read_text())["state"]["event_types"][OTHER]) >= {
-        "again_from",
-        "again_to",
-    }
+    assert set(json.loads(file.read_text())["state"]["event_types"][OTHER]) >= {"again_from", "again_to"}
 
 
 def test_a_state_that_cannot_be_used_stays_as_it_is(tmp_path, capsys):
@@ -164,9 +154,7 @@ def test_a_range_that_cannot_be_read_does_not_hold_up_new_events(synced):
     delivered.states.append(read_again(delivered.state, TYPE, FROM, TO))
     newest = generated(20, start="2026-05-02T00:00:00Z", end="2026-05-03T00:00:00Z")
     sim.histories[TYPE] = newest
-    sim.behaviour.fault = lambda asked: (
-        "500" if "2026-02" in str(asked.query.get("occurredBefore")) else None
-    )
+    sim.behaviour.fault = lambda asked: "500" if "2026-02" in str(asked.query.get("occurredBefore")) else None
     with pytest.raises(ConnectorError):
         sync_into(delivered, sim, max_outage_minutes="0.001")
     assert {newest.event(i)["id"] for i in range(20)} <= delivered.ids()

@@ -21,9 +21,7 @@ INVALID = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "key, text", [(key, text) for key, texts in INVALID.items() for text in texts]
-)
+@pytest.mark.parametrize("key, text", [(key, text) for key, texts in INVALID.items() for text in texts])
 def test_an_invalid_value_is_refused_under_its_key(key, text):
     with pytest.raises(SettingsError, match=f"\n- {key}: given") as error:
         read(**{key: text})

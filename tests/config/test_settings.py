@@ -37,11 +37,7 @@ def mistakes(**keys):
 
 @pytest.mark.parametrize("blank", [None, "", "  \n"])
 def test_a_blank_key_falls_back_to_its_default(blank):
-    given_keys = (
-        REQUIRED | {name: blank for name in KEYS if name not in REQUIRED}
-        if blank is not None
-        else REQUIRED
-    )
+    given_keys = REQUIRED | {name: blank for name in KEYS if name not in REQUIRED} if blank is not None else REQUIRED
     read = read_settings(given_keys)
     assert {name: getattr(read, name) for name in DEFAULTS} == DEFAULTS
     assert (read.api_token, read.start) == (TOKEN, to_ms(REQUIRED["initial_sync_start_date"]))
@@ -51,24 +47,14 @@ def test_a_blank_key_falls_back_to_its_default(blank):
     "key, text, setting, value",
     [
         ("initial_sync_start_date", "2026-01-01", "start", to_ms("2026-01-01T00:00:00Z")),
-        (
-            "initial_sync_start_date",
-            "2026-01-01T02:00:00+02:00",
-            "start",
-            to_ms("2026-01-01T00:00:00Z"),
-        ),
+        ("initial_sync_start_date", "2026-01-01T02:00:00+02:00", "start", to_ms("2026-01-01T00:00:00Z")),
         ("event_types", " b ,a,, b", "event_types", ("b", "a")),
         ("page_size", " 1 ", "page_size", 1),
         ("checkpoint_interval", "500", "checkpoint_interval", 500),
         ("lookback_minutes", "0", "lookback", 0),
         ("lookback_minutes", "90", "lookback", 5_400_000),
         ("max_outage_minutes", "0.5", "max_outage", 30_000),
-        (
-            "api_base_url",
-            "https://api-eu1.hubapi.com/",
-            "api_base_url",
-            "https://api-eu1.hubapi.com",
-        ),
+        ("api_base_url", "https://api-eu1.hubapi.com/", "api_base_url", "https://api-eu1.hubapi.com"),
         ("api_version", "v3", "api_version", "v3"),
     ],
 )
@@ -92,9 +78,7 @@ WRONG = {
 
 
 def test_every_mistake_is_reported_at_once_with_its_key_the_value_and_the_cure():
-    lines = mistakes(
-        api_token="two words", **{key: text for key, (text, _) in WRONG.items()}
-    ).splitlines()
+    lines = mistakes(api_token="two words", **{key: text for key, (text, _) in WRONG.items()}).splitlines()
     assert f"{len(WRONG) + 1} mistakes" in lines[0] and len(lines) == len(WRONG) + 2
     for key, (text, right) in WRONG.items():
         line = next(line for line in lines if line.startswith(f"- {key}:"))
@@ -103,9 +87,9 @@ def test_every_mistake_is_reported_at_once_with_its_key_the_value_and_the_cure()
 
 @pytest.mark.parametrize("text", ["0", "17", "-4", "many", "4.0", "1e1", "٣"])
 def test_an_impossible_concurrency_is_reported_with_the_range(text):
-    assert f"- concurrency: given {text!r}; give" in mistakes(
+    assert f"- concurrency: given {text!r}; give" in mistakes(concurrency=text) and "from 1 to 16" in mistakes(
         concurrency=text
-    ) and "from 1 to 16" in mistakes(concurrency=text)
+    )
 
 
 @pytest.mark.parametrize("key", REQUIRED)
@@ -115,9 +99,7 @@ def test_a_required_key_is_reported_missing_by_name(key):
             read_settings({name: text for name, text in REQUIRED.items() if name != key} | blank)
 
 
-@pytest.mark.parametrize(
-    "token", [f"Bearer {TOKEN}", f"{TOKEN}\n{TOKEN}", f"{TOKEN}é", f"{TOKEN}\0", f"{TOKEN} x"]
-)
+@pytest.mark.parametrize("token", [f"Bearer {TOKEN}", f"{TOKEN}\n{TOKEN}", f"{TOKEN}é", f"{TOKEN}\0", f"{TOKEN} x"])
 def test_an_unusable_token_is_reported_but_never_shown(token):
     message = mistakes(api_token=token, page_size="0")
     assert "- api_token:" in message and "- page_size:" in message and TOKEN not in message
@@ -130,9 +112,7 @@ def test_the_text_of_settings_does_not_contain_the_token():
 
 @pytest.mark.parametrize("value", [0, 5, 1.5, True, False, [], ["e"], {"a": 1}])
 def test_a_value_that_is_not_a_string_is_a_mistake(value):
-    assert "- page_size:" in mistakes(page_size=value) and "is a string" in mistakes(
-        page_size=value
-    )
+    assert "- page_size:" in mistakes(page_size=value) and "is a string" in mistakes(page_size=value)
 
 
 ALLOWED = [
@@ -182,9 +162,7 @@ def test_any_configuration_is_read_or_a_settings_error(configuration):
 
 
 @settings(deadline=None)
-@given(
-    st.text("!~ab\n é", min_size=9), st.fixed_dictionaries({}, optional=dict.fromkeys(WRONG, TEXTS))
-)
+@given(st.text("!~ab\n é", min_size=9), st.fixed_dictionaries({}, optional=dict.fromkeys(WRONG, TEXTS)))
 def test_no_mistake_in_other_keys_reveals_the_token(token, others):
     try:
         read_settings(REQUIRED | others | {"api_token": token})
@@ -194,8 +172,7 @@ def test_no_mistake_in_other_keys_reveals_the_token(token, others):
 
 
 @pytest.mark.parametrize(
-    "wrong, nearest",
-    [("page_sise", "page_size"), ("Api_Token", "api_token"), ("lookback", "lookback_minutes")],
+    "wrong, nearest", [("page_sise", "page_size"), ("Api_Token", "api_token"), ("lookback", "lookback_minutes")]
 )
 def test_an_unknown_key_with_a_near_name_is_a_mistake(wrong, nearest):
     message = mistakes(**{wrong: "x"})
@@ -207,15 +184,11 @@ WITHOUT_PREFIX = "5ec2e75e-c2e7-4a11-9b0d-7b1d94e3f06c"
 
 
 @pytest.mark.parametrize(
-    "given_keys",
-    [{"page_size": WITHOUT_PREFIX}, {"property_filters": f"a=b; {WITHOUT_PREFIX}"}],
-    ids=str,
+    "given_keys", [{"page_size": WITHOUT_PREFIX}, {"property_filters": f"a=b; {WITHOUT_PREFIX}"}], ids=str
 )
 def test_no_message_quotes_a_token_whose_look_is_not_known(given_keys):
     assert "7b1d94e3f06c" not in mistakes(**given_keys) and "'" in mistakes(**given_keys)
-    assert unknown_keys({WITHOUT_PREFIX: "1"}) == [
-        "configuration key '5ec2…' is unknown and ignored."
-    ]
+    assert unknown_keys({WITHOUT_PREFIX: "1"}) == ["configuration key '5ec2…' is unknown and ignored."]
 
 
 @pytest.mark.parametrize(
@@ -262,10 +235,7 @@ def test_exactly_the_unknown_keys_are_reported(configuration):
     with suppress(SettingsError):
         read_settings(REQUIRED | configuration)
         assert len(sentences) == len(unknown)  # none is near
-    shown = [
-        repr(name) if not re.search(r"\bpat-[a-z]+[0-9]+-", name) else "(not shown)"
-        for name in unknown
-    ]
+    shown = [repr(name) if not re.search(r"\bpat-[a-z]+[0-9]+-", name) else "(not shown)" for name in unknown]
     assert sentences == [sentence for sentence in told(shown) if sentence in sentences]
     misspelled = [name for name in shown if not set(told([name])) & set(sentences)]
     if misspelled:
@@ -278,9 +248,7 @@ def told(names):
 
 
 def test_an_unknown_key_that_resembles_none_is_reported_without_a_suggestion():
-    assert unknown_keys(REQUIRED | {"zzz": "x"}) == [
-        "configuration key 'zzz' is unknown and ignored."
-    ]
+    assert unknown_keys(REQUIRED | {"zzz": "x"}) == ["configuration key 'zzz' is unknown and ignored."]
 
 
 @pytest.mark.parametrize("name", GONE)

@@ -20,22 +20,8 @@ SALT = {"hash_salt": "pepper"}
 
 
 def event(n=0, /, **properties):
-    own = {
-        "id": f"id-{n}",
-        "eventType": TYPE,
-        "occurredAt": START,
-        "objectId": "7",
-        "objectType": "CONTACT",
-    }
-    return {
-        **own,
-        "properties": {
-            "hs_ip": "127.0.0.1",
-            "hs_url": "/",
-            "geo": {"city": "Berlin"},
-            **properties,
-        },
-    }
+    own = {"id": f"id-{n}", "eventType": TYPE, "occurredAt": START, "objectId": "7", "objectType": "CONTACT"}
+    return {**own, "properties": {"hs_ip": "127.0.0.1", "hs_url": "/", "geo": {"city": "Berlin"}, **properties}}
 
 
 def served(*events, **behaviour):
@@ -94,9 +80,7 @@ def test_a_column_of_a_single_event_among_many_is_not_reported():
 
 
 def test_a_column_of_a_single_event_type_is_not_reported():
-    with Simulator(
-        {TYPE: listed([event()]), OTHER: listed([event(1, shoe="9") | {"eventType": OTHER}])}
-    ) as sim:
+    with Simulator({TYPE: listed([event()]), OTHER: listed([event(1, shoe="9") | {"eventType": OTHER}])}) as sim:
         assert warnings(sim, drop_columns="shoe", event_types="*") == []
 
 
@@ -157,12 +141,7 @@ def test_the_setup_test_suggests_the_nearest_property():
 
 def test_the_setup_test_passes_on_columns_that_may_just_be_rare():
     with served() as sim:
-        assert (
-            failures(
-                sim, drop_columns="*email*", properties="hs_city", hash_columns="salary", **SALT
-            )
-            == {}
-        )
+        assert failures(sim, drop_columns="*email*", properties="hs_city", hash_columns="salary", **SALT) == {}
 
 
 def test_the_setup_test_passes_if_there_is_no_event():

@@ -21,15 +21,12 @@ LOCAL = "http://127.0.0.1:8000"
 
 def made_at(url):
     """A state whose cursors were made at this address, None if it does not say where."""
-    return {"version": 4, "event_types": {TYPE: {}}} | (
-        {} if url is None else {"api_base_url": url}
-    )
+    return {"version": 4, "event_types": {TYPE: {}}} | ({} if url is None else {"api_base_url": url})
 
 
 def account(events=60, **named):
     return Simulator(
-        {TYPE: generated(events)}
-        | {name: generated(count, event_type=name) for name, count in named.items()}
+        {TYPE: generated(events)} | {name: generated(count, event_type=name) for name, count in named.items()}
     )
 
 
@@ -43,22 +40,16 @@ def truth(sim, name=TYPE):
 def test_each_checkpoint_says_at_which_address_it_was_made():
     with account() as sim:
         delivered = sync_into(Delivered(), sim, checkpoint_interval="10")
-        assert len(delivered.states) > 1 and {
-            state["api_base_url"] for state in delivered.states
-        } == {sim.url}
+        assert len(delivered.states) > 1 and {state["api_base_url"] for state in delivered.states} == {sim.url}
 
 
 @pytest.mark.parametrize(
-    ("before", "now"),
-    [(LOCAL, HUBSPOT), (HUBSPOT, LOCAL), ("https://localhost", "https://proxy.example")],
+    ("before", "now"), [(LOCAL, HUBSPOT), (HUBSPOT, LOCAL), ("https://localhost", "https://proxy.example")]
 )
 def test_from_this_machine_to_hubspot_or_back_is_an_error_that_says_what_to_do(before, now):
     with pytest.raises(StateError) as error:
         other_origin(made_at(before), now)
-    assert all(
-        word in str(error.value)
-        for word in (before, now, "api_base_url", "back", "re-sync", "fivetran reset")
-    )
+    assert all(word in str(error.value) for word in (before, now, "api_base_url", "back", "re-sync", "fivetran reset"))
 
 
 def test_the_error_comes_before_any_request_or_row():
@@ -68,22 +59,14 @@ def test_the_error_comes_before_any_request_or_row():
         kept, begin = copy.deepcopy(vars(delivered)), len(sim.requests)
         with pytest.raises(StateError, match="api_base_url"):
             sync_into(delivered, sim, state)
-        assert (
-            len(sim.requests) == begin
-            and vars(delivered) == kept
-            and state["api_base_url"] == HUBSPOT
-        )
+        assert len(sim.requests) == begin and vars(delivered) == kept and state["api_base_url"] == HUBSPOT
 
 
 @pytest.mark.parametrize("key, version", [("api_base_url", 5), ("made_against", 1)])
 def test_after_a_trial_nothing_is_asked_of_hubspot(monkeypatch, key, version):
-    monkeypatch.setattr(
-        sys.modules["pipeline.connection.sync"], "connect", lambda *_: pytest.fail("it was asked")
-    )
+    monkeypatch.setattr(sys.modules["pipeline.connection.sync"], "connect", lambda *_: pytest.fail("it was asked"))
     with account() as sim:
-        delivered = Delivered(
-            states=[{"version": version, "event_types": {TYPE: {}}, key: sim.url}]
-        )
+        delivered = Delivered(states=[{"version": version, "event_types": {TYPE: {}}, key: sim.url}])
     with pytest.raises(StateError, match="this machine"):
         sync_into(delivered, SimpleNamespace(url=HUBSPOT))
     assert not delivered.rows and len(delivered.states) == 1

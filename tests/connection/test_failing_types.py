@@ -50,9 +50,7 @@ def test_types_at_which_hubspot_fails_for_good_share_one_outage(at_once):
     keys = {"event_types": ",".join(NAMES), "concurrency": "1", "max_outage_minutes": "0.01"}
     with each_of(NAMES) as sim:
         healthy = [NAMES[-1]]
-        sim.behaviour.fault = lambda asked: (
-            None if asked.query.get("eventType", healthy) == healthy else "503"
-        )
+        sim.behaviour.fault = lambda asked: None if asked.query.get("eventType", healthy) == healthy else "503"
         delivered = sync_into(Delivered(), sim, **keys)
         asked = Counter(asked.query["eventType"][0] for asked in sim.requests if asked.fault)
         assert sum(number > 10 for number in asked.values()) == 1
@@ -71,11 +69,7 @@ def test_what_a_type_delivered_and_rejected_before_it_yielded_is_counted_once(at
 
         def fault(asked):
             other.extend([1] * (asked.query.get("eventType") == [NAMES[0]]))
-            return (
-                "503"
-                if asked.number > 3 and "eventType" in asked.query and len(other) < 2
-                else None
-            )
+            return "503" if asked.number > 3 and "eventType" in asked.query and len(other) < 2 else None
 
         sim.behaviour.fault = fault
         keys = {"event_types": f"{TYPE},{NAMES[0]}", "page_size": "50", "concurrency": "1"}
@@ -88,9 +82,7 @@ def test_what_a_type_delivered_and_rejected_before_it_yielded_is_counted_once(at
 def test_a_type_that_fails_holds_up_no_other_where_types_are_not_listed_either(at_once):
     keys = {"event_types": ",".join(NAMES), "max_outage_minutes": "0.01"}
     with each_of(NAMES) as sim:
-        sim.behaviour.fault = lambda asked: (
-            "503" if asked.query.get("eventType", NAMES[:1]) == NAMES[:1] else None
-        )
+        sim.behaviour.fault = lambda asked: "503" if asked.query.get("eventType", NAMES[:1]) == NAMES[:1] else None
         delivered = Delivered()
         with pytest.raises(Unavailable):
             sync_into(delivered, sim, **keys)
@@ -133,7 +125,5 @@ def test_a_type_that_is_refused_ahead_of_its_turn_is_not_asked_again():
 
         sim.behaviour.fault = fault
         sync_into(Delivered(), sim, event_types="pe1_*")
-        asked = Counter(
-            each.query["eventType"][0] for each in sim.requests if "eventType" in each.query
-        )
+        asked = Counter(each.query["eventType"][0] for each in sim.requests if "eventType" in each.query)
     assert set(asked.values()) == {1}

@@ -13,11 +13,7 @@ from tests.support import BASE, START, TYPE, Delivered, Destination, configurati
 
 
 def sent(sim):
-    return {
-        history.event(i)["id"]: history.event(i)
-        for history in sim.histories.values()
-        for i in range(len(history))
-    }
+    return {history.event(i)["id"]: history.event(i) for history in sim.histories.values() for i in range(len(history))}
 
 
 def queries(sim, begin=0):
@@ -44,30 +40,17 @@ def test_a_filter_reaches_hubspot_as_given(value):
 def test_all_filters_are_sent_and_apply_together():
     events = [event(n, hs_city=city, hs_country=country) for n, (city, country) in enumerate(
         [("portland", "us"), ("portland", "uk"), ("berlin", "us"), ("portland", "us")])]  # fmt: skip
-    events += [
-        events[0] | {"id": "id-8", "objectType": "COMPANY"},
-        events[0] | {"id": "id-9", "objectId": "8"},
-    ]
+    events += [events[0] | {"id": "id-8", "objectType": "COMPANY"}, events[0] | {"id": "id-9", "objectId": "8"}]
     with served(*events) as sim:
         of_one = {"object_type": "CONTACT", "object_id": "007"}
-        delivered = sync_into(
-            Delivered(), sim, property_filters="hs_city=portland; hs_country=us", **of_one
-        )
+        delivered = sync_into(Delivered(), sim, property_filters="hs_city=portland; hs_country=us", **of_one)
         assert delivered.ids() == {"id-0", "id-3"}
         assert (
             queries(sim)[0].items()
-            >= {
-                "objectType": ["CONTACT"],
-                "objectId": ["007"],
-                "property.hs_country": ["us"],
-            }.items()
+            >= {"objectType": ["CONTACT"], "objectId": ["007"], "property.hs_country": ["us"]}.items()
         )
         nothing = sync_into(Delivered(), sim)
-        assert len(nothing.ids()) == 6 and set(queries(sim)[-1]) == {
-            "eventType",
-            "limit",
-            "occurredAfter",
-        }
+        assert len(nothing.ids()) == 6 and set(queries(sim)[-1]) == {"eventType", "limit", "occurredAfter"}
 
 
 @pytest.mark.parametrize("layout, of", [("per_event_type", lambda row: {"hs_url", "hs_title"} & set(row)),
@@ -77,17 +60,11 @@ def test_only_the_properties_asked_for_arrive(layout, of):
         delivered = sync_into(Delivered(), sim, properties="hs_url, hs_title", table_layout=layout)
         assert queries(sim)[0]["properties"] == ["hs_url", "hs_title"]
     (table,) = set(delivered.rows) - {"sync_run"}
-    assert all(
-        of(row) == {"hs_url", "hs_title"} and "hs_city" not in row
-        for row in delivered.rows[table].values()
-    )
+    assert all(of(row) == {"hs_url", "hs_title"} and "hs_city" not in row for row in delivered.rows[table].values())
 
 
 def test_a_filter_that_hubspot_refuses_is_an_error_that_says_so():
-    with (
-        served(event(), fault=lambda request: "400") as sim,
-        pytest.raises(ConnectorError, match="400"),
-    ):
+    with served(event(), fault=lambda request: "400") as sim, pytest.raises(ConnectorError, match="400"):
         sync_into(Delivered(), sim, property_filters="a=b")
 
 
@@ -113,11 +90,7 @@ class InOneLog(Delivered):
 
     def sink(self):
         return (
-            super()
-            .sink()
-            ._replace(
-                warn=lambda sentence: (self.warnings.append(sentence), self.log.append(sentence))
-            )
+            super().sink()._replace(warn=lambda sentence: (self.warnings.append(sentence), self.log.append(sentence)))
         )
 
 
@@ -131,9 +104,7 @@ def test_a_change_is_told_before_it_takes_effect_and_reads_the_history_again_onc
             lines = delivered.log[logged:]
             again = next(place for place, line in enumerate(lines) if "read again" in line)
             assert again < next(place for place, line in enumerate(lines) if "reading from" in line)
-            assert all(
-                name in lines[again] for name in (TYPE, OTHER, START[:10], *list(keys_of_sync)[:1])
-            )
+            assert all(name in lines[again] for name in (TYPE, OTHER, START[:10], *list(keys_of_sync)[:1]))
             first = [query["occurredAfter"][0] for query in queries(sim, begin)]
             assert sum(to_ms(moment) <= BASE for moment in first) == 2
             logged = len(delivered.log)
@@ -145,16 +116,10 @@ def test_a_change_is_told_before_it_takes_effect_and_reads_the_history_again_onc
 def test_another_spelling_of_the_same_filters_is_no_change():
     with both() as sim:
         delivered = sync_into(
-            Delivered(),
-            sim,
-            property_filters="hs_city=berlin; hs_region=berlin",
-            properties="hs_city,hs_url",
+            Delivered(), sim, property_filters="hs_city=berlin; hs_region=berlin", properties="hs_city,hs_url"
         )
         sync_into(
-            delivered,
-            sim,
-            property_filters="hs_region = berlin;hs_city=berlin;",
-            properties=" hs_url ,hs_city, hs_url",
+            delivered, sim, property_filters="hs_region = berlin;hs_city=berlin;", properties=" hs_url ,hs_city, hs_url"
         )
     assert not delivered.warnings
 
@@ -183,12 +148,7 @@ def test_the_new_layout_is_complete_and_the_old_rows_stay():
 
 @pytest.mark.parametrize("fuse", [120, 200, 333, 470])
 def test_a_kill_while_the_history_is_read_again_resumes_that_and_does_not_start_over(fuse):
-    given = {
-        "event_types": "*",
-        "page_size": "20",
-        "checkpoint_interval": "20",
-        "lookback_minutes": "0",
-    }
+    given = {"event_types": "*", "page_size": "20", "checkpoint_interval": "20", "lookback_minutes": "0"}
     with both((300, 300)) as sim:
         destination = Destination()
         assert destination.sync(sim, **given)
@@ -198,10 +158,7 @@ def test_a_kill_while_the_history_is_read_again_resumes_that_and_does_not_start_
         assert single(destination) == set(sent(sim))
         # 600 events, what a kill may repeat
         assert len(destination.upserts) - before <= 600 + 40 + 4 * 20
-    assert (
-        sum("read again" in warning for warning in destination.warnings) <= 1
-        and not destination.warnings[1:]
-    )
+    assert sum("read again" in warning for warning in destination.warnings) <= 1 and not destination.warnings[1:]
 
 
 def test_a_type_that_was_away_while_the_layout_changed_is_read_again_when_it_is_back():

@@ -29,10 +29,7 @@ OTHER = "pe1_signup"
 
 
 def served(events=300, **behaviour):
-    return Simulator(
-        {TYPE: generated(events), OTHER: generated(events // 3, event_type=OTHER)},
-        Behaviour(**behaviour),
-    )
+    return Simulator({TYPE: generated(events), OTHER: generated(events // 3, event_type=OTHER)}, Behaviour(**behaviour))
 
 
 def sync(sim, delivered=None, **keys):
@@ -105,10 +102,7 @@ def test_the_summary_names_each_type_with_news_and_counts_the_empty_and_the_refu
         delivered = sync(sim)
     last = delivered.log[-1]
     assert re.search(rf"{TYPE} +complete +1,200 ", last)
-    assert (
-        "Nothing new: 29 event types.\nRefused: 1 event type." in last
-        and len(last.splitlines()) == 4
-    )
+    assert "Nothing new: 29 event types.\nRefused: 1 event type." in last and len(last.splitlines()) == 4
 
 
 def test_a_failed_sync_ends_with_a_summary_too():
@@ -148,10 +142,7 @@ def test_progress_is_one_line_for_any_figures(rows, seconds, since, begin, curso
 
 @given(st.floats(0, 10**7), st.floats(0, 10**7), st.floats(0, 10**7))
 def test_no_wait_is_longer_than_the_time_it_was_part_of(seconds, hubspot, destination):
-    assert all(
-        0 <= int(share) <= 100
-        for share in re.findall(r"(\d+)%", format_waits(seconds, hubspot, destination))
-    )
+    assert all(0 <= int(share) <= 100 for share in re.findall(r"(\d+)%", format_waits(seconds, hubspot, destination)))
 
 
 def test_progress_names_what_the_sync_waits_for(monkeypatch):
@@ -176,9 +167,7 @@ def test_progress_names_what_the_sync_waits_for(monkeypatch):
 
 
 def shares(lines):
-    return [
-        int(re.search(r"(\d+)%(?: of the time range| is delivered)", line)[1]) for line in lines
-    ]
+    return [int(re.search(r"(\d+)%(?: of the time range| is delivered)", line)[1]) for line in lines]
 
 
 def test_a_resumed_sync_says_so_and_counts_from_the_start_date(monkeypatch):

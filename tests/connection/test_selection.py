@@ -20,18 +20,13 @@ VISITS, SIGNUP, LOGIN, META = "e_visited_page", "pe1_signup", "pe2_login", "e_fo
 def account(behaviour=None, **sizes):
     """A simulated account with that many events of each type."""
     return Simulator(
-        {name: generated(size, event_type=name) for name, size in sizes.items()},
-        Behaviour(**(behaviour or {})),
+        {name: generated(size, event_type=name) for name, size in sizes.items()}, Behaviour(**(behaviour or {}))
     )
 
 
 def asked(sim, begin=0):
     """The event types of the requests for events, in order, once for several requests in a row."""
-    types = [
-        request.query["eventType"][0]
-        for request in sim.requests[begin:]
-        if "eventType" in request.query
-    ]
+    types = [request.query["eventType"][0] for request in sim.requests[begin:] if "eventType" in request.query]
     return [name for place, name in enumerate(types) if place == 0 or types[place - 1] != name]
 
 
@@ -47,14 +42,9 @@ def truth(sim, name):
 def test_patterns_and_exclusions_select_among_the_types_of_the_account(text, types):
     with account(**{VISITS: 5, SIGNUP: 6, LOGIN: 7, META: 8}) as sim:
         delivered = sync_into(Delivered(), sim, event_types=text)
-        declared = {
-            table["table"] for table in declare_tables(configuration(sim, event_types=text))
-        }
+        declared = {table["table"] for table in declare_tables(configuration(sim, event_types=text))}
         assert declared == {*types, "rejected_event", "sync_run", "audited_range", "event_property"}
-        assert (
-            set(delivered.rows) == {*types, "sync_run"}
-            and set(delivered.state["event_types"]) == types
-        )
+        assert set(delivered.rows) == {*types, "sync_run"} and set(delivered.state["event_types"]) == types
         assert all(delivered.ids(name) == truth(sim, name) for name in types)
     assert not delivered.warnings
 
@@ -81,9 +71,7 @@ def test_a_new_type_joins_by_itself_and_is_read_from_the_start_date():
         sync_into(delivered, sim, event_types="*")
         # never finished, so first
         assert delivered.ids(LOGIN) == truth(sim, LOGIN) and asked(sim, begin)[0] == LOGIN
-        (first,) = [
-            request for request in sim.requests[begin:] if request.query.get("eventType") == [LOGIN]
-        ]
+        (first,) = [request for request in sim.requests[begin:] if request.query.get("eventType") == [LOGIN]]
     assert to_ms(first.query["occurredAfter"][0]) <= to_ms(START)
     assert not delivered.warnings
 
@@ -93,15 +81,8 @@ def test_a_type_that_appears_after_schema_joins_with_the_next_sync():
     with account(**{VISITS: 20, SIGNUP: 30}) as sim:
         selected = read_settings(configuration(sim, event_types="*"))
         sync(selected, {}, delivered.sink(), declared={VISITS, "rejected_event", "sync_run"})
-        assert set(delivered.rows) == {VISITS, "sync_run"} and any(
-            SIGNUP in warning for warning in delivered.warnings
-        )
-        sync(
-            selected,
-            delivered.state,
-            delivered.sink(),
-            declared={VISITS, SIGNUP, "rejected_event", "sync_run"},
-        )
+        assert set(delivered.rows) == {VISITS, "sync_run"} and any(SIGNUP in warning for warning in delivered.warnings)
+        sync(selected, delivered.state, delivered.sink(), declared={VISITS, SIGNUP, "rejected_event", "sync_run"})
         assert delivered.ids(SIGNUP) == truth(sim, SIGNUP)
 
 
@@ -109,9 +90,7 @@ def test_an_unmatched_pattern_is_a_warning_that_names_it():
     with account(**{VISITS: 5}) as sim:
         delivered = sync_into(Delivered(), sim, event_types="e_*, pe*_sinup")
     assert len(delivered.ids(VISITS)) == 5
-    assert [
-        "pe*_sinup" in warning and "event_types" in warning for warning in delivered.warnings
-    ] == [True]
+    assert ["pe*_sinup" in warning and "event_types" in warning for warning in delivered.warnings] == [True]
 
 
 @pytest.mark.parametrize("others", [VISITS, f"{VISITS},pe*", "*"], ids=["names", "patterns", "all"])
@@ -122,11 +101,7 @@ def test_an_unknown_name_is_an_error_with_the_nearest_names_once_the_others_are_
             sync_into(delivered, sim, event_types=f"e_visited_pag,{others},e_clicked")
         assert delivered.ids() == truth(sim, VISITS)
     message = str(error.value)
-    assert (
-        "'e_visited_pag'" in message
-        and "'e_clicked'" in message
-        and VISITS in message.partition("nearest")[2]
-    )
+    assert "'e_visited_pag'" in message and "'e_clicked'" in message and VISITS in message.partition("nearest")[2]
     assert VISITS in delivered.state["event_types"] and not {"e_visited_pag", "e_clicked"} & set(
         delivered.state["event_types"]
     )
@@ -147,9 +122,7 @@ def test_a_name_that_is_not_listed_and_has_no_events_is_unknown_too():
 
 
 @pytest.mark.parametrize(
-    "text",
-    [f"{VISITS},{SIGNUP}", f"{VISITS},{SIGNUP},x*", SIGNUP],
-    ids=["names", "patterns", "alone"],
+    "text", [f"{VISITS},{SIGNUP}", f"{VISITS},{SIGNUP},x*", SIGNUP], ids=["names", "patterns", "alone"]
 )
 def test_a_type_that_hubspot_no_longer_knows_is_a_warning_and_keeps_its_rows_and_cursor(text):
     with account(**{VISITS: 20, SIGNUP: 30}) as sim:
@@ -164,14 +137,9 @@ def test_a_type_that_hubspot_no_longer_knows_is_a_warning_and_keeps_its_rows_and
 
 def test_a_mistake_does_not_hide_the_failure_of_another_type():
     delivered = Delivered()
-    with (
-        account({"forbidden": {VISITS: ["scope-x"]}}, **{VISITS: 5}) as sim,
-        pytest.raises(ConnectorError) as error,
-    ):
+    with account({"forbidden": {VISITS: ["scope-x"]}}, **{VISITS: 5}) as sim, pytest.raises(ConnectorError) as error:
         sync_into(delivered, sim, event_types="e_typo, e_visited*")
-    assert "scope-x" in "\n".join([str(error.value), *delivered.warnings]) and "e_typo" in str(
-        error.value
-    )
+    assert "scope-x" in "\n".join([str(error.value), *delivered.warnings]) and "e_typo" in str(error.value)
 
 
 def test_a_sync_of_only_unknown_and_failed_types_fails():
@@ -185,9 +153,7 @@ def test_a_sync_of_only_unknown_and_failed_types_fails():
 
 def test_a_refused_list_of_event_types_is_an_error():
     with account(**{VISITS: 5}) as sim, pytest.raises(ConnectorError, match="403"):
-        sim.behaviour.fault = lambda request: (
-            "403" if request.path.endswith("event-types") else None
-        )
+        sim.behaviour.fault = lambda request: "403" if request.path.endswith("event-types") else None
         sync_into(Delivered(), sim, event_types="*")
 
 
@@ -195,9 +161,7 @@ def test_a_list_that_fails_is_asked_for_once_a_sync():
     """Beside each type that is refused, HubSpot is asked whether it knows the type."""
     sizes = {f"e_t{n}": 5 for n in range(6)}
     with account({"forbidden": list(sizes)[1:]}, **sizes) as sim:
-        sim.behaviour.fault = lambda request: (
-            "500" if request.path.endswith("event-types") else None
-        )
+        sim.behaviour.fault = lambda request: "500" if request.path.endswith("event-types") else None
         sync_into(Delivered(), sim, event_types=",".join(sizes), max_outage_minutes="0.00002")
         assert sum(request.path.endswith("event-types") for request in sim.requests) == 1
 
@@ -223,9 +187,7 @@ def test_types_are_read_one_after_another_each_with_its_own_cursor():
         delivered = sync_into(Delivered(), sim, event_types="*", page_size="20", concurrency="8")
         assert set(asked(sim)) == set(names) and read(delivered) == list(names)
         newest = {name: sim.histories[name].event(299)["occurredAt"] for name in names}
-    assert {
-        name: saved["occurred"] for name, saved in delivered.state["event_types"].items()
-    } == newest
+    assert {name: saved["occurred"] for name, saved in delivered.state["event_types"].items()} == newest
     assert "under_way" not in delivered.state
 
 
@@ -262,12 +224,7 @@ def test_a_sync_that_has_come_to_its_end_resumes_with_no_type_though_the_last_on
 
 
 def test_syncs_that_are_killed_again_and_again_reach_every_type_in_the_end():
-    keys = {
-        "event_types": "*",
-        "page_size": "20",
-        "checkpoint_interval": "20",
-        "lookback_minutes": "0",
-    }
+    keys = {"event_types": "*", "page_size": "20", "checkpoint_interval": "20", "lookback_minutes": "0"}
     with account(**dict.fromkeys((VISITS, SIGNUP, LOGIN, META), 200)) as sim:
         destination, syncs = Destination(), 1
         while not destination.sync(sim, fuse=80, **keys):
@@ -282,9 +239,7 @@ def test_a_type_that_always_fails_does_not_keep_the_others_waiting():
         delivered = Delivered()
         for _ in range(2):
             sync_into(delivered, sim, event_types="*")
-        assert delivered.ids(SIGNUP) == truth(sim, SIGNUP) and delivered.ids(LOGIN) == truth(
-            sim, LOGIN
-        )
+        assert delivered.ids(SIGNUP) == truth(sim, SIGNUP) and delivered.ids(LOGIN) == truth(sim, LOGIN)
     assert [VISITS in warning for warning in delivered.warnings] == [True, True]  # one in each sync
 
 
@@ -302,9 +257,7 @@ def test_two_hundred_types_mostly_empty_cost_a_request_each():
 
 
 @pytest.mark.parametrize("definitions, requests", [(False, 2), (True, 3)])
-def test_the_tables_of_two_hundred_types_cost_a_request_and_their_definitions_one_a_hundred(
-    definitions, requests
-):
+def test_the_tables_of_two_hundred_types_cost_a_request_and_their_definitions_one_a_hundred(definitions, requests):
     with account(**{f"pe1_type_{n}": 0 for n in range(200)}) as sim:
         sim.behaviour.definitions = definitions
         assert len(declare_tables(configuration(sim, event_types="*"))) == 204

@@ -12,9 +12,7 @@ OTHER, SALT = "pe1_signup", "pepper and salt"
 
 
 def account(**behaviour):
-    return Simulator(
-        {TYPE: generated(20), OTHER: generated(20, event_type=OTHER)}, Behaviour(**behaviour)
-    )
+    return Simulator({TYPE: generated(20), OTHER: generated(20, event_type=OTHER)}, Behaviour(**behaviour))
 
 
 @pytest.mark.parametrize("given", [
@@ -54,11 +52,7 @@ def test_each_problem_fails_the_test_about_it_with_the_cure(case):
     with account(**behaviour) as sim:
         reported = failures(sim, **given)
     assert reported and (about is None or any(about in label for label in reported))
-    text = "\n".join(
-        reported.values()
-        if about is None
-        else [reported[label] for label in reported if about in label]
-    )
+    text = "\n".join(reported.values() if about is None else [reported[label] for label in reported if about in label])
     assert all(name in text for name in named)
 
 
@@ -82,8 +76,7 @@ def test_an_unmatched_pattern_among_matching_names_passes():
 def test_types_that_a_pattern_selects_may_be_refused_as_long_as_one_can_be_read(refused):
     names = [f"e_t{n}" for n in range(32)]
     with Simulator(
-        {name: generated(3, event_type=name) for name in names},
-        Behaviour(forbidden=names[:refused]),
+        {name: generated(3, event_type=name) for name in names}, Behaviour(forbidden=names[:refused])
     ) as sim:
         assert failures(sim, event_types="*") == {}
 
@@ -91,16 +84,12 @@ def test_types_that_a_pattern_selects_may_be_refused_as_long_as_one_can_be_read(
 def test_a_type_that_a_pattern_selects_may_fail_too():
     names = [f"e_t{n}" for n in range(5)]
     with Simulator({name: generated(3, event_type=name) for name in names}, Behaviour()) as sim:
-        sim.behaviour.fault = lambda request: (
-            "500" if request.query.get("eventType") == ["e_t3"] else None
-        )
+        sim.behaviour.fault = lambda request: "500" if request.query.get("eventType") == ["e_t3"] else None
         assert failures(sim, event_types="*", max_outage_minutes="0.001") == {}
 
 
 def test_a_named_type_needs_no_list_of_types():
-    with account(
-        fault=lambda request: "403" if request.path.endswith("event-types") else None
-    ) as sim:
+    with account(fault=lambda request: "403" if request.path.endswith("event-types") else None) as sim:
         assert failures(sim, event_types=TYPE) == {}
         assert any("event types" in label for label in failures(sim, event_types="*"))
 
@@ -108,25 +97,15 @@ def test_a_named_type_needs_no_list_of_types():
 def test_if_no_type_can_be_read_the_failure_says_what_was_tried_and_each_cause_once():
     names = [f"e_t{n}" for n in range(32)]
     scopes = {name: ["events.read"] if n % 2 else ["signups.read"] for n, name in enumerate(names)}
-    with Simulator(
-        {name: generated(3, event_type=name) for name in names}, Behaviour(forbidden=scopes)
-    ) as sim:
-        (text,) = [
-            said for label, said in failures(sim, event_types="*").items() if "scopes" in label
-        ]
-    assert (
-        "each of 32 event types" in text and "32 event types cannot be read with this token" in text
-    )
-    assert all(
-        text.count(f"grant the scope {scope}") == 1 for scope in ("events.read", "signups.read")
-    )
+    with Simulator({name: generated(3, event_type=name) for name in names}, Behaviour(forbidden=scopes)) as sim:
+        (text,) = [said for label, said in failures(sim, event_types="*").items() if "scopes" in label]
+    assert "each of 32 event types" in text and "32 event types cannot be read with this token" in text
+    assert all(text.count(f"grant the scope {scope}") == 1 for scope in ("events.read", "signups.read"))
     assert "e_t0, e_t2" in text and "and 6 others" in text
 
 
 def test_if_hubspot_refuses_its_list_the_types_that_are_named_decide():
-    with account(
-        fault=lambda request: "403" if request.path.endswith("event-types") else None
-    ) as sim:
+    with account(fault=lambda request: "403" if request.path.endswith("event-types") else None) as sim:
         assert failures(sim, event_types=f"{TYPE}, pe*") == {}
         sim.behaviour.forbidden = {TYPE: ["events.read"]}
         (text,) = failures(sim, event_types=f"{TYPE}, pe*").values()
@@ -135,13 +114,9 @@ def test_if_hubspot_refuses_its_list_the_types_that_are_named_decide():
 
 def test_the_failure_says_how_many_of_how_many_types_were_refused():
     names = [f"e_t{n}" for n in range(8)]
-    with Simulator(
-        {name: generated(3, event_type=name) for name in names}, Behaviour(forbidden=names[:2])
-    ) as sim:
+    with Simulator({name: generated(3, event_type=name) for name in names}, Behaviour(forbidden=names[:2])) as sim:
         (text,) = failures(sim, event_types=f"{names[0]}, e_*").values()
-    assert text.startswith(
-        "HubSpot was asked for a page of each of 8 event types (page_size 1000) and refused 2:\n"
-    )
+    assert text.startswith("HubSpot was asked for a page of each of 8 event types (page_size 1000) and refused 2:\n")
 
 
 def test_no_failure_advises_a_key_that_setup_tests_do_not_go_by():
@@ -166,12 +141,7 @@ def test_an_unreachable_address_fails_soon_and_says_so(monkeypatch):
 def test_the_first_test_tells_all_mistakes_and_unknown_keys_at_once_and_nothing_else_is_tried():
     with account() as sim:
         reported = failures(
-            sim,
-            page_size="0",
-            rename_columns="a",
-            hash_columns="email",
-            page_sise="10",
-            event_type="e_a",
+            sim, page_size="0", rename_columns="a", hash_columns="email", page_sise="10", event_type="e_a"
         )
     first, *others = reported.values()
     assert next(iter(reported)) == "The configuration is right"
@@ -195,9 +165,7 @@ def test_columns_cannot_be_compared_if_hubspot_sends_no_events():
     assert any("columns" in label for label in reported)
 
 
-@pytest.mark.parametrize(
-    "keys", [{}, {"api_token": None}, {"api_token": 5, "initial_sync_start_date": []}], ids=str
-)
+@pytest.mark.parametrize("keys", [{}, {"api_token": None}, {"api_token": 5, "initial_sync_start_date": []}], ids=str)
 def test_no_configuration_crashes_a_setup_test(keys):
     form = connector.configuration_form()
     names = [test.name for test in form.to_response().tests]

@@ -17,26 +17,16 @@ MS = st.integers(0, 60)
 TEXTS = MS.map(to_text) | st.integers(0, 3).map(lambda second: f"1970-01-01T00:00:0{second}Z")
 PROGRESS = st.builds(
     Progress,
-    **dict.fromkeys(
-        [field.name for field in fields(Progress) if field.name != "fingerprint"], st.none() | TEXTS
-    ),
+    **dict.fromkeys([field.name for field in fields(Progress) if field.name != "fingerprint"], st.none() | TEXTS),
 )
 
 
 def test_the_first_sync_reads_from_the_start_date():
-    assert (
-        main_span(Progress(), 5, lookback=3, now=60) == (5, None)
-        and gap_span(Progress(), 5) is None
-    )
+    assert main_span(Progress(), 5, lookback=3, now=60) == (5, None) and gap_span(Progress(), 5) is None
 
 
 @settings(deadline=None)
-@given(
-    PROGRESS,
-    st.lists(
-        st.tuples(st.sampled_from(["advance", "finish", "advance_gap", "finish_gap"]), MS, MS, MS)
-    ),
-)
+@given(PROGRESS, st.lists(st.tuples(st.sampled_from(["advance", "finish", "advance_gap", "finish_gap"]), MS, MS, MS)))
 def test_the_cursor_never_moves_back(progress, steps):
     for step, start, occurred, read_at in steps:
         before = progress
@@ -47,11 +37,7 @@ def test_the_cursor_never_moves_back(progress, steps):
             progress = finish(progress, start, read_at)
         elif step == "advance_gap":
             progress = advance_gap(progress, start, occurred)
-            if (
-                before.gap_start
-                and before.gap_occurred
-                and before.gap_start <= to_text(start) <= before.gap_occurred
-            ):
+            if before.gap_start and before.gap_occurred and before.gap_start <= to_text(start) <= before.gap_occurred:
                 assert to_ms(progress.gap_occurred) >= to_ms(before.gap_occurred)
         else:
             progress = finish_gap(progress, start)
@@ -74,9 +60,7 @@ def test_an_interrupted_backfill_resumes_where_it_was_and_a_finished_sync_looks_
 
 def test_the_look_back_starts_from_when_a_sync_without_new_events_began():
     progress = finish(Progress(to_text(1_000), to_text(2_000), to_text(0)), 0, read_at=9_000)
-    assert progress.read_at == to_text(9_000) and main_span(
-        progress, 0, lookback=500, now=20_000
-    ) == (1_000, None)
+    assert progress.read_at == to_text(9_000) and main_span(progress, 0, lookback=500, now=20_000) == (1_000, None)
 
 
 def test_the_look_back_starts_from_now_if_the_last_sync_began_after_now():
@@ -163,19 +147,14 @@ class Model:
 
     def check(self):
         claimed = self.progress
-        for begin, end in (
-            (claimed.start_date, claimed.occurred),
-            (claimed.gap_start, claimed.gap_occurred),
-        ):
+        for begin, end in ((claimed.start_date, claimed.occurred), (claimed.gap_start, claimed.gap_occurred)):
             if begin is not None and end is not None:
                 assert self.delivered.issuperset(range(to_ms(begin), to_ms(end)))
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.none() | MS, st.integers(0, 30), st.lists(SYNC, min_size=1, max_size=8))
-def test_the_state_claims_only_what_is_delivered_and_a_complete_sync_delivers_everything(
-    cursor, lookback, syncs
-):
+def test_the_state_claims_only_what_is_delivered_and_a_complete_sync_delivers_everything(cursor, lookback, syncs):
     first = {} if cursor is None else progress_by_type(migrate({"start_date": to_text(cursor)})[0])
     model = Model(first.get(TYPE, Progress()), range(cursor or 0))
     for start, *rest in syncs:

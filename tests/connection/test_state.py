@@ -10,13 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.connection.spans import main_span
-from pipeline.connection.state import (
-    Progress,
-    migrate,
-    progress_by_type,
-    read_under_way,
-    state_dict,
-)
+from pipeline.connection.state import Progress, migrate, progress_by_type, read_under_way, state_dict
 from pipeline.errors import StateError
 from pipeline.timestamps import to_ms, to_text
 from simulator import Simulator, generated
@@ -25,9 +19,7 @@ from tests.support import TYPE, Delivered, sync_into, truth
 SIGNUP, URL = "pe1_signup", "https://api.hubapi.com"
 law = settings(deadline=None)
 DATES = [field.name for field in fields(Progress) if field.name not in ("fingerprint", "ledger")]
-TEXTS = st.integers(0, 60).map(to_text) | st.integers(0, 3).map(
-    lambda second: f"1970-01-01T00:00:0{second}Z"
-)
+TEXTS = st.integers(0, 60).map(to_text) | st.integers(0, 3).map(lambda second: f"1970-01-01T00:00:0{second}Z")
 
 
 def read(state):
@@ -39,9 +31,7 @@ def read(state):
 
 @pytest.mark.parametrize("version", [6, 99])
 def test_a_newer_version_is_refused_with_what_to_do(version):
-    with pytest.raises(
-        StateError, match=rf"version {version}.*knows up to 5.*newer.*[Dd]eploy.*re-sync"
-    ):
+    with pytest.raises(StateError, match=rf"version {version}.*knows up to 5.*newer.*[Dd]eploy.*re-sync"):
         migrate({"version": version, "event_types": {}})
 
 
@@ -80,9 +70,7 @@ def test_a_broken_state_is_refused_with_what_to_do(state):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
 )
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | TEXTS
 
@@ -95,10 +83,7 @@ def states(versions, fingerprint, api_base_url):
         st.sampled_from([*DATES, "rest"]) | st.text(max_size=3), SCALARS
     ) | st.fixed_dictionaries({}, optional=dict.fromkeys(DATES, TEXTS) | {fingerprint: SCALARS})
     return st.fixed_dictionaries(
-        {
-            "version": versions,
-            "event_types": st.dictionaries(st.text(max_size=3), progress | SCALARS),
-        },
+        {"version": versions, "event_types": st.dictionaries(st.text(max_size=3), progress | SCALARS)},
         optional={"under_way": JSON, api_base_url: st.text(max_size=5) | JSON, "else": JSON},
     )
 
@@ -151,9 +136,7 @@ PROGRESS = st.builds(Progress, **dict.fromkeys(DATES, st.none() | TEXTS), **OTHE
 
 @law
 @given(
-    st.dictionaries(st.text(max_size=3), PROGRESS, min_size=1, max_size=3),
-    st.none() | st.text(),
-    st.none() | st.text(),
+    st.dictionaries(st.text(max_size=3), PROGRESS, min_size=1, max_size=3), st.none() | st.text(), st.none() | st.text()
 )
 def test_a_written_state_survives_json_and_is_read_as_it_was(progress, under_way, api_base_url):
     written = state_dict(progress, under_way, api_base_url)
@@ -174,9 +157,7 @@ def test_an_unknown_field_is_left_out_and_logged(version):
     assert f"mood of {TYPE}" in sentence and "else" in sentence
 
 
-@pytest.mark.parametrize(
-    "version, key", [(4, "rest"), (5, "rest"), (5, "made_under"), (5, "stretches")]
-)
+@pytest.mark.parametrize("version, key", [(4, "rest"), (5, "rest"), (5, "made_under"), (5, "stretches")])
 def test_a_field_of_an_older_version_is_unknown_in_a_later_one(version, key):
     (sentence,) = migrate({"version": version, "event_types": {TYPE: {key: "x"}}})[1]
     assert f"{key} of {TYPE}" in sentence
@@ -199,10 +180,7 @@ def test_the_state_of_the_published_example_becomes_the_cursor_of_its_one_table(
     state, sentences = migrate({"start_date": "2026-05-21T01:36:04.329Z"})
     assert state == {"version": 5, "event_types": {TYPE: {"occurred": "2026-05-21T01:36:04.329Z"}}}
     (sentence,) = sentences
-    assert (
-        "before 2026-05-21T01:36:04.329Z counts as delivered" in sentence
-        and "read-again" in sentence
-    )
+    assert "before 2026-05-21T01:36:04.329Z counts as delivered" in sentence and "read-again" in sentence
     span = main_span(progress_by_type(state)[TYPE], 0, 60_000, to_ms("2027-01-01"))
     assert span == (to_ms("2026-05-21T01:36:04.329Z"), None)
 
@@ -253,34 +231,21 @@ def test_version_1_keeps_everything_but_its_page_cursors_which_are_logged():
     (sentence,) = sentences
     assert SIGNUP in sentence and TYPE not in sentence and "read again" in sentence
     progress = progress_by_type(state)
-    assert {each.fingerprint for each in progress.values()} == {
-        "object_type CONTACT"
-    } and read_under_way(state) == SIGNUP
+    assert {each.fingerprint for each in progress.values()} == {"object_type CONTACT"} and read_under_way(
+        state
+    ) == SIGNUP
     assert main_span(progress[SIGNUP], 0, 0, to_ms("2027-01-01")) == (to_ms("2026-03-02"), None)
 
 
 def test_version_1_without_page_cursors_is_migrated_without_a_line_in_the_log():
-    state = {
-        "version": 1,
-        "event_types": {TYPE: PLACE, SIGNUP: PLACE | {"rest": None}},
-        "under_way": TYPE,
-    }
-    assert migrate(state) == (
-        {"version": 5, "event_types": {TYPE: PLACE, SIGNUP: PLACE}, "under_way": TYPE},
-        [],
-    )
+    state = {"version": 1, "event_types": {TYPE: PLACE, SIGNUP: PLACE | {"rest": None}}, "under_way": TYPE}
+    assert migrate(state) == ({"version": 5, "event_types": {TYPE: PLACE, SIGNUP: PLACE}, "under_way": TYPE}, [])
 
 
 def test_a_sync_resumes_from_version_1_and_reads_the_interrupted_millisecond_again():
-    with Simulator(
-        {TYPE: generated(300), SIGNUP: generated(300, event_type=SIGNUP, shape="one_ms")}
-    ) as sim:
-        delivered = sync_into(
-            Delivered(), sim, VERSION_1, event_types="*", object_type="CONTACT", page_size="20"
-        )
-        assert (
-            delivered.ids(SIGNUP) == truth(sim.histories[SIGNUP]) and len(delivered.ids(TYPE)) < 10
-        )
+    with Simulator({TYPE: generated(300), SIGNUP: generated(300, event_type=SIGNUP, shape="one_ms")}) as sim:
+        delivered = sync_into(Delivered(), sim, VERSION_1, event_types="*", object_type="CONTACT", page_size="20")
+        assert delivered.ids(SIGNUP) == truth(sim.histories[SIGNUP]) and len(delivered.ids(TYPE)) < 10
         assert not any("after" in request.query for request in sim.requests[:2])
     assert delivered.warnings == [] and sum("page cursors" in line for line in delivered.log) == 1
     assert delivered.state["version"] == 5 and "rest" not in json.dumps(delivered.state)
@@ -292,20 +257,14 @@ def test_a_new_name_beside_the_old_one_is_left_out_and_reported():
         saved = PLACE | (kept | lost if old_first else lost | kept)
         origin = {"made_against": URL, "api_base_url": "https://another.example"}
         origin = origin if old_first else dict(reversed(origin.items()))
-        state, (sentence,) = migrate(
-            {"version": 1, "event_types": {TYPE: saved, SIGNUP: PLACE | lost}, **origin}
-        )
+        state, (sentence,) = migrate({"version": 1, "event_types": {TYPE: saved, SIGNUP: PLACE | lost}, **origin})
         progress = progress_by_type(state)
         assert (progress[TYPE].fingerprint, state["api_base_url"]) == (kept["made_under"], URL)
         assert progress[SIGNUP].fingerprint == "another"
-        assert (
-            "does not know" in sentence and f"fingerprint (beside made_under) of {TYPE}" in sentence
-        )
+        assert "does not know" in sentence and f"fingerprint (beside made_under) of {TYPE}" in sentence
         assert "api_base_url (beside made_against)" in sentence and SIGNUP not in sentence
         again = state_dict(progress, api_base_url=state["api_base_url"])
-        assert migrate(again) == (again, []) and "another" not in json.dumps(
-            again["event_types"][TYPE]
-        )
+        assert migrate(again) == (again, []) and "another" not in json.dumps(again["event_types"][TYPE])
 
 
 # From version 4, never released: what it counted is not read any more

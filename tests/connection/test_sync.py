@@ -6,18 +6,7 @@ from pipeline import ConnectorError
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
 from simulator import Behaviour, Simulator, generated, listed
 from tests.accounts import OTHER, both
-from tests.support import (
-    BASE,
-    END,
-    START,
-    TYPE,
-    Delivered,
-    Destination,
-    event,
-    jumping,
-    sync_into,
-    truth,
-)
+from tests.support import BASE, END, START, TYPE, Delivered, Destination, event, jumping, sync_into, truth
 
 ORDERS = ("ascending", "descending", "shuffled")
 
@@ -45,31 +34,22 @@ def test_an_incremental_sync_is_one_request(simulated):
     sync_into(delivered, sim, page_size="50")
     assert len(sim.requests) == asked + 1
     assert delivered.ids() == truth(history)
-    assert (
-        delivered.state["event_types"][TYPE]["occurred"] == state["event_types"][TYPE]["occurred"]
-    )
+    assert delivered.state["event_types"][TYPE]["occurred"] == state["event_types"][TYPE]["occurred"]
 
 
 def test_a_sync_without_events_saves_when_it_read(simulated):
     delivered = sync_into(Delivered(), simulated(listed([])))
-    assert (
-        list(delivered.rows) == ["sync_run"] and "read_at" in delivered.state["event_types"][TYPE]
-    )
+    assert list(delivered.rows) == ["sync_run"] and "read_at" in delivered.state["event_types"][TYPE]
 
 
 def test_of_an_event_that_hubspot_sends_twice_the_last_one_read_is_kept(simulated):
     sim = simulated(listed([event(BASE, 1, hs_url="/old"), event(BASE + 1, 1, hs_url="/new")]))
     delivered = sync_into(Delivered(), sim, concurrency="1")
-    assert delivered.rows[TYPE]["id-1"]["hs_url"] == "/new" and delivered.upserts == [
-        "id-1",
-        "id-1",
-    ]
+    assert delivered.rows[TYPE]["id-1"]["hs_url"] == "/new" and delivered.upserts == ["id-1", "id-1"]
 
 
 @pytest.mark.parametrize("order, false_end", [("ascending", "ends"), ("shuffled", "last")])
-def test_one_answer_that_falsely_has_no_events_or_no_next_page_loses_nothing(
-    simulated, order, false_end
-):
+def test_one_answer_that_falsely_has_no_events_or_no_next_page_loses_nothing(simulated, order, false_end):
     """Not even an old event, which no audit counts. If the first answer is false, the next sync
     reads on.
     """
@@ -78,9 +58,7 @@ def test_one_answer_that_falsely_has_no_events_or_no_next_page_loses_nothing(
     while unanswered:
         number += 1
         sim.requests.clear()
-        sim.behaviour.fault = lambda asked, number=number: (
-            false_end if len(sim.requests) == number else None
-        )
+        sim.behaviour.fault = lambda asked, number=number: false_end if len(sim.requests) == number else None
         delivered = sync_into(Delivered(), sim, page_size="20", concurrency="1", audit_days="0")
         unanswered = len(sim.requests) >= number
         sync_into(delivered, sim, page_size="20", audit_days="0")
@@ -125,9 +103,7 @@ def test_a_start_date_moved_earlier_reads_only_the_gap(simulated):
     history = generated(1000, shape="uniform")
     sim, delivered = simulated(history), Delivered()
     late = to_ms(END) - 30 * DAY
-    sync_into(
-        delivered, sim, page_size="100", initial_sync_start_date=to_text(late), concurrency="1"
-    )
+    sync_into(delivered, sim, page_size="100", initial_sync_start_date=to_text(late), concurrency="1")
     assert delivered.ids() == truth(history, late)
     sim.requests.clear()
     sync_into(delivered, sim, page_size="100", concurrency="1")
@@ -143,9 +119,7 @@ SPREAD = [event(BASE + n * MINUTE, 2000 + n) for n in range(5)]
 
 @pytest.mark.parametrize("interval, concurrency", [("100", "1"), ("97", "4"), ("10000", "1")])
 @pytest.mark.parametrize("events", [TIES, SPREAD + TIES, TIES + FUTURE], ids=len)
-def test_a_millisecond_of_many_pages_is_not_read_again_by_each_sync(
-    simulated, events, interval, concurrency
-):
+def test_a_millisecond_of_many_pages_is_not_read_again_by_each_sync(simulated, events, interval, concurrency):
     sim, delivered = simulated(listed(events), clock=lambda: to_ms(NOW)), Delivered()
     keys = {"page_size": "20", "checkpoint_interval": interval, "concurrency": concurrency}
     sync_into(delivered, sim, **keys)
@@ -156,18 +130,12 @@ def test_a_millisecond_of_many_pages_is_not_read_again_by_each_sync(
         assert len(sim.requests) <= 2
 
 
-def test_future_events_on_pages_whose_order_is_not_proved_yet_do_not_hold_the_cursor_back(
-    simulated,
-):
+def test_future_events_on_pages_whose_order_is_not_proved_yet_do_not_hold_the_cursor_back(simulated):
     future = [event(f"2035-01-01T00:{n:02}:00Z", 1000 + n) for n in range(60)]
     sim, delivered = simulated(listed(SPREAD + future), clock=lambda: to_ms(NOW)), Delivered()
     sync_into(delivered, sim, page_size="20")
     assert len(delivered.ids()) == 65
-    assert (
-        BASE + 4 * MINUTE
-        <= to_ms(delivered.state["event_types"][TYPE]["occurred"])
-        < BASE + 5 * MINUTE
-    )
+    assert BASE + 4 * MINUTE <= to_ms(delivered.state["event_types"][TYPE]["occurred"]) < BASE + 5 * MINUTE
 
 
 # Look-back
@@ -177,10 +145,7 @@ def test_an_event_that_becomes_visible_late_is_delivered_by_the_next_sync(simula
     events = [event(BASE + n * MINUTE, n) for n in range(120)]
     now = BASE + 119 * MINUTE
     sim = simulated(
-        listed(events),
-        clock=lambda: now,
-        hide_future=True,
-        late=lambda index, ms: 30 * MINUTE if index % 2 else 0,
+        listed(events), clock=lambda: now, hide_future=True, late=lambda index, ms: 30 * MINUTE if index % 2 else 0
     )
     delivered = sync_into(Delivered(), sim)
     assert len(delivered.ids()) == 60 + 45
@@ -199,16 +164,13 @@ def test_without_look_back_only_the_millisecond_of_the_cursor_is_read_again(simu
 
 
 @pytest.mark.parametrize(
-    "dates",
-    [["1999-01-01"], ["2031-01-01"], ["1999-01-01", "2026-06-01"], ["2031-01-01", "2026-06-01"]],
+    "dates", [["1999-01-01"], ["2031-01-01"], ["1999-01-01", "2026-06-01"], ["2031-01-01", "2026-06-01"]]
 )
 def test_a_clock_that_is_years_off_or_jumps_costs_later_syncs_no_event(simulated, dates):
     events = [event(BASE + n * MINUTE, n) for n in range(60)] + [event("2035-01-01T00:00:00Z", 60)]
     sim, delivered = simulated(listed(events), clock=jumping(*dates)), Delivered()
     sync_into(delivered, sim)
-    sim.histories[TYPE] = listed(
-        [*events, *(event(BASE + n * MINUTE, 100 + n) for n in range(60, 90))]
-    )
+    sim.histories[TYPE] = listed([*events, *(event(BASE + n * MINUTE, 100 + n) for n in range(60, 90))])
     sync_into(delivered, sim)
     assert len(delivered.ids()) == 61 + 30
 
@@ -222,20 +184,12 @@ def test_a_forbidden_event_type_is_a_warning_and_the_other_is_complete(simulated
     sim = simulated(*histories.values(), forbidden={forbidden: ["some-scope"]})
     delivered = sync_into(Delivered(), sim, event_types=f"{TYPE}, pe1_signup")
     (other,) = set(histories) - {forbidden}
-    assert set(delivered.rows) == {other, "sync_run"} and delivered.ids(other) == truth(
-        histories[other]
-    )
-    assert (
-        len(delivered.warnings) == 1
-        and forbidden in delivered.warnings[0]
-        and "some-scope" in delivered.warnings[0]
-    )
+    assert set(delivered.rows) == {other, "sync_run"} and delivered.ids(other) == truth(histories[other])
+    assert len(delivered.warnings) == 1 and forbidden in delivered.warnings[0] and "some-scope" in delivered.warnings[0]
     assert list(delivered.state["event_types"]) == [other]
 
 
-@pytest.mark.parametrize(
-    "fails, rejects, arrived", [(1, False, False), (3, False, True), (3, True, True)]
-)
+@pytest.mark.parametrize("fails, rejects, arrived", [(1, False, False), (3, False, True), (3, True, True)])
 def test_an_error_says_that_what_arrived_is_saved_if_anything_did(fails, rejects, arrived):
     """Rejected events alone are something, too."""
     refusing = Behaviour(fault=lambda request: "401" if request.number >= fails else None)
@@ -284,39 +238,26 @@ def test_an_account_that_writes_moments_as_numbers_is_read_like_any_other(simula
     history = generated(120)
     delivered = sync_into(Delivered(), simulated(history, occurred_at=spelling), page_size="50")
     assert delivered.ids() == truth(history) and not delivered.warnings
-    assert {to_ms(row["occurred"]) for row in delivered.rows[TYPE].values()} == set(
-        map(history.time, range(120))
-    )
+    assert {to_ms(row["occurred"]) for row in delivered.rows[TYPE].values()} == set(map(history.time, range(120)))
 
 
 def test_an_event_sent_twice_is_upserted_once(simulated):
     history = generated(300)
-    delivered = sync_into(
-        Delivered(), simulated(history, fault=lambda asked: "duplicate"), page_size="50"
-    )
+    delivered = sync_into(Delivered(), simulated(history, fault=lambda asked: "duplicate"), page_size="50")
     assert sorted(delivered.upserts) == sorted(truth(history))
 
 
 def test_a_property_called_id_does_not_overwrite_the_id(simulated):
-    odd = event(
-        START, 1, id="property", occurredAt="never", occurred="no", objectId="9", event_type="other"
-    )
+    odd = event(START, 1, id="property", occurredAt="never", occurred="no", objectId="9", event_type="other")
     delivered = sync_into(Delivered(), simulated(listed([odd])))
     row = delivered.rows[TYPE]["id-1"]
-    assert (row["id"], row["occurredAt"], row["occurred"], row["objectId"]) == (
-        "id-1",
-        START,
-        START,
-        "1",
-    )
+    assert (row["id"], row["occurredAt"], row["occurred"], row["objectId"]) == ("id-1", START, START, "1")
     assert {"property", "never", "no", "9", "other"} <= set(row.values())
 
 
 def test_a_type_whose_answers_are_never_whole_fails_alone_and_its_window_is_not_passed():
     with both() as sim:
-        sim.behaviour.fault = lambda asked: (
-            "partial" if asked.query.get("eventType") == [TYPE] else None
-        )
+        sim.behaviour.fault = lambda asked: "partial" if asked.query.get("eventType") == [TYPE] else None
         keys = {"event_types": f"{TYPE},{OTHER}", "max_outage_minutes": "0.001"}
         delivered = sync_into(Delivered(), sim, **keys)
         assert len(delivered.ids(OTHER)) == 70 and not delivered.ids()

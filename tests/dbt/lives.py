@@ -27,9 +27,7 @@ CREATE TABLE tester.audited_range (event_type TEXT, range_start TIMESTAMPTZ, ran
 def literal(value):
     if value is None:
         return "NULL"
-    return (
-        str(value) if isinstance(value, (bool, int)) else "'" + str(value).replace("'", "''") + "'"
-    )
+    return str(value) if isinstance(value, (bool, int)) else "'" + str(value).replace("'", "''") + "'"
 
 
 class Life:

@@ -29,9 +29,7 @@ def test_a_warehouse_without_the_tables_has_empty_marts(warehouse):
     warehouse.execute("CREATE SCHEMA tester")
     for command in ("run", "build"):
         warehouse.dbt(command)
-        assert not any(
-            warehouse.mart(mart) for mart in ("page_visits", "sessions", "touches", "daily_website")
-        )
+        assert not any(warehouse.mart(mart) for mart in ("page_visits", "sessions", "touches", "daily_website"))
 
 
 @needs_dbt
@@ -64,12 +62,7 @@ def visited(warehouse):
     life.write(*visits, *(life.event(BEGIN + minutes * MINUTE, FORMS, "1") for minutes in (25, 60)))
     for column in ("hs_cf_bot_score", "hs_query_params"):
         warehouse.execute(f"ALTER TABLE tester.e_visited_page ADD COLUMN {column} VARCHAR")
-    told = [
-        ("0", ""),
-        ("29", "a=1&utm_source=big+news&b=2"),
-        ("30", "utm_sourcery=x"),
-        (None, None),
-    ]
+    told = [("0", ""), ("29", "a=1&utm_source=big+news&b=2"), ("30", "utm_sourcery=x"), (None, None)]
     for visit, (score, query) in zip(visits, told, strict=True):
         warehouse.execute(
             f"UPDATE tester.e_visited_page SET hs_cf_bot_score = {literal(score)}, hs_query_params = {literal(query)} "  # noqa: S608
@@ -86,10 +79,7 @@ def visited(warehouse):
 @long
 def test_variables_name_the_tables_the_pause_and_the_bots(warehouse, visited):
     tables = ["e_form_submission_v_2", "pe_1_won"]
-    warehouse.variables = {
-        "hubspot_events_conversions": tables,
-        "hubspot_events_session_minutes": 10,
-    }
+    warehouse.variables = {"hubspot_events_conversions": tables, "hubspot_events_session_minutes": 10}
     warehouse.dbt("run")
     assert [row["page_visits"] for row in warehouse.mart("sessions")] == [1, 1, 1, 1]
     sources = {row["visit_id"]: row["utm_source"] for row in warehouse.mart("page_visits")}
@@ -107,11 +97,7 @@ def test_variables_name_the_tables_the_pause_and_the_bots(warehouse, visited):
 
 def described():
     """The columns that the YAML files describe, by model."""
-    models = [
-        model
-        for path in MODELS.glob("*/*.yml")
-        for model in yaml.safe_load(path.read_text("utf-8"))["models"]
-    ]
+    models = [model for path in MODELS.glob("*/*.yml") for model in yaml.safe_load(path.read_text("utf-8"))["models"]]
     return {
         model["name"]: [column["name"] for column in model["columns"] if column["description"]]
         for model in models
@@ -129,22 +115,12 @@ def test_every_model_and_column_is_described_and_the_documentation_is_generated(
     columns = {node["metadata"]["name"]: list(node["columns"]) for node in catalog.values()}
     assert columns == described()
     manifest = json.loads((warehouse.folder / "target" / "manifest.json").read_text())
-    tested = {
-        node["test_metadata"]["name"]
-        for node in manifest["nodes"].values()
-        if node.get("test_metadata")
-    }
+    tested = {node["test_metadata"]["name"] for node in manifest["nodes"].values() if node.get("test_metadata")}
     assert tested == {"unique", "not_null", "relationships", "accepted_values"}
 
 
 def test_what_the_dictionary_knows_is_described_in_its_words():
     own = pytest.importorskip("pipeline.hubspot.properties").OWN
-    words = {
-        each.name: each.description
-        for event_type in (VISITS, FORMS)
-        for each in own[event_type].properties
-    }
-    blocks = re.findall(
-        r"{% docs (hs_\w+) %}(.*?){% enddocs %}", (MODELS / "columns.md").read_text("utf-8")
-    )
+    words = {each.name: each.description for event_type in (VISITS, FORMS) for each in own[event_type].properties}
+    blocks = re.findall(r"{% docs (hs_\w+) %}(.*?){% enddocs %}", (MODELS / "columns.md").read_text("utf-8"))
     assert len(blocks) > 20 and dict(blocks) == {name: words[name] for name, _ in blocks}

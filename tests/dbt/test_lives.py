@@ -130,8 +130,7 @@ def test_a_run_that_died_after_its_hook_is_made_good_and_a_stray_visit_waits(tmp
     life.write(*crossing)
     warehouse.dbt("run")
     warehouse.execute(
-        "DELETE FROM main_hubspot_events.page_visits "
-        "WHERE session_ended_at >= TIMESTAMPTZ '2026-01-28 23:30:00Z'"
+        "DELETE FROM main_hubspot_events.page_visits WHERE session_ended_at >= TIMESTAMPTZ '2026-01-28 23:30:00Z'"
     )
     a_day_more(life)
     stray = life.event(border - 8 * 60 * MINUTE, person="78")

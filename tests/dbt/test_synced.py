@@ -79,9 +79,7 @@ def connection(project, monkeypatch):
     histories = {VISITS: visits, FORMS: submissions(visits, 20)}
     now = SimpleNamespace(ms=BASE + 30 * DAY)
     monkeypatch.setattr(clock, "local_now", lambda: now.ms)
-    behaviour = Behaviour(
-        clock=lambda: now.ms, hide_future=True, late={VISITS: backdated(20, 3 * DAY)}
-    )
+    behaviour = Behaviour(clock=lambda: now.ms, hide_future=True, late={VISITS: backdated(20, 3 * DAY)})
     with Simulator(histories, behaviour) as sim:
         made = Connection(project, sim, histories)
         made.now = now
@@ -128,14 +126,8 @@ def test_the_marts_equal_a_plain_count_through_the_life_of_a_connection(connecti
     people = sorted({row["person_id"] for row in connection.warehouse.mart("conversions")})
     connection.merged |= {people[0]: people[1], people[1]: people[2], people[5]: people[6]}
     connection.query("CREATE SCHEMA hubspot")
-    connection.query(
-        "CREATE TABLE hubspot.contact (id BIGINT, property_hs_merged_object_ids VARCHAR)"
-    )
-    for heir, ids in (
-        (people[1], people[0]),
-        (people[2], f"{people[0]};{people[1]}"),
-        (people[6], people[5]),
-    ):
+    connection.query("CREATE TABLE hubspot.contact (id BIGINT, property_hs_merged_object_ids VARCHAR)")
+    for heir, ids in ((people[1], people[0]), (people[2], f"{people[0]};{people[1]}"), (people[6], people[5])):
         connection.query("INSERT INTO hubspot.contact VALUES (?, ?)", int(heir), ids)
     connection.warehouse.dbt("run")
     compare(connection.warehouse, connection.account())
@@ -216,9 +208,7 @@ def test_a_run_after_one_more_day_reads_a_tenth_of_the_table_at_most(tmp_path):
     for mart in ("page_visits", "conversions"):
         sql = (tmp_path / f"target/compiled/hubspot_events/models/marts/{mart}.sql").read_text()
         with duckdb.connect(str(warehouse.file)) as database:
-            database.execute(
-                f"PRAGMA enable_profiling = 'json'; SET profiling_output = '{tmp_path / mart}.json'"
-            )
+            database.execute(f"PRAGMA enable_profiling = 'json'; SET profiling_output = '{tmp_path / mart}.json'")
             database.execute(sql).fetchall()
         read |= scanned(json.loads((tmp_path / f"{mart}.json").read_text()))
     assert 4_320 < read["e_visited_page"] <= 1_004_320 / 10

@@ -39,15 +39,11 @@ class Account:
         return person
 
     def of(self, kind):
-        alive = [
-            event for event in self.events.values() if event.type == kind and not event.deleted
-        ]
+        alive = [event for event in self.events.values() if event.type == kind and not event.deleted]
         return sorted(alive, key=place)
 
     def final_before(self, *types):
-        known = [
-            kind for kind in types if any(event.type == kind for event in self.events.values())
-        ]
+        known = [kind for kind in types if any(event.type == kind for event in self.events.values())]
         untils = [self.complete_until.get(kind) for kind in known]
         return min((NEVER if until is None else until for until in untils), default=NEVER)
 
@@ -114,11 +110,7 @@ def touches(account):
     expected = {}
     for form in account.of(FORMS):
         person = account.person(form)
-        before = [
-            visit
-            for visit in account.of(VISITS)
-            if account.person(visit) == person and visit.at <= form.at
-        ]
+        before = [visit for visit in account.of(VISITS) if account.person(visit) == person and visit.at <= form.at]
         for position, visit in (("first", before[:1]), ("last", before[-1:])):
             visit = visit[0] if visit else None
             expected[f"{form.id}-{position}"] = {
@@ -132,13 +124,7 @@ def touches(account):
 def daily_website(account):
     until = account.final_before(VISITS, FORMS)
     days = defaultdict(
-        lambda: {
-            "page_visits": 0,
-            "visitors": set(),
-            "sessions": 0,
-            "conversions": 0,
-            "converted_people": set(),
-        }
+        lambda: {"page_visits": 0, "visitors": set(), "sessions": 0, "conversions": 0, "converted_people": set()}
     )
     for person, visits in sessions_of(account):
         days[day(visits[0].at)]["sessions"] += 1

@@ -61,9 +61,7 @@ class Warehouse:
             "--vars", json.dumps(self.variables),
         ]  # fmt: skip
         out = self.folder / "dbt.out"
-        _forking().stdin.write(
-            json.dumps([[*map(str, given)], self.environment(), str(out)]) + "\n"
-        )
+        _forking().stdin.write(json.dumps([[*map(str, given)], self.environment(), str(out)]) + "\n")
         assert _forking().stdout.readline() == "0\n", out.read_text()
 
     def mart(self, name):
@@ -116,22 +114,8 @@ class Postgres(Warehouse):
         return {}
 
     def _psql(self, sql):
-        command = [
-            "psql",
-            "-h",
-            self.socket,
-            "-U",
-            "postgres",
-            "-X",
-            "-q",
-            "-t",
-            "-A",
-            "-v",
-            "ON_ERROR_STOP=1",
-        ]
-        done = subprocess.run(
-            [*map(str, command)], input=sql, capture_output=True, text=True, timeout=120
-        )
+        command = ["psql", "-h", self.socket, "-U", "postgres", "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1"]
+        done = subprocess.run([*map(str, command)], input=sql, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -145,9 +129,7 @@ class Postgres(Warehouse):
 
 def _postgres_programs():
     """The folder of Debian's newest PostgreSQL, or that of the one on the PATH."""
-    found = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3])
-    )
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     on_path = shutil.which("initdb")
     return found[-1].parent if found else Path(on_path).parent if on_path else None
 
@@ -166,10 +148,7 @@ def postgres(folder):
     if programs is None or shutil.which("psql") is None:
         pytest.skip(NO_POSTGRES)
     # paths of sockets must be short
-    place, log = (
-        Path(tempfile.mkdtemp(prefix="pg-")),
-        folder / "postgres.log",
-    )
+    place, log = (Path(tempfile.mkdtemp(prefix="pg-")), folder / "postgres.log")
     as_owner = []
     if os.getuid() == 0:  # PostgreSQL refuses to run as root
         shutil.chown(place, "postgres")
@@ -178,18 +157,7 @@ def postgres(folder):
     control = (*as_owner, programs / "pg_ctl", *data, "-w")
     options = f"-k {place} -c listen_addresses= -c fsync=off -c timezone=America/New_York"
     try:
-        _run(
-            log,
-            *as_owner,
-            programs / "initdb",
-            *data,
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-        )
+        _run(log, *as_owner, programs / "initdb", *data, "-U", "postgres", "-A", "trust", "-E", "UTF8")
         _run(log, *control, "-o", options, "start")
         try:
             yield Postgres(folder, place)

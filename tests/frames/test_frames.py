@@ -17,17 +17,8 @@ from simulator import generated, listed
 from tests.sdk import ROOT
 from tests.support import BASE, TYPE, configuration, event
 
-VALUES = (
-    st.none()
-    | st.text()
-    | st.integers()
-    | st.booleans()
-    | st.floats(allow_nan=False)
-    | st.lists(st.text())
-)
-ROWS = st.lists(
-    st.dictionaries(st.sampled_from(["id", "hs_url", "hs_title", "n"]), VALUES), max_size=12
-)
+VALUES = st.none() | st.text() | st.integers() | st.booleans() | st.floats(allow_nan=False) | st.lists(st.text())
+ROWS = st.lists(st.dictionaries(st.sampled_from(["id", "hs_url", "hs_title", "n"]), VALUES), max_size=12)
 
 
 @pytest.fixture
@@ -95,9 +86,7 @@ def test_two_loads_of_one_table_at_once_keep_apart(database):
             yield batch
 
     assert into_duckdb(database, "visits", interleaved()) == 4 == loaded[0]
-    assert sorted(database.sql("SELECT id FROM visits").fetchall()) == [
-        (f"a{n}",) for n in range(4)
-    ]
+    assert sorted(database.sql("SELECT id FROM visits").fetchall()) == [(f"a{n}",) for n in range(4)]
 
 
 def test_an_open_transaction_is_left_as_it_is(database):
@@ -124,9 +113,7 @@ def test_loading_again_replaces_the_table(simulated, database):
 
 
 def test_half_a_character_does_not_stop_a_read():
-    assert as_table(as_batches([{"id": "a", "hs_title": "x\ud800"}])).column(
-        "hs_title"
-    ).to_pylist() == ["x?"]
+    assert as_table(as_batches([{"id": "a", "hs_title": "x\ud800"}])).column("hs_title").to_pylist() == ["x?"]
 
 
 PEAK = """
@@ -154,9 +141,7 @@ def test_ten_times_the_range_takes_the_same_memory(account):
 
 
 def test_a_batch_has_a_timestamp_and_text():
-    (batch,) = as_batches(
-        [{"id": "a", "occurred_at": "2026-01-01T00:00:00.5Z", "hs_page_id": "007"}]
-    )
+    (batch,) = as_batches([{"id": "a", "occurred_at": "2026-01-01T00:00:00.5Z", "hs_page_id": "007"}])
     assert batch.schema.field("occurred_at").type == pa.timestamp("ms", "UTC")
     assert batch.schema.field("hs_page_id").type == pa.string()
     assert batch.column("hs_page_id")[0].as_py() == "007"

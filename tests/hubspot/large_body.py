@@ -23,9 +23,7 @@ def large(kind, megabytes):
 
 def megabytes_held():
     """The most so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
-        1 << (20 if sys.platform == "darwin" else 10)
-    )
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 << (20 if sys.platform == "darwin" else 10))
 
 
 if __name__ == "__main__":

@@ -24,9 +24,8 @@ from tests.hubspot.wire import Wire, http
 from tests.sdk import ROOT
 from tests.support import START, TYPE
 
-PAGE = (
-    b'{"results":[%s],"paging":{"next":{"after":"MTc0MQ%%3D%%3D","link":"https://api.hubapi.com/"}}}'
-    % b",".join(map(generated(3, malformed_every=3).body, range(3)))
+PAGE = b'{"results":[%s],"paging":{"next":{"after":"MTc0MQ%%3D%%3D","link":"https://api.hubapi.com/"}}}' % b",".join(
+    map(generated(3, malformed_every=3).body, range(3))
 )
 TOKENS = (
     *rb'\ud83d \ude00 \u0000 \ " { } [ ] , : null true NaN -Infinity 1e400 - "results" "paging" "after" "id"'.split(),
@@ -43,9 +42,7 @@ def mutated(draw):
     for _ in range(draw(st.integers(1, 5))):
         at, end = sorted(draw(st.tuples(st.integers(0, len(page)), st.integers(0, len(page)))))
         end = min(end, at + draw(st.sampled_from((0, 1, 10, 10_000))))
-        page[at:end] = draw(
-            st.sampled_from(TOKENS) | st.binary(max_size=8) | st.just(bytes(page[at:end]) * 2)
-        )
+        page[at:end] = draw(st.sampled_from(TOKENS) | st.binary(max_size=8) | st.just(bytes(page[at:end]) * 2))
     return bytes(page)
 
 
@@ -61,11 +58,7 @@ def mutated_json(draw):
         holder = page
         while True:
             keys = list(holder) if isinstance(holder, dict) else range(len(holder))
-            key = (
-                draw(st.sampled_from([*keys, "new"] if isinstance(holder, dict) else list(keys)))
-                if keys
-                else None
-            )
+            key = draw(st.sampled_from([*keys, "new"] if isinstance(holder, dict) else list(keys))) if keys else None
             if key is None:
                 break
             inner = holder.get(key) if isinstance(holder, dict) else holder[key]
@@ -77,10 +70,7 @@ def mutated_json(draw):
 
 
 BODIES = (
-    st.binary(max_size=200)
-    | mutated()
-    | mutated_json()
-    | st.lists(st.sampled_from(TOKENS), max_size=8).map(b"".join)
+    st.binary(max_size=200) | mutated() | mutated_json() | st.lists(st.sampled_from(TOKENS), max_size=8).map(b"".join)
 )
 
 
@@ -165,9 +155,7 @@ def test_no_integer_beyond_64_bits_is_rounded(before, opening, number):
     assert answer == json.loads(body) and not replaced
 
 
-@pytest.mark.parametrize(
-    "text", ["12345678901234567", "18446744073709551617", "7" * 99, "0x" + "1" * 40]
-)
+@pytest.mark.parametrize("text", ["12345678901234567", "18446744073709551617", "7" * 99, "0x" + "1" * 40])
 def test_digits_in_a_text_cost_no_second_parser(text):
     assert not may_be_rounded(json.dumps({"results": [{"hs_ad_id": text}] * 50}).encode())
 
@@ -189,11 +177,7 @@ def represented(value):
         return value if math.isfinite(value) else None
     if isinstance(value, list):
         return [represented(inner) for inner in value]
-    return (
-        {name: represented(inner) for name, inner in value.items()}
-        if isinstance(value, dict)
-        else value
-    )
+    return {name: represented(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
 
 @given(VALUES, st.booleans())
@@ -209,9 +193,7 @@ def test_a_repair_changes_only_what_cannot_be_represented(value, ascii):
 
 
 @given(
-    st.lists(
-        st.sampled_from((*HALVES, r"\\", r"\"", r"\u005c", r"\ufffd", "u", "d83d", "é")), max_size=8
-    ).map("".join)
+    st.lists(st.sampled_from((*HALVES, r"\\", r"\"", r"\u005c", r"\ufffd", "u", "d83d", "é")), max_size=8).map("".join)
 )
 @law
 def test_each_half_character_is_replaced_once_however_it_is_escaped(escaped):
@@ -227,19 +209,13 @@ def test_each_half_character_is_replaced_once_however_it_is_escaped(escaped):
 ])  # fmt: skip
 def test_a_number_that_fits_no_type_becomes_its_text_and_what_is_no_number_null(text, instead):
     answer, replaced = repair(f'[{text}, "\xff{text}"]'.encode())
-    assert repr(answer) == repr([instead, f"\xff{text}"]) and replaced == (
-        type(instead) not in (int, float)
-    )
+    assert repr(answer) == repr([instead, f"\xff{text}"]) and replaced == (type(instead) not in (int, float))
 
 
 @given(st.integers(MAX_JSON_DEPTH, 3000), st.sampled_from(("[]", "{}", "both")), VALUES)
 @settings(deadline=None, max_examples=30)
 def test_a_repair_cuts_out_what_is_nested_too_deep_and_keeps_its_neighbors(levels, kind, value):
-    opening, closing = {
-        "[]": ("[", "]"),
-        "{}": ('{"a":', "}"),
-        "both": (r'[1, {"]}\"\\":', '}, "[{"]'),
-    }[kind]
+    opening, closing = {"[]": ("[", "]"), "{}": ('{"a":', "}"), "both": (r'[1, {"]}\"\\":', '}, "[{"]')}[kind]
     deep, whole = opening * levels + "1" + closing * levels, json.dumps(represented(value))
     answer, cuts = repair(f'{{"results":[{whole},{deep},{whole},{deep}]}}'.encode())
     first, one, second, other = answer["results"]

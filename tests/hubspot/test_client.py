@@ -42,9 +42,7 @@ def test_each_api_version_has_its_own_paths(version, path):
     assert first.headers["authorization"] == f"Bearer {TOKEN}" and "json" in first.headers["accept"]
 
 
-BIG = json.dumps(
-    {"results": [{"id": str(n), "properties": {"hs_url": "/" * 50}} for n in range(5_000)]}
-).encode()
+BIG = json.dumps({"results": [{"id": str(n), "properties": {"hs_url": "/" * 50}} for n in range(5_000)]}).encode()
 
 
 @pytest.mark.parametrize(
@@ -67,9 +65,7 @@ def test_a_body_is_read_whole_however_it_is_encoded_or_framed(answer):
 @pytest.mark.parametrize("fault", ["lone_surrogate", "deep"])
 def test_half_an_emoji_or_extreme_nesting_does_not_cost_the_page(fault):
     with served(faults={1: fault}) as sim, client_of(sim, max_outage=0) as client:
-        assert [event["id"] for event in client.page(QUERY).events] == [
-            event["id"] for event in TRUTH[:50]
-        ]
+        assert [event["id"] for event in client.page(QUERY).events] == [event["id"] for event in TRUTH[:50]]
 
 
 def test_an_integer_too_large_for_any_column_is_not_rounded():
@@ -141,11 +137,7 @@ def dripping(head=b"HTTP/1.1 200 OK\r\n\r\n", step=lambda: time.sleep(0.01), pie
         step()
 
 
-DRIPS = {
-    "status line": b"HTTP/1.1 200 ",
-    "headers": b"HTTP/1.1 200 OK\r\nX-Slow: ",
-    "body": b"HTTP/1.1 200 OK\r\n\r\n",
-}
+DRIPS = {"status line": b"HTTP/1.1 200 ", "headers": b"HTTP/1.1 200 OK\r\nX-Slow: ", "body": b"HTTP/1.1 200 OK\r\n\r\n"}
 
 
 @pytest.mark.parametrize("part", DRIPS)
@@ -167,9 +159,7 @@ def test_a_body_larger_than_any_page_is_given_up(monkeypatch):
     assert len(wire.heads) == 1
 
 
-def test_what_all_workers_read_at_once_is_bounded_and_the_bound_is_free_again_afterwards(
-    monkeypatch,
-):
+def test_what_all_workers_read_at_once_is_bounded_and_the_bound_is_free_again_afterwards(monkeypatch):
     monkeypatch.setattr(module, "ANSWER_BYTES", 10_000)
     half_read, refused = threading.Event(), threading.Event()
     page = http({"results": [{"id": "a" * 8_000}]})
@@ -180,11 +170,7 @@ def test_what_all_workers_read_at_once_is_bounded_and_the_bound_is_free_again_af
         refused.wait(10)
         yield page[8_000:]
 
-    with (
-        Wire(paused, page) as wire,
-        client_of(wire, connections=2) as client,
-        ThreadPoolExecutor(1) as pool,
-    ):
+    with Wire(paused, page) as wire, client_of(wire, connections=2) as client, ThreadPoolExecutor(1) as pool:
         first = pool.submit(client.page, QUERY)
         half_read.wait(10)
         with pytest.raises(BadAnswer, match="page_size"):
@@ -199,10 +185,7 @@ INTERIM = b"HTTP/1.1 %d x\r\nLink: </>; rel=preload\r\nContent-Length: 7\r\n\r\n
 
 @pytest.mark.parametrize("statuses", [(100,), (102,), (103,), (103, 100, 199)], ids=str)
 def test_interim_answers_are_skipped(statuses, clock):
-    with (
-        Wire(b"".join(INTERIM % status for status in statuses) + GOOD) as wire,
-        client_of(wire) as client,
-    ):
+    with Wire(b"".join(INTERIM % status for status in statuses) + GOOD) as wire, client_of(wire) as client:
         assert client.page(QUERY, clock).events == [{"id": "a"}]
     assert len(wire.heads) == 1
 
@@ -228,11 +211,7 @@ def test_a_stopped_client_sends_no_request():
 def test_a_stop_ends_a_long_wait_at_once():
     stop = threading.Event()
     stopper = threading.Timer(0.05, stop.set)
-    with (
-        served(fault=lambda asked: "503:retry-after=600") as sim,
-        client_of(sim) as client,
-        pytest.raises(Stopped),
-    ):
+    with served(fault=lambda asked: "503:retry-after=600") as sim, client_of(sim) as client, pytest.raises(Stopped):
         stopper.start()
         client.page(QUERY, stop)
     stopper.join()
@@ -280,10 +259,7 @@ def test_a_stop_soon_ends_an_answer_that_hangs_or_drips(fault):
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_and_the_error_names_api_base_url(status, clock):
-    with (
-        served() as other,
-        Wire(http(b"", status, Location=f"{other.url}/events?token={TOKEN}")) as wire,
-    ):
+    with served() as other, Wire(http(b"", status, Location=f"{other.url}/events?token={TOKEN}")) as wire:
         raised, text = error_of(wire, clock)
     assert raised is Refused and "api_base_url" in text and other.url in text
     assert other.requests == [] and len(wire.heads) == 1
@@ -312,10 +288,7 @@ def test_a_netrc_entry_does_not_replace_the_token(loopback, monkeypatch, tmp_pat
 
 
 def test_no_cookie_is_kept():
-    with (
-        Wire(http({"results": []}, Set_Cookie="name=value; Path=/")) as wire,
-        client_of(wire) as client,
-    ):
+    with Wire(http({"results": []}, Set_Cookie="name=value; Path=/")) as wire, client_of(wire) as client:
         client.page(QUERY)
         client.page(QUERY)
     assert "cookie" not in wire.heads[1].lower()
@@ -372,11 +345,7 @@ def test_any_bytes_are_a_page_or_a_connector_error():
     with Wire(b"") as wire, client_of(wire, max_outage=0) as client:
 
         @law
-        @given(
-            st.binary()
-            | st.binary().map(GOOD[:30].__add__)
-            | st.integers(0, len(GOOD) - 1).map(lambda n: GOOD[:n])
-        )
+        @given(st.binary() | st.binary().map(GOOD[:30].__add__) | st.integers(0, len(GOOD) - 1).map(lambda n: GOOD[:n]))
         def check(answer):
             wire.answers = [answer]
             with suppress(ConnectorError):

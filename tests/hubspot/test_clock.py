@@ -115,7 +115,4 @@ def test_the_earlier_clock_is_never_ahead_of_this_machines_and_the_later_never_b
         for each in dates:
             clock.update(date(HERE + each) if isinstance(each, int) else each)
             assert clock.earlier() <= HERE <= clock.later() and clock.now() <= clock.later()
-            assert all(
-                isinstance(ms, int)
-                for ms in (clock.now(), clock.earlier(), clock.later(), clock.difference())
-            )
+            assert all(isinstance(ms, int) for ms in (clock.now(), clock.earlier(), clock.later(), clock.difference()))

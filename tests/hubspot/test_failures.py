@@ -23,9 +23,7 @@ from tests.hubspot.wire import Wire, http
         ("404", Refused, "Resource not found", "api_version"),
     ],
 )
-def test_a_lasting_failure_is_raised_at_once_with_hubspots_words_and_the_cure(
-    status, kind, message, cure, clock
-):
+def test_a_lasting_failure_is_raised_at_once_with_hubspots_words_and_the_cure(status, kind, message, cure, clock):
     with served(fault=lambda asked: status) as sim:
         raised, text = error_of(sim, clock)
     assert raised is kind and clock.waits == [] and len(sim.requests) == 1
@@ -36,9 +34,7 @@ def test_a_lasting_failure_is_raised_at_once_with_hubspots_words_and_the_cure(
 def test_a_malformed_token_is_unauthorized_even_if_a_gateway_says_so(clock):
     with served(fault=lambda asked: "530") as sim:
         raised, text = error_of(sim, clock)
-    assert (
-        raised is Unauthorized and "530" in text and "api_token" in text and len(sim.requests) == 1
-    )
+    assert raised is Unauthorized and "530" in text and "api_token" in text and len(sim.requests) == 1
 
 
 @pytest.mark.parametrize("name", ["requiredScopes", "requiredGranularScopes", "missingScopes"])
@@ -90,9 +86,7 @@ def test_the_cure_for_an_unknown_event_type_is_event_types(clock):
 def test_a_spent_daily_quota_is_raised_at_once_and_says_when_to_come_back(clock):
     with served(fault=lambda asked: "429:daily") as sim:
         raised, text = error_of(sim, clock)
-    assert (
-        raised is QuotaSpent and "daily" in text and "midnight" in text and len(sim.requests) == 1
-    )
+    assert raised is QuotaSpent and "daily" in text and "midnight" in text and len(sim.requests) == 1
 
 
 # What a body says
@@ -158,15 +152,12 @@ def test_what_the_errors_of_an_error_say_is_quoted_too(clock):
     with Wire(http(body, 400)) as wire:
         _, text = error_of(wire, clock)
     assert (
-        "HubSpot answered 400: Invalid input hs_citi is no property. Cure: check properties and "
-        "property_filters."
+        "HubSpot answered 400: Invalid input hs_citi is no property. Cure: check properties and property_filters."
     ) in text
 
 
 @pytest.mark.parametrize(
-    "body",
-    [b"", b"<html><h1>414 Request-URI Too Large</h1></html>", {"message": "URI too long"}],
-    ids=str,
+    "body", [b"", b"<html><h1>414 Request-URI Too Large</h1></html>", {"message": "URI too long"}], ids=str
 )
 def test_the_cure_for_a_request_too_long_is_fewer_properties_and_filters(body, clock):
     with Wire(http(body, 414)) as wire:
@@ -179,13 +170,9 @@ MORE = {
         "grant the scopes aa, bb and one of the scopes cc, dd to"
     ),
     "You need the 'aa.read' and 'bb.read' scopes": "grant the scopes aa.read, bb.read to",
-    "You are missing the following scopes: [aa.read, bb.read]": (
-        "grant the scopes aa.read, bb.read to"
-    ),
+    "You are missing the following scopes: [aa.read, bb.read]": ("grant the scopes aa.read, bb.read to"),
     'Insufficient scopes, requires one of: ["aa", "bb"]': "grant one of the scopes aa, bb to",
-    "Do you have access to the 'aa' scope? Missing auth details: [aa, bb].": (
-        "grant one of the scopes aa, bb to"
-    ),
+    "Do you have access to the 'aa' scope? Missing auth details: [aa, bb].": ("grant one of the scopes aa, bb to"),
     "This account requires [array] values": "grant the scopes for reading events",
 }
 
@@ -197,11 +184,7 @@ def test_scopes_are_read_out_of_other_wordings_too(message, clock):
     assert MORE[message] in text
 
 
-def needs(
-    *names,
-    key="requiredGranularScopes",
-    message="One or more of the following scopes are required.",
-):
+def needs(*names, key="requiredGranularScopes", message="One or more of the following scopes are required."):
     return {"message": message, "context": {key: list(names)}}
 
 
@@ -244,9 +227,7 @@ def test_a_category_or_a_code_is_shown_whole_if_it_says_more(fields, shown, cloc
     with Wire(http({"message": "No.", "category": "VALIDATION_ERROR"} | fields, 400)) as wire:
         _, text = error_of(wire, clock)
     assert text.startswith(
-        f"HubSpot answered 400: No. ({shown}). Cure:"
-        if shown
-        else "HubSpot answered 400: No. Cure:"
+        f"HubSpot answered 400: No. ({shown}). Cure:" if shown else "HubSpot answered 400: No. Cure:"
     )
 
 
@@ -266,15 +247,10 @@ def test_hubspot_is_quoted_whatever_the_shape_of_the_body(shape, clock):
 
 @pytest.mark.parametrize("status", [400, 403, 404])
 @pytest.mark.parametrize("reason", [f"{CODE}: [EU1]", "x" * 600 + f" {CODE}"], ids=len)
-def test_the_storage_location_has_its_cure_whatever_the_status_and_the_words_around(
-    status, reason, clock
-):
+def test_the_storage_location_has_its_cure_whatever_the_status_and_the_words_around(status, reason, clock):
     with Wire(http({"message": "No.", "context": {"reason": [reason]}}, status)) as wire:
         _, text = error_of(wire, clock)
-    assert (
-        CODE in text
-        and "Cure: exclude the event type (add its name to event_types, with ! before it)" in text
-    )
+    assert CODE in text and "Cure: exclude the event type (add its name to event_types, with ! before it)" in text
 
 
 @pytest.mark.parametrize("message, cure", [
@@ -319,11 +295,7 @@ def test_no_error_quotes_the_value_of_a_filter(clock):
 
 
 def test_an_error_is_no_longer_than_a_person_reads(clock):
-    body = {
-        "message": "x" * 9000,
-        "correlationId": "y" * 9000,
-        "context": {"missingScopes": ["z" * 900] * 900},
-    }
+    body = {"message": "x" * 9000, "correlationId": "y" * 9000, "context": {"missingScopes": ["z" * 900] * 900}}
     with Wire(http(body, 403)) as wire:
         _, text = error_of(wire, clock)
     assert len(text) < 3000
@@ -378,9 +350,7 @@ def test_an_answer_that_is_never_whole_ends_as_an_outage_does_and_quotes_no_even
     with Wire(http(body, Date="Mon, 01 Jan 2035 00:00:00 GMT")) as wire:
         raised, text = error_of(wire, clock)
     assert raised is Unavailable and "max_outage_minutes" in text and "VERY_SECRET" not in text
-    assert (
-        "HubSpot answered 200: A shard did not answer. (SHARD_TIMEOUT, correlationId c-1)" in text
-    )
+    assert "HubSpot answered 200: A shard did not answer. (SHARD_TIMEOUT, correlationId c-1)" in text
     assert 870 < clock.seconds - 1_000 <= 900
 
 
@@ -389,10 +359,7 @@ def test_an_empty_list_of_event_types_is_never_believed(clock):
         with pytest.raises(BadAnswer, match="event types that is empty"):
             client.event_types(clock)
         assert len(wire.heads) == 3
-    with (
-        Wire(http({"eventTypes": []}), http({"eventTypes": ["e_a"]})) as wire,
-        client_of(wire) as client,
-    ):
+    with Wire(http({"eventTypes": []}), http({"eventTypes": ["e_a"]})) as wire, client_of(wire) as client:
         assert client.event_types(clock) == ["e_a"]
 
 

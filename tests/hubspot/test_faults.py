@@ -43,17 +43,12 @@ def hurry(monkeypatch):
 
 
 def served(*histories, **behaviour):
-    return Simulator(
-        dict(zip((TYPE, "pe1_b", "pe1_c"), histories, strict=False)), Behaviour(**behaviour)
-    )
+    return Simulator(dict(zip((TYPE, "pe1_b", "pe1_c"), histories, strict=False)), Behaviour(**behaviour))
 
 
 def rows_of(history):
     for original in map(history.event, range(len(history))):
-        yield (
-            original["id"],
-            {**original.pop("properties"), **original, "occurred": original["occurredAt"]},
-        )
+        yield (original["id"], {**original.pop("properties"), **original, "occurred": original["occurredAt"]})
 
 
 def after_the_first(name, kind):
@@ -80,18 +75,14 @@ def state_of(delivered, name=TYPE):
 def test_a_backfill_is_exact_though_a_quarter_of_all_answers_is_broken(concurrency, size):
     history = generated(EVENTS)
     kinds = (*TRANSIENT, *CONTENT)
-    with served(
-        history, fault_rate=0.25, fault_kinds=kinds, fault_seed=EVENTS, faults={20: "drip"}
-    ) as sim:
+    with served(history, fault_rate=0.25, fault_kinds=kinds, fault_seed=EVENTS, faults={20: "drip"}) as sim:
         delivered = sync_into(Delivered(), sim, page_size=size, concurrency=concurrency)
         broken = {asked.fault for asked in sim.requests}
     assert len(broken) > len(kinds) / 2
     table = delivered.rows[TYPE]
     for key, row in rows_of(history):
         found = table.pop(key)
-        assert {
-            name: value for name, value in found.items() if not name.startswith("hs_simulated")
-        } == row
+        assert {name: value for name, value in found.items() if not name.startswith("hs_simulated")} == row
     assert all(key.startswith("leviathan-outside-") for key in table)
     rejected = delivered.rows.get("rejected_event", {}).values()
     assert {row["reason"] for row in rejected} <= {"another event type than was asked for"}
@@ -107,9 +98,7 @@ def test_cursors_that_lead_back_now_and_then_or_always_lose_nothing(rate, concur
 
 
 def test_cursors_that_always_lead_back_within_one_second_end_the_sync():
-    with served(
-        generated(4_000, shape="one_second"), fault_rate=1.0, fault_kinds=("backward_cursor",)
-    ) as sim:
+    with served(generated(4_000, shape="one_second"), fault_rate=1.0, fault_kinds=("backward_cursor",)) as sim:
         with pytest.raises(BadAnswer, match="never came to a confirmed end"):
             sync_into(Delivered(), sim, page_size="100")
         assert len(sim.requests) < 500
@@ -129,21 +118,15 @@ def test_an_outage_is_an_error_with_its_details_and_the_next_sync_resumes():
     with served(history, generated(100, event_type="pe1_b")) as sim:
         delivered, down = Delivered(), lambda asked: "503" if asked.number > 20 else None
         sim.behaviour.fault = down
-        message = outage(
-            sim, delivered, event_types=types, concurrency="1", checkpoint_interval="100"
-        )
+        message = outage(sim, delivered, event_types=types, concurrency="1", checkpoint_interval="100")
         failed = [asked for asked in sim.requests if asked.fault]
         assert "503" in message and "max_outage_minutes" in message
         assert re.search(r"since \d{4}-\d\d-\d\dT", message)
         assert int(re.search(r"attempts: (\d+)", message)[1]) == len(failed)
         assert 15 * 50 < len(delivered.ids()) <= 20 * 50
-        first_missing = min(
-            history.time(i) for i in range(3_000) if history.event(i)["id"] not in delivered.ids()
-        )
+        first_missing = min(history.time(i) for i in range(3_000) if history.event(i)["id"] not in delivered.ids())
         assert to_ms(state_of(delivered)["occurred"]) <= first_missing
-        assert not any(asked.query.get("eventType") == ["pe1_b"] for asked in sim.requests), (
-            "one budget for all types"
-        )
+        assert not any(asked.query.get("eventType") == ["pe1_b"] for asked in sim.requests), "one budget for all types"
         sim.behaviour.fault = None
         asked_before = len(sim.requests)
         sync_into(delivered, sim, page_size="50", event_types=types)
@@ -175,22 +158,12 @@ def test_a_spent_daily_quota_ends_the_sync_with_everything_saved_and_says_when_t
 # An event type that fails
 
 
-@pytest.mark.parametrize(
-    "kind", ["400", "403", "404", "500", "html", "reset", "no_results", "results_null"]
-)
+@pytest.mark.parametrize("kind", ["400", "403", "404", "500", "html", "reset", "no_results", "results_null"])
 def test_the_failure_of_one_type_costs_the_others_nothing(kind):
-    histories = (
-        generated(600),
-        generated(300, event_type="pe1_b"),
-        generated(300, event_type="pe1_c"),
-    )
+    histories = (generated(600), generated(300, event_type="pe1_b"), generated(300, event_type="pe1_c"))
     with served(*histories, fault=after_the_first("pe1_b", kind)) as sim:
         delivered = sync_into(
-            Delivered(),
-            sim,
-            event_types=f"{TYPE},pe1_b,pe1_c",
-            page_size="50",
-            max_outage_minutes="1",
+            Delivered(), sim, event_types=f"{TYPE},pe1_b,pe1_c", page_size="50", max_outage_minutes="1"
         )
     assert delivered.ids() == truth(histories[0]) and delivered.ids("pe1_c") == truth(histories[2])
     assert len(delivered.warnings) == 1 and "pe1_b" in delivered.warnings[0]
@@ -246,9 +219,7 @@ def test_exactly_the_events_that_cannot_be_rows_are_rejected_and_identical_ones_
 def test_events_of_another_type_are_rejected_and_those_of_another_time_delivered():
     history = generated(400)
     with served(history, fault=lambda asked: ["foreign_type", "outside"]) as sim:
-        delivered = sync_into(
-            Delivered(), sim, page_size="50", initial_sync_start_date="2025-01-01T00:00:00Z"
-        )
+        delivered = sync_into(Delivered(), sim, page_size="50", initial_sync_start_date="2025-01-01T00:00:00Z")
     foreign = delivered.rows["rejected_event"].values()
     assert foreign and {json.loads(row["raw"])["eventType"] for row in foreign} == {"e_foreign"}
     assert {row["reason"] for row in foreign} == {"another event type than was asked for"}
@@ -264,24 +235,15 @@ def test_a_sync_shows_ten_warnings_at_most_and_each_subject_keeps_a_place(failin
     with served(generated(800, malformed_every=20), forbidden=names) as sim:
         sim.histories |= {name: generated(5, event_type=name) for name in names}
         sim.histories["pe1_b"] = generated(80, event_type="pe1_b", shape="uniform")
-        sim.behaviour.fault = lambda asked: (
-            "unordered" if asked.query.get("eventType") == ["pe1_b"] else None
-        )
+        sim.behaviour.fault = lambda asked: "unordered" if asked.query.get("eventType") == ["pe1_b"] else None
         delivered = sync_into(Delivered(), sim, event_types=",".join([TYPE, "pe1_b", *names]))
     all_about = {"is not synced": failing, "Events rejected": 4, "out of order": 1}
-    shown = [
-        next((about for about in all_about if about in warning), warning)
-        for warning in delivered.warnings
-    ]
+    shown = [next((about for about in all_about if about in warning), warning) for warning in delivered.warnings]
     assert set(shown[:3]) == set(all_about), "the first about each subject, while the sync runs"
     assert shown[3:5] == ["is not synced"] * 2, "then the others, the most important first"
     if failing == 3:
         assert {about: shown.count(about) for about in all_about} == all_about and len(shown) == 8
     else:
         assert len(shown) == 10 and shown[-1].startswith(f"Further warnings: {failing + 5 - 9}.")
-    said = [
-        line
-        for line in [*delivered.warnings, *delivered.log]
-        if any(about in line for about in all_about)
-    ]
+    said = [line for line in [*delivered.warnings, *delivered.log] if any(about in line for about in all_about)]
     assert len(said) == len(set(said)) == sum(all_about.values()), "each stands once in the log"

@@ -16,9 +16,7 @@ from tests.support import TYPE
 FOLDER = Path(__file__).parents[1] / "node"
 NODE = shutil.which("node")
 INSTALLED = NODE and (FOLDER / "node_modules" / ".package-lock.json").is_file()
-WHY = (
-    "the client is not installed: make long does it, where there is npm and a registry that answers"
-)
+WHY = "the client is not installed: make long does it, where there is npm and a registry that answers"
 pytestmark = [pytest.mark.long, pytest.mark.skipif(not INSTALLED, reason=WHY)]
 
 
@@ -29,15 +27,11 @@ def read_by_client(sim, cursors):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize(
-    "decodes, cursors", [("once", "decoded"), ("any", "decoded"), ("any", "as-given")]
-)
+@pytest.mark.parametrize("decodes, cursors", [("once", "decoded"), ("any", "decoded"), ("any", "as-given")])
 def test_the_official_client_reads_every_event(decodes, cursors):
     with served(cursor_decodes=decodes) as sim:
         read = read_by_client(sim, cursors)
-    assert read["events"] == [
-        [event["id"], milliseconds(event["occurredAt"]), event["properties"]] for event in TRUTH
-    ]
+    assert read["events"] == [[event["id"], milliseconds(event["occurredAt"]), event["properties"]] for event in TRUTH]
     assert read["types"] == [TYPE]
 
 

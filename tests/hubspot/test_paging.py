@@ -61,10 +61,7 @@ UNREADABLE = [[], "more", 7, True, *({"next": value} for value in (
 
 @pytest.mark.parametrize("paging", UNREADABLE, ids=str)
 def test_a_page_with_unreadable_paging_is_not_taken_for_the_last(paging):
-    with (
-        Wire(http({"results": [{"id": "a"}], "paging": paging})) as wire,
-        client_of(wire) as client,
-    ):
+    with Wire(http({"results": [{"id": "a"}], "paging": paging})) as wire, client_of(wire) as client:
         page = client.page(QUERY)
     assert page.cursor is None and page.unclear and page.events == [{"id": "a"}]
     assert len(wire.heads) == 1

@@ -103,15 +103,9 @@ def test_others_that_use_up_the_limit_do_not_stop_it_for_good(clock):
     assert backfill(clock, RateLimit(0.1), 120) > 1
 
 
-@given(
-    st.integers(1, 40),
-    st.sampled_from((0.0, 0.1, 0.5)),
-    st.lists(st.integers(0, 40), min_size=60, max_size=120),
-)
+@given(st.integers(1, 40), st.sampled_from((0.0, 0.1, 0.5)), st.lists(st.integers(0, 40), min_size=60, max_size=120))
 @settings(deadline=None, max_examples=50)
-def test_the_reserve_is_never_exceeded_however_few_requests_hubspot_has_counted(
-    most, reserve, remaining
-):
+def test_the_reserve_is_never_exceeded_however_few_requests_hubspot_has_counted(most, reserve, remaining):
     """Those under way are not counted yet."""
     time, limit, sent = Time(), RateLimit(reserve), []
     with pytest.MonkeyPatch.context() as patch:
@@ -154,13 +148,9 @@ def test_a_stopped_sync_does_not_wait():
 @given(
     headers=st.lists(
         st.dictionaries(
-            st.sampled_from(
-                [PREFIX + name for name in ("Max", "Remaining", "Interval-Milliseconds", "Daily")]
-            ),
+            st.sampled_from([PREFIX + name for name in ("Max", "Remaining", "Interval-Milliseconds", "Daily")]),
             st.one_of(
-                st.text(max_size=8),
-                st.integers(-5, 10**9).map(str),
-                st.sampled_from(["0", "1", "190", "10000", "NaN"]),
+                st.text(max_size=8), st.integers(-5, 10**9).map(str), st.sampled_from(["0", "1", "190", "10000", "NaN"])
             ),
         ),
         min_size=1,

@@ -19,11 +19,7 @@ from tests.hubspot.wire import Wire, http
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 530])
 def test_an_echoed_token_is_redacted_from_errors_and_log(status, clock):
     context = {"requiredScopes": [f"scope-{TOKEN}"]}
-    body = {
-        "message": f"the limit of {TOKEN} is bad",
-        "correlationId": f"{TOKEN}-1",
-        "context": context,
-    }
+    body = {"message": f"the limit of {TOKEN} is bad", "correlationId": f"{TOKEN}-1", "context": context}
     logged = []
     with Wire(http(body, status)) as wire:
         _, text = error_of(wire, clock, max_outage=60_000, log=logged.append)
@@ -57,21 +53,13 @@ SPELLINGS = {  # in the JSON
 def seen(text):
     """The text with every escape in it decoded, as a reader may decode it."""
     for _ in range(3):
-        text = html.unescape(
-            unquote(
-                re.sub(r"\\+[ux]\{?([0-9a-fA-F]+)\}?", lambda code: chr(int(code[1], 16)), text)
-            )
-        )
+        text = html.unescape(unquote(re.sub(r"\\+[ux]\{?([0-9a-fA-F]+)\}?", lambda code: chr(int(code[1], 16)), text)))
     return text.lower()
 
 
-@pytest.mark.parametrize(
-    "status, padding", [(400, 0), (401, 470), (403, 480), (500, 490), (500, 480)]
-)
+@pytest.mark.parametrize("status, padding", [(400, 0), (401, 470), (403, 480), (500, 490), (500, 480)])
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_no_spelling_of_an_echoed_token_is_repeated_in_whole_or_in_part(
-    status, spelling, padding, clock
-):
+def test_no_spelling_of_an_echoed_token_is_repeated_in_whole_or_in_part(status, spelling, padding, clock):
     text = "x" * padding + SPELLINGS[spelling]
     body = (
         f'{{"message": "{text}", "correlationId": "{text}", "errors": [{{"context": '
@@ -102,14 +90,10 @@ def runs(text, of=SECRET):
     white space, or decoded from base64 from any of its characters on.
     """
     bare = re.sub(r"\s|\\[nrt]", "", seen(text))
-    words = re.findall(
-        r"[A-Za-z0-9+/]{12,}", re.sub(r"\s", "", text).translate(str.maketrans("-_", "+/"))
-    )
+    words = re.findall(r"[A-Za-z0-9+/]{12,}", re.sub(r"\s", "", text).translate(str.maketrans("-_", "+/")))
     texts = [word[at : at + (len(word) - at) // 4 * 4] for word in words for at in range(4)]
     clear = [bare, *(b64decode(text).decode("latin-1") for text in texts)]
-    return [
-        of[n : n + 8] for n in range(len(of) - 7) if any(of[n : n + 8] in each for each in clear)
-    ]
+    return [of[n : n + 8] for n in range(len(of) - 7) if any(of[n : n + 8] in each for each in clear)]
 
 
 @pytest.mark.parametrize("spelling", PARTS)
@@ -125,9 +109,7 @@ def test_no_part_of_an_echoed_token_is_repeated(spelling, status, clock):
 
 
 def test_the_rest_of_a_text_and_the_public_prefix_stay():
-    text = (
-        f'Tokens begin with "pat-na1-"; 100%, a\\\\nb &amp; c, \u00e9, %20: UXVpdGU=. {TOKEN[:14]}'
-    )
+    text = f'Tokens begin with "pat-na1-"; 100%, a\\\\nb &amp; c, \u00e9, %20: UXVpdGU=. {TOKEN[:14]}'
     assert redactor(TOKEN)(text) == text
     assert redactor(TOKEN)(f"{text} but {TOKEN}!") == f"{text} but <api_token>!"
 
@@ -146,9 +128,7 @@ def test_an_escaped_slash_does_not_hide_a_token(clock):
 
 @pytest.mark.parametrize("spelling", ["plain", "percent", "entities", "capitals"])
 def test_no_spelling_of_a_token_in_a_location_is_repeated_in_whole_or_in_part(spelling, clock):
-    with Wire(
-        http(b"", 302, Location="http://127.0.0.1:1/" + "x" * 160 + SPELLINGS[spelling])
-    ) as wire:
+    with Wire(http(b"", 302, Location="http://127.0.0.1:1/" + "x" * 160 + SPELLINGS[spelling])) as wire:
         assert TOKEN[:9] not in seen(error_of(wire, clock)[1])
 
 

@@ -13,11 +13,7 @@ from tests.hubspot.clients import QUERY, T0, TRUTH, client_of, error_of, served
 
 def test_delays_grow_exponentially_and_are_jittered(clock, monkeypatch):
     monkeypatch.setattr(module.backoff, "full_jitter", lambda most: most)
-    with (
-        served(fault=lambda asked: "500") as sim,
-        client_of(sim) as client,
-        pytest.raises(Unavailable),
-    ):
+    with served(fault=lambda asked: "500") as sim, client_of(sim) as client, pytest.raises(Unavailable):
         client.page(QUERY, clock)
     assert clock.waits[:6] == [0.5, 1, 2, 4, 8, 16] and set(clock.waits[6:]) == {30}
 
@@ -31,10 +27,7 @@ def test_hubspot_may_ask_for_a_wait_in_seconds(status, clock):
 
 def test_hubspot_may_ask_for_a_wait_until_a_date_by_its_own_clock(clock):
     header = {"Retry-After": formatdate(T0 / 1000 + 42, usegmt=True)}
-    with (
-        served(faults={1: "429"}, extra_headers=header, clock=clock.hubspot) as sim,
-        client_of(sim) as client,
-    ):
+    with served(faults={1: "429"}, extra_headers=header, clock=clock.hubspot) as sim, client_of(sim) as client:
         client.page(QUERY, clock)
     assert clock.waits == [42]
 
@@ -46,14 +39,10 @@ def test_a_lock_without_a_wait_is_retried_after_two_seconds(clock):
 
 
 @pytest.mark.parametrize(
-    "header",
-    ["soon", "nan", "inf", "-inf", "-5", "", "9" * 400, "Thu, 99 Foo 0000 00:00:00 GMT", "1; 2"],
+    "header", ["soon", "nan", "inf", "-inf", "-5", "", "9" * 400, "Thu, 99 Foo 0000 00:00:00 GMT", "1; 2"]
 )
 def test_a_meaningless_retry_after_falls_back_to_a_delay(header, clock):
-    with (
-        served(faults={1: "503"}, extra_headers={"Retry-After": header}) as sim,
-        client_of(sim) as client,
-    ):
+    with served(faults={1: "503"}, extra_headers={"Retry-After": header}) as sim, client_of(sim) as client:
         assert client.page(QUERY, clock).events == TRUTH[:50]
     assert len(clock.waits) == 1 and 0 <= clock.waits[0] <= 30
 
@@ -66,10 +55,7 @@ def test_an_endless_retry_after_is_an_outage(clock):
 @pytest.mark.parametrize("header", ["0", "-1", formatdate(0, usegmt=True)])
 def test_a_retry_after_of_zero_does_not_cause_a_storm_of_requests(header, clock):
     kinds = dict.fromkeys(range(1, 21), "503")
-    with (
-        served(faults=kinds, extra_headers={"Retry-After": header}) as sim,
-        client_of(sim) as client,
-    ):
+    with served(faults=kinds, extra_headers={"Retry-After": header}) as sim, client_of(sim) as client:
         client.page(QUERY, clock)
     assert sum(clock.waits) > 1
 
@@ -78,12 +64,7 @@ def test_a_retry_after_of_zero_does_not_cause_a_storm_of_requests(header, clock)
 def test_a_wait_longer_than_an_outage_may_last_is_an_error_that_says_when_to_come_back(kind, clock):
     with served(fault=lambda asked: kind, clock=clock.hubspot) as sim:
         raised, text = error_of(sim, clock)
-    assert (
-        raised is Unavailable
-        and clock.waits == []
-        and "2035-01-02T00:00:00.000Z" in text
-        and len(sim.requests) == 1
-    )
+    assert raised is Unavailable and clock.waits == [] and "2035-01-02T00:00:00.000Z" in text and len(sim.requests) == 1
 
 
 @pytest.mark.parametrize("minutes", [1, 15])
@@ -109,10 +90,7 @@ def test_a_good_answer_ends_an_outage(clock):
 
 def test_an_outage_is_logged_once_per_request(clock):
     logged = []
-    with (
-        served(faults=dict.fromkeys(range(1, 9), "502")) as sim,
-        client_of(sim, log=logged.append) as client,
-    ):
+    with served(faults=dict.fromkeys(range(1, 9), "502")) as sim, client_of(sim, log=logged.append) as client:
         client.page(QUERY, clock)
     assert len(logged) == 1 and "502" in logged[0]
 

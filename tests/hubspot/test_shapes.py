@@ -18,9 +18,7 @@ from tests.support import Delivered, sync_into
 
 FOLDER = Path(__file__).parent / "shapes"
 TYPES = json.loads((FOLDER / "event-types.json").read_text("utf-8"))["eventTypes"]
-PAGES = {
-    name: [path.read_bytes() for path in sorted(FOLDER.glob(f"{name}.*.json"))] for name in TYPES
-}
+PAGES = {name: [path.read_bytes() for path in sorted(FOLDER.glob(f"{name}.*.json"))] for name in TYPES}
 READABLE = {name: [json.loads(page) for page in pages] for name, pages in PAGES.items() if pages}
 REFUSED = [name for name in TYPES if name not in READABLE]
 SCOPES = {  # that the message names, by what HubSpot said
@@ -54,11 +52,7 @@ def replaying(refusals=("403-granular-scopes",)):
             file = refusals[REFUSED.index(name) % len(refusals)]
             return http((FOLDER / f"{file}.json").read_bytes(), int(file[:3]))
         at, cursor = cursors(READABLE[name]), asked.get("after", [None])[0]
-        return (
-            http(PAGES[name][at.index(cursor)])
-            if cursor in at
-            else http({"message": "no such cursor"}, 400)
-        )
+        return http(PAGES[name][at.index(cursor)]) if cursor in at else http({"message": "no such cursor"}, 400)
 
     return Wire(answer)
 
@@ -72,9 +66,7 @@ def assert_read_whole(delivered, names):
     for name in names:
         events = [event for page in READABLE[name] for event in page["results"]]
         assert delivered.ids(name) == {event["id"] for event in events}
-        assert all(
-            expected(event).items() <= delivered.rows[name][event["id"]].items() for event in events
-        )
+        assert all(expected(event).items() <= delivered.rows[name][event["id"]].items() for event in events)
 
 
 def asked_at(wire, name):
@@ -85,9 +77,7 @@ def asked_at(wire, name):
 
 @pytest.mark.parametrize("version", ["2026-03", "v3"])
 @pytest.mark.parametrize("name", READABLE)
-def test_every_event_and_property_is_delivered_and_each_cursor_sent_back_decoded_once(
-    name, version
-):
+def test_every_event_and_property_is_delivered_and_each_cursor_sent_back_decoded_once(name, version):
     with replaying() as wire:
         delivered = sync_into(Delivered(), wire, event_types=name, api_version=version)
     assert_read_whole(delivered, [name])
@@ -100,11 +90,7 @@ def test_a_refusal_is_a_warning_that_names_its_scopes_and_the_other_types_are_re
         delivered = sync_into(Delivered(), wire, event_types=f"{REFUSED[0]}, {', '.join(READABLE)}")
     (warning,) = delivered.warnings
     said = json.loads((FOLDER / f"{file}.json").read_bytes())
-    assert (
-        REFUSED[0] in warning
-        and f"grant {SCOPES[file]}" in warning
-        and said["correlationId"] in warning
-    )
+    assert REFUSED[0] in warning and f"grant {SCOPES[file]}" in warning and said["correlationId"] in warning
     assert_read_whole(delivered, READABLE)
 
 
@@ -112,9 +98,7 @@ def test_of_all_types_the_readable_ones_are_read_and_the_refused_ones_are_one_wa
     with replaying(list(SCOPES)) as wire:
         delivered = sync_into(Delivered(), wire, event_types="*")
     (warning,) = delivered.warnings
-    assert f"{len(REFUSED)} event types" in warning and all(
-        f"grant {scopes}" in warning for scopes in SCOPES.values()
-    )
+    assert f"{len(REFUSED)} event types" in warning and all(f"grant {scopes}" in warning for scopes in SCOPES.values())
     assert_read_whole(delivered, READABLE)
 
 

@@ -13,9 +13,7 @@ from pipeline.hubspot import transport as module
 from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
 
 PIECES = [b"HTTP/1.1 200 OK\r\nContent-", b"Length: 4\r\n\r\n", b"bo", b"dy"]
-needs_openssl = pytest.mark.skipif(
-    not shutil.which("openssl"), reason="no openssl to make a certificate with"
-)
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
 
 
 @pytest.fixture
@@ -63,9 +61,7 @@ def interruptible_session():
 
 @needs_openssl
 @pytest.mark.parametrize("through_proxy", [False, True])
-def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(
-    through_proxy, certificate, monkeypatch
-):
+def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(through_proxy, certificate, monkeypatch):
     monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
@@ -79,12 +75,7 @@ def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(
         )
         proxies = {"https": f"http://127.0.0.1:{port}"} if through_proxy else {}
         with interrupted_by(checks.release):
-            answer = client.get(
-                f"https://127.0.0.1:{port}/",
-                verify=str(certificate[0]),
-                proxies=proxies,
-                timeout=10,
-            )
+            answer = client.get(f"https://127.0.0.1:{port}/", verify=str(certificate[0]), proxies=proxies, timeout=10)
         thread.join()
     assert answer.content == b"body" and pauses == [True] * 3
 
@@ -95,9 +86,6 @@ def test_a_request_outside_the_context_is_not_checked():
         with interrupted_by(lambda: checks.append(1)):
             pass
         thread = slowly(listener)
-        assert (
-            client.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=10).content
-            == b"body"
-        )
+        assert client.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=10).content == b"body"
         thread.join()
     assert checks == []

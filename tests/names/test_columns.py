@@ -21,9 +21,7 @@ TRICKY = [
 ]  # fmt: skip
 NAMES = st.sampled_from(TRICKY) | st.text(max_size=6) | st.text("aAbB1_é.", max_size=6)
 PATHS = NAMES | st.lists(NAMES, min_size=2, max_size=3).map(tuple)
-OWNS = st.lists(PATHS, unique=True, max_size=6).map(
-    lambda more: tuple(dict.fromkeys([*FIELDS, *more]))
-)
+OWNS = st.lists(PATHS, unique=True, max_size=6).map(lambda more: tuple(dict.fromkeys([*FIELDS, *more])))
 PROPERTIES = st.lists(PATHS, unique=True, max_size=12).map(tuple)
 law = settings(deadline=None)
 

@@ -20,7 +20,5 @@ def test_each_shape_gets_its_own_plan_which_is_made_once(shapes):
 
     plan = by_shape(plan_for)
     wanted = [(tuple(own), tuple(properties)) for own, properties in shapes]
-    assert [
-        plan(dict.fromkeys(own), dict.fromkeys(properties)) for own, properties in shapes
-    ] == wanted
+    assert [plan(dict.fromkeys(own), dict.fromkeys(properties)) for own, properties in shapes] == wanted
     assert made == list(dict.fromkeys(wanted))

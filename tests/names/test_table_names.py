@@ -19,9 +19,7 @@ from pipeline.names.tables import (
 
 RULE = Renaming(True).table
 EVENT_TYPES = (
-    st.text(max_size=12)
-    | st.text("aA_-./\\1\x00é ", max_size=8)
-    | st.text("a1_.", min_size=200, max_size=300)
+    st.text(max_size=12) | st.text("aA_-./\\1\x00é ", max_size=8) | st.text("a1_.", min_size=200, max_size=300)
 )
 ODD = ["", ".", "..", "../..", "a/b", "/etc", "a\\b", "C:", "\x00", "a\x00", ".unfinished", "日本", "\u0301", "_", "x" * 300,
        *OWN_TABLES, "rejected-event", "Sync_Run", "EVENT"]  # fmt: skip

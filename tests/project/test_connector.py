@@ -59,9 +59,7 @@ def test_a_second_run_adds_nothing_and_the_state_is_saved(project):
         assert len(rows(project)) == len(set(rows(project))) == 300
         newest = truth(sim)[-1]["occurredAt"]
     second = json.loads((project / "files" / "state.json").read_text())
-    assert (
-        first["event_types"][TYPE]["occurred"] == second["event_types"][TYPE]["occurred"] == newest
-    )
+    assert first["event_types"][TYPE]["occurred"] == second["event_types"][TYPE]["occurred"] == newest
 
 
 def test_a_failed_run_resumes_where_it_was(project):
@@ -77,9 +75,7 @@ def test_a_failed_run_resumes_where_it_was(project):
     assert len(rows(project)) == 300
 
 
-def test_a_query_on_the_connectors_own_tables_works_though_nothing_was_rejected_and_nothing_failed(
-    project,
-):
+def test_a_query_on_the_connectors_own_tables_works_though_nothing_was_rejected_and_nothing_failed(project):
     with served(20) as sim:
         run(project, configuration(sim))
     assert rows(project, "id, event_type, reason, raw, rejected_at", "rejected_event") == []
@@ -193,9 +189,7 @@ def test_fivetran_debug_fills_the_table(staged):
     assert TOKEN.encode() not in everything_left(staged / "files")
 
 
-def test_python_connector_py_does_the_same_with_a_token_that_fivetran_has_encrypted(
-    staged, tmp_path
-):
+def test_python_connector_py_does_the_same_with_a_token_that_fivetran_has_encrypted(staged, tmp_path):
     asked = [Path(sys.executable).with_name("fivetran"), "configuration"]
     command = [sys.executable, staged / "connector.py"]
     environment = os.environ | {"PATH": "/usr/bin:/bin"}  # as an editor starts it
@@ -207,9 +201,7 @@ def test_python_connector_py_does_the_same_with_a_token_that_fivetran_has_encryp
         )  # fmt: skip
         assert TOKEN not in file.read_text()
         file.write_text(json.dumps(json.loads(file.read_text()) | {"api_base_url": sim.url}))
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=environment
-        )
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=environment)
     assert "SYNC SUCCEEDED" in done.stdout, done.stdout + done.stderr
     assert len(rows(staged)) == 300
 
@@ -240,9 +232,7 @@ def assert_complete(folder, tmp_path):
     with served() as sim:
         command = [sys.executable, "-c", SYNC, json.dumps(configuration(sim))]
         environment = os.environ | {"PYTHONPATH": str(folder)}
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment
-        )
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment)
         assert done.returncode == 0, done.stderr
         ids = {event["id"] for event in truth(sim)}
         assert str(folder) in done.stdout and ids <= set(done.stdout.split())
@@ -306,9 +296,7 @@ def stand_in(project):
     return programs
 
 
-def test_make_deploy_deploys_a_folder_with_all_that_it_needs_and_nothing_else(
-    with_secrets, tmp_path
-):
+def test_make_deploy_deploys_a_folder_with_all_that_it_needs_and_nothing_else(with_secrets, tmp_path):
     programs = stand_in(with_secrets)
     make(with_secrets, "deploy")
     given = (programs / "fivetran.arguments").read_text().split()

@@ -54,21 +54,12 @@ EVENTS = [
     event("2026-01-01T00:00:03Z", 3, hs_url=URL, page={"path": "nested"}),
     event("2026-01-01T00:00:04Z", 4, hs_url="http://[", page_path="a property alone"),
     event("2026-01-01T00:00:05Z", 5) | {"properties": None},
-    event(
-        "2026-01-01T00:00:06Z",
-        6,
-        hs_url=URL,
-        page_path="one",
-        Page_Path="another",
-        properties_page_path="a third",
-    ),
+    event("2026-01-01T00:00:06Z", 6, hs_url=URL, page_path="one", Page_Path="another", properties_page_path="a third"),
 ]
 
 
 def run(folder, *arguments):
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -103,17 +94,12 @@ def synced(extended, *settings):
 
 def test_the_documented_stage_passes_its_doctest_and_runs_in_a_notebook(blocks, extended):
     run(extended, "-m", "doctest", "pipeline/stages/own.py")
-    assert "/pricing" in run(
-        extended, "-c", re.sub(r"^list\((.*)\)$", r"print(*\1)", blocks[1], flags=re.MULTILINE)
-    )
+    assert "/pricing" in run(extended, "-c", re.sub(r"^list\((.*)\)$", r"print(*\1)", blocks[1], flags=re.MULTILINE))
 
 
 def test_the_stage_is_in_the_rows_of_events_too(extended):
     with Simulator({TYPE: listed(EVENTS)}) as sim:
-        read = (
-            "from pipeline import events; print(*[row.get('page_path') for row in "
-            f"events({configuration(sim)})])"
-        )
+        read = f"from pipeline import events; print(*[row.get('page_path') for row in events({configuration(sim)})])"
         assert run(extended, "-c", read).split()[:3] == ["/pricing"] * 3
 
 
@@ -150,9 +136,7 @@ def test_a_property_of_the_same_name_survives_beside_the_column(extended):
     (rows,) = synced(extended, {})
     assert (rows["id-1"]["page_path"], rows["id-2"]["page_path"]) == ("/pricing", "/pricing")
     assert rows["id-2"]["properties_page_path"] == "a property"
-    assert (
-        rows["id-3"]["page_path"] == "/pricing" and rows["id-3"]["properties_page_path"] == "nested"
-    )
+    assert rows["id-3"]["page_path"] == "/pricing" and rows["id-3"]["properties_page_path"] == "nested"
     assert "page_path" not in rows["id-5"]
 
 
@@ -172,11 +156,7 @@ def test_the_column_is_dropped_hashed_and_renamed_like_any_other(extended, layou
 
 def test_in_the_single_layout_the_column_is_beside_the_properties_as_sent(extended):
     (rows,) = synced(extended, {"table_layout": "single"})
-    assert [rows[sent["id"]].get("page_path") for sent in EVENTS] == ["/pricing"] * 3 + [
-        None,
-        None,
-        "/pricing",
-    ]
+    assert [rows[sent["id"]].get("page_path") for sent in EVENTS] == ["/pricing"] * 3 + [None, None, "/pricing"]
     assert all(rows[sent["id"]]["properties"] == sent["properties"] for sent in EVENTS)
 
 
@@ -205,16 +185,10 @@ def test_the_lines_for_a_notebook_read_the_account(tmp_path):
 def test_the_account_is_listed_as_shown(tmp_path, monkeypatch, capsys):
     visits = generated(30_000, "2026-01-01T00:00:00Z", "2026-05-01T00:00:00Z")
     forms, refused = "e_form_submission_v2", "e_opened_email_v2"
-    account = {
-        TYPE: visits,
-        forms: submissions(visits, 33),
-        "pe123_signup": listed([]),
-        refused: listed([]),
-    }
+    account = {TYPE: visits, forms: submissions(visits, 33), "pe123_signup": listed([]), refused: listed([])}
     monkeypatch.chdir(tmp_path)
     behaviour = Behaviour(
-        forbidden={refused: ["business-intelligence"]},
-        definitions=[defined("pe123_signup", "Signed up")],
+        forbidden={refused: ["business-intelligence"]}, definitions=[defined("pe123_signup", "Signed up")]
     )
     with Simulator(account, behaviour) as sim:
         Path("configuration.json").write_text(json.dumps(configuration(sim)))
@@ -237,11 +211,7 @@ def test_the_table_of_keys_has_each_with_its_default_the_form_first_in_its_order
     form = [field.name for field in connector.configuration_form().to_response().fields]
     assert rows[: len(form)] == form and len(form) == 12 and sorted(rows) == sorted(KEYS)
     said = {"required": "", "all": ""}
-    assert not [
-        name
-        for name, default, _ in rows_of_keys()
-        if said.get(default, default) != KEYS[name].default
-    ]
+    assert not [name for name, default, _ in rows_of_keys() if said.get(default, default) != KEYS[name].default]
 
 
 def test_the_ranges_in_the_table_of_keys_are_those_of_the_parsers():
@@ -261,14 +231,10 @@ def test_the_ranges_in_the_table_of_keys_are_those_of_the_parsers():
 
 def test_the_documentation_says_until_when_each_api_version_is_supported():
     rows = re.findall(
-        r"^\| `(\S+)`(.*?) \|.*?\| (\w+ 20\d\d) \|",
-        (ROOT / "docs" / "access.md").read_text("utf-8"),
-        re.MULTILINE,
+        r"^\| `(\S+)`(.*?) \|.*?\| (\w+ 20\d\d) \|", (ROOT / "docs" / "access.md").read_text("utf-8"), re.MULTILINE
     )
     assert [version for version, _, _ in rows] == list(API_VERSIONS)
-    assert [version for version, remark, _ in rows if "the default" in remark] == [
-        KEYS["api_version"].default
-    ]
+    assert [version for version, remark, _ in rows if "the default" in remark] == [KEYS["api_version"].default]
 
 
 def test_no_text_promises_a_look_of_the_token():
@@ -278,11 +244,7 @@ def test_no_text_promises_a_look_of_the_token():
         *ROOT.glob("docs/*.md"),
         *ROOT.glob("notebooks/*.ipynb"),
     ]
-    texts = (
-        [page.read_text("utf-8") for page in pages]
-        + [key.help for key in KEYS.values()]
-        + list(REQUIRED.values())
-    )
+    texts = [page.read_text("utf-8") for page in pages] + [key.help for key in KEYS.values()] + list(REQUIRED.values())
     assert not [text for text in texts if "pat-" in text]
 
 
@@ -306,8 +268,7 @@ def test_the_documented_steps_restore_what_the_published_example_lost():
         sync_into(delivered, sim, {"start_date": half}, initial_sync_start_date=half)
         sync_into(delivered, sim)
     (delete,) = re.findall(
-        r"DELETE FROM (\w+) WHERE (\w+) IS NULL",
-        (ROOT / "docs" / "moving.md").read_text(encoding="utf-8"),
+        r"DELETE FROM (\w+) WHERE (\w+) IS NULL", (ROOT / "docs" / "moving.md").read_text(encoding="utf-8")
     )
     assert delete == (TYPE, "occurred")
     kept = {key for key, row in delivered.rows[TYPE].items() if row.get("occurred") is not None}
@@ -320,11 +281,7 @@ TABLES = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
 
 
 def test_tables_have_the_documented_names():
-    rows = re.findall(
-        r"^\| `(\w+)` \| .* \| `(\w+)` \|$",
-        TABLES.partition("## Columns of events")[0],
-        re.MULTILINE,
-    )
+    rows = re.findall(r"^\| `(\w+)` \| .* \| `(\w+)` \|$", TABLES.partition("## Columns of events")[0], re.MULTILINE)
     assert len(rows) == 6
     assert {name: destination_name(table_name(name)) for name, _ in rows} == dict(rows)
 
@@ -378,9 +335,7 @@ def test_the_documentation_stays_short():
 
 
 def test_the_account_comes_first():
-    end = README.partition("\n## Your account\n")[0].count("\n") + section("Your account").count(
-        "\n"
-    )
+    end = README.partition("\n## Your account\n")[0].count("\n") + section("Your account").count("\n")
     steps = re.findall(r"^(\d)\. ", section("Your account"), re.MULTILINE)
     assert steps == list("12345") and end < 90
 
@@ -388,17 +343,12 @@ def test_the_account_comes_first():
 def anchors(page):
     """The anchors that GitHub gives to the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
-    return {
-        re.sub(r"[^\w -]", "", heading.replace("`", "")).strip().lower().replace(" ", "-")
-        for heading in headings
-    }
+    return {re.sub(r"[^\w -]", "", heading.replace("`", "")).strip().lower().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page):
-    for target, anchor in re.findall(
-        r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text("utf-8")
-    ):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text("utf-8")):
         goal = page.parent / target if target else page
         assert goal.exists(), f"{page.name}: {target}"
         assert not anchor or anchor in anchors(goal), f"{page.name}: {target}#{anchor}"
@@ -407,11 +357,7 @@ def test_every_link_leads_somewhere(page):
 @pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_of_code_that_is_named_exists(page):
     named = re.findall(r"`((?:\w+/)+\w+\.py)`", page.read_text("utf-8"))
-    assert not [
-        file
-        for file in named
-        if not any((parent / file).exists() for parent in (ROOT, ROOT / "pipeline"))
-    ]
+    assert not [file for file in named if not any((parent / file).exists() for parent in (ROOT, ROOT / "pipeline"))]
 
 
 def test_readme_leads_to_every_page():
@@ -425,30 +371,22 @@ def test_a_stage_of_ones_own_has_one_home():
 
 
 def test_no_page_needs_a_command_that_nothing_installs():
-    assert not [
-        page.name for page in PAGES if re.search(r"(`|^|\n)duckdb ", page.read_text("utf-8"))
-    ]
+    assert not [page.name for page in PAGES if re.search(r"(`|^|\n)duckdb ", page.read_text("utf-8"))]
 
 
 def test_the_table_is_shown_and_the_report_written_as_documented(tmp_path):
     """The report is of the demo's warehouse where there is no other."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     (shown,) = {
-        code
-        for page in PAGES
-        for code in re.findall(r'python -c "(.*?e_visited_page.*?)"', page.read_text("utf-8"))
+        code for page in PAGES for code in re.findall(r'python -c "(.*?e_visited_page.*?)"', page.read_text("utf-8"))
     }
     for files in (tmp_path / "build" / "demo" / "files", tmp_path / "files"):
         files.mkdir(parents=True)
         with duckdb.connect(str(files / "warehouse.db")) as warehouse:
             warehouse.execute("CREATE SCHEMA tester")
-            warehouse.execute(
-                "CREATE TABLE tester.e_visited_page AS SELECT 'a' AS id, now() AS occurred_at"
-            )
+            warehouse.execute("CREATE TABLE tester.e_visited_page AS SELECT 'a' AS id, now() AS occurred_at")
         command = [sys.executable, "-m", "report"]
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment
-        )
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=environment)
         assert done.returncode == 0 and (files / "report.html").exists(), done.stderr
     assert "occurred_at" in run(tmp_path, "-c", shown)
 

@@ -45,10 +45,7 @@ def test_exactly_the_optional_fields_are_marked_as_such():
 
 
 def test_only_token_and_salt_are_passwords():
-    assert [name for name, field in FIELDS.items() if field.text_field == PASSWORD] == [
-        "api_token",
-        "hash_salt",
-    ]
+    assert [name for name, field in FIELDS.items() if field.text_field == PASSWORD] == ["api_token", "hash_salt"]
     assert form_field.TextField.password == PASSWORD
     assert FIELDS["hash_salt"].placeholder is None and FIELDS["api_token"].placeholder is None
 
@@ -57,26 +54,16 @@ def test_only_token_and_salt_are_passwords():
 def test_each_help_text_states_the_default(name):
     field, default = FIELDS[name], KEYS[name].default
     assert field.label and field.description
-    assert (
-        f"Default: {default}" in field.description
-        if default
-        else "Default" not in field.description
-    )
+    assert f"Default: {default}" in field.description if default else "Default" not in field.description
 
 
 def test_a_key_with_choices_is_a_list_that_begins_with_the_default():
     choices = {name: field.dropdown_options or [] for name, field in FIELDS.items()}
-    lists = {
-        name: [option.value for option in options] for name, options in choices.items() if options
-    }
+    lists = {name: [option.value for option in options] for name, options in choices.items() if options}
     assert set(lists) == {"table_layout"}
     assert all(options[0] == KEYS[name].default for name, options in lists.items())
     keys = configuration(Simulator({}))
-    assert all(
-        read_settings(keys | {name: option})
-        for name, options in lists.items()
-        for option in options
-    )
+    assert all(read_settings(keys | {name: option}) for name, options in lists.items() for option in options)
 
 
 def test_a_form_left_blank_falls_back_to_the_defaults():
@@ -116,12 +103,7 @@ def test_the_packaged_form_can_be_filled_in_and_tested(staged, tmp_path):
     assert all(name.encode() in carried for name in [*FIELDS, *TESTS, *TESTS.values()])
 
     with Simulator({TYPE: generated(20), OTHER: generated(20, event_type=OTHER)}) as sim:
-        given = {
-            "event_types": f"*, {OTHER}",
-            "hash_columns": "hs_c*",
-            "hash_salt": SALT,
-            "table_layout": "single",
-        }
+        given = {"event_types": f"*, {OTHER}", "hash_columns": "hs_c*", "hash_salt": SALT, "table_layout": "single"}
         file = folder / "configuration.json"
         file.write_text(json.dumps({"api_base_url": sim.url}))
         status, asked = command(folder, "configuration", "--yes", answers=answers(sim, **given))

@@ -17,10 +17,7 @@ SPELLED_ONCE = ("occurredAt", "occurredBefore", "occurredAfter", "eventTypes", "
 
 def modules(*folders):
     return sorted(
-        path
-        for folder in folders
-        for path in (ROOT / folder).rglob("*.py")
-        if "__pycache__" not in path.parts
+        path for folder in folders for path in (ROOT / folder).rglob("*.py") if "__pycache__" not in path.parts
     )
 
 
@@ -30,9 +27,7 @@ def imported(path):
         names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         yield from (
-            name.split(".")
-            for name in names
-            if name.split(".")[0] in ("pipeline", "connector", "simulator", "tests")
+            name.split(".") for name in names if name.split(".")[0] in ("pipeline", "connector", "simulator", "tests")
         )
 
 
@@ -50,9 +45,7 @@ def test_a_room_imports_only_from_those_below_it(path):
         return
     for name in imported(path):
         assert name[0] == "pipeline" and len(name) > 1, f"{path} imports {'.'.join(name)}"
-        assert LADDER.index(name[1]) <= LADDER.index(room(path)), (
-            f"{path} imports upward: {'.'.join(name)}"
-        )
+        assert LADDER.index(name[1]) <= LADDER.index(room(path)), f"{path} imports upward: {'.'.join(name)}"
 
 
 def test_no_two_modules_import_each_other_in_a_circle():
@@ -67,16 +60,8 @@ def test_no_two_modules_import_each_other_in_a_circle():
 
 
 def test_only_connector_py_knows_the_sdk():
-    assert not [
-        path
-        for path in modules("pipeline")
-        if "import fivetran_connector_sdk" in path.read_text("utf-8")
-    ]
-    assert not [
-        path
-        for path in modules("pipeline")
-        if "from fivetran_connector_sdk" in path.read_text("utf-8")
-    ]
+    assert not [path for path in modules("pipeline") if "import fivetran_connector_sdk" in path.read_text("utf-8")]
+    assert not [path for path in modules("pipeline") if "from fivetran_connector_sdk" in path.read_text("utf-8")]
 
 
 @pytest.mark.parametrize("word", SPELLED_ONCE)
@@ -85,10 +70,6 @@ def test_hubspots_names_are_spelled_in_one_file(word):
     spelled = []
     for path in modules("pipeline"):
         nodes = ast.walk(ast.parse(path.read_text("utf-8")))
-        texts = [
-            node.value
-            for node in nodes
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        ]
+        texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
         spelled += [path.name for text in texts if text == word]
     assert set(spelled) == {"events_api.py"}

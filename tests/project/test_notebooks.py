@@ -20,9 +20,7 @@ def execute(name, folder, *claims):
     from nbclient import NotebookClient
 
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
-    notebook.cells.append(
-        nbformat.v4.new_code_cell("\n".join(f"assert {claim}" for claim in claims))
-    )
+    notebook.cells.append(nbformat.v4.new_code_cell("\n".join(f"assert {claim}" for claim in claims)))
     NotebookClient(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()

@@ -28,9 +28,7 @@ class Written(Simulator):
     def __init__(self, n, properties):
         history = listed([event("2026-02-01T00:00:00Z", n)])
         written = ",".join(f'"{name}":{value}' for name, value in properties.items())
-        history.bodies = [
-            history.bodies[0].replace(b'"properties":{}', b'"properties":{%b}' % written.encode())
-        ]
+        history.bodies = [history.bodies[0].replace(b'"properties":{}', b'"properties":{%b}' % written.encode())]
         super().__init__({TYPE: history})
 
 

@@ -20,10 +20,7 @@ from tests.sdk import ROOT, make_home, run
 from tests.support import BASE, TYPE, configuration, event
 
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-QUERIES = [
-    re.sub(r"^   ", "", block, flags=re.MULTILINE)
-    for block in re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
-]
+QUERIES = [re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)]
 CUSTOM = "pe123_signup"
 ADA, LONGER, SHORTER = "221021723238", "2210217232380", "22102172323"
 HOUR = 60 * MINUTE
@@ -52,9 +49,7 @@ def rows_of(project, sql):
 def erase(project, person=ADA):
     """Runs the statements that the page gives for the event tables and for rejected events."""
     with warehouse(project) as database:
-        for (statement,) in database.sql(
-            query("DELETE FROM ' || table_schema").replace(ADA, person)
-        ).fetchall():
+        for (statement,) in database.sql(query("DELETE FROM ' || table_schema").replace(ADA, person)).fetchall():
             database.execute(statement)
         database.execute(query("DELETE FROM tester.rejected_event").replace(ADA, person))
 
@@ -69,14 +64,8 @@ def tables(project):
             "table_name NOT IN ('event_property', 'sync_run')"
         )
         names = [name for (name,) in database.sql(found).fetchall()]
-        select = (
-            "SELECT CAST(row AS VARCHAR) FROM (SELECT * EXCLUDE (_fivetran_synced) FROM "
-            "tester.{}) AS row"
-        )
-        return {
-            name: {text for (text,) in database.sql(select.format(name)).fetchall()}
-            for name in names
-        }
+        select = "SELECT CAST(row AS VARCHAR) FROM (SELECT * EXCLUDE (_fivetran_synced) FROM tester.{}) AS row"
+        return {name: {text for (text,) in database.sql(select.format(name)).fetchall()} for name in names}
 
 
 ADAS = f"object_id = '{ADA}' AND object_type = 'CONTACT'"
@@ -84,10 +73,7 @@ ADAS = f"object_id = '{ADA}' AND object_type = 'CONTACT'"
 
 def ids(project, where="true"):
     with warehouse(project) as database:
-        return {
-            key
-            for (key,) in database.table(f"tester.{TYPE}").filter(where).project("id").fetchall()
-        }
+        return {key for (key,) in database.table(f"tester.{TYPE}").filter(where).project("id").fetchall()}
 
 
 def of(person, n, event_type=TYPE, object_type="CONTACT", /, **properties):
@@ -97,17 +83,12 @@ def of(person, n, event_type=TYPE, object_type="CONTACT", /, **properties):
 
 
 def undated(person, n, **properties):
-    return {
-        name: value for name, value in of(person, n, **properties).items() if name != "occurredAt"
-    }
+    return {name: value for name, value in of(person, n, **properties).items() if name != "occurredAt"}
 
 
 def account():
     """Ten days of visits, every tenth of them Ada's; sign-ups; and events that cannot be rows."""
-    visits = [
-        of(ADA if n % 10 == 0 else LONGER if n % 10 == 1 else SHORTER, n, hs_url="/")
-        for n in range(240)
-    ]
+    visits = [of(ADA if n % 10 == 0 else LONGER if n % 10 == 1 else SHORTER, n, hs_url="/") for n in range(240)]
     visits += [of(ADA, 100, TYPE, "COMPANY") | {"id": "of a company"}]
     visits += [
         undated(ADA, 301),
@@ -117,11 +98,7 @@ def account():
     ]
     return {
         TYPE: visits,
-        CUSTOM: [
-            of(ADA, 5, CUSTOM),
-            of(LONGER, 6, CUSTOM, email="Ada.Lovelace@math"),
-            of(SHORTER, 7, CUSTOM),
-        ],
+        CUSTOM: [of(ADA, 5, CUSTOM), of(LONGER, 6, CUSTOM, email="Ada.Lovelace@math"), of(SHORTER, 7, CUSTOM)],
     }
 
 
@@ -141,9 +118,7 @@ class Life:
     def forget(self):
         """HubSpot erases the person."""
         for name, events in self.events.items():
-            self.events[name] = [
-                sent for sent in events if ADA not in re.findall(r"\d+", json.dumps(sent))
-            ]
+            self.events[name] = [sent for sent in events if ADA not in re.findall(r"\d+", json.dumps(sent))]
 
 
 @pytest.fixture(scope="module")
@@ -167,10 +142,7 @@ def life(project, first_sync, monkeypatch):
 
 
 def last_run(project):
-    (row,) = rows_of(
-        project,
-        "SELECT outcome, late, vanished FROM tester.sync_run ORDER BY started_at DESC LIMIT 1",
-    )
+    (row,) = rows_of(project, "SELECT outcome, late, vanished FROM tester.sync_run ORDER BY started_at DESC LIMIT 1")
     return row
 
 
@@ -194,17 +166,12 @@ def test_in_the_single_layout_the_same_statements_erase(project):
         run(project, configuration(sim, event_types=f"{TYPE}, {CUSTOM}", table_layout="single"))
     erase(project)
     left = tables(project)
-    assert left["event"] and not [
-        text for text in left["event"] if f"'{ADA}'" in text and "COMPANY" not in text
-    ]
+    assert left["event"] and not [text for text in left["event"] if f"'{ADA}'" in text and "COMPANY" not in text]
 
 
 def test_a_person_whose_id_is_hashed_is_erased_by_the_hash(project):
     with Simulator({name: listed(events) for name, events in account().items()}) as sim:
-        run(
-            project,
-            configuration(sim, event_types=TYPE, hash_columns="objectId", hash_salt="pepper"),
-        )
+        run(project, configuration(sim, event_types=TYPE, hash_columns="objectId", hash_salt="pepper"))
     hashed = hashlib.sha256(f"pepper{ADA}".encode()).hexdigest()
     assert ids(project, f"object_id = '{hashed}' AND object_type = 'CONTACT'")
     erase(project, hashed)
@@ -222,9 +189,7 @@ def test_nothing_that_other_columns_say_of_the_person_is_overlooked(life):
 
 def test_neither_the_state_nor_sync_run_holds_a_person(life):
     assert ADA not in (life.project / "files" / "state.json").read_text()
-    assert ADA not in str(
-        rows_of(life.project, "SELECT CAST(row AS VARCHAR) FROM tester.sync_run AS row")
-    )
+    assert ADA not in str(rows_of(life.project, "SELECT CAST(row AS VARCHAR) FROM tester.sync_run AS row"))
 
 
 def test_a_deletion_at_the_destination_alone_brings_nothing_back(life):
@@ -245,10 +210,7 @@ def test_a_sync_reads_the_look_back_again(life):
 
 def test_an_audit_writes_what_came_late_and_nothing_of_the_person_who_was_erased(life):
     erase(life.project)
-    late = of(SHORTER, 200) | {
-        "id": "late",
-        "occurredAt": "2026-01-09T08:30:00Z",
-    }  # two days before the deletion
+    late = of(SHORTER, 200) | {"id": "late", "occurredAt": "2026-01-09T08:30:00Z"}  # two days before the deletion
     life.events[TYPE].append(late)
     life.sync(3 * DAY)
     assert last_run(life.project) == ("complete", 1, 0) and "late" in ids(life.project)
@@ -264,9 +226,7 @@ def test_once_hubspot_has_erased_the_person_audits_say_so_and_bring_nothing_back
     life.sync(DAY)
     outcome, late, vanished = last_run(life.project)
     assert (outcome, late) == ("complete", 0) and vanished > 0
-    assert ids(life.project, f"object_id = '{ADA}'") == rows, (
-        "HubSpot's erasure alone erases nothing"
-    )
+    assert ids(life.project, f"object_id = '{ADA}'") == rows, "HubSpot's erasure alone erases nothing"
     erase(life.project)
     for days in (2, 4):
         life.sync(days * DAY)
@@ -290,9 +250,7 @@ def sentences():
     for path in (ROOT / "pipeline").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
-                yield "".join(
-                    part.value if isinstance(part, ast.Constant) else "…" for part in node.values
-                )
+                yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
 
@@ -312,8 +270,7 @@ def test_every_query_runs_on_a_synced_warehouse(life):
         database.execute("CREATE SCHEMA fivetran_metadata")
         for name, columns in LOGS.items():
             database.execute(
-                f"CREATE TABLE fivetran_metadata.{name} "
-                f"({', '.join(f'{column} TEXT' for column in columns)})"
+                f"CREATE TABLE fivetran_metadata.{name} ({', '.join(f'{column} TEXT' for column in columns)})"
             )
         for status in ("SUCCESSFUL", "FAILURE_WITH_TASK"):
             row = ["2026-01-01", "mine", "sync_end", json.dumps({"status": status})]
@@ -325,9 +282,7 @@ def test_every_query_runs_on_a_synced_warehouse(life):
 
 
 def test_the_event_types_that_failed_in_a_complete_sync_are_found(project):
-    with Simulator(
-        {name: listed(events) for name, events in account().items()}, Behaviour(forbidden=(CUSTOM,))
-    ) as sim:
+    with Simulator({name: listed(events) for name, events in account().items()}, Behaviour(forbidden=(CUSTOM,))) as sim:
         run(project, configuration(sim, event_types=f"{TYPE}, {CUSTOM}"))
     assert last_run(project)[0] == "complete"
     assert [row[:2] for row in rows_of(project, query("json_each"))] == [(CUSTOM, "refused")]
@@ -346,14 +301,12 @@ def test_the_columns_and_keys_that_the_page_names_exist():
     assert len(lines) >= 10
     for shows, _, change in (line.partition(": ") for line in lines):
         named = re.findall(r"`([a-z_]+)`", shows)
-        assert set(named) <= {*SCHEMA["columns"], *KEYS, "interrupted", "complete"} and set(
-            named
-        ) & set(SCHEMA["columns"])
+        assert set(named) <= {*SCHEMA["columns"], *KEYS, "interrupted", "complete"} and set(named) & set(
+            SCHEMA["columns"]
+        )
         assert set(re.findall(r"`([a-z_]+)`", change)) <= {*KEYS, "rejected_event", "reason"}
 
 
 def test_the_join_of_the_tables_page_counts_the_visits_before_a_sign_up(life):
-    (join,) = re.findall(
-        r"```sql\n(.*?)```", (ROOT / "docs" / "tables.md").read_text(encoding="utf-8"), re.DOTALL
-    )
+    (join,) = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "tables.md").read_text(encoding="utf-8"), re.DOTALL)
     assert dict(rows_of(life.project, join)) == {ADA: 1, LONGER: 1, SHORTER: 5}

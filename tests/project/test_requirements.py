@@ -21,12 +21,7 @@ def imports_of(notebook):
     """The imports in the cells of a notebook, as code."""
     cells = json.loads(notebook.read_text("utf-8"))["cells"]
     trees = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
-    nodes = [
-        node
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-    ]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
     return "\n".join(map(ast.unparse, nodes))
 
 
@@ -37,10 +32,7 @@ IMPORTS = {
     "frames/requirements.txt": "import frames",
     "requirements-demo.txt": "import report.__main__, simulator.demo, connector",
     "notebooks/requirements.txt": "\n".join(
-        [
-            "import ipykernel, jupyterlab, nbclient",
-            *map(imports_of, sorted((ROOT / "notebooks").glob("*.ipynb"))),
-        ]
+        ["import ipykernel, jupyterlab, nbclient", *map(imports_of, sorted((ROOT / "notebooks").glob("*.ipynb")))]
     ),
 }
 
@@ -101,10 +93,7 @@ def test_that_of_dbt_which_alone_made_its_environment_is_sufficient():
 
 def test_the_pins_of_one_package_agree():
     pins = {}
-    for file in [
-        *ROOT.glob("requirements*.txt"),
-        *ROOT.glob("*/requirements.txt"),
-    ]:
+    for file in [*ROOT.glob("requirements*.txt"), *ROOT.glob("*/requirements.txt")]:
         for line in file.read_text().splitlines():
             name, _, version = line.partition("==")
             if version and ";" not in version:

@@ -42,9 +42,7 @@ def nest():
             os.dup2(2, 1)  # standard output is the nest's own
             status = 1
             try:
-                (into_duckdb if job["real"] else into_files)(
-                    Path(job["folder"]), job["configuration"], job["step"]
-                )
+                (into_duckdb if job["real"] else into_files)(Path(job["folder"]), job["configuration"], job["step"])
                 status = 0
             finally:
                 os._exit(status)
@@ -127,11 +125,7 @@ class Nest:
 
     def sync(self, seconds=600.0, step=0, **job):
         """Minus the signal that ended the sync, 0 if it ended by itself, or 1 if it failed."""
-        print(
-            json.dumps({**job, "seconds": seconds, "step": step}),
-            file=self._process.stdin,
-            flush=True,
-        )
+        print(json.dumps({**job, "seconds": seconds, "step": step}), file=self._process.stdin, flush=True)
         return json.loads(self._process.stdout.readline())
 
 
@@ -183,9 +177,9 @@ class Chaos:
 
     def bound(self):
         """The most upserts that a kill during a backfill may repeat."""
-        return int(self.keys["checkpoint_interval"]) + int(
-            self.keys["concurrency"]
-        ) * WINDOW_PAGES * int(self.keys["page_size"])
+        return int(self.keys["checkpoint_interval"]) + int(self.keys["concurrency"]) * WINDOW_PAGES * int(
+            self.keys["page_size"]
+        )
 
     def cursors(self):
         """Every saved cursor (ms), in the order of saving."""
@@ -228,9 +222,7 @@ def one_round(nest, folder, number, kills):
     dice = random.Random(number)
     real, shape, size = number % 8 == 7, SHAPES[number % len(SHAPES)], dice.choice((20, 100, 500))
     order = (
-        "ascending"
-        if shape.startswith("one")
-        else dice.choice(("ascending", "ascending", "descending", "shuffled"))
+        "ascending" if shape.startswith("one") else dice.choice(("ascending", "ascending", "descending", "shuffled"))
     )
     history = generated(2_000 if real else dice.choice((5_000, 20_000)), shape=shape)
     keys = {
@@ -238,9 +230,7 @@ def one_round(nest, folder, number, kills):
         "concurrency": str(dice.choice((1, 2, 4))),
     }  # fmt: skip
     now = to_ms(END) - 10 * DAY
-    with Simulator(
-        {TYPE: history}, Behaviour(clock=lambda: now, order=order, hide_future=True)
-    ) as sim:
+    with Simulator({TYPE: history}, Behaviour(clock=lambda: now, order=order, hide_future=True)) as sim:
         chaos = Chaos(nest, sim, folder, dice, keys, real, mean=1.0 if real else 0.12)
         good = chaos.until_it_ends(kills * 2 // 3)
         rework = max(chaos.rework, default=0) - (history.rank(now) - history.rank(now - 3 * DAY))
@@ -262,24 +252,13 @@ def many(kills, seconds):
     with Nest() as nest:
         while totals["kills"] < kills and time.monotonic() - began < seconds:
             with tempfile.TemporaryDirectory() as folder:
-                totals += one_round(
-                    nest, Path(folder), totals["rounds"], min(30, kills - totals["kills"])
-                )
+                totals += one_round(nest, Path(folder), totals["rounds"], min(30, kills - totals["kills"]))
             if totals["kills"] >= reported + 50:
                 reported = totals["kills"]
                 print(described(totals, began), flush=True)
     print("Totals:", described(totals, began))
     return int(
-        any(
-            totals[broken]
-            for broken in (
-                "lost",
-                "doubled",
-                "failed",
-                "cursors moved back",
-                "rework beyond its bound",
-            )
-        )
+        any(totals[broken] for broken in ("lost", "doubled", "failed", "cursors moved back", "rework beyond its bound"))
     )
 
 
@@ -287,10 +266,7 @@ def described(totals, began):
     names = (
         "kills", "rounds", "into DuckDB", "lost", "doubled", "failed", "cursors moved back", "rework beyond its bound",
     )  # fmt: skip
-    return (
-        ", ".join(f"{name} {totals[name]}" for name in names)
-        + f" ({time.monotonic() - began:.0f} s)"
-    )
+    return ", ".join(f"{name} {totals[name]}" for name in names) + f" ({time.monotonic() - began:.0f} s)"
 
 
 if __name__ == "__main__":

@@ -15,12 +15,7 @@ from tests.support import END
 pytestmark = pytest.mark.long
 
 MILLISECOND = int(os.environ.get("MILLISECOND_EVENTS", "50000"))
-KEYS = {
-    "page_size": "20",
-    "checkpoint_interval": "100",
-    "concurrency": "3",
-    "lookback_minutes": "1440",
-}
+KEYS = {"page_size": "20", "checkpoint_interval": "100", "concurrency": "3", "lookback_minutes": "1440"}
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +60,13 @@ def test_through_the_real_core_into_the_real_table(nest, tmp_path):
         assert is_exact(chaos)
 
 
-def test_a_crowded_millisecond_is_read_again_after_each_kill_and_completed_by_the_sync_that_lives(
-    nest, tmp_path
-):
+def test_a_crowded_millisecond_is_read_again_after_each_kill_and_completed_by_the_sync_that_lives(nest, tmp_path):
     """Fifty thousand events; MILLISECOND_EVENTS=1000000 for a million. A second is one window: it
     is complete, or read again.
     """
     keys = {**KEYS, "page_size": "250", "checkpoint_interval": "500"}
     with Simulator(
-        {TYPE: generated(MILLISECOND, shape="one_ms")},
-        Behaviour(clock=lambda: to_ms(END) + 2 * DAY),
+        {TYPE: generated(MILLISECOND, shape="one_ms")}, Behaviour(clock=lambda: to_ms(END) + 2 * DAY)
     ) as sim:
         chaos = Chaos(nest, sim, tmp_path, random.Random(7), keys, mean=MILLISECOND / 150_000)
         assert chaos.until_it_ends(most_kills=4)

@@ -53,9 +53,7 @@ def served():
         threads, open_sockets = set(threading.enumerate()), sockets()
         yield sim
         assert not [
-            thread
-            for thread in set(threading.enumerate()) - threads
-            if not thread.name.startswith("simulator")
+            thread for thread in set(threading.enumerate()) - threads if not thread.name.startswith("simulator")
         ]
         assert left_over(open_sockets) == set()
         # a socket closed only by the collector is a ResourceWarning, which is an error here
@@ -72,9 +70,7 @@ FAULTS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "kind, after", [*((kind, 10) for kind in FAULTS), ("401", 0), ("503", 0), ("reset", 0)]
-)
+@pytest.mark.parametrize("kind, after", [*((kind, 10) for kind in FAULTS), ("401", 0), ("503", 0), ("reset", 0)])
 def test_no_failure_leaves_anything(served, kind, after):
     served.behaviour.fault = lambda asked: kind if asked.number > after else None
     delivered = Delivered()
@@ -108,9 +104,7 @@ class Full(Exception):
 
 
 @pytest.mark.parametrize("operation", ["upsert", "checkpoint", "warn", "log"])
-@pytest.mark.parametrize(
-    "error", [Full, KeyboardInterrupt, type("ConnectorTask", (BaseException,), {})]
-)
+@pytest.mark.parametrize("error", [Full, KeyboardInterrupt, type("ConnectorTask", (BaseException,), {})])
 def test_a_destination_that_fails_leaves_nothing(served, operation, error):
     def fail(*_):
         raise error
@@ -125,9 +119,7 @@ def test_a_destination_that_fails_leaves_nothing(served, operation, error):
 @pytest.mark.parametrize("pages", [0, 1, 7])
 def test_a_consumer_that_stops_early_leaves_nothing(served, pages):
     with Client("pat-na1-x", served.url, "2026-03", connections=4) as client:
-        with Reader(
-            partial(fetch_page, client, {"eventType": TYPE, "limit": 20}), client.clock.later, 4
-        ) as reader:
+        with Reader(partial(fetch_page, client, {"eventType": TYPE, "limit": 20}), client.clock.later, 4) as reader:
             stream = reader.pages((0, None))
             for _ in range(pages):
                 next(stream)

@@ -53,9 +53,7 @@ def simulator(*arguments):
 
 @pytest.fixture(scope="module")
 def url():
-    with simulator(
-        "--profile", "short", *(f"--event-type={name}={count}" for name, count in COUNTS.items())
-    ) as url:
+    with simulator("--profile", "short", *(f"--event-type={name}={count}" for name, count in COUNTS.items())) as url:
         yield url
 
 
@@ -68,9 +66,7 @@ def peak_memory(url, event_type, **keys):
         "event_types": event_type,
     }
     command = [sys.executable, "-c", SYNC, json.dumps(configuration | keys)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=240, env=ENVIRONMENT, check=True
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=ENVIRONMENT, check=True)
     return json.loads(done.stdout)
 
 

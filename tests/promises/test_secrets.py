@@ -46,9 +46,7 @@ def left_by(project, capfd, keys, tmp_path):
     except BaseException as error:  # ConnectorTask is not an Exception
         ended = str(error)
     printed = capfd.readouterr()
-    return ended, "\n".join(
-        [ended, printed.out, printed.err, everything_left(tmp_path).decode("latin-1")]
-    )
+    return ended, "\n".join([ended, printed.out, printed.err, everything_left(tmp_path).decode("latin-1")])
 
 
 def left_by_sync(sim, **keys):
@@ -121,14 +119,10 @@ MISTAKES = {
 
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_token_in_the_wrong_place_of_the_configuration_is_left_nowhere(
-    project, capfd, tmp_path, mistake, look
-):
+def test_a_token_in_the_wrong_place_of_the_configuration_is_left_nowhere(project, capfd, tmp_path, mistake, look):
     token = LOOKS[look]
     with Simulator({TYPE: generated(20)}) as sim:
-        _, left = left_by(
-            project, capfd, configuration(sim, api_token=token) | MISTAKES[mistake](token), tmp_path
-        )
+        _, left = left_by(project, capfd, configuration(sim, api_token=token) | MISTAKES[mistake](token), tmp_path)
     assert_hidden(left)
 
 
@@ -144,9 +138,7 @@ def test_an_unreachable_address_and_a_broken_state_leave_no_token(project, capfd
     assert_hidden(left + also_left)
 
 
-def test_the_crash_report_of_a_bug_does_not_contain_the_token(
-    project, capfd, tmp_path, monkeypatch
-):
+def test_the_crash_report_of_a_bug_does_not_contain_the_token(project, capfd, tmp_path, monkeypatch):
     monkeypatch.setattr(client, "_parse", lambda body: 1 / 0)
     with Simulator({TYPE: generated(20)}) as sim:
         ended, left = left_by(project, capfd, configuration(sim, api_token=TOKEN), tmp_path)
@@ -169,14 +161,7 @@ class TLS(socketserver.TCPServer):
         command = [
             shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
         ]  # fmt: skip
-        command += [
-            "-subj",
-            "/CN=127.0.0.1",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            key,
-        ]
+        command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key]
         command += ["-out", folder / "cert.pem"]
         subprocess.run(command, check=True, capture_output=True)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -230,8 +215,5 @@ def test_no_key_of_the_configuration_concerns_certificates_or_proxies():
 
 
 def test_every_production_dependency_is_pinned_exactly():
-    lines = [
-        line.partition("#")[0].strip()
-        for line in (ROOT / "requirements.txt").read_text().splitlines()
-    ]
+    lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
     assert lines and all(re.fullmatch(r"[a-z0-9_.-]+==\d+(\.\d+)+", line) for line in lines if line)

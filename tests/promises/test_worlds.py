@@ -78,10 +78,7 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize(
-    "lies, size, concurrency",
-    [*zip(LIES, ("100", "20", "100", "100"), "1841", strict=True)],
-)
+@pytest.mark.parametrize("lies, size, concurrency", [*zip(LIES, ("100", "20", "100", "100"), "1841", strict=True)])
 def test_hardly_anything_is_written_twice_for_it(harness, lies, size, concurrency):
     """1.3 rows an event; each of the ten syncs reads on from the latest event."""
     keys = {"page_size": size, "concurrency": concurrency, "checkpoint_interval": "1000"}
@@ -103,8 +100,7 @@ def test_what_came_late_is_there_once_it_is_as_old_again(harness, world):
 def displaced(numbers, ms, number=1500):
     """One event a second, of which some are ingested so much later."""
     return tuple(
-        each._replace(listed=ms * (n in numbers))
-        for n, each in enumerate(steady(number, width=number * SECOND))
+        each._replace(listed=ms * (n in numbers)) for n, each in enumerate(steady(number, width=number * SECOND))
     )
 
 
@@ -113,9 +109,7 @@ BOUNDS = [{}, {"after_inclusive": True, "before_inclusive": True}, {"resolution"
 
 
 @WORKERS
-@pytest.mark.parametrize(
-    "numbers, kills", [(ONE, ()), (ONE, (810,)), (TEN, ()), (TEN, (210, 270))], ids=str
-)
+@pytest.mark.parametrize("numbers, kills", [(ONE, ()), (ONE, (810,)), (TEN, ()), (TEN, (210, 270))], ids=str)
 @pytest.mark.parametrize("bounds", BOUNDS, ids=["exclusive", "inclusive", "to the second"])
 def test_answers_almost_in_order(harness, concurrency, numbers, kills, bounds):
     """The sync is killed when its cursor would have passed the late event, and there is no
@@ -131,9 +125,7 @@ def test_answers_almost_in_order(harness, concurrency, numbers, kills, bounds):
 @WORKERS
 @pytest.mark.parametrize("order", ["ascending", "shuffled"])
 @pytest.mark.parametrize(
-    "behaviour",
-    [{"ends_every": 5}, {"ends_every": 2}, {"ends_once": True}, {"ends_every": 1}],
-    ids=str,
+    "behaviour", [{"ends_every": 5}, {"ends_every": 2}, {"ends_once": True}, {"ends_every": 1}], ids=str
 )
 def test_an_empty_page_without_a_next_at_a_page_cursor(harness, concurrency, order, behaviour):
     behaviour, keys = {"order": order, **behaviour}, {"concurrency": concurrency}
@@ -154,9 +146,7 @@ def test_unreadable_paging_in_one_answer(harness, number, shape):
     assert harness.run(world, must_complete=True)[0] == "complete"
 
 
-LATE = tuple(
-    steady(100) + steady(60, FIRST - HOUR, HOUR) + steady(60, FIRST - HOUR, HOUR, late=20 * MINUTE)
-)
+LATE = tuple(steady(100) + steady(60, FIRST - HOUR, HOUR) + steady(60, FIRST - HOUR, HOUR, late=20 * MINUTE))
 
 
 @pytest.mark.parametrize("behaviour, local", [
@@ -166,10 +156,7 @@ LATE = tuple(
 ], ids=str)  # fmt: skip
 def test_wrong_clocks_and_late_events(harness, behaviour, local):
     syncs = (Sync(), Sync(10 * MINUTE), Sync(11 * MINUTE))
-    ends = harness.run(
-        World(LATE, syncs, behaviour, keys={"concurrency": "4"}, local=local),
-        must_complete=True,
-    )
+    ends = harness.run(World(LATE, syncs, behaviour, keys={"concurrency": "4"}, local=local), must_complete=True)
     assert ends == ["complete"] * 4
 
 
@@ -180,12 +167,7 @@ def test_wrong_clocks_and_late_events(harness, behaviour, local):
 ], ids=str)  # fmt: skip
 def test_an_ignored_bound(harness, order, behaviour):
     behaviour = {"order": order, **behaviour}
-    world = World(
-        displaced({35, 255}, 2 * MINUTE, 600),
-        (Sync(), Sync(HOUR)),
-        behaviour,
-        keys={"concurrency": "4"},
-    )
+    world = World(displaced({35, 255}, 2 * MINUTE, 600), (Sync(), Sync(HOUR)), behaviour, keys={"concurrency": "4"})
     for end in harness.run(world, must_complete=False):
         assert end == "complete" or re.search("range|bound|time|occurred(After|Before)", end)
 
@@ -193,14 +175,10 @@ def test_an_ignored_bound(harness, order, behaviour):
 @WORKERS
 @pytest.mark.parametrize("start", [300, 900])
 @pytest.mark.parametrize("pages", [5, 15])
-def test_a_start_date_within_a_busy_second_while_every_ninth_page_cursor_is_refused(
-    harness, concurrency, start, pages
-):
+def test_a_start_date_within_a_busy_second_while_every_ninth_page_cursor_is_refused(harness, concurrency, start, pages):
     """No walk gets through fifteen pages, so an error is acceptable."""
     busy = tuple(steady(pages * 20, BASE, SECOND) + steady(200, BASE + SECOND))
-    world = World(
-        busy, (Sync(start=BASE + start),), {"refuse_every": 9}, keys={"concurrency": concurrency}
-    )
+    world = World(busy, (Sync(start=BASE + start),), {"refuse_every": 9}, keys={"concurrency": concurrency})
     harness.run(world, must_complete=pages == 5)
 
 
@@ -220,17 +198,13 @@ def test_an_empty_range_before_a_crowded_second(harness, concurrency, size):
     would list it once more.
     """
     keys = {"page_size": size, "concurrency": concurrency}
-    world = World(
-        tuple(steady(7, FIRST - 2 * SECOND, 1)), behaviour={"before_inclusive": True}, keys=keys
-    )
+    world = World(tuple(steady(7, FIRST - 2 * SECOND, 1)), behaviour={"before_inclusive": True}, keys=keys)
     assert harness.run(world, must_complete=True)[0] == "complete"
 
 
 @pytest.mark.parametrize("order", ["ascending", "descending"])
 @pytest.mark.parametrize("requests", [1, 4])
-def test_a_crowded_second_left_half_read_days_ago_hides_no_event_that_came_since(
-    harness, order, requests
-):
+def test_a_crowded_second_left_half_read_days_ago_hides_no_event_that_came_since(harness, order, requests):
     """All events share a millisecond, so nothing shows the order; HubSpot goes down while they are
     read.
     """

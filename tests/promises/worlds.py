@@ -107,18 +107,8 @@ class World:
     lies: Lies = Lies()  # until HubSpot is healed
 
     def settings(self, sync: Sync) -> dict[str, str]:
-        defaults = {
-            "page_size": "20",
-            "concurrency": "1",
-            "checkpoint_interval": "10",
-            "lookback_minutes": "60",
-        }
-        return {
-            **defaults,
-            **self.keys,
-            **sync.keys,
-            "initial_sync_start_date": iso(sync.start).decode(),
-        }
+        defaults = {"page_size": "20", "concurrency": "1", "checkpoint_interval": "10", "lookback_minutes": "60"}
+        return {**defaults, **self.keys, **sync.keys, "initial_sync_start_date": iso(sync.start).decode()}
 
     def size(self, sync: Sync) -> int:
         """Events on a full page."""
@@ -129,9 +119,7 @@ class World:
         trouble.
         """
         pages = -(-events // self.size(sync))
-        troubles = sum(name in self.behaviour for name in TROUBLES) + (
-            self.behaviour.get("last_paging") in UNREADABLE
-        )
+        troubles = sum(name in self.behaviour for name in TROUBLES) + (self.behaviour.get("last_paging") in UNREADABLE)
         troubles += sum(map(bool, self.lies[:3]))
         return (240 + 12 * pages) * max(1, troubles)
 
@@ -140,12 +128,8 @@ class World:
         so it is shorter if both are ahead.
         """
         date = self.behaviour.get("date_header", True) is True
-        ahead = min(
-            [self.local, *([max(self.behaviour.get("date_offsets", (0,)))] if date else [])]
-        )
-        return (
-            int(self.settings(Sync())["lookback_minutes"]) * MINUTE - max(0, ahead) - 5 * self.tick
-        )
+        ahead = min([self.local, *([max(self.behaviour.get("date_offsets", (0,)))] if date else [])])
+        return int(self.settings(Sync())["lookback_minutes"]) * MINUTE - max(0, ahead) - 5 * self.tick
 
 
 # Worlds in which a sync can complete
@@ -159,11 +143,7 @@ def can_complete(world: World) -> bool:
     concurrency = max(int(world.settings(sync)["concurrency"]) for sync in world.syncs)
     if behaviour.after_ignored or behaviour.before_ignored or behaviour.cursor_loop:
         return False
-    if behaviour.paging not in (None, "paging_extra") or behaviour.last_paging not in (
-        None,
-        *ENDS,
-        "paging_extra",
-    ):
+    if behaviour.paging not in (None, "paging_extra") or behaviour.last_paging not in (None, *ENDS, "paging_extra"):
         return False
     expires = [10**9 if behaviour.cursor_ttl_requests is None else behaviour.cursor_ttl_requests]
     if behaviour.cursor_ttl_ms is not None and world.tick:
@@ -185,10 +165,7 @@ def fullest_moment(world: World) -> int:
     wide, and only page cursors divide them.
     """
     seconds = Counter(occurrence.moment // SECOND for occurrence in world.occurrences)
-    return max(
-        (seconds[second - 1] + seconds[second] + seconds[second + 1] for second in seconds),
-        default=0,
-    )
+    return max((seconds[second - 1] + seconds[second] + seconds[second + 1] for second in seconds), default=0)
 
 
 # A connection in a world
@@ -201,9 +178,7 @@ class Overrun(AssertionError):
 def patch_everywhere(patch, name, value):
     """Sets a name in every module of the pipeline that has it."""
     modules = [
-        module
-        for key, module in list(sys.modules.items())
-        if key.split(".")[0] == "pipeline" and hasattr(module, name)
+        module for key, module in list(sys.modules.items()) if key.split(".")[0] == "pipeline" and hasattr(module, name)
     ]
     assert modules, f"no module of pipeline/ has {name}"
     for module in modules:
@@ -277,19 +252,14 @@ class Connection:
         sim.emptied.clear()
         sim.ended.clear()
         sim.continued = count(1)
-        self.changes, self.shown = (
-            sorted({moment for each in world.occurrences for moment in changes_of(each)}),
-            None,
-        )
+        self.changes, self.shown = (sorted({moment for each in world.occurrences for moment in changes_of(each)}), None)
         self.show()
 
     def show(self):
         """Replaces the simulator's history by what is visible now."""
         shown = bisect_right(self.changes, self.now)
         if shown != self.shown:
-            events = (
-                visible_event(n, each, self.now) for n, each in enumerate(self.world.occurrences)
-            )
+            events = (visible_event(n, each, self.now) for n, each in enumerate(self.world.occurrences))
             self.sim.histories, self.shown = {TYPE: listed(filter(None, events))}, shown
 
     def on_request(self, request):
@@ -323,11 +293,7 @@ class Connection:
         began = self.now
         self.began = began if self.began is None else self.began
         events = len(self.sim.histories[TYPE])
-        self.requests, self.most, self.deadline = (
-            0,
-            self.world.bound(sync, events),
-            time.process_time() + SECONDS,
-        )
+        self.requests, self.most, self.deadline = (0, self.world.bound(sync, events), time.process_time() + SECONDS)
         # faults go by the number of the request: the same in each sync
         self.sim._numbers = count(1)
         self.sim._connections = count(1)
@@ -346,11 +312,7 @@ class Connection:
         except ConnectorError as error:
             end = str(error)
         if self.requests > self.most or time.process_time() > self.deadline:
-            raise Overrun(
-                f"{self.requests} requests for {events} events ({self.most} are allowed), "
-                "then: "
-                f"{end}"
-            )
+            raise Overrun(f"{self.requests} requests for {events} events ({self.most} are allowed), then: {end}")
         self.check(end, began, sync.start, must_complete)
         return end
 
@@ -359,8 +321,7 @@ class Connection:
         if end == "complete" and not any(self.lies):
             missing = sorted(self.required(began, start) - set(rows))
             assert not missing, (
-                f"lost without an error: {len(missing)}, such as {missing[:5]}, with "
-                f"{self.requests} requests"
+                f"lost without an error: {len(missing)}, such as {missing[:5]}, with {self.requests} requests"
             )
         if end == "complete":
             self.assert_complete_until_holds(start, set(rows))
@@ -371,9 +332,7 @@ class Connection:
             number = int(key.removeprefix("id-"))
             occurrence = self.world.occurrences[number]
             sent = [
-                as_row(event_of(number, occurrence, version, contact))
-                for version in (0, 1)
-                for contact in ("1", "2")
+                as_row(event_of(number, occurrence, version, contact)) for version in (0, 1) for contact in ("1", "2")
             ]
             assert {name: value for name, value in row.items() if name != "hs_simulated"} in sent
             assert occurrence.moment >= self.earliest
@@ -421,11 +380,7 @@ class Connection:
 
 def changes_of(each):
     """When the visible event changes."""
-    return [
-        each.visible + after
-        for after in (0, each.changes, each.disappears, each.merged)
-        if after is not None
-    ]
+    return [each.visible + after for after in (0, each.changes, each.disappears, each.merged) if after is not None]
 
 
 def visible_event(n, each, now):
@@ -451,19 +406,13 @@ def as_row(sent):
 # Any world
 
 # on the last page; on others they would hide what follows
-ENDS = (
-    "paging_null",
-    "paging_object",
-    "next_null",
-)
+ENDS = ("paging_null", "paging_object", "next_null")
 UNREADABLE = ("paging_list", "paging_text", "paging_number", "next_list", "next_object", "after_null", "after_empty", "link_only",
               "paging_extra")  # fmt: skip
 TRANSIENT = ("500", "503", "reset", "cut", "cut_clean", "html", "empty", "no_results", "results_null", "duplicate", "unordered",
              "lone_surrogate")  # fmt: skip
 ORDERS = ("ascending", "descending", "shuffled", "ingested", "ingested", "breaking")
-OFFSETS = st.sampled_from(
-    (0, *(sign * ms for sign in (1, -1) for ms in (SECOND, 20 * MINUTE, DAY_MS, 3 * YEAR)))
-)
+OFFSETS = st.sampled_from((0, *(sign * ms for sign in (1, -1) for ms in (SECOND, 20 * MINUTE, DAY_MS, 3 * YEAR))))
 
 
 def rarely(values):
@@ -495,30 +444,21 @@ def behaviours(draw):
     if "ends_every" in behaviour or {"ends_once", "empty_page_every"} <= set(behaviour):
         # if pages are smaller than asked for, a false end and an open one look the same
         behaviour.pop("max_limit", None)
-    return {
-        **behaviour,
-        "limit_policy": "clamp",
-        "fault_kinds": TRANSIENT,
-        "fault_seed": draw(st.integers(0, 9)),
-    }
+    return {**behaviour, "limit_policy": "clamp", "fault_kinds": TRANSIENT, "fault_seed": draw(st.integers(0, 9))}
 
 
 SETTINGS = {
     "page_size": st.integers(1, 30).map(str), "concurrency": st.sampled_from("1248"),
     "checkpoint_interval": st.sampled_from(("1", "3", "10", "50", "10000")),
 }  # fmt: skip
-LATE = st.sampled_from((0, 0, 0, 1, SECOND, 20 * MINUTE, HOUR, HOUR + 1, -DAY_MS)) | st.integers(
-    0, 2 * HOUR
-)
+LATE = st.sampled_from((0, 0, 0, 1, SECOND, 20 * MINUTE, HOUR, HOUR + 1, -DAY_MS)) | st.integers(0, 2 * HOUR)
 LISTED = st.sampled_from((0, 0, 0, 0, 10 * MINUTE, 3 * DAY_MS))
 AFTER = rarely((1, 5, 30, 20 * MINUTE))
 
 
 def occurrences_at(moments, most):
     """At most so many."""
-    return st.lists(
-        st.builds(Occurrence, moments, LATE, LISTED, AFTER, AFTER, st.none()), max_size=most
-    )
+    return st.lists(st.builds(Occurrence, moments, LATE, LISTED, AFTER, AFTER, st.none()), max_size=most)
 
 
 @st.composite
@@ -530,10 +470,7 @@ def occurrences(draw):
     begin = BASE + draw(st.sampled_from((0, 0, 500, DAY_MS - 1, 30 * DAY_MS - 2000)))
     width = draw(st.sampled_from((1, SECOND, 3 * SECOND, HOUR)))
     number = draw(st.integers(0, 60))
-    busy = [
-        Occurrence(begin + n * width // number, listed=draw(LISTED) if n % 10 == 3 else 0)
-        for n in range(number)
-    ]
+    busy = [Occurrence(begin + n * width // number, listed=draw(LISTED) if n % 10 == 3 else 0) for n in range(number)]
     recent = draw(occurrences_at(st.integers(-2 * HOUR, 3 * HOUR).map(FIRST.__add__), 15))
     return tuple(spread + busy + recent)
 

@@ -21,26 +21,15 @@ def synced(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("queries")
     visits = generated(1_300, end="2026-01-21T00:00:00Z")
-    histories = {
-        TYPE: visits,
-        FORMS: submissions(visits, 12),
-        REFUSED: generated(5, event_type=REFUSED),
-    }
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        Simulator(histories, Behaviour(forbidden=[REFUSED])) as sim,
-    ):
+    histories = {TYPE: visits, FORMS: submissions(visits, 12), REFUSED: generated(5, event_type=REFUSED)}
+    with pytest.MonkeyPatch.context() as patch, Simulator(histories, Behaviour(forbidden=[REFUSED])) as sim:
         patch.setenv("HOME", str(make_home(folder / "home")))
         patch.setenv("DO_NOT_TRACK", "1")
         run(folder, configuration(sim, event_types=f"{TYPE}, {FORMS}"))
         sim.behaviour.forbidden = [REFUSED, FORMS]
         run(folder, configuration(sim, event_types=f"{TYPE}, {FORMS}, {REFUSED}"))
-    events = {
-        name: [history.event(i) for i in range(len(history))] for name, history in histories.items()
-    }
-    return SimpleNamespace(
-        file=folder / "files" / "warehouse.db", visits=events[TYPE], forms=events[FORMS]
-    )
+    events = {name: [history.event(i) for i in range(len(history))] for name, history in histories.items()}
+    return SimpleNamespace(file=folder / "files" / "warehouse.db", visits=events[TYPE], forms=events[FORMS])
 
 
 @pytest.fixture

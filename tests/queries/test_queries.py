@@ -80,25 +80,19 @@ def test_touches(synced, answer):
     assert answer("touches") == expected
     assert len(expected) > 200 and all(row["visit_id"] for row in expected)
     firsts, lasts = expected[::2], expected[1::2]
-    assert any(
-        first["touched_at"] < last["touched_at"] for first, last in zip(firsts, lasts, strict=True)
-    )
+    assert any(first["touched_at"] < last["touched_at"] for first, last in zip(firsts, lasts, strict=True))
 
 
 def test_a_form_without_an_earlier_visit_has_touches_too(synced, warehouse, answer):
     form = synced.forms[0]
-    warehouse.execute(
-        "UPDATE tester.e_form_submission_v_2 SET object_id = '7' WHERE id = ?", [form["id"]]
-    )
+    warehouse.execute("UPDATE tester.e_form_submission_v_2 SET object_id = '7' WHERE id = ?", [form["id"]])
     assert answer("touches")[:2] == [*touched(form | {"objectId": "7"}, [])]
 
 
 @pytest.mark.parametrize("mart, key", [("sessions", "session_id"), ("touches", "visit_id")])
 def test_soft_deleted_visits_do_not_count(warehouse, answer, mart, key):
     gone = answer(mart)[0][key]
-    warehouse.execute(
-        "UPDATE tester.e_visited_page SET _fivetran_deleted = true WHERE id = ?", [gone]
-    )
+    warehouse.execute("UPDATE tester.e_visited_page SET _fivetran_deleted = true WHERE id = ?", [gone])
     assert gone not in {row[key] for row in answer(mart)}
 
 
@@ -121,11 +115,7 @@ def test_merged_contacts(warehouse, answer, kind):
 
 def runs(warehouse):
     """The syncs, in order, with the event types that each names."""
-    rows = read(
-        warehouse.sql(
-            "SELECT started_at, ended_at, event_types FROM tester.sync_run ORDER BY started_at"
-        )
-    )
+    rows = read(warehouse.sql("SELECT started_at, ended_at, event_types FROM tester.sync_run ORDER BY started_at"))
     return [row | {"event_types": json.loads(row["event_types"])} for row in rows]
 
 
@@ -142,10 +132,7 @@ def leave(warehouse, outcome="interrupted", **event_types):
 
 def test_complete_until(synced, warehouse, answer):
     first, second = runs(warehouse)
-    assert [row["event_types"].keys() for row in (first, second)] == [
-        {TYPE, FORMS},
-        {TYPE, FORMS, REFUSED},
-    ]
+    assert [row["event_types"].keys() for row in (first, second)] == [{TYPE, FORMS}, {TYPE, FORMS, REFUSED}]
     assert answer("complete_until") == [
         {
             "event_type": FORMS,
@@ -153,20 +140,13 @@ def test_complete_until(synced, warehouse, answer):
             "as_of": first["started_at"],
         },
         {"event_type": REFUSED, "complete_until": None, "as_of": None},
-        {
-            "event_type": TYPE,
-            "complete_until": to_ms(START),
-            "as_of": second["started_at"],
-        },
+        {"event_type": TYPE, "complete_until": to_ms(START), "as_of": second["started_at"]},
     ]
 
 
 def test_every_event_before_complete_until_is_in_the_table(synced, warehouse, answer):
     until = {row["event_type"]: row["complete_until"] for row in answer("complete_until")}
-    for events, name, table in (
-        (synced.visits, TYPE, TYPE),
-        (synced.forms, FORMS, "e_form_submission_v_2"),
-    ):
+    for events, name, table in ((synced.visits, TYPE, TYPE), (synced.forms, FORMS, "e_form_submission_v_2")):
         kept = {key for (key,) in warehouse.table(f"tester.{table}").project("id").fetchall()}
         assert {event["id"] for event in events if moment(event) < until[name]} <= kept
 
@@ -183,24 +163,15 @@ def test_a_sync_that_was_killed_or_without_audits_says_nothing_of_completeness(w
 
 
 def test_a_type_that_no_sync_completed_is_not_complete(warehouse, answer):
-    leave(
-        warehouse,
-        "failed",
-        e_new={"outcome": "failed", "complete_until": "2026-01-02T00:00:00.000Z"},
-    )
-    assert {"event_type": "e_new", "complete_until": None, "as_of": None} in answer(
-        "complete_until"
-    )
+    leave(warehouse, "failed", e_new={"outcome": "failed", "complete_until": "2026-01-02T00:00:00.000Z"})
+    assert {"event_type": "e_new", "complete_until": None, "as_of": None} in answer("complete_until")
 
 
 def lag(row, name, now):
     """The lag in ms, at a time (ms), of an event type that this sync completed: whole seconds have
     passed since it ended.
     """
-    return (
-        round(row["event_types"][name]["lag_seconds"] * 1000)
-        + (now // 1000 - row["ended_at"] // 1000) * 1000
-    )
+    return round(row["event_types"][name]["lag_seconds"] * 1000) + (now // 1000 - row["ended_at"] // 1000) * 1000
 
 
 def test_freshness(synced, warehouse, answer):
@@ -209,11 +180,7 @@ def test_freshness(synced, warehouse, answer):
     forms, refused, visits = answer("freshness")
     after = time.time_ns() // 1_000_000
     for row, name, completed in ((forms, FORMS, first), (visits, TYPE, second)):
-        assert (
-            lag(completed, name, before)
-            <= round(row.pop("lag_seconds") * 1000)
-            <= lag(completed, name, after)
-        )
+        assert lag(completed, name, before) <= round(row.pop("lag_seconds") * 1000) <= lag(completed, name, after)
     assert forms == {
         "event_type": FORMS, "last_event": moment(synced.forms[-1]), "last_sync": second["started_at"],
         "last_outcome": second["event_types"][FORMS]["outcome"], "last_complete": first["ended_at"],
@@ -234,9 +201,7 @@ def test_freshness_tells_the_last_sync_that_named_a_type(warehouse, answer):
     leave(warehouse, "failed", **{TYPE: {"outcome": "failed", "lag_seconds": None}})
     forms, _, visits = answer("freshness")
     assert forms | {"lag_seconds": None} == before[0] | {"lag_seconds": None}
-    assert (
-        visits["last_outcome"] == "failed" and visits["last_complete"] == before[2]["last_complete"]
-    )
+    assert visits["last_outcome"] == "failed" and visits["last_complete"] == before[2]["last_complete"]
     assert visits["last_sync"] > before[2]["last_sync"]
 
 

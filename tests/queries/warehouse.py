@@ -23,13 +23,8 @@ HEIRS = {
 def read(relation):
     """The rows of a relation as dicts; times are in ms UTC."""
     kinds = zip(relation.columns, relation.types, strict=True)
-    columns = ", ".join(
-        f"epoch_ms({name})" if "TIME" in str(kind) else name for name, kind in kinds
-    )
-    return [
-        dict(zip(relation.columns, row, strict=True))
-        for row in relation.project(columns).fetchall()
-    ]
+    columns = ", ".join(f"epoch_ms({name})" if "TIME" in str(kind) else name for name, kind in kinds)
+    return [dict(zip(relation.columns, row, strict=True)) for row in relation.project(columns).fetchall()]
 
 
 def text_of(name):

@@ -32,11 +32,7 @@ def ids(events: Iterable[dict[str, Any]]) -> list[Any]:
 
 
 def page_of(
-    events: list[Any],
-    cursor: str | None = None,
-    size: int = 100,
-    unclear: bool = False,
-    full: bool = False,
+    events: list[Any], cursor: str | None = None, size: int = 100, unclear: bool = False, full: bool = False
 ) -> Page:
     return Page({"results": events}, cursor, size, unclear, full)
 
@@ -124,16 +120,12 @@ class FakeHubSpot:
             return page_of([], self._name(rest) if odd == "empty_next" else None, 1)
         if odd == "first" and rest.first:
             rest = rest.first
-        numbers = (
-            self._sorted(rest.numbers, rest.walk + rest.page) if self.turning else rest.numbers
-        )
+        numbers = self._sorted(rest.numbers, rest.walk + rest.page) if self.turning else rest.numbers
         size, cursor = request.limit or self.size, None
         if odd == "repeat":
             cursor = request.cursor
         elif numbers[size:] and odd not in ("unclear", "last"):
-            cursor = self._name(
-                _Rest(request, rest.walk, rest.page + 1, numbers[size:], rest.first or rest)
-            )
+            cursor = self._name(_Rest(request, rest.walk, rest.page + 1, numbers[size:], rest.first or rest))
         events = [self.events[number] for number in numbers[:size]]
         return page_of(events, cursor, 100 * len(events) + 1, odd == "unclear", len(events) == size)
 
@@ -148,11 +140,7 @@ class FakeHubSpot:
         place = request.bounds, rest.walk, rest.page
         odd = self.odd(Step(rest.walk, rest.page, self._times[place]))
         self._times[place] += 1
-        return (
-            odd
-            if request.cursor is not None or odd in ("empty_next", "unclear", *FALSE_ENDS)
-            else None
-        )
+        return odd if request.cursor is not None or odd in ("empty_next", "unclear", *FALSE_ENDS) else None
 
     def _name(self, rest: _Rest) -> str:
         name = f"cursor {len(self._rests)}"
@@ -170,11 +158,7 @@ class FakeHubSpot:
         low = after // self.grain + (not self.inclusive[0])
         high = None if before is None else before // self.grain + self.inclusive[1]
         moments = (ms // self.grain for ms in self._moments)
-        return [
-            number
-            for number, moment in enumerate(moments)
-            if low <= moment and (high is None or moment < high)
-        ]
+        return [number for number, moment in enumerate(moments) if low <= moment and (high is None or moment < high)]
 
 
 def _random_key(event: dict[str, Any]) -> int:

@@ -33,9 +33,7 @@ class Watermark:
 
     def __init__(self, reader, span, everything):
         self.reader, self.start, self.reached = reader, span[0], 0
-        self.missing = sorted(
-            ((at(event), event["id"]) for event in everything if at(event) >= span[0]), reverse=True
-        )
+        self.missing = sorted(((at(event), event["id"]) for event in everything if at(event) >= span[0]), reverse=True)
         self.delivered = set()
 
     def check(self, delivered=()):
@@ -44,9 +42,7 @@ class Watermark:
             self.missing.pop()
         position = self.reader.position
         assert position >= self.reached, "it moved back"
-        assert not self.missing or position <= self.missing[-1][0], (
-            "it passed an event that is not delivered"
-        )
+        assert not self.missing or position <= self.missing[-1][0], "it passed an event that is not delivered"
         assert position <= max(self.reader.now(), self.start), "it is in the future"
         self.reached = position
 

@@ -37,9 +37,7 @@ def test_a_range_of_two_pages_costs_two_requests(events, shape, order, concurren
 @pytest.mark.parametrize("concurrency", [1, 8])
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_history_of_any_shape_is_read_in_any_order_for_so_many_requests_per_full_page(
-    shape, order, concurrency
-):
+def test_a_history_of_any_shape_is_read_in_any_order_for_so_many_requests_per_full_page(shape, order, concurrency):
     """A third more and a few per worker, if answers are in order, and three if they are not."""
     hubspot = FakeHubSpot(times_of(generated(60 * 50 - 1, shape=shape)), 50, (order,))
     found = read_checked(reader_of(hubspot, concurrency), (BASE, None), hubspot.events)
@@ -58,11 +56,7 @@ def test_a_range_of_a_few_pages_that_are_known_is_read_uncut(shape, order):
     """Not even a burst is taken for more to come."""
     hubspot = FakeHubSpot(times_of(generated(395, START, END, shape)), 100, (order,))
     with reader_of(hubspot) as reader:
-        assert (
-            len(list(reader.pages((BASE, BASE + YEAR), known_events=395)))
-            == 4
-            == len(hubspot.requests)
-        )
+        assert len(list(reader.pages((BASE, BASE + YEAR), known_events=395))) == 4 == len(hubspot.requests)
 
 
 @pytest.mark.parametrize("order", ["shuffled", "descending"])
@@ -83,9 +77,7 @@ def test_prefetch_is_bounded_in_bytes(monkeypatch, order, concurrency):
     hubspot, emitted = FakeHubSpot(range(BASE, BASE + 4000 * SECOND, SECOND), 10, (order,)), 0
     with reader_of(hubspot, concurrency, now=BASE + 4000 * SECOND) as reader:
         for page in reader.pages((BASE, None)):
-            held = sum(
-                len(task.pending) + (task.job_pages if task.job else 0) for task in reader._queue
-            )
+            held = sum(len(task.pending) + (task.job_pages if task.job else 0) for task in reader._queue)
             assert held <= pages + MAX_WALK_PAGES
             emitted += len(page["results"])
     assert emitted >= 4000

@@ -18,27 +18,8 @@ from pipeline.reading import reader as reader_module
 from pipeline.reading.fetch import fetch_page
 from pipeline.timestamps import DAY, SECOND, to_ms
 from simulator import Behaviour, generated, listed
-from tests.reading.pages import (
-    FALSE_ENDS,
-    ODDITIES,
-    ORDERS,
-    FakeHubSpot,
-    Overrun,
-    at,
-    event,
-    ids,
-    page_of,
-)
-from tests.reading.readers import (
-    DISORDER,
-    TIMES,
-    YEAR,
-    first_seen,
-    read,
-    read_checked,
-    reader_of,
-    times_of,
-)
+from tests.reading.pages import FALSE_ENDS, ODDITIES, ORDERS, FakeHubSpot, Overrun, at, event, ids, page_of
+from tests.reading.readers import DISORDER, TIMES, YEAR, first_seen, read, read_checked, reader_of, times_of
 from tests.support import BASE, START, TYPE, jumping
 
 HISTORY = generated(400, START, "2026-01-01T00:10:00Z", "uniform")
@@ -58,11 +39,7 @@ def simulated_reader(sim):
         sim.requests.clear()
         sim.emptied.clear()
         sim.ended.clear()
-        sim.continued, sim.behaviour, sim.histories = (
-            count(1),
-            Behaviour(**behaviour),
-            {TYPE: history},
-        )
+        sim.continued, sim.behaviour, sim.histories = (count(1), Behaviour(**behaviour), {TYPE: history})
         clients.append(Client("pat-na1-x", sim.url, "2026-03", connections=concurrency))
         client, query = clients[-1], {"eventType": TYPE, "limit": limit}
 
@@ -81,12 +58,7 @@ def simulated_reader(sim):
 # No event is lost
 
 
-EXPIRIES = [
-    {"cursor_ttl_requests": 1},
-    {"cursor_ttl_requests": 3},
-    {"refuse_every": 10},
-    {"refuse_every": 2},
-]
+EXPIRIES = [{"cursor_ttl_requests": 1}, {"cursor_ttl_requests": 3}, {"refuse_every": 10}, {"refuse_every": 2}]
 EMPTY = [{"empty_page_every": 1}, {"empty_page_every": 2}, {"ends_once": True}, {"ends_every": 9}]
 UNCLEAR = [{"open_end": True}, {"last_paging": "paging_text"}]
 UNDOCUMENTED = [
@@ -97,12 +69,8 @@ UNDOCUMENTED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "order, concurrency", [("ascending", 3), ("descending", 1), ("shuffled", 3), ("breaking", 1)]
-)
-@pytest.mark.parametrize(
-    "behaviour", UNDOCUMENTED, ids=["-".join(b) or "none" for b in UNDOCUMENTED]
-)
+@pytest.mark.parametrize("order, concurrency", [("ascending", 3), ("descending", 1), ("shuffled", 3), ("breaking", 1)])
+@pytest.mark.parametrize("behaviour", UNDOCUMENTED, ids=["-".join(b) or "none" for b in UNDOCUMENTED])
 def test_no_undocumented_behavior_loses_events(simulated_reader, behaviour, order, concurrency):
     reader = simulated_reader(17, concurrency, order=order, **behaviour)
     found = read_checked(reader, (BASE, None), EVENTS)
@@ -119,24 +87,16 @@ def test_what_hubspot_sends_from_outside_the_range_is_delivered_too(simulated_re
 
 
 @pytest.mark.parametrize(
-    "bounds",
-    [{"after_inclusive": True, "before_inclusive": True}, {"resolution": "second"}, {}],
-    ids=str,
+    "bounds", [{"after_inclusive": True, "before_inclusive": True}, {"resolution": "second"}, {}], ids=str
 )
-@pytest.mark.parametrize(
-    "start, width", [(0, 0), (0, 1), (1, 999), (500, 1000), (999, 2), (1000, 1000), (1, 5000)]
-)
+@pytest.mark.parametrize("start, width", [(0, 0), (0, 1), (1, 999), (500, 1000), (999, 2), (1000, 1000), (1, 5000)])
 def test_a_range_is_a_half_open_interval_to_the_millisecond_whatever_the_bounds_are(
     simulated_reader, start, width, bounds
 ):
     events = [
-        event(BASE + ms, ms)
-        for second in (0, 1000, 2000)
-        for ms in (second, second + 1, second + 500, second + 999)
+        event(BASE + ms, ms) for second in (0, 1000, 2000) for ms in (second, second + 1, second + 500, second + 999)
     ]
-    found = read(
-        simulated_reader(3, 2, listed(events), **bounds), (BASE + start, BASE + start + width)
-    )
+    found = read(simulated_reader(3, 2, listed(events), **bounds), (BASE + start, BASE + start + width))
     assert set(ids(found)) == set(ids(e for e in events if start <= at(e) - BASE < start + width))
 
 
@@ -172,14 +132,7 @@ class Watched(FakeHubSpot):
         return set(self.silenced) - self.shown
 
 
-@given(
-    TIMES,
-    st.integers(1, 20),
-    st.integers(1, 4),
-    DISORDER,
-    st.sampled_from(FALSE_ENDS),
-    st.integers(1, 40),
-)
+@given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, st.sampled_from(FALSE_ENDS), st.integers(1, 40))
 @thorough
 def test_one_false_end_loses_nothing_but_what_was_silent_from_the_start(
     times, size, concurrency, disorder, false_end, nth
@@ -190,13 +143,7 @@ def test_one_false_end_loses_nothing_but_what_was_silent_from_the_start(
         assert set(ids(hubspot.events)) - set(ids(found)) <= hubspot.hidden()
 
 
-@given(
-    TIMES,
-    st.integers(1, 5),
-    st.integers(1, 4),
-    DISORDER,
-    st.sets(st.integers(1, 60), max_size=12),
-)
+@given(TIMES, st.integers(1, 5), st.integers(1, 4), DISORDER, st.sets(st.integers(1, 60), max_size=12))
 @thorough
 def test_whatever_an_answer_held_is_delivered(times, size, concurrency, disorder, nths):
     """However many answers are false: also if a window is cut anew."""
@@ -249,15 +196,7 @@ def test_what_was_read_of_a_window_is_delivered_before_the_error_that_its_piece_
 OFFSETS = st.integers(-1_500, 4_000) | st.integers(0, 10**8)  # ms from BASE
 
 
-@given(
-    TIMES,
-    st.integers(1, 20),
-    st.integers(1, 4),
-    DISORDER,
-    OFFSETS,
-    st.none() | OFFSETS,
-    OFFSETS | st.just(YEAR),
-)
+@given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, OFFSETS, st.none() | OFFSETS, OFFSETS | st.just(YEAR))
 @example([BASE, BASE + 1000, BASE + 2000], 2, 1, {"orders": ("shuffled",)}, 0, None, 3000)
 @thorough
 def test_the_pages_hold_exactly_the_events_of_the_range_and_the_watermark_passes_none(
@@ -265,9 +204,7 @@ def test_the_pages_hold_exactly_the_events_of_the_range_and_the_watermark_passes
 ):
     hubspot, start = FakeHubSpot(times, size, **disorder), BASE + start
     end = None if width is None else max(start, start + width)
-    in_range = [
-        event for event in hubspot.events if at(event) >= start and (end is None or at(event) < end)
-    ]
+    in_range = [event for event in hubspot.events if at(event) >= start and (end is None or at(event) < end)]
     found = read_checked(reader_of(hubspot, concurrency, BASE + now), (start, end), in_range)
     assert set(ids(found)) == set(ids(in_range))
     if set(disorder["orders"]) == {"ascending"}:
@@ -351,13 +288,9 @@ def test_two_walks_are_compared_on_what_is_settled(live):
 
 
 @pytest.mark.parametrize("size, order", [(1, "ascending"), (5, "shuffled"), (100, "descending")])
-def test_an_event_in_the_future_is_delivered_but_does_not_move_the_watermark_there(
-    simulated_reader, order, size
-):
+def test_an_event_in_the_future_is_delivered_but_does_not_move_the_watermark_there(simulated_reader, order, size):
     now = to_ms("2026-01-03T00:00:00Z")
-    events = [event(BASE + n * 3_600_000, n) for n in range(48)] + [
-        event(to_ms("2095-01-01T00:00:00Z"), 48)
-    ]
+    events = [event(BASE + n * 3_600_000, n) for n in range(48)] + [event(to_ms("2095-01-01T00:00:00Z"), 48)]
     reader = simulated_reader(size, 2, listed(events), order=order, clock=lambda: now)
     found = read_checked(reader, (BASE, None), events)
     assert set(ids(found)) == set(ids(events))
@@ -376,41 +309,23 @@ def test_the_watermark_stays_at_the_start_of_a_range_in_the_future(order):
 
 
 ODD = st.dictionaries(
-    st.tuples(st.integers(0, 4), st.integers(0, 1)),
-    st.sampled_from(ODDITIES),
-    min_size=1,
-    max_size=5,
+    st.tuples(st.integers(0, 4), st.integers(0, 1)), st.sampled_from(ODDITIES), min_size=1, max_size=5
 )
 
 
 @given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, ODD)
 @quick
-def test_oddities_in_the_first_walk_through_a_window_lose_no_events(
-    times, size, concurrency, disorder, odd
-):
+def test_oddities_in_the_first_walk_through_a_window_lose_no_events(times, size, concurrency, disorder, odd):
     """They are drawn by the page of the walk, and by how often it was requested before."""
-    hubspot = FakeHubSpot(
-        times, size, odd=lambda step: odd.get(step[1:]) if step.walk == 0 else None, **disorder
-    )
+    hubspot = FakeHubSpot(times, size, odd=lambda step: odd.get(step[1:]) if step.walk == 0 else None, **disorder)
     found = read_checked(reader_of(hubspot, concurrency), (BASE, None), hubspot.events)
     assert set(ids(found)) == set(ids(hubspot.events))
 
 
-@given(
-    TIMES,
-    st.integers(1, 20),
-    st.integers(1, 4),
-    DISORDER,
-    st.integers(0, 3),
-    st.sampled_from(ODDITIES),
-)
+@given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, st.integers(0, 3), st.sampled_from(ODDITIES))
 @thorough
-def test_an_oddity_in_every_walk_ends_in_all_events_or_in_an_error(
-    times, size, concurrency, disorder, page, oddity
-):
-    hubspot = FakeHubSpot(
-        times, size, odd=lambda step: oddity if step.page == page else None, **disorder
-    )
+def test_an_oddity_in_every_walk_ends_in_all_events_or_in_an_error(times, size, concurrency, disorder, page, oddity):
+    hubspot = FakeHubSpot(times, size, odd=lambda step: oddity if step.page == page else None, **disorder)
     reader = reader_of(hubspot, concurrency)
     try:
         found = read_checked(reader, (BASE, None), hubspot.events)
@@ -442,12 +357,8 @@ def test_an_empty_page_that_stays_empty_is_passed_with_one_warning():
 def test_a_busy_second_with_refused_page_cursors_is_walked_again(order):
     refused = {(0, 2, 0), (0, 2, 1), (1, 5, 0), (1, 5, 1), (2, 1, 0), (2, 1, 1)}
     times = range(BASE, BASE + SECOND, 10)
-    hubspot = FakeHubSpot(
-        times, 12, (order,), odd=lambda step: "refused" if step in refused else None
-    )
-    assert set(ids(read_checked(reader_of(hubspot, 2), (BASE, None), hubspot.events))) == set(
-        ids(hubspot.events)
-    )
+    hubspot = FakeHubSpot(times, 12, (order,), odd=lambda step: "refused" if step in refused else None)
+    assert set(ids(read_checked(reader_of(hubspot, 2), (BASE, None), hubspot.events))) == set(ids(hubspot.events))
 
 
 @pytest.mark.parametrize("order", ["ascending", "shuffled"])
@@ -462,15 +373,12 @@ def test_a_busy_second_whose_page_cursors_live_for_one_request_is_read_with_noth
 
 @pytest.mark.parametrize("oddity", sorted({*ODDITIES} - {"empty_next"}))
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_a_busy_second_that_no_walk_gets_through_ends_in_an_error_with_its_time_and_a_cure(
-    oddity, concurrency
-):
+def test_a_busy_second_that_no_walk_gets_through_ends_in_an_error_with_its_time_and_a_cure(oddity, concurrency):
     times = range(BASE, BASE + SECOND, 10)
     hubspot = FakeHubSpot(times, 12, odd=lambda step: oddity if step.page == 2 else None, most=200)
     reader = reader_of(hubspot, concurrency)
     with pytest.raises(
-        BadAnswer,
-        match=r"2026-01-01T00:00:00\.000Z.*never came to a confirmed end.*page_size.*Support",
+        BadAnswer, match=r"2026-01-01T00:00:00\.000Z.*never came to a confirmed end.*page_size.*Support"
     ) as raised:
         read_checked(reader, (BASE, BASE + SECOND), hubspot.events)
     assert reader.position == BASE and ("It said" in str(raised.value)) == (oddity == "refused")
@@ -491,9 +399,7 @@ def test_an_error_over_a_refused_page_cursor_quotes_hubspot_and_names_one_cure(s
 def test_page_cursors_that_loop_forever_end_in_all_events_or_in_an_error(
     simulated_reader, sim, order, loop, fresh, after
 ):
-    reader = simulated_reader(
-        20, 2, order=order, cursor_loop=loop, cursor_fresh=fresh, cursor_loop_after=after
-    )
+    reader = simulated_reader(20, 2, order=order, cursor_loop=loop, cursor_fresh=fresh, cursor_loop_after=after)
     try:
         found = read_checked(reader, (BASE, None), EVENTS)
     except BadAnswer as error:
@@ -511,21 +417,14 @@ def adding(extra, hubspot):
 
     def fetch(request, stop):
         page = hubspot(request, stop)
-        return (
-            page._replace(answer={"results": [*page.events, extra]})
-            if request.cursor is None
-            else page
-        )
+        return page._replace(answer={"results": [*page.events, extra]}) if request.cursor is None else page
 
     return fetch
 
 
 @pytest.mark.parametrize("end", [None, BASE + 30 * SECOND], ids=["open", "closed"])
 def test_an_event_out_of_range_is_delivered_and_counted_but_does_not_move_the_watermark(end):
-    hubspot, outsider = (
-        FakeHubSpot(range(BASE, BASE + 20 * SECOND, SECOND), 50),
-        event(BASE - DAY, 1),
-    )
+    hubspot, outsider = (FakeHubSpot(range(BASE, BASE + 20 * SECOND, SECOND), 50), event(BASE - DAY, 1))
     reader = reader_of(adding(outsider, hubspot))
     assert read(reader, (BASE, end)) == [*hubspot.events, outsider]
     assert reader.out_of_range == 1 and reader.position == BASE + 19 * SECOND
@@ -548,12 +447,9 @@ def test_an_event_before_the_floor_is_not_delivered_out_of_turn_either(monkeypat
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 @pytest.mark.parametrize(
-    "broken",
-    ["no object", {"id": "x"}, {"id": "x", "occurredAt": None}, {"id": [], "occurredAt": "soon"}],
+    "broken", ["no object", {"id": "x"}, {"id": "x", "occurredAt": None}, {"id": [], "occurredAt": "soon"}]
 )
-def test_an_event_without_a_readable_time_is_passed_on_but_does_not_move_the_watermark(
-    broken, concurrency
-):
+def test_an_event_without_a_readable_time_is_passed_on_but_does_not_move_the_watermark(broken, concurrency):
     hubspot = FakeHubSpot(range(BASE, BASE + 20 * SECOND, SECOND), 50)
     for now in (YEAR, 5 * SECOND):
         reader = reader_of(adding(broken, hubspot), concurrency, BASE + now)
@@ -568,9 +464,7 @@ def test_an_empty_answer_of_no_bytes_is_the_end():
 # The clock
 
 
-@pytest.mark.parametrize(
-    "dates", [["1999-01-01"], ["2071-01-01"], ["2026-05-02", "1999-01-01", "2071-01-01"]], ids=str
-)
+@pytest.mark.parametrize("dates", [["1999-01-01"], ["2071-01-01"], ["2026-05-02", "1999-01-01", "2071-01-01"]], ids=str)
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_clock_that_is_wrong_or_jumps_loses_no_events(order, dates):
     hubspot = FakeHubSpot(times_of(generated(300, shape="bursty")), 20, (order,))
@@ -694,9 +588,7 @@ def test_a_page_that_arrives_just_before_the_consumer_waits_is_not_waited_for(mo
             super()._wait()
 
     def at_once(jobs, return_when):
-        assert not jobs or wait(jobs, timeout=0).done, (
-            "it waits, though the page that it needs has arrived"
-        )
+        assert not jobs or wait(jobs, timeout=0).done, "it waits, though the page that it needs has arrived"
 
     def fetch(request, stop):
         if request.bounds[0] > BASE:

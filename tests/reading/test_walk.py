@@ -23,11 +23,7 @@ CURSOR_REFUSED = Refused("The cursor has expired.")
 
 def page(letters, cursor=None, **doubts):
     """A page of events named by letters: a occurred in the window's first second, b in the next."""
-    return page_of(
-        [event(BASE + (ord(letter) - ord("a")) * SECOND, letter) for letter in letters],
-        cursor,
-        **doubts,
-    )
+    return page_of([event(BASE + (ord(letter) - ord("a")) * SECOND, letter) for letter in letters], cursor, **doubts)
 
 
 class Answers:
@@ -36,9 +32,7 @@ class Answers:
     """
 
     def __init__(self, *first, **others):
-        self.answers = {None: list(first)} | {
-            cursor: list(answers) for cursor, answers in others.items()
-        }
+        self.answers = {None: list(first)} | {cursor: list(answers) for cursor, answers in others.items()}
         self.requests = []
 
     def __call__(self, request, stop):
@@ -336,9 +330,7 @@ def test_too_many_pages_without_a_new_event_make_a_walk_inconclusive(stale, ends
 
 
 def test_a_new_event_now_and_then_keeps_a_walk_going():
-    pages = {
-        f"c{n}": [page("ab" if n % 3 else chr(ord("c") + n // 3), f"c{n + 1}")] for n in range(60)
-    }
+    pages = {f"c{n}": [page("ab" if n % 3 else chr(ord("c") + n // 3), f"c{n + 1}")] for n in range(60)}
     answers = Answers(page("ab", "c0"), **pages, c60=[page("z")])
     assert letters(walked(answers))[-1] == "z" and len(answers.requests) == 62
 
@@ -374,21 +366,15 @@ WINDOWS = st.builds(
     lambda start, width: Window(BASE + start, None if width is None else BASE + start + width),
     st.integers(-1000, 5000), st.none() | st.integers(0, 90_000),
 )  # fmt: skip
-ODD = st.dictionaries(
-    st.tuples(st.integers(0, 6), st.integers(0, 1)), st.sampled_from(ODDITIES), max_size=5
-)
+ODD = st.dictionaries(st.tuples(st.integers(0, 6), st.integers(0, 1)), st.sampled_from(ODDITIES), max_size=5)
 
 
 @given(TIMES, NATURES, WINDOWS, ODD)
 @settings(deadline=None, max_examples=150)
 def test_a_walk_with_a_plain_end_has_read_its_whole_window(times, nature, window, odd):
-    hubspot = FakeHubSpot(
-        times, odd=lambda step: odd.get((step.page, step.time)), most=2 * len(times) + 60, **nature
-    )
+    hubspot = FakeHubSpot(times, odd=lambda step: odd.get((step.page, step.time)), most=2 * len(times) + 60, **nature)
     inside = [
-        each
-        for each in hubspot.events
-        if window.start <= at(each) and (window.end is None or at(each) < window.end)
+        each for each in hubspot.events if window.start <= at(each) and (window.end is None or at(each) < window.end)
     ]
     parts = []
     try:
@@ -403,9 +389,7 @@ def test_a_walk_with_a_plain_end_has_read_its_whole_window(times, nature, window
 
 @given(TIMES, NATURES, WINDOWS)
 @settings(deadline=None)
-def test_an_undisturbed_walk_costs_one_request_per_page_and_its_end_is_plain_unless_full(
-    times, nature, window
-):
+def test_an_undisturbed_walk_costs_one_request_per_page_and_its_end_is_plain_unless_full(times, nature, window):
     hubspot = FakeHubSpot(times, **nature)
     parts = list(Walk(window).pages(hubspot, STOP))
     within = hubspot.within(*window.bounds())

@@ -32,10 +32,7 @@ def test_a_page_keeps_the_half_open_interval_and_separates_what_is_outside(end):
     assert [at(event) - BASE for event in part.events] == [
         ms for ms in MOMENTS if ms >= 500 and (end is None or ms < end)
     ]
-    assert [at(event) - BASE for event in part.outside] == [
-        -5000,
-        *([] if end is None else [3001, 9000]),
-    ]
+    assert [at(event) - BASE for event in part.outside] == [-5000, *([] if end is None else [3001, 9000])]
 
 
 BROKEN = ["no object", 7, None, [], {}, {"id": "x"}, {"occurredAt": START}, {"id": {}, "occurredAt": START},
@@ -50,15 +47,10 @@ def test_a_malformed_event_is_kept_in_its_place(broken):
     assert (part.earliest, part.latest, len(part.places)) == (BASE, BASE + 1, 4)
 
 
-@pytest.mark.parametrize(
-    "seconds, ascending", [((0, 1, 2), True), ((0, 2, 2), True), ((2, 2, 0), False)]
-)
+@pytest.mark.parametrize("seconds, ascending", [((0, 1, 2), True), ((0, 2, 2), True), ((2, 2, 0), False)])
 def test_the_moments_of_a_page_and_its_order(seconds, ascending):
     part = kept([event(BASE + second * SECOND, n) for n, second in enumerate(seconds)], size=77)
-    assert (part.earliest, part.latest) == (
-        BASE + min(seconds) * SECOND,
-        BASE + max(seconds) * SECOND,
-    )
+    assert (part.earliest, part.latest) == (BASE + min(seconds) * SECOND, BASE + max(seconds) * SECOND)
     assert (part.ascending, len(part.places), part.byte_count) == (ascending, 3, 77)
     assert part.median == BASE + sorted(seconds)[1] * SECOND
 

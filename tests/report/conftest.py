@@ -49,7 +49,5 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
         name: {"occurred": "2026-02-19T23:59:59.000Z", "read_at": "2026-03-01T00:00:00.000Z"}
         for name in ("e_a", HOSTILE)
     }
-    path.with_name("state.json").write_text(
-        json.dumps({"version": 3, "event_types": cursors}), "utf-8"
-    )
+    path.with_name("state.json").write_text(json.dumps({"version": 3, "event_types": cursors}), "utf-8")
     return path, page_of(path)

@@ -19,10 +19,7 @@ BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if not BROWSER or not DRIVER:
-        pytest.skip(
-            "no chromium with chromedriver on the PATH (Debian: apt-get install chromium "
-            "chromium-driver)"
-        )
+        pytest.skip("no chromium with chromedriver on the PATH (Debian: apt-get install chromium chromium-driver)")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -40,8 +37,7 @@ def browser() -> Iterator[Any]:
 
 def show(browser: Any, path: Path, width: int, theme: str) -> None:
     browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": "prefers-color-scheme", "value": theme}]},
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
     )
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -76,29 +72,19 @@ def test_a_browser_shows_it_on_a_phone_and_on_a_desktop_in_light_and_dark(
     grounds = set()
     for width, theme in ((320, "light"), (390, "dark"), (1280, "light"), (1280, "dark")):
         show(browser, path, width, theme)
-        browser.execute_script(
-            "document.querySelectorAll('details').forEach(each => each.open = true)"
-        )
+        browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
         assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
         assert browser.execute_script(TOO_WIDE) == [], f"at {width} px"
         assert browser.execute_script(
             "return [...document.querySelectorAll('svg')].every(each => each.getBBox().width > 100)"
         )
-        grounds.add(
-            browser.execute_script("return getComputedStyle(document.body).backgroundColor")
-        )
-        seen = browser.execute_script(
-            "return document.querySelector('.tiles dd').firstChild.textContent"
-        )
+        grounds.add(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
+        seen = browser.execute_script("return document.querySelector('.tiles dd').firstChild.textContent")
         assert int(seen.replace(",", "")) == sum(page.column("Event types", "Events").values())
     assert len(grounds) == 2
     assert browser.get_log("browser") == []
     sent = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = {
-        each["params"]["request"]["url"]
-        for each in sent
-        if each["method"] == "Network.requestWillBeSent"
-    }
+    urls = {each["params"]["request"]["url"] for each in sent if each["method"] == "Network.requestWillBeSent"}
     assert urls == {path.with_name("report.html").as_uri()}
 
 
@@ -119,16 +105,12 @@ def test_the_keyboard_alone_reaches_everything(browser: Any, full: tuple[Path, P
     contents = [press(tab).get_attribute("href").partition("#")[2] for _ in range(6)]
     assert contents == ["types", "freshness", "gaps", "late", "rejected", "syncs"]
     press(enter)
-    assert browser.execute_script(
-        "return Math.abs(document.querySelector('#syncs').getBoundingClientRect().top) < 200"
-    )
+    assert browser.execute_script("return Math.abs(document.querySelector('#syncs').getBoundingClientRect().top) < 200")
     browser.execute_script("document.querySelector('summary').focus()")
     press(enter)
     assert browser.execute_script("return document.querySelector('details').open")
     table = press(tab)
-    assert table.get_attribute("role") == "region" and table.get_attribute("aria-label").startswith(
-        "Events of"
-    )
+    assert table.get_attribute("role") == "region" and table.get_attribute("aria-label").startswith("Events of")
 
 
 OVERLAPPING = """
@@ -143,19 +125,11 @@ return [...document.querySelectorAll('article')].flatMap(card => {
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 9, 200])
-def test_labels_do_not_overlap_however_many_syncs_and_days_there_are(
-    browser: Any, tmp_path: Path, number: int
-) -> None:
+def test_labels_do_not_overlap_however_many_syncs_and_days_there_are(browser: Any, tmp_path: Path, number: int) -> None:
     begins = [datetime(2026, 1, 1, 22, 50) + timedelta(days=place) for place in range(number)]
     with warehouse(tmp_path / "warehouse.db") as con:
-        add_events(
-            con,
-            "e_visited_page",
-            [(str(at), at.isoformat() + "Z", at.isoformat() + "Z") for at in begins],
-        )
-        add_runs(
-            con, [a_run(f"{at}Z", seconds_in_pipeline=12_345.6, lag_seconds=0.168) for at in begins]
-        )
+        add_events(con, "e_visited_page", [(str(at), at.isoformat() + "Z", at.isoformat() + "Z") for at in begins])
+        add_runs(con, [a_run(f"{at}Z", seconds_in_pipeline=12_345.6, lag_seconds=0.168) for at in begins])
     page_of(tmp_path / "warehouse.db")
     for width in (320, 1280):
         show(browser, tmp_path / "warehouse.db", width, "light")

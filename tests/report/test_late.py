@@ -5,15 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.warehouses import (
-    a_run,
-    a_thousand_events,
-    add_events,
-    add_runs,
-    an_audited_run,
-    page_of,
-    warehouse,
-)
+from tests.report.warehouses import a_run, a_thousand_events, add_events, add_runs, an_audited_run, page_of, warehouse
 
 
 def test_an_event_is_late_if_a_complete_sync_of_its_type_should_have_had_it(tmp_path: Path) -> None:
@@ -51,16 +43,12 @@ def test_the_event_at_the_cursor_is_not_late_though_each_quiet_sync_writes_it_ag
     # a sync that is killed names no types
     last = {"event_types": None} if outcome == "interrupted" else {"each": each}
     with warehouse(tmp_path / "warehouse.db") as con:
-        add_runs(
-            con, [*(a_run(at, each=each) for at in later[:2]), a_run(later[2], outcome, **last)]
-        )
+        add_runs(con, [*(a_run(at, each=each) for at in later[:2]), a_run(later[2], outcome, **last)])
         add_events(con, "e_a", [
             ("newest", cursor, later[2]), ("too", cursor, later[2]), ("late", "2026-03-01T00:00:00.122Z", later[2]),
         ])  # fmt: skip
     page = page_of(tmp_path / "warehouse.db")
-    assert page.rows("Late events, by how much they missed a sync") == [
-        ["e_a", "0", "0", "1", "0", "1"]
-    ]
+    assert page.rows("Late events, by how much they missed a sync") == [["e_a", "0", "0", "1", "0", "1"]]
 
 
 def test_what_audits_found_is_shown_by_the_age_at_which_they_found_it(tmp_path: Path) -> None:
@@ -83,19 +71,13 @@ def test_what_audits_found_is_shown_by_the_age_at_which_they_found_it(tmp_path: 
         ["All event types", "4", "0", "95", "0", "0", "1", "100", "5 %", "2", "22"],
     ]
     assert "with lookback_minutes = 7200 (5 days), about 99 % of the late events" in page.text
-    assert (
-        "Syncs that were killed found 7 more that came late and 1 more that vanished" in page.text
-    )
-    assert "Late events, by how much they missed a sync" not in page.tables, (
-        "an estimate, though the figures are known"
-    )
+    assert "Syncs that were killed found 7 more that came late and 1 more that vanished" in page.text
+    assert "Late events, by how much they missed a sync" not in page.tables, "an estimate, though the figures are known"
     assert "Of e_a, 100 events (10 %) came late" in page.text and "Of e_b, " not in page.text
     assert "3 events vanished" in page.text
 
 
-def test_complete_until_stands_beside_the_cursor_and_is_noticed_if_it_is_days_behind(
-    tmp_path: Path,
-) -> None:
+def test_complete_until_stands_beside_the_cursor_and_is_noticed_if_it_is_days_behind(tmp_path: Path) -> None:
     with warehouse(tmp_path / "warehouse.db") as con:
         a_thousand_events(con, "e_a", "e_b")
         add_runs(con, [
@@ -106,17 +88,12 @@ def test_complete_until_stands_beside_the_cursor_and_is_noticed_if_it_is_days_be
     page = page_of(tmp_path / "warehouse.db")
     head, *rows = page.tables["Freshness and cursors"]
     place = head.index("Complete until")
-    assert [row[place] for row in rows] == [
-        "2026-03-03 23:0060 min behind",
-        "2026-02-27 00:005 days behind",
-    ]
+    assert [row[place] for row in rows] == ["2026-03-03 23:0060 min behind", "2026-02-27 00:005 days behind"]
     assert "e_b, complete only until 2026-02-27 00:00, 5 days before its cursor" in page.first
     assert "e_a, complete" not in page.first
 
 
-def test_a_history_that_was_just_read_owes_its_second_look_and_is_not_behind(
-    tmp_path: Path,
-) -> None:
+def test_a_history_that_was_just_read_owes_its_second_look_and_is_not_behind(tmp_path: Path) -> None:
     with warehouse(tmp_path / "warehouse.db") as con:
         a_thousand_events(con, "e_a")
         add_runs(con, [an_audited_run("2026-03-04 00:00:00Z", "2026-01-01", e_a={})])
@@ -126,35 +103,17 @@ def test_a_history_that_was_just_read_owes_its_second_look_and_is_not_behind(
 def test_audits_that_found_next_to_nothing_are_no_notice(tmp_path: Path) -> None:
     with warehouse(tmp_path / "warehouse.db") as con:
         a_thousand_events(con, "e_a")
-        add_runs(
-            con,
-            [
-                an_audited_run(
-                    "2026-03-04 00:00:00Z", "2026-03-03T23:00:00Z", e_a={"late": {"64": 10}}
-                )
-            ],
-        )
+        add_runs(con, [an_audited_run("2026-03-04 00:00:00Z", "2026-03-03T23:00:00Z", e_a={"late": {"64": 10}})])
     page = page_of(tmp_path / "warehouse.db")
     assert page.first.startswith("The one event type is up to date. warehouse.db as of")
     assert "No look-back is long enough" in page.text
 
 
-@pytest.mark.parametrize(
-    "late", ["{}", '{"x": 1, "2": "y", "4": null, "-1": 3}', "[1]", "7", "null"]
-)
+@pytest.mark.parametrize("late", ["{}", '{"x": 1, "2": "y", "4": null, "-1": 3}', "[1]", "7", "null"])
 def test_audits_of_which_little_can_be_read_are_shown_too(tmp_path: Path, late: str) -> None:
     with warehouse(tmp_path / "warehouse.db") as con:
-        add_runs(
-            con,
-            [
-                an_audited_run(
-                    "2026-03-04 00:00:00Z", "soon", e_a={"late": json.loads(late), "vanished": "?"}
-                )
-            ],
-        )
-    rows = page_of(tmp_path / "warehouse.db").rows(
-        "Late events, by the age at which an audit found them"
-    )
+        add_runs(con, [an_audited_run("2026-03-04 00:00:00Z", "soon", e_a={"late": json.loads(late), "vanished": "?"})])
+    rows = page_of(tmp_path / "warehouse.db").rows("Late events, by the age at which an audit found them")
     assert rows == [["e_a", "0", "–", "0", "1"]]
 
 
@@ -165,7 +124,5 @@ def test_syncs_before_there_were_audits_are_reported_as_before(tmp_path: Path) -
         for name in ("complete_until", "audited", "late", "vanished"):
             con.execute(f"ALTER TABLE tester.sync_run DROP {name}")
     page = page_of(tmp_path / "warehouse.db")
-    assert page.rows("Late events, by how much they missed a sync") == [
-        ["e_a", "0", "0", "1,000", "0", "1,000"]
-    ]
+    assert page.rows("Late events, by how much they missed a sync") == [["e_a", "0", "0", "1,000", "0", "1,000"]]
     assert "Complete until" not in page.tables["Freshness and cursors"][0]

@@ -31,18 +31,12 @@ def test_the_figures_on_the_page_are_those_of_sql(full: tuple[Path, Page]) -> No
     path, page = full
     with warehouse(path) as con:
         for name in ("e_a", "e_b", HOSTILE):
-            days = con.execute(
-                f"SELECT left(occurred, 10), count(*) FROM tester.{quoted(name)} GROUP BY 1"
-            ).fetchall()
+            days = con.execute(f"SELECT left(occurred, 10), count(*) FROM tester.{quoted(name)} GROUP BY 1").fetchall()
             assert page.column(f"Events of {name} a day", "Events") == dict(days)
             assert page.column("Event types", "Events")[name] == sum(events for _, events in days)
             assert page.column("Event types", "Days with events")[name] == len(days)
-        rejected = con.execute(
-            "SELECT reason, count(*) FROM tester.rejected_event GROUP BY 1"
-        ).fetchall()
-        runs = con.execute(
-            "SELECT outcome, events FROM tester.sync_run ORDER BY started_at DESC"
-        ).fetchall()
+        rejected = con.execute("SELECT reason, count(*) FROM tester.rejected_event GROUP BY 1").fetchall()
+        runs = con.execute("SELECT outcome, events FROM tester.sync_run ORDER BY started_at DESC").fetchall()
     assert {row[1]: int(row[2]) for row in page.rows("Rejected events by reason")} == dict(rejected)
     assert [outcome for outcome, _ in runs] == ["running", "failed", "complete", "complete"]
     assert [row[1] for row in page.rows("Syncs, the newest first")] == [
@@ -52,16 +46,9 @@ def test_the_figures_on_the_page_are_those_of_sql(full: tuple[Path, Page]) -> No
         "complete",
     ]
     complete = dict(
-        zip(
-            page.tables["Syncs, the newest first"][0],
-            page.rows("Syncs, the newest first")[3],
-            strict=True,
-        )
+        zip(page.tables["Syncs, the newest first"][0], page.rows("Syncs, the newest first")[3], strict=True)
     )
-    shown = {
-        name: complete[name]
-        for name in ("Events", "Events/s", "Waiting for answers", "Waiting for quota", "Lag")
-    }
+    shown = {name: complete[name] for name in ("Events", "Events/s", "Waiting for answers", "Waiting for quota", "Lag")}
     assert shown == {
         "Events": "40",
         "Events/s": "5",
@@ -84,9 +71,7 @@ def test_a_day_without_events_between_days_with_some_is_a_gap(full: tuple[Path, 
     assert gaps == [["2026-01-20", "2026-01-20", "1"]]
 
 
-def test_cursors_come_from_the_state_and_lags_from_the_last_sync_of_the_type(
-    full: tuple[Path, Page],
-) -> None:
+def test_cursors_come_from_the_state_and_lags_from_the_last_sync_of_the_type(full: tuple[Path, Page]) -> None:
     _, page = full
     head, *rows = page.tables["Freshness and cursors"]
     places = [head.index(title) for title in ("Cursor, and when it was read", "Lag")]
@@ -111,9 +96,7 @@ def test_the_page_loads_nothing_and_runs_no_script(full: tuple[Path, Page]) -> N
     assert not re.search(r"https?:|//\w|@import|url\((?!#)", page.html)
     links = [attributes["href"] or "" for _, attributes in page.tags if "href" in attributes]
     assert all(link.startswith("#") for link in links)
-    assert not any(
-        key == "src" or key.startswith("on") for _, attributes in page.tags for key in attributes
-    )
+    assert not any(key == "src" or key.startswith("on") for _, attributes in page.tags for key in attributes)
     policy = [
         attributes["content"]
         for _, attributes in page.tags
@@ -126,43 +109,25 @@ def test_the_page_is_accessible_to_screen_readers(full: tuple[Path, Page]) -> No
     _, page = full
     ids = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)
     used = {
-        (each[key] or "").lstrip("#")
-        for _, each in page.tags
-        for key in ("aria-labelledby", "href")
-        if key in each
+        (each[key] or "").lstrip("#") for _, each in page.tags for key in ("aria-labelledby", "href") if key in each
     }
     assert max(ids.values()) == 1 and used <= set(ids)
     tags = Counter(tag for tag, _ in page.tags)
     assert tags["table"] == tags["caption"] == len(page.tables)
     assert tags["h1"] == tags["main"] == tags["nav"] == 1
-    assert all(
-        attributes.get("scope") in ("col", "row") for tag, attributes in page.tags if tag == "th"
-    )
-    pictures = [
-        attributes.get("aria-label")
-        for _, attributes in page.tags
-        if attributes.get("role") == "img"
-    ]
+    assert all(attributes.get("scope") in ("col", "row") for tag, attributes in page.tags if tag == "th")
+    pictures = [attributes.get("aria-label") for _, attributes in page.tags if attributes.get("role") == "img"]
     assert len(pictures) == tags["svg"] == tags["figcaption"] == 6 and all(pictures)
 
 
-def test_one_table_for_all_types_gives_the_same_figures(
-    full: tuple[Path, Page], tmp_path: Path
-) -> None:
+def test_one_table_for_all_types_gives_the_same_figures(full: tuple[Path, Page], tmp_path: Path) -> None:
     path, page = full
     with warehouse(tmp_path / "warehouse.db") as con:
         con.execute(f"ATTACH '{path}' AS other (READ_ONLY)")
-        parts = " UNION ALL ".join(
-            f"FROM other.tester.{quoted(name)}" for name in ("e_a", "e_b", HOSTILE)
-        )
-        con.execute(
-            "CREATE TABLE tester.event AS SELECT * EXCLUDE hs_url, '{}'::JSON AS properties "
-            f"FROM ({parts})"
-        )
+        parts = " UNION ALL ".join(f"FROM other.tester.{quoted(name)}" for name in ("e_a", "e_b", HOSTILE))
+        con.execute(f"CREATE TABLE tester.event AS SELECT * EXCLUDE hs_url, '{{}}'::JSON AS properties FROM ({parts})")
     one = page_of(tmp_path / "warehouse.db")
-    whole = {
-        caption: rows for caption, rows in one.tables.items() if caption.startswith("Events of")
-    }
+    whole = {caption: rows for caption, rows in one.tables.items() if caption.startswith("Events of")}
     assert len(whole) == 3 and all(page.tables[caption] == rows for caption, rows in whole.items())
     assert one.rows("Gaps, the most unusual first") == page.rows("Gaps, the most unusual first")
 
@@ -176,18 +141,14 @@ def test_impossible_dates_are_counted_and_not_drawn(tmp_path: Path) -> None:
         ])  # fmt: skip
         # as where inference gave up
         con.execute("ALTER TABLE tester.e_a ALTER occurred_at SET DATA TYPE VARCHAR")
-        add_events(
-            con, "e_dated_2035_only", [("future", "9998-01-01T00:00:00Z", "2026-01-01 01:00:00Z")]
-        )
+        add_events(con, "e_dated_2035_only", [("future", "9998-01-01T00:00:00Z", "2026-01-01 01:00:00Z")])
         add_events(con, "e_gone", [("deleted", "2026-01-01T00:00:00Z", "2026-01-01 01:00:00Z")])
         con.execute("UPDATE tester.e_gone SET _fivetran_deleted = true")
         # as a re-sync from Fivetran's dashboard leaves what it does not send again
         add_runs(con, [a_run("2026-01-01 00:00:00Z", "failed", error="of before the re-sync")])
         add_rejects(con, {"no id": 2})
         for table in ("sync_run", "rejected_event"):
-            con.execute(
-                f"ALTER TABLE tester.{table} ADD COLUMN _fivetran_deleted BOOLEAN DEFAULT true"
-            )
+            con.execute(f"ALTER TABLE tester.{table} ADD COLUMN _fivetran_deleted BOOLEAN DEFAULT true")
     page = page_of(tmp_path / "warehouse.db")
     assert page.column("Event types", "Events") == {"e_a": 5, "e_dated_2035_only": 1}
     assert page.column("Event types", "No readable date")["e_a"] == 3
@@ -204,9 +165,7 @@ def test_impossible_dates_are_counted_and_not_drawn(tmp_path: Path) -> None:
     ("[7]", "state.json holds no cursors"),
     ('{"version": 1, "event_types": {"e_a": 7, "<b>": {"occurred": []}}}', "Freshness"),
 ])  # fmt: skip
-def test_whatever_is_missing_has_a_sentence(
-    tmp_path: Path, state: str | None, sentence: str
-) -> None:
+def test_whatever_is_missing_has_a_sentence(tmp_path: Path, state: str | None, sentence: str) -> None:
     path = tmp_path / "warehouse.db"
     with warehouse(path):
         pass
@@ -227,11 +186,7 @@ def test_whatever_is_missing_has_a_sentence(
         add_events(con, "e_a", [("deleted", "2026-01-01T00:00:00Z", "2026-01-01 01:00:00Z")])
         con.execute("DELETE FROM tester.e_a")
     empty = page_of(path)
-    for sentence in (
-        "Without rows: e_a.",
-        "sync_run has no rows yet",
-        "every event that HubSpot sent became a row",
-    ):
+    for sentence in ("Without rows: e_a.", "sync_run has no rows yet", "every event that HubSpot sent became a row"):
         assert sentence in empty.text
 
 
@@ -246,13 +201,9 @@ def test_a_sync_with_few_figures_is_shown_too(tmp_path: Path) -> None:
     assert [row[1] for row in page.rows("Syncs, the newest first")] == ["unknown"] * 3
 
 
-@pytest.mark.parametrize(
-    ("first", "others", "is_cut"), [(4_000.0, 1.0, True), (2.0, 1.0, False), (0.0, 0.0, False)]
-)
+@pytest.mark.parametrize(("first", "others", "is_cut"), [(4_000.0, 1.0, True), (2.0, 1.0, False), (0.0, 0.0, False)])
 def test_one_long_sync_hides_no_other(first: float, others: float, is_cut: bool) -> None:
-    parts = dict.fromkeys(
-        ("rate", "lag_seconds", "seconds_waiting_for_http", "seconds_waiting_for_quota")
-    )
+    parts = dict.fromkeys(("rate", "lag_seconds", "seconds_waiting_for_http", "seconds_waiting_for_quota"))
     syncs = [
         {**parts, "outcome": "complete", "started_at": None, "seconds_in_pipeline": seconds}
         for seconds in (*[others] * 59, first)
@@ -271,16 +222,9 @@ def test_many_types_over_many_years_are_still_a_small_page(tmp_path: Path) -> No
             "(DATE '2012-01-01' + day::INT)::VARCHAR AS occurred, now() AS _fivetran_synced "
             "FROM range(60) AS _(type), range(4000) AS _(day) WHERE day % (1 + type % 9) = 0"
         )
-        add_runs(
-            con,
-            [
-                a_run(f"2026-03-{1 + i // 24:02} {i % 24:02}:00:00Z", error="x" * 9_000)
-                for i in range(300)
-            ],
-        )
+        add_runs(con, [a_run(f"2026-03-{1 + i // 24:02} {i % 24:02}:00:00Z", error="x" * 9_000) for i in range(300)])
         most = con.execute(
-            "SELECT max(events) FROM (SELECT count(*) AS events FROM tester.event GROUP BY "
-            "event_type)"
+            "SELECT max(events) FROM (SELECT count(*) AS events FROM tester.event GROUP BY event_type)"
         ).fetchone()
     page = page_of(tmp_path / "warehouse.db")
     assert len(page.html.encode()) < 2_000_000
@@ -317,32 +261,12 @@ def test_a_browser_opens_where_somebody_sees_it(
 
 def test_every_text_has_enough_contrast_in_both_themes() -> None:
     css = Path(report.__file__).with_name("page.css").read_text("utf-8")
-    light, dark = (
-        dict(re.findall(r"--(\w+): #(\w{6})", block))
-        for block in re.findall(r":root \{([^}]*)\}", css)
-    )
+    light, dark = (dict(re.findall(r"--(\w+): #(\w{6})", block)) for block in re.findall(r":root \{([^}]*)\}", css))
     for theme in (light, dark):
         for ground in ("paper", "sheet", "wash"):
-            assert (
-                min(
-                    contrast(theme[text], theme[ground])
-                    for text in ("ink", "soft", "link", "alert")
-                )
-                >= 4.5
-            )
-            assert (
-                min(
-                    contrast(theme[mark], theme[ground])
-                    for mark in ("bar", "second", "third", "good")
-                )
-                >= 3
-            )
-        assert (
-            len(
-                list(combinations({theme[name] for name in ("bar", "second", "third", "alert")}, 2))
-            )
-            == 6
-        )
+            assert min(contrast(theme[text], theme[ground]) for text in ("ink", "soft", "link", "alert")) >= 4.5
+            assert min(contrast(theme[mark], theme[ground]) for mark in ("bar", "second", "third", "good")) >= 3
+        assert len(list(combinations({theme[name] for name in ("bar", "second", "third", "alert")}, 2))) == 6
 
 
 def contrast(one: str, other: str) -> float:
@@ -350,9 +274,7 @@ def contrast(one: str, other: str) -> float:
 
     def luminance(colour: str) -> float:
         parts = [int(colour[place : place + 2], 16) / 255 for place in (0, 2, 4)]
-        linear = [
-            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-        ]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     bright, dim = sorted((luminance(one), luminance(other)), reverse=True)

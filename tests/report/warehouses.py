@@ -84,9 +84,7 @@ def warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-def add_events(
-    con: duckdb.DuckDBPyConnection, table: str, events: list[tuple[str, str | None, str]]
-) -> None:
+def add_events(con: duckdb.DuckDBPyConnection, table: str, events: list[tuple[str, str | None, str]]) -> None:
     """Adds events, given as (id, occurred, written), to a new table."""
     con.execute(f"CREATE TABLE tester.{quoted(table)} ({EVENT_COLUMNS})")
     con.executemany(
@@ -104,28 +102,19 @@ def quoted(name: str) -> str:
 
 
 def add_runs(con: duckdb.DuckDBPyConnection, runs: list[dict[str, Any]]) -> None:
-    kinds = {
-        name: kind.replace("TIMESTAMP", "TIMESTAMPTZ") for name, kind in RUN_COLUMNS.items()
-    } | {"event_types": "JSON"}
-    con.execute(
-        "CREATE TABLE tester.sync_run "
-        f"({', '.join(f'{name} {kind}' for name, kind in kinds.items())})"
-    )
+    kinds = {name: kind.replace("TIMESTAMP", "TIMESTAMPTZ") for name, kind in RUN_COLUMNS.items()} | {
+        "event_types": "JSON"
+    }
+    con.execute(f"CREATE TABLE tester.sync_run ({', '.join(f'{name} {kind}' for name, kind in kinds.items())})")
     con.begin()
     for run in runs:
         con.execute(
-            (
-                "INSERT INTO tester.sync_run BY NAME SELECT "
-                f"{', '.join(f'${name} AS {name}' for name in run)}"
-            ),
-            run,
+            (f"INSERT INTO tester.sync_run BY NAME SELECT {', '.join(f'${name} AS {name}' for name in run)}"), run
         )
     con.commit()
 
 
-def a_run(
-    started_at: str, outcome: str = "complete", types: tuple[str, ...] = ("e_a",), **more: Any
-) -> dict[str, Any]:
+def a_run(started_at: str, outcome: str = "complete", types: tuple[str, ...] = ("e_a",), **more: Any) -> dict[str, Any]:
     """A row of sync_run, with `more` columns; `each` goes into the entry of each event type
     instead.
     """
@@ -137,9 +126,7 @@ def a_run(
     }  # fmt: skip
 
 
-def an_audited_run(
-    started_at: str, complete_until: str | None, **types: dict[str, Any]
-) -> dict[str, Any]:
+def an_audited_run(started_at: str, complete_until: str | None, **types: dict[str, Any]) -> dict[str, Any]:
     """A row of a complete sync that audited these event types."""
     of_each = {
         "outcome": "complete",
@@ -157,12 +144,7 @@ def add_rejects(con: duckdb.DuckDBPyConnection, reasons: dict[str, int]) -> None
     con.execute(f"CREATE TABLE tester.rejected_event ({columns})")
     for reason, times in reasons.items():
         con.execute(
-            (
-                "INSERT INTO tester.rejected_event SELECT i, 'e_a', ?, '{}', now() FROM range(?) "
-                "AS "
-                "_(i)"
-            ),
-            [reason, times],
+            ("INSERT INTO tester.rejected_event SELECT i, 'e_a', ?, '{}', now() FROM range(?) AS _(i)"), [reason, times]
         )
 
 

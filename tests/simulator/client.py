@@ -10,9 +10,7 @@ START, END = "2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z"
 
 
 def served(behaviour=None, history=None, **behaviours):
-    return Simulator(
-        {TYPE: small() if history is None else history}, behaviour or Behaviour(**behaviours)
-    )
+    return Simulator({TYPE: small() if history is None else history}, behaviour or Behaviour(**behaviours))
 
 
 def small(events=250, **options):
@@ -20,9 +18,7 @@ def small(events=250, **options):
 
 
 def get(session, sim, path=V3, timeout=5, **query):
-    return session.get(
-        sim.url + path, params={"eventType": TYPE, **query}, timeout=timeout, allow_redirects=False
-    )
+    return session.get(sim.url + path, params={"eventType": TYPE, **query}, timeout=timeout, allow_redirects=False)
 
 
 def pages(session, sim, path=V3, **query):

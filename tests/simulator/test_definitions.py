@@ -38,11 +38,7 @@ def test_every_version_serves_them_at_the_path_that_its_specification_names(vers
         assert [request.path for request in sim.requests] == [PATHS[version]]
     assert found.keys() == {TYPE} and found[TYPE].label == "Signup"
     types = {each.name: each.type for each in found[TYPE].properties}
-    assert (types["plan"], types["seats"], types["order_number"]) == (
-        "enumeration",
-        "number",
-        "string",
-    )
+    assert (types["plan"], types["seats"], types["order_number"]) == ("enumeration", "number", "string")
 
 
 @pytest.mark.parametrize("version", API_VERSIONS)
@@ -69,9 +65,7 @@ def test_pages_without_an_end_are_an_error(monkeypatch):
 
 
 def get(sim, **query):
-    answer = requests.get(
-        sim.url + PATHS["v3"], query, headers={"Authorization": "Bearer x"}, timeout=5
-    )
+    answer = requests.get(sim.url + PATHS["v3"], query, headers={"Authorization": "Bearer x"}, timeout=5)
     return answer.status_code, answer.json()
 
 

@@ -7,20 +7,10 @@ HEAD = "19:52:17.444 INFO     ⚡ "
 LINES = [
     f"{HEAD}sdk       debugging connector at: a folder",
     f"{HEAD}connector e_visited_page: reading from 2026-01-01T00:00:00.000Z on.",
-    HEAD
-    + (
-        'sdk       checkpoint recorded: {"event_types": {"e_visited_page": {"occurred": '
-        '"2026-02-01T00:00:00Z"}}}'
-    ),
-    (
-        f"{HEAD}connector e_visited_page: complete, 30,000 rows in 2 s, cursor "
-        "2026-04-30T23:51:16.229Z."
-    ),
+    HEAD + ('sdk       checkpoint recorded: {"event_types": {"e_visited_page": {"occurred": "2026-02-01T00:00:00Z"}}}'),
+    (f"{HEAD}connector e_visited_page: complete, 30,000 rows in 2 s, cursor 2026-04-30T23:51:16.229Z."),
     f"{HEAD}connector event type      outcome   rows",
-    (
-        "                                   e_visited_page: not at the beginning of a line of the "
-        "connector"
-    ),
+    ("                                   e_visited_page: not at the beginning of a line of the connector"),
 ]
 SHOWN = [
     "e_visited_page: reading from 2026-01-01T00:00:00.000Z on.",

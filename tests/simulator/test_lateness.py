@@ -38,9 +38,7 @@ def visible(each, moments, every, ms, now):
 def test_a_visitor_who_becomes_a_contact_brings_the_earlier_visits_along(session, order, every, ms):
     history, moments = small(), visits()
     late = converting(history, every, ms)
-    with served(
-        history=history, order=order, late=late, hide_future=True, clock=lambda: now
-    ) as sim:
+    with served(history=history, order=order, late=late, hide_future=True, clock=lambda: now) as sim:
         for now in range(DAWN, DAWN + 7 * DAY_MS, 11 * HOUR):
             found = ids(walk(session, sim, limit=100))
             seen = [i for i, each in enumerate(moments) if visible(each, moments, every, ms, now)]
@@ -104,9 +102,7 @@ def test_lateness_on_the_command_line():
     for name, history in histories.items():
         expected = latest(backdated(1, 7), backdated(10, 5000), converting(history, 2, 90_000))
         moments = list(enumerate(map(history.time, range(len(history)))))
-        assert [behaviour.late[name](*each) for each in moments] == [
-            expected(*each) for each in moments
-        ]
+        assert [behaviour.late[name](*each) for each in moments] == [expected(*each) for each in moments]
         assert {7, 5000, 90_000} <= {expected(*each) for each in moments}
     assert _behaviour(_parser().parse_args(["--events", "1"]), {TYPE: small(1)}).late is None
 

@@ -10,35 +10,16 @@ def test_the_answers_of_the_live_api_have_options():
         "--storage-code", "errors.subcategory", "--max-request-line", "99", "--object-types", "plural", "--occurred-at", "digits",
     ]  # fmt: skip
     behaviour = _behaviour(_parser().parse_args(command), {})
-    assert (behaviour.cursor_padding, behaviour.cursor_bar, behaviour.cursor_type_id) == (
-        0,
-        False,
-        "6",
-    )
-    assert (behaviour.missing_scopes, behaviour.storage_code) == (
-        "older_message",
-        "errors.subCategory",
-    )
+    assert (behaviour.cursor_padding, behaviour.cursor_bar, behaviour.cursor_type_id) == (0, False, "6")
+    assert (behaviour.missing_scopes, behaviour.storage_code) == ("older_message", "errors.subCategory")
     assert (behaviour.stored_elsewhere, behaviour.max_request_line) == ({"e_a", "e_b"}, 99)
-    assert (behaviour.sort, behaviour.object_types, behaviour.default_limit) == (
-        "refused",
-        "plural",
-        7,
-    )
+    assert (behaviour.sort, behaviour.object_types, behaviour.default_limit) == ("refused", "plural", 7)
     assert behaviour.occurred_at == "digits"
 
 
 def test_by_default_they_are_as_on_the_live_api():
     behaviour = _behaviour(_parser().parse_args([]), {})
-    assert (behaviour.cursor_padding, behaviour.cursor_bar, behaviour.cursor_type_id) == (
-        None,
-        None,
-        None,
-    )
-    assert (behaviour.missing_scopes, behaviour.sort, behaviour.object_types) == (
-        "message",
-        "broken",
-        "any",
-    )
+    assert (behaviour.cursor_padding, behaviour.cursor_bar, behaviour.cursor_type_id) == (None, None, None)
+    assert (behaviour.missing_scopes, behaviour.sort, behaviour.object_types) == ("message", "broken", "any")
     assert behaviour.occurred_at == "text"
     assert (behaviour.default_limit, behaviour.max_request_line) == (20, 16_384)

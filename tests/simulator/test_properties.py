@@ -59,13 +59,9 @@ def test_some_visits_are_as_bare_as_live_ones_and_most_are_not():
 def test_what_a_visit_says_of_itself_is_true():
     for event in events():
         own, ms = event["properties"], milliseconds(event["occurredAt"])
-        assert own["hs_leviathan_linked_vids"] == event["objectId"] and own[
-            "hs_log_line_timestamp"
-        ] == str(ms)
+        assert own["hs_leviathan_linked_vids"] == event["objectId"] and own["hs_log_line_timestamp"] == str(ms)
         assert int(own["hs_processed_timestamp"]) - ms in range(600, 1100)
-        assert own["hs_url"].startswith(own["hs_base_url"]) and own["hs_base_url"].endswith(
-            own["hs_url_path"]
-        )
+        assert own["hs_url"].startswith(own["hs_base_url"]) and own["hs_base_url"].endswith(own["hs_url_path"])
 
 
 @pytest.mark.parametrize("event_type", [*OWN, "pe7_order", "ae7_webinar", "e_unheard_of", "100%"])
@@ -74,12 +70,8 @@ def test_properties_are_texts_that_name_no_host_but_loopback(event_type):
     assert all(event["eventType"] == event_type and event["properties"] for event in some)
     values = {value for event in some for value in event["properties"].values()}
     assert all(isinstance(value, str) for value in values)
-    assert not [
-        value for value in values if "%%" in value or "%(" in value
-    ]  # fields of a format that were not filled
-    assert {host for value in values for host in re.findall("https?://([^/]*)", value)} <= {
-        "127.0.0.1"
-    }
+    assert not [value for value in values if "%%" in value or "%(" in value]  # fields of a format that were not filled
+    assert {host for value in values for host in re.findall("https?://([^/]*)", value)} <= {"127.0.0.1"}
 
 
 @pytest.mark.parametrize("event_type, names", NUMBER_LIKE.items())
@@ -96,17 +88,13 @@ def test_event_types_have_properties_of_their_own():
     }
     assert "hs_form_id" not in events("e_form_submission_metadata_v2", 1)[0]["properties"]
     custom = list(events("pe7_order", 1)[0]["properties"])
-    assert (
-        sum(name.startswith("hs_") for name in custom) == DEFAULTS_OF_A_CUSTOM_EVENT < len(custom)
-    )
+    assert sum(name.startswith("hs_") for name in custom) == DEFAULTS_OF_A_CUSTOM_EVENT < len(custom)
     assert {event["objectType"] for event in events("e_deal_closed", 9)} == {"DEAL"}
 
 
 def test_the_short_profile_has_15_properties_whatever_the_event_type():
     types = TYPE, "e_deal_closed", "pe7_order"
-    names = {
-        tuple(event["properties"]) for name in types for event in events(name, profile="short")
-    }
+    names = {tuple(event["properties"]) for name in types for event in events(name, profile="short")}
     assert len(names) == 1 and len(names.pop()) == 15
     sizes = [len(generated(250, profile=profile).body(7)) for profile in ("short", "live")]
     assert sizes[0] < 800 < 1000 < sizes[1] < 1800

@@ -26,21 +26,7 @@ from simulator.__main__ import _behaviour, _parser
 from simulator.history import SHAPES
 from simulator.instants import iso, milliseconds
 from tests.sdk import ROOT
-from tests.simulator.client import (
-    DATED,
-    END,
-    START,
-    TYPE,
-    V3,
-    cursor_of,
-    get,
-    ids,
-    pages,
-    served,
-    small,
-    truth,
-    walk,
-)
+from tests.simulator.client import DATED, END, START, TYPE, V3, cursor_of, get, ids, pages, served, small, truth, walk
 
 # Instants
 
@@ -76,9 +62,7 @@ def test_times_are_monotone_and_rank_is_their_inverse(shape):
         assert events < 7 or len(set(times)) < len(times)
 
 
-@given(
-    st.sampled_from(SHAPES), st.integers(1, 3_000_000), st.integers(0, 9), st.booleans(), st.data()
-)
+@given(st.sampled_from(SHAPES), st.integers(1, 3_000_000), st.integers(0, 9), st.booleans(), st.data())
 @settings(deadline=None)
 def test_any_event_of_any_history_lies_between_its_ranks(shape, events, seed, seconds_only, data):
     span = "2019-01-01", "2026-01-01T00:30:00Z"
@@ -182,9 +166,7 @@ def test_bounds_select_exactly_what_they_say(shared, data):
     def inside(ms):
         since = 1 if after is None else ms // grain - after // grain
         until = 1 if before is None else before // grain - ms // grain
-        return since >= (not behaviour.after_inclusive) and until >= (
-            not behaviour.before_inclusive
-        )
+        return since >= (not behaviour.after_inclusive) and until >= (not behaviour.before_inclusive)
 
     expected = [event for event in truth(history) if inside(milliseconds(event["occurredAt"]))]
     assert sorted(ids(found)) == sorted(ids(expected))
@@ -394,9 +376,7 @@ def test_bounds_that_are_ignored(session, order):
     order=st.sampled_from(ORDERS[:4]),
 )  # fmt: skip
 @settings(deadline=None)
-def test_a_walk_through_a_changing_history_meets_every_lasting_event_once(
-    shared, moments, late, order, data
-):
+def test_a_walk_through_a_changing_history_meets_every_lasting_event_once(shared, moments, late, order, data):
     """Events appear, go and change on both sides of the cursor between two requests. The cursor is
     the key of the event after which its page begins.
     """
@@ -603,9 +583,7 @@ def test_the_quota_is_a_rolling_window(session):
     with served(quota=(3, 10_000), clock=lambda: now) as sim:
         for now in (0, 4_000, 9_999, 9_999, 10_000, 10_000, 14_000):  # noqa: B007
             answer = get(session, sim)
-            statuses.append(
-                (answer.status_code, int(answer.headers["X-HubSpot-RateLimit-Remaining"]))
-            )
+            statuses.append((answer.status_code, int(answer.headers["X-HubSpot-RateLimit-Remaining"])))
         assert [status for status, _ in statuses] == [200, 200, 200, 429, 200, 429, 200]
         assert [remaining for _, remaining in statuses] == [2, 1, 0, 0, 0, 0, 0]
         refused = get(session, sim)
@@ -701,9 +679,7 @@ def test_a_dripping_answer_comes_byte_by_byte():
         assert b"".join(us.recv(100) for _ in range(6))[:6] == b"HTTP/1"
 
 
-@pytest.mark.parametrize(
-    "kind", ["foreign_type", "outside", "unordered", "lone_surrogate", "huge_int", "duplicate"]
-)
+@pytest.mark.parametrize("kind", ["foreign_type", "outside", "unordered", "lone_surrogate", "huge_int", "duplicate"])
 def test_faults_in_content_that_lose_no_event(session, kind):
     answer = faulty(session, kind, limit=20, occurredAfter=START, occurredBefore=END)
     found, expected = json.loads(answer.content)["results"], truth(small())[:20]
@@ -737,10 +713,7 @@ def test_cursors_that_lead_nowhere(session):
 
 def test_faults_by_callable_and_by_chance(session):
     with served(fault=lambda asked: "500" if "after" in asked.query else None) as sim:
-        assert [get(session, sim, **given).status_code for given in ({}, {"after": "x"})] == [
-            200,
-            500,
-        ]
+        assert [get(session, sim, **given).status_code for given in ({}, {"after": "x"})] == [200, 500]
     statuses = []
     for _ in "ab":
         with served(fault_rate=0.3, fault_kinds=("500", "429"), fault_seed=4) as sim:

@@ -68,6 +68,4 @@ def test_forms_are_in_the_order_of_time_and_ranked_by_it():
 def test_forms_are_served_like_other_events(session):
     forms = submissions(generated(700), 7)
     with Simulator({TYPE: generated(9), FORMS: forms}) as sim:
-        assert ids(walk(session, sim, eventType=FORMS, limit=7)) == [
-            forms.event(i)["id"] for i in range(100)
-        ]
+        assert ids(walk(session, sim, eventType=FORMS, limit=7)) == [forms.event(i)["id"] for i in range(100)]

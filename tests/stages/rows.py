@@ -14,13 +14,7 @@ law = settings(deadline=None, max_examples=100)
 
 
 def event(**properties):
-    own = {
-        "id": "id-1",
-        "eventType": TYPE,
-        "occurredAt": START,
-        "objectId": "7",
-        "objectType": "CONTACT",
-    }
+    own = {"id": "id-1", "eventType": TYPE, "occurredAt": START, "objectId": "7", "objectType": "CONTACT"}
     return {**own, "properties": properties}
 
 
@@ -30,9 +24,7 @@ def row_of(event, drop=(), hashed=(), renames=()):
 
 
 def read(**keys):
-    return read_settings(
-        {"api_token": "pat-na1-x", "initial_sync_start_date": START, "hash_salt": SALT, **keys}
-    )
+    return read_settings({"api_token": "pat-na1-x", "initial_sync_start_date": START, "hash_salt": SALT, **keys})
 
 
 def ignore(*_):

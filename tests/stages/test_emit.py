@@ -30,9 +30,7 @@ def test_a_row_is_dropped_only_if_its_id_is_among_the_last(ids, window):
 
 @law
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2))), st.booleans())
-def test_of_rows_with_one_id_the_last_is_kept_by_one_stage_and_the_first_by_the_other(
-    pairs, nested
-):
+def test_of_rows_with_one_id_the_last_is_kept_by_one_stage_and_the_first_by_the_other(pairs, nested):
     rows = [{"id": key, "n": {"a": n} if nested else n} for key, n in pairs]
     assert {row["id"]: row for row in dedupe_by_id(5)(rows)} == {row["id"]: row for row in rows}
     first = list(first_by_id(5)(rows))
@@ -42,8 +40,7 @@ def test_of_rows_with_one_id_the_last_is_kept_by_one_stage_and_the_first_by_the_
 
 def test_a_row_is_emitted_again_only_if_it_has_changed():
     rows = [
-        {"id": 1, **fields}
-        for fields in ({"n": 1}, {"n": 1}, {"n": 2}, {"m": 2}, {"m": 2}, {"m": True}, {"m": 2**70})
+        {"id": 1, **fields} for fields in ({"n": 1}, {"n": 1}, {"n": 2}, {"m": 2}, {"m": 2}, {"m": True}, {"m": 2**70})
     ]
     assert list(dedupe_by_id(5)(rows)) == [rows[0], rows[2], rows[3], rows[5], rows[6]]
 

@@ -22,12 +22,7 @@ destination_column = Renaming(True).column
 
 @st.composite
 def events(draw):
-    own = {
-        "id": draw(st.text(max_size=4)),
-        "occurredAt": "2026-05-21T01:36:04Z",
-        "eventType": "e_a",
-        "objectId": "1",
-    }
+    own = {"id": draw(st.text(max_size=4)), "occurredAt": "2026-05-21T01:36:04Z", "eventType": "e_a", "objectId": "1"}
     extra = {name: value for name, value in draw(OBJECTS).items() if name not in own}
     return {**extra, **own, "properties": draw(OBJECTS | SCALARS | st.lists(SCALARS, max_size=2))}
 
@@ -46,10 +41,7 @@ def test_no_value_is_lost_and_no_two_columns_share_a_destination_name(event):
     occurred = row.pop("occurred")
     assert occurred == event["occurredAt"]
     assert Counter(leaf for value in row.values() for leaf in leaves(value)) == Counter(
-        leaf
-        for name, value in event.items()
-        if name != "properties" or value != {}
-        for leaf in leaves(value)
+        leaf for name, value in event.items() if name != "properties" or value != {} for leaf in leaves(value)
     )
     destination = [destination_column(name) for name in (*row, *ADDED)]
     assert len(set(destination)) == len(destination)
@@ -69,9 +61,7 @@ def test_the_event_is_not_changed_and_the_order_of_its_keys_does_not_matter(even
             return value
         return {name: shuffled(value[name]) for name in dice.sample(list(value), len(value))}
 
-    other, again, once_more = flatten(
-        [shuffled(event), {"id": "between", "properties": {"a": {"b": 1}}}, event]
-    )
+    other, again, once_more = flatten([shuffled(event), {"id": "between", "properties": {"a": {"b": 1}}}, event])
     assert other == once_more == row and list(once_more) == list(row) and again["a_b"] == 1
 
 
@@ -79,16 +69,10 @@ def test_the_event_is_not_changed_and_the_order_of_its_keys_does_not_matter(even
     "properties, columns",
     [
         ({"id": 1, "objectType": 2}, {"properties_id": 1, "properties_objectType": 2}),
-        (
-            {"eventType": 1, "event_type": 2},
-            {"properties_eventType": 1, "properties_properties_event_type": 2},
-        ),
+        ({"eventType": 1, "event_type": 2}, {"properties_eventType": 1, "properties_properties_event_type": 2}),
         ({"a": {"b": 1}, "a_b": 2}, {"properties_a_b": 1, "a_b": 2}),
         ({"a": {"b": {"c": 1}, "d": {}, "e": []}}, {"a_b_c": 1, "a_d": {}, "a_e": []}),
-        (
-            {"occurred": 1, "_fivetran_deleted": 2},
-            {"properties_occurred": 1, "properties__fivetran_deleted": 2},
-        ),
+        ({"occurred": 1, "_fivetran_deleted": 2}, {"properties_occurred": 1, "properties__fivetran_deleted": 2}),
         ({"hs_url": "", "x": None}, {"hs_url": "", "x": None}),
         (None, {"properties": None}),
         ([1], {"properties": [1]}),
@@ -125,8 +109,6 @@ def test_a_deeply_nested_value_becomes_text_and_is_kept(levels, kind):
 @pytest.mark.parametrize("kind", [dict, list])
 def test_a_value_as_deep_as_can_be_read_can_be_written(kind):
     bodies = {dict: b'{"a":' * 1010 + b"1" + b"}" * 1010, list: b"[" * 1010 + b"]" * 1010}
-    (row,) = serialize_lists(
-        flatten([{"id": "a", "properties": {"deep": orjson.loads(bodies[kind])}}])
-    )
+    (row,) = serialize_lists(flatten([{"id": "a", "properties": {"deep": orjson.loads(bodies[kind])}}]))
     (name,) = set(row) - {"id", "occurred"}
     assert row[name].count("{" if kind is dict else "[") in range(900, 1011)

@@ -32,20 +32,7 @@ STEPS = st.sampled_from([
 PATHS = STEPS | st.lists(STEPS, min_size=2, max_size=3).map(tuple)
 COLUMNS = st.lists(
     st.sampled_from(
-        [
-            "hs_ip",
-            "hsIp",
-            "*ip*",
-            "*email*",
-            "email",
-            "a_b",
-            "a*",
-            "properties_*",
-            "*_id",
-            "geo_?p",
-            "*",
-            "url",
-        ]
+        ["hs_ip", "hsIp", "*ip*", "*email*", "email", "a_b", "a*", "properties_*", "*_id", "geo_?p", "*", "url"]
     ),
     max_size=3,
     unique=True,
@@ -74,9 +61,7 @@ def events(draw):
                 place.setdefault(name, value())
         return made
 
-    own = fields(
-        draw(st.lists(PATHS.filter(lambda path: path not in (*FIELDS, "properties")), max_size=3))
-    )
+    own = fields(draw(st.lists(PATHS.filter(lambda path: path not in (*FIELDS, "properties")), max_size=3)))
     own = {name: inner for name, inner in own.items() if name not in (*FIELDS, "properties")}
     return {**event(**fields(draw(st.lists(PATHS, max_size=7)))), **own, "objectId": value()}
 
@@ -136,9 +121,7 @@ def test_every_other_value_stays_in_its_column_and_the_event_is_not_changed(even
     assert row["occurred"] == START
 
 
-@pytest.mark.parametrize(
-    "nested", [{"geo": {"ip": "secret"}}, {"geo": {"ip": {"v4": "secret"}}}], ids=str
-)
+@pytest.mark.parametrize("nested", [{"geo": {"ip": "secret"}}, {"geo": {"ip": {"v4": "secret"}}}], ids=str)
 def test_an_object_whose_values_are_all_dropped_leaves_no_column(nested):
     row = row_of(event(**nested), ["geo_*"])
     assert set(row) == {*FIELDS, "occurred"}
@@ -186,27 +169,15 @@ def test_values_that_compete_for_a_protected_name_are_all_protected(properties, 
 def test_a_hash_is_the_sha256_of_the_salt_and_the_value():
     properties = {"email": "ü@b.c", "n": 5, "yes": True, "of": ["a"], "none": None, "blank": ""}
     row = row_of(event(**properties), hashed=properties)
-    assert (
-        row["email"] == digest("ü@b.c") and row["n"] == digest("5") and row["yes"] == digest("true")
-    )
+    assert row["email"] == digest("ü@b.c") and row["n"] == digest("5") and row["yes"] == digest("true")
     assert row["of"] == digest('["a"]') and row["none"] is None and row["blank"] == ""
 
 
 def test_dropping_wins_over_hashing_and_no_pattern_touches_the_fixed_columns():
     row = row_of(event(ip="1.1.1.1", x="y"), ["ip"], ["*"])
     assert "ip" not in row and row["x"] == digest("y") and row["objectId"] == digest("7")
-    assert (row["id"], row["eventType"], row["occurredAt"], row["occurred"]) == (
-        "id-1",
-        TYPE,
-        START,
-        START,
-    )
-    assert set(row_of(event(ip="1.1.1.1", x="y"), ["*"])) == {
-        "id",
-        "eventType",
-        "occurredAt",
-        "occurred",
-    }
+    assert (row["id"], row["eventType"], row["occurredAt"], row["occurred"]) == ("id-1", TYPE, START, START)
+    assert set(row_of(event(ip="1.1.1.1", x="y"), ["*"])) == {"id", "eventType", "occurredAt", "occurred"}
 
 
 @pytest.mark.parametrize("raw", [
@@ -225,19 +196,10 @@ def test_a_rejected_value_of_any_shape_is_protected(raw):
 MARKS = ["203.0.113.77", "mallory@secret.example", "+49-555-0199"]
 
 
-@pytest.mark.parametrize(
-    ("layout", "how"), [("single", "drop_columns"), ("per_event_type", "hash_columns")]
-)
-def test_a_dropped_or_hashed_value_is_nowhere_in_what_a_sync_leaves_behind(
-    project, capfd, layout, how
-):
+@pytest.mark.parametrize(("layout", "how"), [("single", "drop_columns"), ("per_event_type", "hash_columns")])
+def test_a_dropped_or_hashed_value_is_nowhere_in_what_a_sync_leaves_behind(project, capfd, layout, how):
     ip, email, phone = MARKS
-    secret = {
-        "hs_ip": ip,
-        "contact": {"userEmail": email, "phones": [phone]},
-        "id": phone,
-        "hs_title": "kept",
-    }
+    secret = {"hs_ip": ip, "contact": {"userEmail": email, "phones": [phone]}, "id": phone, "hs_title": "kept"}
     odd = [
         event(**secret), event(**secret) | {"id": "id-2", "ipAddress": ip}, event(**secret) | {"id": None},
         event(**secret) | {"occurredAt": "yesterday"}, event(**secret) | {"eventType": "e_other"}, [event(**secret)],
@@ -246,19 +208,11 @@ def test_a_dropped_or_hashed_value_is_nowhere_in_what_a_sync_leaves_behind(
     fault = {"fault": lambda request: "500" if request.number == 2 else None}
     columns = "hsIp, *ip_address, *email*, contact_phones, properties_id, objectId"
     with Simulator({TYPE: listed(odd)}, Behaviour(**fault)) as sim:
-        run(
-            project,
-            configuration(
-                sim, hash_salt=SALT, table_layout=layout, page_size="2", **{how: columns}
-            ),
-        )
+        run(project, configuration(sim, hash_salt=SALT, table_layout=layout, page_size="2", **{how: columns}))
     printed = capfd.readouterr()
     with duckdb.connect(str(project / "files" / "warehouse.db"), read_only=True) as database:
         tables = ("event" if layout == "single" else TYPE, "rejected_event", "sync_run")
-        held = [
-            database.table(f"tester.{name}").project("COLUMNS(*)::VARCHAR").fetchall()
-            for name in tables
-        ]
+        held = [database.table(f"tester.{name}").project("COLUMNS(*)::VARCHAR").fetchall() for name in tables]
         assert list(map(len, held)) == [3, 5, 1]
     dumped = str(held)
     left = dumped + printed.out + printed.err + everything_left(project).decode("latin-1")
@@ -268,11 +222,7 @@ def test_a_dropped_or_hashed_value_is_nowhere_in_what_a_sync_leaves_behind(
 
 def test_a_filter_on_a_protected_column_is_in_no_state_or_log():
     with Simulator({TYPE: listed([event(email=MARKS[1])])}) as sim:
-        delivered = sync_into(
-            Delivered(), sim, drop_columns="email", property_filters=f"email={MARKS[1]}"
-        )
+        delivered = sync_into(Delivered(), sim, drop_columns="email", property_filters=f"email={MARKS[1]}")
         assert delivered.ids() == {"id-1"}
         sync_into(delivered, sim, drop_columns="email")
-    assert MARKS[1] not in json.dumps(
-        [delivered.states, delivered.log, delivered.warnings, delivered.rows]
-    )
+    assert MARKS[1] not in json.dumps([delivered.states, delivered.log, delivered.warnings, delivered.rows])

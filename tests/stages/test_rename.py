@@ -84,9 +84,7 @@ def test_no_rename_moves_a_fixed_column_or_an_own_field_that_it_does_not_name(te
     assert [new[name] for name in own] == own
 
 
-@pytest.mark.parametrize(
-    "text", ["*=x*", "*_type=*_kind", "i*=j*", "occurred*=at*", "*d=*e", "*_at=*_on"]
-)
+@pytest.mark.parametrize("text", ["*=x*", "*_type=*_kind", "i*=j*", "occurred*=at*", "*d=*e", "*_at=*_on"])
 def test_a_pattern_that_matches_a_fixed_column_leaves_it_and_renames_others(text):
     renames = read(rename_columns=text).rename_columns
     others = ("id_type", "occurred_x_at", "index", "hs_id")
@@ -109,9 +107,7 @@ def test_a_pattern_that_matches_a_fixed_column_leaves_it_and_renames_others(text
 ])  # fmt: skip
 def test_a_renamed_row(text, properties, renamed):
     row = row_of(event(**properties), renames=read(rename_columns=text).rename_columns)
-    own = {name: value for name, value in event().items() if name != "properties"} | {
-        "occurred": START
-    }
+    own = {name: value for name, value in event().items() if name != "properties"} | {"occurred": START}
     assert row == own | renamed
 
 
@@ -120,9 +116,7 @@ def test_rows_of_several_shapes_are_renamed_alike_and_none_is_changed():
     before = copy.deepcopy(rows)
     renamed = list(rename_columns((("a", "b"), ("b", "a")))(rows))
     assert rows == before
-    assert renamed == [
-        {{"a": "b", "b": "a"}.get(name, name): value for name, value in row.items()} for row in rows
-    ]
+    assert renamed == [{{"a": "b", "b": "a"}.get(name, name): value for name, value in row.items()} for row in rows]
 
 
 def event_row(*columns):

@@ -12,10 +12,7 @@ from tests.stages.values import NAMES, OBJECTS
 
 
 @law
-@given(
-    OBJECTS
-    | st.dictionaries(NAMES, st.sampled_from([["\ud83d"], {"a": [2**70]}, ["é", None], [[[]]]]))
-)
+@given(OBJECTS | st.dictionaries(NAMES, st.sampled_from([["\ud83d"], {"a": [2**70]}, ["é", None], [[[]]]])))
 def test_lists_and_objects_become_json_that_reads_back(row):
     before = copy.deepcopy(row)
     (out,) = serialize_lists([row])

@@ -103,7 +103,5 @@ def test_the_stages_run_without_the_sdk():
         "{'b': [1]}}]))\n"
         "print([row['b'] for row in rows])\n"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True
-    )
+    answer = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert answer.stdout.strip() == "['[1]']", answer.stderr

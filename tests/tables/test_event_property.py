@@ -18,10 +18,7 @@ from tests.accounts import OTHER, event
 from tests.sdk import kinds, rows, run
 from tests.support import END, TYPE, Delivered, configuration, sync_into
 
-PLANS = [
-    {"label": "Free", "value": "free", "hidden": False},
-    {"label": "Team", "value": "team", "hidden": True},
-]
+PLANS = [{"label": "Free", "value": "free", "hidden": False}, {"label": "Team", "value": "team", "hidden": True}]
 SIGNUP = defined(
     OTHER, "Signed up",
     property_of("plan", "enumeration", options=PLANS, description="What was chosen"),
@@ -58,9 +55,7 @@ def test_the_dictionary_has_what_hubspot_says_of_custom_events(project):
     columns = "label, description, type, options::VARCHAR, sensitivity, archived"
     found = {
         name: rest
-        for event_type, name, *rest in rows(
-            project, f"event_type, name, {columns}", "event_property"
-        )
+        for event_type, name, *rest in rows(project, f"event_type, name, {columns}", "event_property")
         if event_type == OTHER
     }
     assert found.keys() == {"plan", "version", "seats", "due", "ssn"}
@@ -115,9 +110,7 @@ def test_it_is_read_once_a_day_and_written_only_if_it_has_changed():
 @pytest.mark.parametrize("failing", ["500", "reset", "html", "404", "429:daily"])
 def test_an_answer_that_does_not_come_costs_a_sync_nothing(failing):
     with account() as sim:
-        sim.behaviour.fault = lambda request: (
-            failing if "event-definitions" in request.path else None
-        )
+        sim.behaviour.fault = lambda request: failing if "event-definitions" in request.path else None
         delivered = sync_into(Delivered(), sim, event_types="*")
         assert len(delivered.ids(TYPE)) == 20 and len(delivered.ids(OTHER)) == 1
         assert any("definitions of custom events are not read" in line for line in delivered.log)
@@ -149,9 +142,7 @@ def test_what_is_sensitive_and_not_protected_is_named_once(keys, named):
 ], ids=str)  # fmt: skip
 def test_definitions_of_another_shape_are_read_as_far_as_they_can_be(definitions):
     with account(definitions=False) as sim:
-        sim.behaviour.definitions = [
-            each if isinstance(each, dict) else {"properties": [each]} for each in definitions
-        ]
+        sim.behaviour.definitions = [each if isinstance(each, dict) else {"properties": [each]} for each in definitions]
         delivered = sync_into(Delivered(), sim, event_types=OTHER)
     assert (TYPE, "hs_url") in delivered.dictionary
 
@@ -190,9 +181,7 @@ def test_what_hubspot_calls_text_stays_text_and_numbers_and_moments_become_such(
     found = kinds(project, "pe_1_signup")
     assert (found["plan"], found["version"]) == ("VARCHAR", "VARCHAR")
     assert found["seats"].startswith("DECIMAL") and found["due"] == "TIMESTAMP WITH TIME ZONE"
-    (first, second) = sorted(
-        rows(project, "id, plan, version, seats, epoch_ms(due)", "pe_1_signup")
-    )
+    (first, second) = sorted(rows(project, "id, plan, version, seats, epoch_ms(due)", "pe_1_signup"))
     assert first[1:] == ("T", "1.10", Decimal("1.10"), 1779327364329)
     assert second[3:] == (9007199254740993, 1779327364329)
 
@@ -279,9 +268,7 @@ def test_a_pattern_ends_the_first_sync_before_a_text_becomes_a_number(project, c
     assert rows(project, "zip, zip_4, hs_page_id") == [("1.10", "T", "7")]
 
 
-def test_a_pattern_that_an_older_connection_has_is_a_warning_and_its_columns_stay_text(
-    project, capsys
-):
+def test_a_pattern_that_an_older_connection_has_is_a_warning_and_its_columns_stay_text(project, capsys):
     with Simulator({TYPE: listed([event(0, zip="1.10")])}) as sim:
         run(project, configuration(sim, string_columns="zip"))
         sim.histories[TYPE] = listed([event(0, zip="1.10"), event(1, zip="2.20")])

@@ -24,14 +24,7 @@ def tables_of(**given):
 
 def test_every_table_is_declared_with_its_key_and_no_column_needlessly():
     declared = tables_of(event_types=f"{TYPE}, {OTHER}")
-    assert set(declared) == {
-        TYPE,
-        OTHER,
-        "event_property",
-        "rejected_event",
-        "audited_range",
-        "sync_run",
-    }
+    assert set(declared) == {TYPE, OTHER, "event_property", "rejected_event", "audited_range", "sync_run"}
     of_ranges = declared.pop("audited_range")
     assert of_ranges["primary_key"] == ["event_type", "range_start", "range_end", "audited_at"]
     assert declared["event_property"].pop("primary_key") == ["event_type", "name"]
@@ -42,9 +35,7 @@ def test_every_table_is_declared_with_its_key_and_no_column_needlessly():
 
 def test_ids_that_look_like_numbers_are_text_by_default():
     """Those of a live page visit among them."""
-    with served(
-        event(hs_hash_id="0396065", hs_leviathan_linked_vids="221021723238", hs_page_id="00701")
-    ) as sim:
+    with served(event(hs_hash_id="0396065", hs_leviathan_linked_vids="221021723238", hs_page_id="00701")) as sim:
         tables = declare_tables(configuration(sim, event_types=f"{TYPE}, {OTHER}"))
     declared = {table["table"]: table["columns"] for table in tables}
     for name in ("hs_hash_id", "hs_leviathan_linked_vids", "hs_page_id"):
@@ -53,9 +44,7 @@ def test_ids_that_look_like_numbers_are_text_by_default():
 
 
 @pytest.mark.parametrize("event_type", OWN)
-def test_what_holds_long_digits_in_an_event_of_hubspots_own_is_text_unless_it_is_a_moment(
-    event_type,
-):
+def test_what_holds_long_digits_in_an_event_of_hubspots_own_is_text_unless_it_is_a_moment(event_type):
     history = generated(300, event_type=event_type)
     held = {
         name
@@ -78,11 +67,7 @@ def test_only_properties_that_are_asked_for_are_declared():
 
 
 def test_they_are_text_in_the_warehouse(project):
-    values = {
-        "hs_hash_id": "0396065",
-        "hs_leviathan_linked_vids": "221021723238",
-        "hs_browser_version_major": "17.40",
-    }
+    values = {"hs_hash_id": "0396065", "hs_leviathan_linked_vids": "221021723238", "hs_browser_version_major": "17.40"}
     with served(event(**values)) as sim:
         run(project, configuration(sim))
     assert rows(project, ", ".join(values)) == [tuple(values.values())]
@@ -90,26 +75,15 @@ def test_they_are_text_in_the_warehouse(project):
 
 def test_the_single_layout_is_one_table_with_properties_as_one_json_column():
     declared = tables_of(table_layout="single", event_types="*")
-    assert set(declared) == {
-        "event",
-        "event_property",
-        "rejected_event",
-        "audited_range",
-        "sync_run",
-    }
+    assert set(declared) == {"event", "event_property", "rejected_event", "audited_range", "sync_run"}
     assert declared["event"]["primary_key"] == ["id", "eventType"]
     assert declared["event"]["columns"]["properties"] == "JSON"
 
 
-@pytest.mark.parametrize(
-    "broken", [{"page_size": "0"}, {"api_token": ""}, {}, {"event_types": "e a"}], ids=str
-)
+@pytest.mark.parametrize("broken", [{"page_size": "0"}, {"api_token": ""}, {}, {"event_types": "e a"}], ids=str)
 def test_schema_never_fails_and_leaves_errors_to_update(broken):
     given = {} if not broken else configuration(Simulator({})) | broken
-    assert [table["table"] for table in connector.schema(given)] == [
-        "rejected_event",
-        "audited_range",
-    ]
+    assert [table["table"] for table in connector.schema(given)] == ["rejected_event", "audited_range"]
 
 
 @pytest.mark.parametrize("behaviour", [
@@ -128,12 +102,7 @@ def outcome(sim, declared, **given):
     """What a sync after that schema() delivers, and its error (None: none)."""
     delivered = Delivered()
     try:
-        sync(
-            read_settings(configuration(sim, **given)),
-            {},
-            delivered.sink(),
-            {table["table"] for table in declared},
-        )
+        sync(read_settings(configuration(sim, **given)), {}, delivered.sink(), {table["table"] for table in declared})
     except ConnectorError as error:
         return delivered, str(error)
     return delivered, None

@@ -22,10 +22,7 @@ TYPE, OTHER = "e_visited_page", "pe1_signup"
 
 
 def served(events=300, **behaviour):
-    return Simulator(
-        {TYPE: generated(events), OTHER: generated(events // 3, event_type=OTHER)},
-        Behaviour(**behaviour),
-    )
+    return Simulator({TYPE: generated(events), OTHER: generated(events // 3, event_type=OTHER)}, Behaviour(**behaviour))
 
 
 def row_of(delivered):
@@ -44,11 +41,7 @@ def sync(sim, delivered=None, state=None, **keys):
 
 
 def rows_in(delivered):
-    return sum(
-        len(rows)
-        for table, rows in delivered.rows.items()
-        if table not in ("sync_run", "rejected_event")
-    )
+    return sum(len(rows) for table, rows in delivered.rows.items() if table not in ("sync_run", "rejected_event"))
 
 
 @pytest.mark.parametrize("keys", [{}, {"concurrency": "1"}, {"concurrency": "16", "page_size": "7"}, {"table_layout": "single"},
@@ -63,14 +56,8 @@ def test_the_figures_of_a_complete_sync_are_true(keys):
     assert (row["outcome"], row["error"], row["version"]) == ("complete", None, CONNECTOR_VERSION)
     assert (row["rejected"], row["replaced"]) == (0, 0)
     assert row["pages"] <= row["requests"] and row["cursor_before"] is None
-    assert (
-        row["event_types"][TYPE]["cursor_after"]
-        == newest
-        == delivered.state["event_types"][TYPE]["occurred"]
-    )
-    assert row["cursor_after"] == min(
-        (each["occurred"] for each in delivered.state["event_types"].values()), key=to_ms
-    )
+    assert row["event_types"][TYPE]["cursor_after"] == newest == delivered.state["event_types"][TYPE]["occurred"]
+    assert row["cursor_after"] == min((each["occurred"] for each in delivered.state["event_types"].values()), key=to_ms)
     began, ended = to_ms(row["started_at"]), to_ms(row["ended_at"])
     assert began <= ended and row["seconds"] * 1000 == ended - began
     assert row["seconds_waiting_for_http"] > 0 and 0 <= row["seconds_in_pipeline"] <= row["seconds"]
@@ -85,9 +72,7 @@ def test_the_figures_of_a_complete_sync_are_true(keys):
 ])  # fmt: skip
 def test_the_cursors_of_a_sync_are_the_earliest_in_time_in_any_spelling(earlier, later):
     for pair in ((earlier, later), (later, earlier)):
-        tallies = {
-            name: Tally(cursor, cursor) for name, cursor in zip((TYPE, OTHER), pair, strict=True)
-        }
+        tallies = {name: Tally(cursor, cursor) for name, cursor in zip((TYPE, OTHER), pair, strict=True)}
         row = last_row(first_row(0), 1, None, tallies | {"pe1_new": Tally(None)}, {})
         assert (row["cursor_before"], row["cursor_after"]) == (earlier, earlier)
 
@@ -111,17 +96,9 @@ def test_the_lag_is_the_time_from_what_is_certainly_delivered_to_hubspots_now():
             "500" if request.query.get("eventType") == [TYPE] and number() > 8 else None
         )
         number = iter(range(1, 10**6)).__next__
-        row, error, delivered = sync(
-            sim, state={}, event_types=TYPE, max_outage_minutes="0.001", concurrency="1"
-        )
+        row, error, delivered = sync(sim, state={}, event_types=TYPE, max_outage_minutes="0.001", concurrency="1")
     assert error
-    assert (
-        abs(
-            row["lag_seconds"]
-            - (now - to_ms(delivered.state["event_types"][TYPE]["occurred"])) / 1000
-        )
-        < 5
-    )
+    assert abs(row["lag_seconds"] - (now - to_ms(delivered.state["event_types"][TYPE]["occurred"])) / 1000) < 5
 
 
 FAILURES = {
@@ -156,18 +133,13 @@ def test_a_type_that_is_refused_alone_is_refused_in_the_row_of_a_complete_sync()
     with served(forbidden=[OTHER]) as sim:
         row, error, _ = sync(sim)
     assert error is None and row["outcome"] == "complete"
-    assert {name: each["outcome"] for name, each in row["event_types"].items()} == {
-        TYPE: "complete",
-        OTHER: "refused",
-    }
+    assert {name: each["outcome"] for name, each in row["event_types"].items()} == {TYPE: "complete", OTHER: "refused"}
     assert row["event_types"][TYPE]["error"] is None
     assert re.match("HubSpot answered 403: .* Cure: grant ", row["event_types"][OTHER]["error"])
 
 
 def test_the_error_of_a_type_that_failed_alone_is_in_the_row_of_a_complete_sync():
-    with served(
-        fault=lambda request: "500" if request.query.get("eventType") == [OTHER] else None
-    ) as sim:
+    with served(fault=lambda request: "500" if request.query.get("eventType") == [OTHER] else None) as sim:
         row, error, _ = sync(sim, max_outage_minutes="0.001")
     failed = row["event_types"][OTHER]
     assert error is None and failed["outcome"] == "failed" and "500" in failed["error"]
@@ -196,9 +168,7 @@ def test_rejected_events_and_replaced_values_are_counted():
     good = {"id": "c", "eventType": TYPE, "occurredAt": START, "properties": {"half": "\ud83d"}}
     with Simulator({TYPE: listed([*odd, good])}) as sim:
         row, _, delivered = sync(sim, event_types=TYPE)
-    assert (row["rejected"], row["events"], row["replaced"]) == (3, 1, 1) and len(
-        delivered.rows["rejected_event"]
-    ) == 3
+    assert (row["rejected"], row["events"], row["replaced"]) == (3, 1, 1) and len(delivered.rows["rejected_event"]) == 3
 
 
 def outcomes(destination):
@@ -221,12 +191,10 @@ def test_the_row_of_a_killed_sync_says_running_until_the_next_sync_says_how_far_
         interrupted = destination.rows["sync_run"][running["id"]]
     assert landed == interrupted["events"]
     assert (interrupted["cursor_after"], interrupted["error"]) == (saved, None)
-    assert (
-        0 < interrupted["pages"] <= interrupted["requests"] and interrupted["cursor_before"] is None
+    assert 0 < interrupted["pages"] <= interrupted["requests"] and interrupted["cursor_before"] is None
+    assert to_ms(interrupted["started_at"]) <= to_ms(interrupted["ended_at"]) and set(interrupted) <= set(
+        SCHEMA["columns"]
     )
-    assert to_ms(interrupted["started_at"]) <= to_ms(interrupted["ended_at"]) and set(
-        interrupted
-    ) <= set(SCHEMA["columns"])
     assert interrupted["started_at"] == running["started_at"]
 
 
@@ -242,44 +210,24 @@ def test_each_killed_sync_is_marked_and_those_that_ended_are_not():
         sim.behaviour.fault = None
         for _ in range(2):
             assert destination.sync(sim, **SMALL)
-    assert outcomes(destination) == [
-        "complete",
-        "complete",
-        "failed",
-        "interrupted",
-        "interrupted",
-        "interrupted",
-    ]
+    assert outcomes(destination) == ["complete", "complete", "failed", "interrupted", "interrupted", "interrupted"]
 
 
-@pytest.mark.parametrize(
-    "broken", [7, {}, {"id": 7}, {"id": ""}, [], {"id": "a", "strange": 1}], ids=str
-)
+@pytest.mark.parametrize("broken", [7, {}, {"id": 7}, {"id": ""}, [], {"id": "a", "strange": 1}], ids=str)
 def test_a_broken_row_in_a_state_marks_nothing(broken):
     with served(30) as sim:
-        delivered = sync_into(
-            Delivered(), sim, {"version": 1, "event_types": {}, "sync_run": broken}
-        )
+        delivered = sync_into(Delivered(), sim, {"version": 1, "event_types": {}, "sync_run": broken})
     assert outcomes(delivered) == ["complete"] and "sync_run" not in delivered.state
 
 
 def test_a_sync_that_ended_in_a_bug_is_marked_in_the_warehouse(project, monkeypatch):
     with served(30) as sim:
-        with (
-            monkeypatch.context() as broken,
-            pytest.raises(BaseException, match="ZeroDivisionError"),
-        ):
-            broken.setattr(
-                importlib.import_module("pipeline.connection.sync"), "conclude", lambda *_: 1 / 0
-            )
+        with monkeypatch.context() as broken, pytest.raises(BaseException, match="ZeroDivisionError"):
+            broken.setattr(importlib.import_module("pipeline.connection.sync"), "conclude", lambda *_: 1 / 0)
             run(project, configuration(sim, checkpoint_interval="10"))
         run(project, configuration(sim))
     with duckdb.connect(str(project / "files" / "warehouse.db"), read_only=True) as database:
-        found = (
-            database.table("tester.sync_run")
-            .project("outcome, events >= 30, epoch_ms(ended_at) > 0")
-            .fetchall()
-        )
+        found = database.table("tester.sync_run").project("outcome, events >= 30, epoch_ms(ended_at) > 0").fetchall()
     assert sorted(found) == [("complete", True, True), ("interrupted", True, True)]
 
 
@@ -290,15 +238,12 @@ def test_many_types_are_one_row(project):
         asked = len([request for request in sim.requests if "eventType" in request.query]) + 1
     with duckdb.connect(str(project / "files" / "warehouse.db"), read_only=True) as database:
         columns = (
-            "requests, events, outcome, event_types::VARCHAR, cursor_after, "
-            "epoch_ms(started_at) <= epoch_ms(ended_at)"
+            "requests, events, outcome, event_types::VARCHAR, cursor_after, epoch_ms(started_at) <= epoch_ms(ended_at)"
         )
         ((requests, events, outcome, types, cursor, ordered),) = (
             database.table("tester.sync_run").project(columns).fetchall()
         )
-        described = {
-            name: kind for name, kind, *_ in database.execute("DESCRIBE tester.sync_run").fetchall()
-        }
+        described = {name: kind for name, kind, *_ in database.execute("DESCRIBE tester.sync_run").fetchall()}
     assert (requests, events, outcome, cursor, ordered) == (asked, 0, "complete", None, True)
     assert len(json.loads(types)) == 3
     assert described["events"] == "BIGINT" and described["started_at"].startswith("TIMESTAMP")

@@ -14,11 +14,7 @@ from tests.support import TYPE, Delivered, configuration, sync_into
 
 
 def sent(sim):
-    return {
-        history.event(i)["id"]: history.event(i)
-        for history in sim.histories.values()
-        for i in range(len(history))
-    }
+    return {history.event(i)["id"]: history.event(i) for history in sim.histories.values() for i in range(len(history))}
 
 
 def keys(project, table):
@@ -51,10 +47,7 @@ def test_text_that_looks_like_numbers_stays_text_if_it_is_declared(project):
 def test_the_ids_that_hubspot_is_known_to_send_are_text_by_default(project):
     with served(event(hs_page_id="0012", hs_session_id="1e5"), event(1, hs_form_id="7")) as sim:
         run(project, configuration(sim))
-    assert rows(project, "hs_page_id, hs_session_id, hs_form_id") == [
-        ("0012", "1e5", None),
-        (None, None, "7"),
-    ]
+    assert rows(project, "hs_page_id, hs_session_id, hs_form_id") == [("0012", "1e5", None), (None, None, "7")]
 
 
 def test_renamed_columns_keep_their_type_and_displace_no_column_of_that_name(project):
@@ -62,14 +55,10 @@ def test_renamed_columns_keep_their_type_and_displace_no_column_of_that_name(pro
         run(
             project,
             configuration(
-                sim,
-                rename_columns="hs_title=title, objectId=contact, hs_*=page_*",
-                string_columns="hs_title",
+                sim, rename_columns="hs_title=title, objectId=contact, hs_*=page_*", string_columns="hs_title"
             ),
         )
-    assert rows(project, "title, properties_title, contact, page_url") == [
-        ("1.10", "other", "007", "/")
-    ]
+    assert rows(project, "title, properties_title, contact, page_url") == [("1.10", "other", "007", "/")]
     assert "hs_title" not in kinds(project) and "object_id" not in kinds(project)
 
 
@@ -87,20 +76,13 @@ def test_the_single_table_holds_the_properties_exactly_as_sent(project):
     with Simulator({TYPE: listed(events), OTHER: generated(40, event_type=OTHER)}) as sim:
         run(project, configuration(sim, event_types="*", table_layout="single", page_size="15"))
         events = sent(sim)
-    found = rows(
-        project, "id, event_type, object_id, object_type, occurred, properties::VARCHAR", "event"
-    )
-    assert {row[0]: json.loads(row[5]) for row in found} == {
-        key: each["properties"] for key, each in events.items()
-    }
+    found = rows(project, "id, event_type, object_id, object_type, occurred, properties::VARCHAR", "event")
+    assert {row[0]: json.loads(row[5]) for row in found} == {key: each["properties"] for key, each in events.items()}
     assert {row[:5] for row in found} == {
         tuple(each[name] for name in ("id", "eventType", "objectId", "objectType", "occurredAt"))
         for each in events.values()
     }
-    assert kinds(project, "event")["properties"] == "JSON" and keys(project, "event") == [
-        "id",
-        "event_type",
-    ]
+    assert kinds(project, "event")["properties"] == "JSON" and keys(project, "event") == ["id", "event_type"]
 
 
 def test_properties_of_another_shape_are_kept_as_sent(project):
@@ -131,9 +113,7 @@ def test_two_events_with_one_id_in_two_types_are_two_rows_of_the_single_table(pr
 def tables_in(project):
     """The event types and their numbers of rows in each table of a warehouse."""
     with duckdb.connect(str(project / "files" / "warehouse.db"), read_only=True) as database:
-        names = database.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'tester'"
-        ).fetchall()
+        names = database.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'tester'").fetchall()
         counted = {
             name: database.execute(
                 f"SELECT event_type, count(*) FROM tester.{name} GROUP BY ALL"  # noqa: S608
@@ -146,17 +126,13 @@ def tables_in(project):
 
 def rivals(*names):
     """An account whose event types have events with the same ids."""
-    return Simulator(
-        {name: listed([event(n, name) for n in range(size)]) for size, name in enumerate(names, 3)}
-    )
+    return Simulator({name: listed([event(n, name) for n in range(size)]) for size, name in enumerate(names, 3)})
 
 
 ALIKE = ["e_a_b", "E_A_B", "e_a__b", "e_a.b", "sync_run", "rejected_event", "event", "Event"]
 
 
-def test_similar_event_types_and_those_called_like_the_connectors_own_tables_get_a_table_each(
-    project, capsys
-):
+def test_similar_event_types_and_those_called_like_the_connectors_own_tables_get_a_table_each(project, capsys):
     with rivals(*ALIKE) as sim:
         run(project, configuration(sim, event_types="*"))
     found = tables_in(project)
@@ -164,9 +140,7 @@ def test_similar_event_types_and_those_called_like_the_connectors_own_tables_get
     assert found["e_a_b"] == [("e_a_b", 3)]
     assert len(rows(project, "id", "sync_run")) == 1
     printed = capsys.readouterr().out
-    assert all(
-        f"{name} in {table}" in printed for table, ((name, _),) in found.items() if name != "e_a_b"
-    )
+    assert all(f"{name} in {table}" in printed for table, ((name, _),) in found.items() if name != "e_a_b")
 
 
 def test_the_table_of_an_event_type_does_not_depend_on_which_others_are_selected():
@@ -186,11 +160,7 @@ def test_of_two_names_for_one_table_the_one_that_has_it_keeps_it_and_the_other_i
         sync_into(delivered, sim, event_types="*")
         assert set(delivered.rows) == {first, "sync_run"}
         for name in set(TWINS) - {first}:
-            (sentence,) = [
-                warning
-                for warning in delivered.warnings
-                if warning.startswith(f"{name} is not synced")
-            ]
+            (sentence,) = [warning for warning in delivered.warnings if warning.startswith(f"{name} is not synced")]
             assert first in sentence and "table_layout" in sentence
         single_layout = sync_into(Delivered(), sim, event_types="*", table_layout="single")
         assert set(single_layout.rows) == {"event", "sync_run"} and not single_layout.warnings
@@ -198,10 +168,7 @@ def test_of_two_names_for_one_table_the_one_that_has_it_keeps_it_and_the_other_i
 
 def test_of_two_new_names_for_one_table_the_same_one_gets_it_in_any_order():
     with rivals(*TWINS) as sim:
-        found = [
-            sync_into(Delivered(), sim, event_types=",".join(names))
-            for names in (TWINS, reversed(TWINS))
-        ]
+        found = [sync_into(Delivered(), sim, event_types=",".join(names)) for names in (TWINS, reversed(TWINS))]
     assert found[0].rows.keys() == found[1].rows.keys() and len(found[0].rows) == 2
 
 
