@@ -1,4 +1,4 @@
-"""Simulated accounts of one or two event types, from given events or generated ones."""
+"""Simulated accounts, from given events or generated ones."""
 
 from pipeline.timestamps import to_text
 from simulator import Behaviour, Simulator, generated, listed
@@ -17,5 +17,10 @@ def served(*events, **behaviour):
     return Simulator({TYPE: listed(events)}, Behaviour(**behaviour))
 
 
+def sized(sizes, **behaviour):
+    """So many events of each type, by its name."""
+    return Simulator({name: generated(size, event_type=name) for name, size in sizes.items()}, Behaviour(**behaviour))
+
+
 def both(sizes=(60, 70)):
-    return Simulator({TYPE: generated(sizes[0]), OTHER: generated(sizes[1], event_type=OTHER)})
+    return sized({TYPE: sizes[0], OTHER: sizes[1]})

@@ -46,6 +46,11 @@ class Delivered:
     def state(self) -> dict[str, Any]:
         return self.states[-1] if self.states else {}
 
+    @property
+    def run(self) -> dict[str, Any]:
+        """The row of sync_run of the last sync."""
+        return max(self.rows["sync_run"].values(), key=lambda row: row["started_at"])
+
     def ids(self, table: str = "e_visited_page") -> set[str]:
         return set(self.rows.get(table, {}))
 

@@ -3,7 +3,6 @@ two accounts.
 """
 
 import copy
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -12,64 +11,41 @@ from pipeline.config.settings import read_settings
 from pipeline.connection.account import other_origin, other_portals, unknown_origin
 from pipeline.errors import StateError
 from pipeline.hubspot.address import HUBSPOT
-from simulator import Simulator, generated
+from tests.accounts import sized
 from tests.support import TYPE, Delivered, configuration, sync_into
 from tests.support import truth as ids_of
 
-LOCAL = "http://127.0.0.1:8000"
+LOCAL, PROXY = "http://127.0.0.1:8000", "https://proxy.example"
 
 
-def made_at(url):
+def made_at(url, event_types=(TYPE,)):
     """A state whose cursors were made at this address, None if it does not say where."""
-    return {"version": 4, "event_types": {TYPE: {}}} | ({} if url is None else {"api_base_url": url})
+    state = {"version": 4, "event_types": {name: {} for name in event_types}}
+    return state | ({} if url is None else {"api_base_url": url})
 
 
-def account(events=60, **named):
-    return Simulator(
-        {TYPE: generated(events)} | {name: generated(count, event_type=name) for name, count in named.items()}
-    )
-
-
-def truth(sim, name=TYPE):
-    return ids_of(sim.histories[name])
+def account():
+    return sized({TYPE: 60})
 
 
 # The address
 
 
-def test_each_checkpoint_says_at_which_address_it_was_made():
-    with account() as sim:
-        delivered = sync_into(Delivered(), sim, checkpoint_interval="10")
-        assert len(delivered.states) > 1 and {state["api_base_url"] for state in delivered.states} == {sim.url}
-
-
-@pytest.mark.parametrize(
-    ("before", "now"), [(LOCAL, HUBSPOT), (HUBSPOT, LOCAL), ("https://localhost", "https://proxy.example")]
-)
+@pytest.mark.parametrize(("before", "now"), [(LOCAL, HUBSPOT), (HUBSPOT, LOCAL), ("https://localhost", PROXY)])
 def test_from_this_machine_to_hubspot_or_back_is_an_error_that_says_what_to_do(before, now):
     with pytest.raises(StateError) as error:
         other_origin(made_at(before), now)
     assert all(word in str(error.value) for word in (before, now, "api_base_url", "back", "re-sync", "fivetran reset"))
 
 
-def test_the_error_comes_before_any_request_or_row():
-    with account() as sim:
-        delivered = sync_into(Delivered(), sim)
-        state = delivered.state | {"api_base_url": HUBSPOT}
-        kept, begin = copy.deepcopy(vars(delivered)), len(sim.requests)
-        with pytest.raises(StateError, match="api_base_url"):
-            sync_into(delivered, sim, state)
-        assert len(sim.requests) == begin and vars(delivered) == kept and state["api_base_url"] == HUBSPOT
-
-
 @pytest.mark.parametrize("key, version", [("api_base_url", 5), ("made_against", 1)])
-def test_after_a_trial_nothing_is_asked_of_hubspot(monkeypatch, key, version):
-    monkeypatch.setattr(sys.modules["pipeline.connection.sync"], "connect", lambda *_: pytest.fail("it was asked"))
+def test_the_error_comes_before_any_request_or_row(key, version):
+    state = {"version": version, "event_types": {TYPE: {}}, key: HUBSPOT}
+    before, delivered = copy.deepcopy(state), Delivered()
     with account() as sim:
-        delivered = Delivered(states=[{"version": version, "event_types": {TYPE: {}}, key: sim.url}])
-    with pytest.raises(StateError, match="this machine"):
-        sync_into(delivered, SimpleNamespace(url=HUBSPOT))
-    assert not delivered.rows and len(delivered.states) == 1
+        with pytest.raises(StateError, match="this machine"):
+            sync_into(delivered, sim, state)
+        assert not sim.requests and delivered == Delivered() and state == before
 
 
 def test_another_port_of_this_machine_is_one_warning():
@@ -83,9 +59,16 @@ def test_another_port_of_this_machine_is_one_warning():
         assert len(delivered.warnings) == 1
 
 
-def test_another_address_of_hubspot_is_a_warning():
-    warning = other_origin(made_at(HUBSPOT), "https://api-eu1.hubapi.com")
-    assert warning is not None and "api_base_url" in warning and HUBSPOT in warning
+@pytest.mark.parametrize("before", [HUBSPOT, "", "http://[", "http://127.0.0.1:port", "nonsense"])
+def test_another_address_is_a_warning_even_if_what_was_saved_is_none(before):
+    warning = other_origin(made_at(before), PROXY)
+    assert "api_base_url" in warning and before in warning and PROXY in warning
+
+
+@pytest.mark.parametrize("before", ["", "http://[", "nonsense"])
+def test_what_is_no_address_is_not_this_machine(before):
+    with pytest.raises(StateError):
+        other_origin(made_at(before), LOCAL)
 
 
 @pytest.mark.parametrize("spelling", [f"{HUBSPOT}/", f"{HUBSPOT}:443", "https://API.hubapi.com"])
@@ -95,20 +78,11 @@ def test_another_spelling_of_an_address_is_the_same_account(spelling):
         assert other_origin(made_at(before), read_settings(given).api_base_url) is None
 
 
-def test_a_new_token_and_a_trailing_slash_are_the_same_account():
+def test_a_new_token_and_a_trailing_slash_are_the_same_account_which_each_checkpoint_names():
     with account() as sim:
-        delivered = sync_into(Delivered(), sim)
+        delivered = sync_into(Delivered(), sim, checkpoint_interval="10")
         sync_into(delivered, sim, api_token="pat-na1-another", api_base_url=f"{sim.url}/")
-        assert delivered.warnings == [] and delivered.state["api_base_url"] == sim.url
-
-
-@pytest.mark.parametrize("url", ["", "http://[", "http://127.0.0.1:port", "nonsense"])
-def test_a_saved_text_that_is_not_an_address_counts_as_another_one(url):
-    state = made_at(url)
-    assert other_origin(state, "https://proxy.example") is not None
-    if "127" not in url:
-        with pytest.raises(StateError):
-            other_origin(state, LOCAL)
+        assert delivered.warnings == [] and {state["api_base_url"] for state in delivered.states} == {sim.url}
 
 
 # States that do not say where they were made
@@ -118,33 +92,29 @@ def test_a_state_that_does_not_say_where_it_was_made_is_taken_for_this_account_w
     with account() as sim:
         delivered = sync_into(Delivered(), sim)
         older = {key: value for key, value in delivered.state.items() if key != "api_base_url"}
-        delivered.log.clear()
-        sync_into(delivered, sim, older)
-        assert len([line for line in delivered.log if "made at" in line and sim.url in line]) == 1
+        for state, lines in ((older, 1), (None, 0)):
+            delivered.log.clear()
+            sync_into(delivered, sim, state)
+            assert len([line for line in delivered.log if "made at" in line and sim.url in line]) == lines
         assert delivered.warnings == [] and delivered.state["api_base_url"] == sim.url
-        delivered.log.clear()
-        sync_into(delivered, sim)
-        assert not [line for line in delivered.log if "made at" in line]
 
 
-def test_a_state_without_event_types_belongs_to_any_account():
-    for state in (made_at(None) | {"event_types": {}}, made_at(LOCAL) | {"event_types": {}}):
-        assert other_origin(state, HUBSPOT) is None and unknown_origin(state, HUBSPOT) is None
+@pytest.mark.parametrize("url", [None, LOCAL])
+def test_a_state_without_event_types_belongs_to_any_account(url):
+    state = made_at(url, event_types=())
+    assert other_origin(state, HUBSPOT) is None and unknown_origin(state, HUBSPOT) is None
 
 
 # The portal
 
 
 def test_custom_events_of_another_portal_are_a_warning_that_names_the_token_and_the_types():
-    with account(pe1_signup=5, pe2_signup=7) as sim:
+    with sized({TYPE: 60, "pe1_signup": 5, "pe2_signup": 7}) as sim:
         delivered = sync_into(Delivered(), sim, event_types=f"{TYPE}, pe1_*")
         sync_into(delivered, sim, event_types=f"{TYPE}, pe2_*")
         (warning,) = delivered.warnings
-        assert (
-            "api_token" in warning
-            and "event_types" in warning
-            and delivered.ids("pe2_signup") == truth(sim, "pe2_signup")
-        )
+        assert "api_token" in warning and "event_types" in warning
+        assert delivered.ids("pe2_signup") == ids_of(sim.histories["pe2_signup"])
 
 
 @pytest.mark.parametrize(("before", "now"), [
