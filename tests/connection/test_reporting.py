@@ -22,31 +22,31 @@ from pipeline.connection.reporting import (
 )
 from pipeline.tables.sync_run import Tally
 from pipeline.timestamps import to_ms, to_text
-from simulator import Behaviour, Simulator, generated
+from tests.accounts import OTHER, both, sized
 from tests.support import START, TYPE, Delivered, Destination, configuration, sync_into
 
-OTHER = "pe1_signup"
+
+@pytest.fixture
+def always(monkeypatch):
+    """Progress is logged whenever it is made."""
+    monkeypatch.setattr(deliver, "PROGRESS_SECONDS", 0.0)
 
 
-def served(events=300, **behaviour):
-    return Simulator({TYPE: generated(events), OTHER: generated(events // 3, event_type=OTHER)}, Behaviour(**behaviour))
+def progress(lines):
+    return [line for line in lines if "of the time range," in line]
 
 
-def sync(sim, delivered=None, **keys):
-    """What one sync delivers, whether or not it ends in an error."""
-    delivered = delivered or Delivered()
-    try:
-        return sync_into(delivered, sim, **({"event_types": "*", "page_size": "50"} | keys))
-    except ConnectorError:
-        return delivered
+def shares(lines):
+    """How much is delivered, in %, by each of these lines."""
+    return [int(re.search(r"(\d+)%(?: of the time range| is delivered)", line)[1]) for line in lines]
 
 
 # Event types in the log
 
 
 def test_a_type_has_a_line_at_its_start_and_one_at_its_end_and_a_record_none():
-    with served(3000) as sim:
-        delivered = sync(sim)
+    with both((3000, 1000)) as sim:
+        delivered = sync_into(Delivered(), sim, event_types="*")
     for name in (TYPE, OTHER):
         mine = [line for line in delivered.log if line.startswith(f"{name}: ")]
         assert len(mine) == 2 and "reading from" in mine[0] and START[:10] in mine[0]
@@ -56,33 +56,28 @@ def test_a_type_has_a_line_at_its_start_and_one_at_its_end_and_a_record_none():
 
 
 def test_a_start_date_moved_earlier_is_a_time_range_with_its_own_line():
-    with served(300) as sim:
-        delivered = sync(sim, event_types=TYPE, initial_sync_start_date="2026-03-01T00:00:00Z")
-        logged = len(delivered.log)
-        sync(sim, delivered, event_types=TYPE)
-    lines = [line for line in delivered.log[logged:] if "reading from" in line]
-    assert len(lines) == 2 and "2026-01-01" in lines[0] and "to 2026-03-01" in lines[0]
+    with sized({TYPE: 300}) as sim:
+        delivered = sync_into(Delivered(), sim, initial_sync_start_date="2026-03-01T00:00:00Z")
+        delivered.log.clear()
+        sync_into(delivered, sim)
+    gap, _ = [line for line in delivered.log if "reading from" in line]
+    assert "2026-01-01" in gap and "to 2026-03-01" in gap
 
 
-@pytest.mark.parametrize("seconds, fewest, most", [(30.0, 0, 0), (0.0, 30, 200)])
-def test_progress_is_logged_at_intervals_with_how_far_it_is(monkeypatch, seconds, fewest, most):
-    monkeypatch.setattr(deliver, "PROGRESS_SECONDS", seconds)
-    with served(3000) as sim:
-        delivered = sync(sim, event_types=TYPE)
-    lines = [line for line in delivered.log if "of the time range" in line]
-    assert fewest <= len(lines) <= most
+def test_progress_is_logged_at_intervals_with_how_far_it_is(always):
+    with sized({TYPE: 3000}) as sim:
+        lines = progress(sync_into(Delivered(), sim, page_size="50").log)
+    assert 30 <= len(lines) <= 200
     moments = [to_ms(re.search(r"up to (\S+Z)", line)[1]) for line in lines]
-    assert moments == sorted(moments)
-    shares = [int(re.search(r"(\d+)% of the time range", line)[1]) for line in lines]
-    assert shares == sorted(shares) and all(0 <= share <= 100 for share in shares)
+    assert moments == sorted(moments) and shares(lines) == sorted(shares(lines))
+    assert all(0 <= share <= 100 for share in shares(lines))
 
 
-def test_months_without_events_before_the_first_one_are_no_progress(monkeypatch):
-    monkeypatch.setattr(deliver, "PROGRESS_SECONDS", 0.0)
-    with served(3000) as sim:
-        delivered = sync(sim, event_types=TYPE, initial_sync_start_date="2010-01-01")
-    shares = [int(share) for share in re.findall(r"(\d+)% of the", "\n".join(delivered.log))]
-    assert shares == sorted(shares) and shares[0] < 10
+def test_months_without_events_before_the_first_one_are_no_progress(always):
+    with sized({TYPE: 3000}) as sim:
+        delivered = sync_into(Delivered(), sim, page_size="50", initial_sync_start_date="2010-01-01")
+    found = shares(progress(delivered.log))
+    assert found == sorted(found) and found[0] < 10
 
 
 def test_progress_is_throttled_to_every_thirty_seconds(monkeypatch):
@@ -97,17 +92,16 @@ def test_progress_is_throttled_to_every_thirty_seconds(monkeypatch):
 
 
 def test_the_summary_names_each_type_with_news_and_counts_the_empty_and_the_refused_ones_in_one_line_each():
-    histories = {TYPE: generated(1200), **{f"pe1_t{n}": generated(0) for n in range(30)}}
-    with Simulator(histories, Behaviour(forbidden=["pe1_t7"])) as sim:
-        delivered = sync(sim)
-    last = delivered.log[-1]
+    with sized({TYPE: 1200} | {f"pe1_t{n}": 0 for n in range(30)}, forbidden=["pe1_t7"]) as sim:
+        last = sync_into(Delivered(), sim, event_types="*").log[-1]
     assert re.search(rf"{TYPE} +complete +1,200 ", last)
     assert "Nothing new: 29 event types.\nRefused: 1 event type." in last and len(last.splitlines()) == 4
 
 
 def test_a_failed_sync_ends_with_a_summary_too():
-    with served(fault=lambda request: "401" if request.number > 4 else None) as sim:
-        delivered = sync(sim)
+    delivered = Delivered()
+    with sized({TYPE: 300}, fault=lambda request: "401") as sim, pytest.raises(ConnectorError):
+        sync_into(delivered, sim)
     assert any("outcome" in line and "failed" in line for line in delivered.log)
 
 
@@ -145,51 +139,36 @@ def test_no_wait_is_longer_than_the_time_it_was_part_of(seconds, hubspot, destin
     assert all(0 <= int(share) <= 100 for share in re.findall(r"(\d+)%", format_waits(seconds, hubspot, destination)))
 
 
-def test_progress_names_what_the_sync_waits_for(monkeypatch):
+def test_progress_names_what_the_sync_waits_for(monkeypatch, always):
     """Each upsert takes a second of this clock, everything else nothing."""
     now = [0.0]
-    monkeypatch.setattr(deliver, "PROGRESS_SECONDS", 0.0)
     monkeypatch.setattr(deliver, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def upsert(table, row):
         now[0] += 1
 
-    with served() as sim:
+    with sized({TYPE: 300}) as sim:
         delivered = Delivered()
-        keys = configuration(sim, event_types=TYPE, page_size="50")
-        run_sync(read_settings(keys), {}, delivered.sink()._replace(upsert=upsert))
-    lines = [line for line in delivered.log if "of the time range" in line]
-    assert re.search(r"for the destination (9\d|100)%", lines[-1])
-    assert "waiting for HubSpot" in lines[-1]
+        run_sync(read_settings(configuration(sim, page_size="50")), {}, delivered.sink()._replace(upsert=upsert))
+    last = progress(delivered.log)[-1]
+    assert re.search(r"for the destination (9\d|100)%", last) and "waiting for HubSpot" in last
 
 
 # After an interruption
 
 
-def shares(lines):
-    return [int(re.search(r"(\d+)%(?: of the time range| is delivered)", line)[1]) for line in lines]
-
-
-def test_a_resumed_sync_says_so_and_counts_from_the_start_date(monkeypatch):
-    monkeypatch.setattr(deliver, "PROGRESS_SECONDS", 0.0)
-    keys = {"event_types": TYPE, "page_size": "10", "checkpoint_interval": "10", "concurrency": "1"}
-    with Simulator({TYPE: generated(300)}) as sim:
+def test_a_resumed_sync_says_so_and_counts_from_the_start_date(always):
+    keys = {"page_size": "10", "checkpoint_interval": "10", "concurrency": "1"}
+    with sized({TYPE: 300}) as sim:
         destination = Destination()
-        assert not destination.sync(sim, fuse=160, **keys)
-        assert not any("resuming" in line for line in destination.log)
-        killed = len(destination.log)
-        assert destination.sync(sim, **keys)
-    after = destination.log[killed:]
-    (resuming,) = [line for line in after if "resuming" in line]
-    progress = shares(line for line in after if "of the time range," in line)
-    assert f"from {to_text(to_ms(START))} on" in resuming
-    assert progress == sorted(progress) and progress[0] >= shares([resuming])[0] > 0
-
-
-def test_a_sync_after_a_complete_one_resumes_nothing():
-    with served() as sim:
-        delivered = sync(sim, sync(sim))
-    assert delivered.log and not any("resuming" in line for line in delivered.log)
+        for fuse, resumes in ((160, 0), (None, 1), (None, 0)):
+            destination.log.clear()
+            assert destination.sync(sim, fuse, **keys) == (fuse is None)
+            resuming = [line for line in destination.log if "resuming" in line]
+            assert len(resuming) == resumes
+            if resuming:
+                found = shares([*resuming, *progress(destination.log)])
+                assert f"from {to_text(to_ms(START))} on" in resuming[0] and found == sorted(found) and found[0] > 0
 
 
 @given(st.floats(0, 10**12))
