@@ -89,19 +89,15 @@ def _add_history(group: "argparse._ArgumentGroup") -> None:
              "%(default)s)"),
     )  # fmt: skip
     group.add_argument("--malformed-every", type=int, default=0, metavar="N", help="make every Nth event malformed")
-    group.add_argument("--seconds-only", action="store_true", help="omit milliseconds in occurredAt")
 
 
 def _add_field(group: "argparse._ArgumentGroup", option: "dataclasses.Field[Any]") -> None:
-    """Adds the option of one field: for a bool a flag, with --no-… if it defaults to True; else a
-    value.
-    """
+    """Adds the option of one field: for a bool a flag, else a value."""
     flag = "--" + option.name.replace("_", "-")
     text = option.metadata["help"] + (f" (default {option.default})" if option.default is not None else "")
     choices = option.metadata["choices"]
     if isinstance(option.default, bool) and not choices:
-        action = argparse.BooleanOptionalAction if option.default else "store_true"
-        group.add_argument(flag, action=action, default=option.default, help=option.metadata["help"])
+        group.add_argument(flag, action="store_true", help=option.metadata["help"])
     elif choices:
         names = {str(choice).lower(): choice for choice in choices}
         group.add_argument(
@@ -135,11 +131,6 @@ def _add_others(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--forbid", action="append", default=[], metavar="TYPE", help="answer 403 to an event type (repeatable)"
     )
-    group.add_argument(
-        "--store-elsewhere", action="append", default=[], metavar="TYPE",
-        help=("answer 400 to an event type, as to one that may not be read from where it is stored "
-             "(repeatable)"),
-    )  # fmt: skip
     group.add_argument(
         "--extra-event-type", action="append", default=[], metavar="TYPE",
         help="list an event type that is unknown to queries (repeatable)",
@@ -209,7 +200,7 @@ def _histories(options: argparse.Namespace) -> dict[str, History]:
     return {
         name: generated(
             options.events if events is None else events, options.start, options.end, options.shape, options.seed,
-            name, options.malformed_every, options.seconds_only, options.profile,
+            name, options.malformed_every, options.profile,
         )
         for name, events in options.event_type or [("e_visited_page", None)]
     }  # fmt: skip
@@ -233,7 +224,7 @@ def _behaviour(options: argparse.Namespace, histories: Mapping[str, History]) ->
     behaviour.quota = (options.quota, options.quota_interval_ms) if options.quota is not None else None
     behaviour.fault_kinds, behaviour.faults = options.fault_kinds, dict(options.fault)
     behaviour.forbidden, behaviour.extra_event_types = (set(options.forbid), tuple(options.extra_event_type))
-    behaviour.stored_elsewhere, behaviour.date_offsets = (set(options.store_elsewhere), tuple(options.date_offset_ms))
+    behaviour.date_offsets = tuple(options.date_offset_ms)
     behaviour.late = _late(options, histories) or None
     behaviour.ingested = backdated(*options.ingested_late) if options.ingested_late else None
     if options.clock_offset_ms:

@@ -9,11 +9,11 @@ from simulator.behaviour import Behaviour, Request
 from simulator.cursor import Position, encode
 from simulator.definitions import PATH as DEFINITIONS_PATH
 from simulator.definitions import definitions
-from simulator.errors import ALLOWED, Answer, Refused, error, invalid, rate_limited
+from simulator.errors import Answer, Refused, error, invalid, rate_limited
 from simulator.faults import alter, replacement
-from simulator.pages import Page, cut, keep_properties, render, spell_occurred_at
-from simulator.query import filter_of, history_of, limit_of, order_of, window_of
-from simulator.walk import Walk, is_nth, look_of, read_cursor
+from simulator.pages import Page, cut, keep_properties, render
+from simulator.query import filter_of, history_of, limit_of, window_of
+from simulator.walk import Walk, is_nth, read_cursor
 
 PATH = re.compile(r"/events/(?:v3/events|event-occurrences/(?:2025-09|2026-03|2026-09))(?P<types>/event-types)?/?")
 
@@ -29,14 +29,13 @@ def answer(account: Account, request: Request, faults: list[str]) -> Answer:
     reply = next(filter(None, (replacement(kind, behaviour) for kind in faults)), None)
     reply = reply or _too_long(request, behaviour) or _unauthorized(request, behaviour)
     if reply is None and decision.policy:
-        reply = rate_limited(decision.policy, decision.wait_ms if behaviour.retry_after_on_429 else None)
+        reply = rate_limited(decision.policy, decision.wait_ms)
     if reply is None:
         try:
             reply = _route(account, request, faults)
         except Refused as refused:
             reply = refused.answer
-    if behaviour.rate_headers:
-        reply.headers.update(decision.headers)
+    reply.headers.update(decision.headers)
     return reply
 
 
@@ -65,7 +64,7 @@ def _route(account: Account, request: Request, faults: list[str]) -> Answer:
     is_about_definitions = DEFINITIONS_PATH.fullmatch(request.path)
     if not path and not is_about_definitions:
         return error(404)
-    if request.method not in ALLOWED:
+    if request.method != "GET":
         return error(405)
     if not path:
         return definitions(account, request)
@@ -92,7 +91,7 @@ def _page(account: Account, request: Request, faults: list[str]) -> Page:
     wanted = filter_of(account, history, query)
     if position and (empty := _empty_page(account, request, position._replace(issued=0, issued_at=0), turn)):
         return empty
-    walk = Walk(history, order_of(query, behaviour, position is not None), position, request, behaviour, now)
+    walk = Walk(history, position, request, behaviour, now)
     indices, more = cut(walk.events(window), limit, wanted)
     after = walk.next_cursor(indices, more)
     page = Page(list(map(history.body, indices)), after, request.path, query)
@@ -100,8 +99,6 @@ def _page(account: Account, request: Request, faults: list[str]) -> Page:
     names = {name for value in query.get("properties", []) for name in value.split(",")}
     if names:
         page = page._replace(bodies=[keep_properties(body, names) for body in page.bodies])
-    if behaviour.occurred_at != "text":
-        page = page._replace(bodies=[spell_occurred_at(body, behaviour.occurred_at) for body in page.bodies])
     first = walk.restart()
     for kind in faults:
         page = alter(kind, page, lambda: first.next_cursor(*cut(first.events(window), limit, wanted)))
@@ -118,6 +115,7 @@ def _empty_page(account: Account, request: Request, position: Position, turn: in
         if is_nth(turn, behaviour.empty_page_every) and position not in account.emptied:
             account.emptied.add(position)
             issued_at = account.now() if behaviour.cursor_ttl_ms is not None else 0
-            after = encode(position._replace(issued=request.number, issued_at=issued_at), look=look_of(behaviour))
+            issued = position._replace(issued=request.number, issued_at=issued_at)
+            after = encode(issued, padding=behaviour.cursor_padding)
             return empty._replace(after=after, paging=behaviour.paging)
     return None

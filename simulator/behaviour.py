@@ -6,8 +6,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulator.errors import CODE_FIELDS, SCOPE_MESSAGES
-from simulator.instants import SPELLINGS
 from simulator.lateness import Delay
 from simulator.paging import SHAPES
 
@@ -38,19 +36,7 @@ class Behaviour:
 
     latency_ms: float = option(0, "milliseconds before each answer")
     token: str | None = option(None, "the only bearer token accepted; any token if omitted")
-    forbidden: Collection[
-        str
-        # event types answered with 403; a dict maps them to their scopes or to the error's context
-    ] = ()
-    missing_scopes: str = option(
-        "message", "where a 403 names the missing scopes; older_message: in an older wording", (*SCOPE_MESSAGES, "context"),
-    )  # fmt: skip
-    stored_elsewhere: Collection[
-        str
-    ] = ()  # event types answered with 400, since they may not be read from where they are stored
-    storage_code: str = option(
-        "subCategory", "field of a 400 about storage locations that holds its code", tuple(CODE_FIELDS)
-    )
+    forbidden: Collection[str] = ()  # event types answered with 403; a dict maps them to their scopes
     # a list of them (see definitions.defined), or whether those of the custom events are listed
     definitions: bool | Collection[dict[str, Any]] = option(
         False, "the token may read event definitions (else they are answered with 403)"
@@ -73,21 +59,9 @@ class Behaviour:
     order_breaks_after: int = option(1, "pages of a walk that are in order if the order is `breaking`")
     # (index, occurred ms) to the ms until it is visible; or that by event type
     late: Delay | Mapping[str, Delay] | None = None
-    sort: str = option(
-        "broken", ("effect of `sort`; broken: a descending order is ascending from the first "
-                   "cursor "
-                  "on"),
-        ("broken", "obeyed", "ignored", "refused"),
-    )  # fmt: skip
-    object_types: str = option("any", "spelling of objectType; the other is refused", ("any", "singular", "plural"))
-    occurred_at: str = option("text", "occurredAt of events: ISO 8601 text, or epoch milliseconds", tuple(SPELLINGS))
     hide_future: bool = option(False, "hide events dated after the simulator's clock")
 
     cursor_padding: int | None = option(None, "number of `=` that end a cursor (default: varied)", (0, 1, 2))
-    cursor_bar: bool | None = option(None, "whether a decoded cursor ends in `|` (default: varied)", (True, False))
-    cursor_type_id: str | None = option(
-        None, "beginning of the type id in a cursor (default: 6 for custom and apps' events, else 4)", ("4", "6")
-    )
     cursors: str = option("lenient", "strict: answer 400 to a cursor from another query", ("lenient", "strict"))
     cursor_decodes: str = option("once", "once: a cursor that is still encoded gets an empty page", ("once", "any"))
     cursor_ttl_requests: int | None = option(None, "cursors expire after this many requests")
@@ -118,8 +92,6 @@ class Behaviour:
     quota: tuple[int, int] | None = None
     others_per_second: float = option(0.0, "requests per second that other integrations take from the quota")
     daily_quota: int | None = option(None, "requests per day (UTC)")
-    retry_after_on_429: bool = option(True, "send Retry-After with 429")
-    rate_headers: bool = option(True, "send X-HubSpot-RateLimit-* with every answer")
     # sent with every answer, replacing the simulator's own
     extra_headers: dict[str, str] = field(default_factory=dict)
 

@@ -10,21 +10,6 @@ from zlib import crc32
 from simulator.values import mix
 
 
-class Look(NamedTuple):
-    """How cursors look; None: in all the ways seen, each cursor by its position."""
-
-    padding: int | None = None  # 0, 1 or 2 of `=`
-    ends_in_bar: bool | None = None
-    type_id: str | None = (
-        # "4" or "6", what the event type's id begins with; None: 6 for custom events and apps'
-        # events
-        None
-    )
-
-
-VARIED = Look()
-
-
 class Position(NamedTuple):
     """The event that a page follows."""
 
@@ -43,12 +28,13 @@ class Position(NamedTuple):
         return self.floor_millis, self.floor_tie
 
 
-def encode(position: Position, event_type: str = "", look: Look = VARIED) -> str:
-    """The cursor as it appears in the JSON: percent-encoded, its padding as `%3D`."""
+def encode(position: Position, event_type: str = "", padding: int | None = None) -> str:
+    """The cursor as it appears in the JSON: percent-encoded, with that much padding as `%3D` (None: 0, 1 or 2, by the
+    position). As on live accounts, some end in a bar.
+    """
     dice = mix(position.millis * 31 + position.tie)
-    padding = dice % 3 if look.padding is None else look.padding
-    ends_in_bar = dice >> 8 & 1 if look.ends_in_bar is None else look.ends_in_bar
-    end = f"|{_type_id(event_type, look)}|{'.'.join(f'{number:x}' for number in position[1:])}" + "|" * ends_in_bar
+    padding = dice % 3 if padding is None else padding
+    end = f"|{_type_id(event_type)}|{'.'.join(f'{number:x}' for number in position[1:])}" + "|" * (dice >> 8 & 1)
     beginning = f"{position.millis}|0-1|"
     # an object's id has 10 to 12, as the padding demands
     digits = 10 + (-padding - len(beginning) - len(end) - 10) % 3
@@ -56,9 +42,9 @@ def encode(position: Position, event_type: str = "", look: Look = VARIED) -> str
     return quote(b64encode(f"{beginning}{object_id}{end}".encode("ascii")), safe="")
 
 
-def _type_id(event_type: str, look: Look) -> str:
-    """An event type's id, as in `4-96000`."""
-    kind = look.type_id or ("6" if event_type.startswith(("pe", "ae")) else "4")
+def _type_id(event_type: str) -> str:
+    """An event type's id, as in `4-96000`; that of custom events and apps' events begins with 6."""
+    kind = "6" if event_type.startswith(("pe", "ae")) else "4"
     return f"{kind}-{crc32(event_type.encode('utf-8', 'replace')) % 10**7}"
 
 

@@ -26,7 +26,7 @@ def definitions(account: Account, request: Request) -> Answer:
     """A page of definitions, or a 403 if the token lacks the scope."""
     behaviour, query = account.behaviour, request.query
     if behaviour.definitions is False:
-        return forbidden({SCOPE: (SCOPE,)}, SCOPE, behaviour.missing_scopes)
+        return forbidden({SCOPE: (SCOPE,)}, SCOPE)
     found = list(_made(account) if behaviour.definitions is True else behaviour.definitions)
     limit, after = _whole(query, "limit", DEFAULT_LIMIT), _whole(query, "after", 0)
     if not 1 <= limit <= MAX_LIMIT:

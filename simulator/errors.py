@@ -28,23 +28,6 @@ LIMITS = {
     "DAILY": "You have reached your daily limit.",
 }
 SCOPES = ("event-detail-read", "web-analytics-api-access")
-SCOPE_MESSAGES = {  # seen on live accounts, without a context
-    "message": "Insufficient scopes, requires one of: [{}]",
-    "older_message": "Your app doesn't the have scopes needed to make this call. Do you have "
-    "access to the "
-    "'business-intelligence' scope?  Missing auth details: {}",
-}
-STORAGE = "EVENT_TYPE_READS_NOT_ALLOWED_DUE_TO_STORAGE_LOCATIONS"
-CODE_FIELDS: dict[str, dict[str, Any]] = {  # which one HubSpot uses is not known
-    "subCategory": {"subCategory": STORAGE},
-    "category": {"category": STORAGE},
-    "message": {"message": STORAGE},
-    "errors.code": {"errors": [{"message": "The event type cannot be read", "code": STORAGE}]},
-    "errors.subCategory": {"errors": [{"message": "The event type cannot be read", "subCategory": STORAGE}]},
-    "errors.message": {"errors": [{"message": STORAGE}]},
-    "context": {"context": {"reason": [STORAGE]}},
-}
-ALLOWED = ("GET", "HEAD")
 
 
 @dataclass
@@ -69,10 +52,7 @@ def error(status: int, **fields: Any) -> Answer:
     if status in (414, 502, 503, 504) or status > 504:
         return _proxy_error(status)
     body = {"status": "error", "message": "error", "correlationId": str(uuid4())}
-    answer = Answer(status, orjson.dumps(body | BODIES.get(status, {}) | fields))
-    if status == 405:
-        answer.headers["Allow"] = ", ".join(ALLOWED)
-    return answer
+    return Answer(status, orjson.dumps(body | BODIES.get(status, {}) | fields))
 
 
 def invalid(message: str, parameter: str) -> Refused:
@@ -81,27 +61,13 @@ def invalid(message: str, parameter: str) -> Refused:
     return Refused(error(400, message=message, errors=errors, context={"parameter": [parameter]}))
 
 
-def forbidden(types: Collection[str], event_type: str, where: str = "message") -> Answer:
-    """A 403 with the missing scopes: those that `types` maps the event type to, else SCOPES.
-
-    `where` is one of SCOPE_MESSAGES, or "context". If `types` maps the event type to a context,
-    that is sent as it is.
+def forbidden(types: Collection[str], event_type: str) -> Answer:
+    """A 403 with the missing scopes, in the words of live accounts: those that `types` maps the event type to, else
+    SCOPES.
     """
     scopes = types.get(event_type, SCOPES) if isinstance(types, Mapping) else SCOPES
-    names = [scopes] if isinstance(scopes, str) else list(scopes)
-    if where != "context" and not isinstance(scopes, Mapping):
-        return error(403, message=SCOPE_MESSAGES[where].format(",".join(names)), category="MISSING_SCOPES")
-    context = scopes if isinstance(scopes, Mapping) else {"requiredScopes": names, "requiredGranularScopes": names}
-    message = "This app hasn't been granted all required scopes to make this call."
-    detail = {"message": "One or more of the following scopes are required.", "context": context}
-    return error(403, message=message, category="MISSING_SCOPES", context=context, errors=[detail])
-
-
-def stored_elsewhere(field: str) -> Answer:
-    """A 400 for an event type that may not be read from where it is stored. `field`, one of
-    CODE_FIELDS, holds the code.
-    """
-    return error(400, **{"message": "Cannot read events"} | CODE_FIELDS[field])
+    names = scopes if isinstance(scopes, str) else ",".join(scopes)
+    return error(403, message=f"Insufficient scopes, requires one of: [{names}]", category="MISSING_SCOPES")
 
 
 def rate_limited(policy: str, wait_ms: int | None) -> Answer:

@@ -87,11 +87,11 @@ def _random(number: int, behaviour: Behaviour) -> str | None:
 def _error(status: int, options: Sequence[str], behaviour: Behaviour) -> Answer:
     """The error of a status."""
     if status == 403:
-        return forbidden(behaviour.forbidden, "", behaviour.missing_scopes)
+        return forbidden(behaviour.forbidden, "")
     if status == 429 and "daily" in options:
         return rate_limited("DAILY", None)
     if status == 429:
-        return rate_limited("TEN_SECONDLY_ROLLING", 1000 if behaviour.retry_after_on_429 else None)
+        return rate_limited("TEN_SECONDLY_ROLLING", 1000)
     answer = error(status)
     if status == 477:
         answer.headers["Retry-After"] = "1"

@@ -4,7 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import blake2b
 from itertools import accumulate, groupby
 from typing import Any, Protocol
@@ -57,7 +57,7 @@ class History(Protocol):
 def generated(
     events: int = 100_000, start: str = "2026-01-01T00:00:00Z", end: str = "2026-05-01T00:00:00Z",
     shape: str = "rhythm", seed: int = 0, event_type: str = "e_visited_page", malformed_every: int = 0,
-    seconds_only: bool = False, profile: str = "live",
+    profile: str = "live",
 ) -> History:  # fmt: skip
     """A history of one event type in [start, end): the same for the same arguments, and computed on
     demand, not held in memory.
@@ -65,9 +65,9 @@ def generated(
     `shape` is one of SHAPES: "rhythm" follows days and weeks, "bursty" has half of its events in
     one hour, "sparse" has five hours with events, "one_ms" and "one_second" have all events in the
     middle. Every `malformed_every`th event is malformed, in turn: not an object, no id, no
-    occurredAt, an unreadable occurredAt. `seconds_only` rounds times down to seconds. `profile` is
-    one of PROFILES: "live" has the properties of the event type, "short" 15 of a page visit. The
-    page visits of "live" come in sessions: a few successive ones belong to one visitor.
+    occurredAt, an unreadable occurredAt. `profile` is one of PROFILES: "live" has the properties of
+    the event type, "short" 15 of a page visit. The page visits of "live" come in sessions: a few
+    successive ones belong to one visitor.
     """
     first, last = milliseconds(start), milliseconds(end)
     if first is None or last is None or first >= last:
@@ -81,9 +81,7 @@ def generated(
         last = first + (1 if shape == "one_ms" else 1000)
     made = bodies(event_type, profile)
     has_sessions = event_type == VISITS and profile == "live"
-    return _Generated(
-        events, first, last, shape, f"{seed}:{event_type}", made, malformed_every, seconds_only, has_sessions
-    )
+    return _Generated(events, first, last, shape, f"{seed}:{event_type}", made, malformed_every, has_sessions)
 
 
 def submissions(visits: History, every: int, event_type: str = "e_form_submission_v2") -> History:
@@ -98,11 +96,6 @@ def listed(events: Iterable[Any]) -> History:
     then by id (shorter ones first, so that id-9 comes before id-10), then as given.
     """
     return _Listed(events)
-
-
-def merged(histories: Mapping[str, History]) -> History:
-    """These histories as one, in order of time: slow, but computed on demand."""
-    return _Merged(histories)
 
 
 class _Computed(ABC):
@@ -135,7 +128,7 @@ class _Computed(ABC):
 class _Generated(_Computed):
     def __init__(
         self, events: int, start: int, end: int, shape: str, seed: str, bodies: Bodies, malformed_every: int,
-        seconds_only: bool, has_sessions: bool,
+        has_sessions: bool,
     ) -> None:  # fmt: skip
         self.hours: list[int] = [*range(start, end, HOUR_MS), end]
         self.before = _events_before(events, _weights(shape, start, end))
@@ -144,7 +137,6 @@ class _Generated(_Computed):
         self.people = events // 20 + 1
         self.bodies = bodies
         self.malformed_every = malformed_every
-        self.grain = 1000 if seconds_only else 1
         self.has_sessions = has_sessions
 
     def __len__(self) -> int:
@@ -159,8 +151,7 @@ class _Generated(_Computed):
         width = self.hours[hour + 1] - start
         offset = (slot - first) * width // count
         room = (slot - first + 1) * width // count - offset
-        ms = start + offset + (slot * self.jitter % room if room else 0)
-        return ms - ms % self.grain
+        return start + offset + (slot * self.jitter % room if room else 0)
 
     def body(self, i: int) -> bytes:
         ms = self.time(i)
@@ -227,48 +218,6 @@ class _Listed:
 
     def event(self, i: int) -> Any:
         return json.loads(self.bodies[i])  # orjson refuses lone surrogates and very large integers
-
-
-class _Merged:
-    def __init__(self, histories: Mapping[str, History]) -> None:
-        self.parts = list(histories.values())
-        self.undated = sum(part.undated for part in self.parts)
-
-    def __len__(self) -> int:
-        return sum(map(len, self.parts))
-
-    def time(self, i: int) -> int:
-        history, index = self._locate(i)
-        return history.time(index)
-
-    def tie(self, i: int) -> int:
-        return i
-
-    def rank(self, ms: int, tie: int = 0) -> int:
-        first = sum(part.rank(ms) for part in self.parts)
-        return first if tie <= first else min(tie, self.rank(ms + 1))
-
-    def body(self, i: int) -> bytes:
-        history, index = self._locate(i)
-        return history.body(index)
-
-    def event(self, i: int) -> Any:
-        history, index = self._locate(i)
-        return history.event(index)
-
-    def _locate(self, i: int) -> tuple[History, int]:
-        """The history that holds event i, and the event's index there. Events of one time are in
-        the order of their histories.
-        """
-        times = range(UNREADABLE, -UNREADABLE)
-        ms = times[bisect_right(times, i, key=lambda ms: self.rank(ms + 1))]
-        rest = i - self.rank(ms)
-        for part in self.parts:
-            first, last = part.rank(ms), part.rank(ms + 1)
-            if rest < last - first:
-                return part, first + rest
-            rest -= last - first
-        raise IndexError(i)
 
 
 def _weights(shape: str, start: int, end: int) -> list[int]:

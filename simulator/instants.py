@@ -1,10 +1,8 @@
 """Timestamps: ISO 8601 text to milliseconds since 1970 UTC, and back as HubSpot writes them."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from typing import Any
 
 DAY_MS = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -28,14 +26,6 @@ def milliseconds(text: object) -> int | None:
         return None
     thousandths = int((fraction or "").ljust(3, "0")[:3])
     return (moment - EPOCH) // timedelta(milliseconds=1) + thousandths - _offset_ms(zone or "Z")
-
-
-SPELLINGS: dict[str, Callable[[int], Any]] = {  # of a moment in ms; an older example of HubSpot's shows a number
-    "text": lambda ms: iso(ms).decode(),
-    "int": int,
-    "float": float,
-    "digits": str,
-}
 
 
 def _offset_ms(zone: str) -> int:

@@ -56,9 +56,7 @@ def latest(*delays: Delay) -> Delay:
 
 
 def delay_of(late: Delay | Mapping[str, Delay] | None, event_type: str) -> Delay | None:
-    """The delay of an event type's events: `late` itself, or what it maps the type to. A query
-    without a type has none then.
-    """
+    """The delay of an event type's events: `late` itself, or what it maps the type to."""
     return late.get(event_type) if isinstance(late, Mapping) else late
 
 

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 import orjson
 
 from simulator.history import History, dumps
-from simulator.instants import SPELLINGS, milliseconds
 from simulator.paging import paging_fields
 
 HUBSPOT = "https://api.hubapi.com"
@@ -59,13 +58,6 @@ def _next_page(page: Page) -> dict[str, str]:
     others = {name: values for name, values in page.query.items() if name != "after"}
     link = f"{HUBSPOT}{page.path}?{urlencode(others, doseq=True)}&after={page.after}"
     return {"after": page.after, "link": link}
-
-
-def spell_occurred_at(body: bytes, spelling: str) -> bytes:
-    """The event with its occurredAt in one of SPELLINGS, unless it is no readable text."""
-    event: Any = json.loads(body)
-    ms = milliseconds(event.get("occurredAt")) if isinstance(event, dict) else None
-    return body if ms is None else dumps(event | {"occurredAt": SPELLINGS[spelling](ms)})
 
 
 def keep_properties(body: bytes, names: set[str]) -> bytes:

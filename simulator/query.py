@@ -1,4 +1,4 @@
-"""What a query asks for: its history, limit, time range, order and filters. Each raises Refused if
+"""What a query asks for: its history, limit, time range and filters. Each raises Refused if
 the query is invalid.
 """
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from simulator.account import Account
 from simulator.behaviour import Behaviour
-from simulator.errors import Refused, error, forbidden, invalid, stored_elsewhere
-from simulator.history import History, merged
+from simulator.errors import Refused, error, forbidden, invalid
+from simulator.history import History
 from simulator.instants import milliseconds
 from simulator.lateness import delay_of
 from simulator.pages import select
@@ -20,29 +20,17 @@ Query = dict[str, list[str]]
 
 
 def history_of(account: Account, query: Query) -> History:
-    """The history of the event type, or all histories merged if there is only an object type."""
-    event_type, object_type = query.get("eventType", [""])[0], query.get("objectType", [""])[0]
-    if not event_type and not object_type:
-        raise Refused(error(400, message="Must specify an eventType or objectType"))
-    if query.get("objectId") and not object_type:
-        raise invalid("objectId requires an objectType", "objectId")
-    _check_readable(account, event_type)
+    """The history of the event type."""
+    event_type, behaviour = query.get("eventType", [""])[0], account.behaviour
     if not event_type:
-        return merged(account.histories)
+        raise Refused(error(400, message="Must specify an eventType"))
+    if query.get("objectId") and not query.get("objectType"):
+        raise invalid("objectId requires an objectType", "objectId")
+    if event_type in behaviour.forbidden:
+        raise Refused(forbidden(behaviour.forbidden, event_type))
     if event_type not in account.histories:
         raise invalid(f"Unknown event type: {event_type}", "eventType")
     return account.histories[event_type]
-
-
-def _check_readable(account: Account, event_type: str) -> None:
-    """Raises Refused for an event type that the account must not read. A query without a type reads
-    all of them.
-    """
-    behaviour = account.behaviour
-    if event_type in behaviour.forbidden:
-        raise Refused(forbidden(behaviour.forbidden, event_type, behaviour.missing_scopes))
-    if {event_type} & {*behaviour.stored_elsewhere} or (behaviour.stored_elsewhere and not event_type):
-        raise Refused(stored_elsewhere(behaviour.storage_code))
 
 
 def limit_of(query: Query, behaviour: Behaviour) -> int:
@@ -81,25 +69,12 @@ def _bound(query: Query, name: str) -> int | None:
     return ms
 
 
-def order_of(query: Query, behaviour: Behaviour, has_cursor: bool) -> str:
-    """The order of the events. A descending order that is `broken`, as seen in HubSpot, is
-    ascending from a cursor on, over the same events again.
-    """
-    sort = query.get("sort", [""])[0].lower()
-    if sort and behaviour.sort == "refused":
-        raise invalid("sort is not supported", "sort")
-    if not sort or behaviour.sort == "ignored":
-        return behaviour.order
-    is_broken = behaviour.sort == "broken" and has_cursor
-    return "descending" if sort.startswith(("-", "desc")) and not is_broken else "ascending"
-
-
 def filter_of(account: Account, history: History, query: Query) -> Callable[[int], bool] | None:
     """Whether an event, by index, is visible and passes the query's filters; None if all events are
     and do.
     """
     late, now = delay_of(account.behaviour.late, query.get("eventType", [""])[0]), account.now()
-    matches = _event_filters(query, account.behaviour)
+    matches = _event_filters(query)
     if late is None and not matches:
         return None
 
@@ -112,30 +87,19 @@ def filter_of(account: Account, history: History, query: Query) -> Callable[[int
     return wanted
 
 
-def _event_filters(query: Query, behaviour: Behaviour) -> list[Callable[[Any], bool]]:
+def _event_filters(query: Query) -> list[Callable[[Any], bool]]:
     """The query's filters of parsed events, other than by type and time."""
     filters: list[Callable[[Any], bool]] = []
     for name, values in query.items():
         if name == "objectType":
-            filters.append(partial(_has_type, {_singular(value, behaviour) for value in values}))
-        elif name in ("objectId", "id"):
-            filters.append(partial(_has, name, {value.lower() for value in values}))
+            filters.append(partial(_has_type, set(map(singular, values))))
+        elif name == "objectId":
+            filters.append(partial(_has_object, set(values)))
         elif name.startswith("property."):
             filters.append(partial(_has_property, name.partition(".")[2], set(values)))
         elif name.startswith("objectProperty."):
             raise invalid("The simulator does not support filters by object property", name)
     return filters
-
-
-def _singular(object_type: str, behaviour: Behaviour) -> str:
-    """An object type of a query in lower case and in the singular. Raises Refused if that is not
-    the spelling asked for.
-    """
-    name = singular(object_type)
-    spelling = "singular" if name == object_type.lower() else "plural"
-    if behaviour.object_types not in ("any", spelling):
-        raise invalid(f"Unable to infer object type from: {object_type}", "objectType")
-    return name
 
 
 def singular(object_type: str) -> str:
@@ -153,9 +117,9 @@ def _has_type(names: set[str], event: Any) -> bool:
     return isinstance(event, dict) and singular(str(event.get("objectType"))) in names
 
 
-def _has(name: str, values: set[str], event: Any) -> bool:
-    """Whether a field of the event, in lower case, is one of the values."""
-    return isinstance(event, dict) and str(event.get(name)).lower() in values
+def _has_object(ids: set[str], event: Any) -> bool:
+    """Whether the event is of one of these objects."""
+    return isinstance(event, dict) and str(event.get("objectId")) in ids
 
 
 def _has_property(name: str, values: set[str], event: Any) -> bool:

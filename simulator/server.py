@@ -129,8 +129,7 @@ class Simulator(Account):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
         request.status = reply.status
-        body = b"" if request.method == "HEAD" else reply.body
-        length = len(reply.body)
+        body, length = reply.body, len(reply.body)
         if transport in ("cut", "cut_clean"):
             body = body[: length // 2]
         message = self._head(reply, len(body) if transport == "cut_clean" else length, request) + body

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from simulator.behaviour import Behaviour, Request
-from simulator.cursor import Look, Position, checksum, decode, encode
+from simulator.cursor import Position, checksum, decode, encode
 from simulator.errors import invalid
 from simulator.history import History
 from simulator.lateness import Delay, delay_of
@@ -21,7 +21,6 @@ class Walk:
     """A walk that has reached a position (None: the request has no cursor)."""
 
     history: History
-    order: str
     position: Position | None
     request: Request
     behaviour: Behaviour
@@ -29,8 +28,9 @@ class Walk:
 
     def events(self, window: range) -> Iterable[int]:
         """The events of the window after the position, in order."""
-        position = self.position if self._walked else None
-        return events_after(self.history, window, self.order, position, self._delay, self.behaviour.order_breaks_after)
+        behaviour, position = self.behaviour, self.position if self._walked else None
+        pages = behaviour.order_breaks_after
+        return events_after(self.history, window, behaviour.order, position, self._delay, pages)
 
     def next_cursor(self, page: list[int], more: bool) -> str | None:
         """The percent-encoded cursor that a page of these events names; None on the last page."""
@@ -43,7 +43,7 @@ class Walk:
 
     def restart(self) -> "Walk":
         """The same walk at its beginning."""
-        return Walk(self.history, self.order, None, self.request, self.behaviour, self.now)
+        return Walk(self.history, None, self.request, self.behaviour, self.now)
 
     @property
     def _walked(self) -> int:
@@ -65,20 +65,16 @@ class Walk:
             issued=request.number if behaviour.cursor_fresh or behaviour.cursor_ttl_requests is not None else 0,
             issued_at=self.now if behaviour.cursor_ttl_ms is not None else 0,
         )
-        return encode(issued, self._event_type, look_of(behaviour))
+        return encode(issued, self._event_type, behaviour.cursor_padding)
 
     def _position_after(self, i: int) -> Position:
         """The position after event i."""
-        ms, tie, first = (self.history.time(i), self.history.tie(i), rank(self.history, self.order, self._delay, i))
-        floor = self.position.floor if self.position else BEGINNING.floor
-        if self.position and self.order == "breaking" and self._walked == self.behaviour.order_breaks_after:
-            floor = self.position.millis, self.position.tie
-        return Position(ms, tie, 0, self._walked + 1, first, *floor)
-
-
-def look_of(behaviour: Behaviour) -> Look:
-    """How the cursors look that the options ask for."""
-    return Look(behaviour.cursor_padding, behaviour.cursor_bar, behaviour.cursor_type_id)
+        behaviour, history, position = self.behaviour, self.history, self.position
+        floor = position.floor if position else BEGINNING.floor
+        if position and behaviour.order == "breaking" and self._walked == behaviour.order_breaks_after:
+            floor = position.millis, position.tie
+        first = rank(history, behaviour.order, self._delay, i)
+        return Position(history.time(i), history.tie(i), 0, self._walked + 1, first, *floor)
 
 
 def read_cursor(request: Request, behaviour: Behaviour, now: int, turn: int) -> Position:

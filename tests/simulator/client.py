@@ -9,8 +9,8 @@ V3, DATED = "/events/v3/events", "/events/event-occurrences/2026-03"
 START, END = "2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z"
 
 
-def served(behaviour=None, history=None, **behaviours):
-    return Simulator({TYPE: small() if history is None else history}, behaviour or Behaviour(**behaviours))
+def served(history=None, **behaviour):
+    return Simulator({TYPE: small() if history is None else history}, Behaviour(**behaviour))
 
 
 def small(events=250, **options):
@@ -21,15 +21,15 @@ def get(session, sim, path=V3, timeout=5, **query):
     return session.get(sim.url + path, params={"eventType": TYPE, **query}, timeout=timeout, allow_redirects=False)
 
 
-def pages(session, sim, path=V3, **query):
+def pages(session, sim, **query):
     """All pages, the cursor decoded once as a correct client does."""
     after = {}
     while True:
-        page = get(session, sim, path, **query, **after).json()
+        page = get(session, sim, **query, **after).json()
         yield page
         if "paging" not in page:
             return
-        after = {"after": unquote(page["paging"]["next"]["after"])}
+        after = {"after": cursor_of(page)}
 
 
 def walk(session, sim, **query):
@@ -44,6 +44,6 @@ def ids(events):
     return [event["id"] for event in events]
 
 
-def cursor_of(answer):
-    """The page cursor that an answer names, decoded."""
-    return unquote(answer.json()["paging"]["next"]["after"])
+def cursor_of(page):
+    """The cursor that a page names, decoded."""
+    return unquote(page["paging"]["next"]["after"])

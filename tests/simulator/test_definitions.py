@@ -1,7 +1,6 @@
 """Event definitions as the simulated API serves them, and as the client reads them."""
 
 import pytest
-import requests
 
 from pipeline.config.keys import API_VERSIONS
 from pipeline.errors import BadAnswer, Forbidden
@@ -62,21 +61,3 @@ def test_pages_without_an_end_are_an_error(monkeypatch):
         with pytest.raises(BadAnswer, match="no end"):
             client.definitions()
         assert len(sim.requests) == 2
-
-
-def get(sim, **query):
-    answer = requests.get(sim.url + PATHS["v3"], query, headers={"Authorization": "Bearer x"}, timeout=5)
-    return answer.status_code, answer.json()
-
-
-def test_properties_are_included_only_if_they_are_asked_for():
-    with account() as sim:
-        (_, without), (_, included) = get(sim), get(sim, includeProperties="true")
-    assert without["results"][0]["properties"] == [] and included["results"][0]["properties"]
-
-
-@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"after": "x"}])
-def test_a_wrong_parameter_is_refused(query):
-    with account() as sim:
-        status, body = get(sim, **query)
-    assert status == 400 and body["category"] == "VALIDATION_ERROR"
