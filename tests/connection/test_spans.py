@@ -21,11 +21,6 @@ PROGRESS = st.builds(
 )
 
 
-def test_the_first_sync_reads_from_the_start_date():
-    assert main_span(Progress(), 5, lookback=3, now=60) == (5, None) and gap_span(Progress(), 5) is None
-
-
-@settings(deadline=None)
 @given(PROGRESS, st.lists(st.tuples(st.sampled_from(["advance", "finish", "advance_gap", "finish_gap"]), MS, MS, MS)))
 def test_the_cursor_never_moves_back(progress, steps):
     for step, start, occurred, read_at in steps:
@@ -33,6 +28,7 @@ def test_the_cursor_never_moves_back(progress, steps):
         if step == "advance":
             progress = advance(progress, start, occurred, read_at)
             assert to_ms(progress.occurred) == max(occurred, to_ms(before.occurred or "1970-01-01"))
+            assert progress == before or before.occurred is None or occurred >= to_ms(before.occurred)
         elif step == "finish":
             progress = finish(progress, start, read_at)
         elif step == "advance_gap":
@@ -43,11 +39,6 @@ def test_the_cursor_never_moves_back(progress, steps):
             progress = finish_gap(progress, start)
         if step != "advance":
             assert progress.occurred == before.occurred
-
-
-def test_a_position_before_the_cursor_changes_nothing():
-    progress = Progress(occurred=to_text(50), read_at=to_text(60), start_date=to_text(0))
-    assert advance(progress, 0, 40, read_at=90) == progress
 
 
 def test_an_interrupted_backfill_resumes_where_it_was_and_a_finished_sync_looks_back():
@@ -152,7 +143,7 @@ class Model:
                 assert self.delivered.issuperset(range(to_ms(begin), to_ms(end)))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.none() | MS, st.integers(0, 30), st.lists(SYNC, min_size=1, max_size=8))
 def test_the_state_claims_only_what_is_delivered_and_a_complete_sync_delivers_everything(cursor, lookback, syncs):
     first = {} if cursor is None else progress_by_type(migrate({"start_date": to_text(cursor)})[0])
