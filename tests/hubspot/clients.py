@@ -17,10 +17,21 @@ T0 = to_ms("2035-01-01T00:00:00Z")
 HISTORY = generated(120, START, END)
 TRUTH = [HISTORY.event(i) for i in range(120)]
 GOOD = http({"results": [{"id": "a"}]})
+TRANSIENT = (  # faults of the simulator after which another attempt gets the page
+    "423", "429", "429:no-retry-after", "477", "500", "502", "503", "504", *map(str, range(520, 528)), "html", "empty", "cut",
+    "cut_clean", "reset", "no_results", "results_null", "results_string",
+)  # fmt: skip
 
 
 def served(**behaviour):
     return Simulator({TYPE: HISTORY}, Behaviour(**behaviour))
+
+
+def gone():
+    """A server that answers no more."""
+    with served() as sim:
+        pass
+    return sim
 
 
 def client_of(server, version="2026-03", **options):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import threading
 from collections import Counter
 from types import SimpleNamespace
@@ -13,17 +12,12 @@ from pipeline.errors import BadAnswer, ConnectorError, QuotaSpent, Unavailable
 from pipeline.hubspot import client, rate_limit, retry
 from pipeline.timestamps import to_ms
 from simulator import Behaviour, Simulator, generated
+from tests.hubspot.clients import TRANSIENT
 from tests.support import TYPE, Delivered, sync_into, truth
 
 EVENTS = int(os.environ.get("FAULT_EVENTS", "3000"))
-STATUSES = (
-    "423", "429", "429:no-retry-after", "477", "500", "502", "503", "504", *map(str, range(520, 528)),
-)  # fmt: skip
-TRANSIENT = (
-    *STATUSES, "html", "empty", "cut", "cut_clean", "reset", "no_results", "results_null", "results_string", "repeat_cursor",
-)  # fmt: skip
 CONTENT = (
-    "backward_cursor", "unordered", "duplicate", "foreign_type", "outside", "lone_surrogate", "deep", "huge_int",
+    "repeat_cursor", "backward_cursor", "unordered", "duplicate", "foreign_type", "outside", "lone_surrogate", "deep", "huge_int",
 )  # fmt: skip
 
 
@@ -107,29 +101,26 @@ def test_cursors_that_always_lead_back_within_one_second_end_the_sync():
 # Outages
 
 
-def outage(sim, delivered, minutes="0.02", **keys):
+def outage(sim, delivered, **keys):
     with pytest.raises(Unavailable) as error:
-        sync_into(delivered, sim, page_size="50", max_outage_minutes=minutes, **keys)
+        sync_into(delivered, sim, page_size="50", event_types=f"{TYPE},pe1_b", max_outage_minutes="0.02", **keys)
     return str(error.value)
 
 
-def test_an_outage_is_an_error_with_its_details_and_the_next_sync_resumes():
-    history, types = generated(3_000), f"{TYPE},pe1_b"
+def test_an_outage_ends_the_sync_and_the_next_one_resumes():
+    history = generated(3_000)
     with served(history, generated(100, event_type="pe1_b")) as sim:
-        delivered, down = Delivered(), lambda asked: "503" if asked.number > 20 else None
-        sim.behaviour.fault = down
-        message = outage(sim, delivered, event_types=types, concurrency="1", checkpoint_interval="100")
-        failed = [asked for asked in sim.requests if asked.fault]
-        assert "503" in message and "max_outage_minutes" in message
-        assert re.search(r"since \d{4}-\d\d-\d\dT", message)
-        assert int(re.search(r"attempts: (\d+)", message)[1]) == len(failed)
+        delivered = Delivered()
+        sim.behaviour.fault = lambda asked: "503" if asked.number > 20 else None
+        message = outage(sim, delivered, concurrency="1", checkpoint_interval="100")
+        assert f"attempts: {sum(asked.fault is not None for asked in sim.requests)}" in message
         assert 15 * 50 < len(delivered.ids()) <= 20 * 50
         first_missing = min(history.time(i) for i in range(3_000) if history.event(i)["id"] not in delivered.ids())
         assert to_ms(state_of(delivered)["occurred"]) <= first_missing
         assert not any(asked.query.get("eventType") == ["pe1_b"] for asked in sim.requests), "one budget for all types"
         sim.behaviour.fault = None
         asked_before = len(sim.requests)
-        sync_into(delivered, sim, page_size="50", event_types=types)
+        sync_into(delivered, sim, page_size="50", event_types=f"{TYPE},pe1_b")
         assert len(sim.requests) - asked_before <= 2 * 40 + 4
     assert delivered.ids() == truth(history) and len(delivered.ids("pe1_b")) == 100
 
@@ -137,7 +128,7 @@ def test_an_outage_is_an_error_with_its_details_and_the_next_sync_resumes():
 def test_an_outage_from_the_first_request_saves_no_cursor_and_tries_no_other_type():
     with served(generated(5), generated(5, event_type="pe1_b"), fault=lambda asked: "reset") as sim:
         delivered = Delivered()
-        outage(sim, delivered, event_types=f"{TYPE},pe1_b")
+        outage(sim, delivered)
         assert {asked.query.get("eventType", [""])[0] for asked in sim.requests} <= {TYPE, ""}
     assert delivered.states and not any(state["event_types"] for state in delivered.states)
 
@@ -162,9 +153,8 @@ def test_a_spent_daily_quota_ends_the_sync_with_everything_saved_and_says_when_t
 def test_the_failure_of_one_type_costs_the_others_nothing(kind):
     histories = (generated(600), generated(300, event_type="pe1_b"), generated(300, event_type="pe1_c"))
     with served(*histories, fault=after_the_first("pe1_b", kind)) as sim:
-        delivered = sync_into(
-            Delivered(), sim, event_types=f"{TYPE},pe1_b,pe1_c", page_size="50", max_outage_minutes="1"
-        )
+        keys = {"event_types": f"{TYPE},pe1_b,pe1_c", "page_size": "50", "max_outage_minutes": "1"}
+        delivered = sync_into(Delivered(), sim, **keys)
     assert delivered.ids() == truth(histories[0]) and delivered.ids("pe1_c") == truth(histories[2])
     assert len(delivered.warnings) == 1 and "pe1_b" in delivered.warnings[0]
     assert 0 < len(delivered.ids("pe1_b")) < 300, "what arrived is kept"
@@ -172,15 +162,10 @@ def test_the_failure_of_one_type_costs_the_others_nothing(kind):
 
 @pytest.mark.parametrize("kind", ["400", "403", "500", "html", "no_results"])
 def test_the_sync_fails_if_every_type_does(kind):
-    def fault(asked):
-        return kind if "eventType" in asked.query else None
-
-    with (
-        served(generated(60), generated(30, event_type="pe1_b"), fault=fault) as sim,
-        pytest.raises(ConnectorError) as error,
-    ):
+    histories = generated(60), generated(30, event_type="pe1_b")
+    sim = served(*histories, fault=lambda asked: kind if "eventType" in asked.query else None)
+    with sim, pytest.raises(ConnectorError, match=rf"(?s){TYPE}.*pe1_b|pe1_b.*{TYPE}"):
         sync_into(Delivered(), sim, event_types=f"{TYPE},pe1_b", max_outage_minutes="0.1")
-    assert TYPE in str(error.value) and "pe1_b" in str(error.value)
 
 
 def test_a_type_removed_and_added_again_resumes_at_its_cursor():
@@ -225,8 +210,8 @@ def test_events_of_another_type_are_rejected_and_those_of_another_time_delivered
     assert {row["reason"] for row in foreign} == {"another event type than was asked for"}
     assert truth(history) < delivered.ids()
     assert all(key.startswith("leviathan-outside-") for key in delivered.ids() - truth(history))
-    assert [word for word in ("rejected", "out of order", "out of the time range")
-            if not any(word in warning for warning in delivered.warnings)] == []  # fmt: skip
+    for word in ("rejected", "out of order", "out of the time range"):
+        assert any(word in warning for warning in delivered.warnings)
 
 
 @pytest.mark.parametrize("failing", [3, 12])

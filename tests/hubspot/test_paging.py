@@ -4,21 +4,8 @@ not say.
 
 import pytest
 
-from tests.hubspot.clients import GOOD, QUERY, TRUTH, client_of, served
+from tests.hubspot.clients import GOOD, QUERY, client_of
 from tests.hubspot.wire import Wire, http
-
-
-def test_decoded_cursors_lead_through_every_page():
-    with served(cursor_decodes="once", cursors="strict") as sim, client_of(sim) as client:
-        found, cursor = [], None
-        while page := client.page(QUERY | ({"after": cursor} if cursor else {})):
-            found += page.events
-            cursor = page.cursor
-            if cursor is None:
-                break
-    assert found == TRUTH and len(sim.requests) == 3
-    assert not any("%" in text for asked in sim.requests for text in asked.query.get("after", []))
-
 
 NEXT = {"link": "https://api.hubapi.com/events/v3/events?limit=50&after=MTc0Mw%3D%3D&eventType=e_a"}
 
@@ -65,13 +52,3 @@ def test_a_page_with_unreadable_paging_is_not_taken_for_the_last(paging):
         page = client.page(QUERY)
     assert page.cursor is None and page.unclear and page.events == [{"id": "a"}]
     assert len(wire.heads) == 1
-
-
-def test_a_repeated_cursor_is_returned_for_the_walk_to_judge(clock):
-    with (
-        served(fault=lambda asked: "repeat_cursor" if "after" in asked.query else None) as sim,
-        client_of(sim) as client,
-    ):
-        cursor = client.page(QUERY, clock).cursor
-        assert client.page({**QUERY, "after": cursor}, clock).cursor == cursor
-    assert len(sim.requests) == 2
