@@ -30,40 +30,26 @@ TESTS = {test.label: test.name for test in FORM.tests}
 # The fields
 
 
-def test_the_form_has_twelve_fields_and_the_first_two_are_required():
-    assert list(FIELDS) == [
-        "api_token", "initial_sync_start_date", "event_types", "table_layout", "drop_columns", "hash_columns", "hash_salt",
-        "lookback_minutes", "audit_days", "page_size", "checkpoint_interval", "concurrency",
-    ]  # fmt: skip
-    assert [name for name, field in FIELDS.items() if field.required] == list(FIELDS)[:2]
-
-
-def test_exactly_the_optional_fields_are_marked_as_such():
-    optional = [name for name, field in FIELDS.items() if field.label.endswith(" (optional)")]
-    assert optional == [name for name, field in FIELDS.items() if not field.required]
-    assert len(optional) == len(FIELDS) - 2
+def test_the_first_two_fields_are_required_and_all_others_are_marked_as_optional():
+    """docs/configuration.md has them in this order, as test_docs.py holds."""
+    required = [name for name, field in FIELDS.items() if field.required]
+    assert required == list(FIELDS)[:2] == ["api_token", "initial_sync_start_date"]
+    assert required == [name for name, field in FIELDS.items() if not field.label.endswith(" (optional)")]
 
 
 def test_only_token_and_salt_are_passwords():
-    assert [name for name, field in FIELDS.items() if field.text_field == PASSWORD] == ["api_token", "hash_salt"]
-    assert form_field.TextField.password == PASSWORD
-    assert FIELDS["hash_salt"].placeholder is None and FIELDS["api_token"].placeholder is None
+    passwords = [name for name, field in FIELDS.items() if field.text_field == PASSWORD]
+    assert passwords == ["api_token", "hash_salt"] and form_field.TextField.password == PASSWORD
+    assert not any(FIELDS[name].placeholder for name in passwords)
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_each_help_text_states_the_default(name):
-    field, default = FIELDS[name], KEYS[name].default
-    assert field.label and field.description
+def test_each_field_states_its_default_and_a_list_of_choices_begins_with_it(name):
+    field, default, keys = FIELDS[name], KEYS[name].default, configuration(Simulator({}))
     assert f"Default: {default}" in field.description if default else "Default" not in field.description
-
-
-def test_a_key_with_choices_is_a_list_that_begins_with_the_default():
-    choices = {name: field.dropdown_options or [] for name, field in FIELDS.items()}
-    lists = {name: [option.value for option in options] for name, options in choices.items() if options}
-    assert set(lists) == {"table_layout"}
-    assert all(options[0] == KEYS[name].default for name, options in lists.items())
-    keys = configuration(Simulator({}))
-    assert all(read_settings(keys | {name: option}) for name, options in lists.items() for option in options)
+    choices = [option.value for option in field.dropdown_options or []]
+    assert choices[:1] == [default] * (name == "table_layout")
+    assert all(read_settings(keys | {name: choice}) for choice in choices)
 
 
 def test_a_form_left_blank_falls_back_to_the_defaults():
