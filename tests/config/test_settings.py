@@ -17,16 +17,10 @@ from pipeline.timestamps import to_ms
 TOKEN = "pat-na1-00000000-aaaa"
 REQUIRED = {"api_token": TOKEN, "initial_sync_start_date": "2026-01-01T00:00:00Z"}
 DEFAULTS = {
-    "event_types": ("e_visited_page",),
-    "page_size": 1000,
-    "checkpoint_interval": 10_000,
-    "lookback": 3_600_000,
-    "max_outage": 900_000,
-    "concurrency": 4,
-    "quota_reserve": 10,
-    "api_base_url": "https://api.hubapi.com",
+    "event_types": ("e_visited_page",), "page_size": 1000, "checkpoint_interval": 10_000, "lookback": 3_600_000,
+    "max_outage": 900_000, "concurrency": 4, "quota_reserve": 10, "api_base_url": "https://api.hubapi.com",
     "api_version": "2026-03",
-}
+}  # fmt: skip
 
 
 def mistakes(**keys):
@@ -41,25 +35,6 @@ def test_a_blank_key_falls_back_to_its_default(blank):
     read = read_settings(given_keys)
     assert {name: getattr(read, name) for name in DEFAULTS} == DEFAULTS
     assert (read.api_token, read.start) == (TOKEN, to_ms(REQUIRED["initial_sync_start_date"]))
-
-
-@pytest.mark.parametrize(
-    "key, text, setting, value",
-    [
-        ("initial_sync_start_date", "2026-01-01", "start", to_ms("2026-01-01T00:00:00Z")),
-        ("initial_sync_start_date", "2026-01-01T02:00:00+02:00", "start", to_ms("2026-01-01T00:00:00Z")),
-        ("event_types", " b ,a,, b", "event_types", ("b", "a")),
-        ("page_size", " 1 ", "page_size", 1),
-        ("checkpoint_interval", "500", "checkpoint_interval", 500),
-        ("lookback_minutes", "0", "lookback", 0),
-        ("lookback_minutes", "90", "lookback", 5_400_000),
-        ("max_outage_minutes", "0.5", "max_outage", 30_000),
-        ("api_base_url", "https://api-eu1.hubapi.com/", "api_base_url", "https://api-eu1.hubapi.com"),
-        ("api_version", "v3", "api_version", "v3"),
-    ],
-)
-def test_a_key_is_parsed_into_its_setting(key, text, setting, value):
-    assert getattr(read_settings(REQUIRED | {key: text}), setting) == value
 
 
 WRONG = {
@@ -85,13 +60,6 @@ def test_every_mistake_is_reported_at_once_with_its_key_the_value_and_the_cure()
         assert repr(text) in line and right in line.partition(repr(text))[2]
 
 
-@pytest.mark.parametrize("text", ["0", "17", "-4", "many", "4.0", "1e1", "٣"])
-def test_an_impossible_concurrency_is_reported_with_the_range(text):
-    assert f"- concurrency: given {text!r}; give" in mistakes(concurrency=text) and "from 1 to 16" in mistakes(
-        concurrency=text
-    )
-
-
 @pytest.mark.parametrize("key", REQUIRED)
 def test_a_required_key_is_reported_missing_by_name(key):
     for blank in ({}, {key: " "}):
@@ -110,44 +78,8 @@ def test_the_text_of_settings_does_not_contain_the_token():
     assert TOKEN not in repr(read) and TOKEN not in str(read)
 
 
-@pytest.mark.parametrize("value", [0, 5, 1.5, True, False, [], ["e"], {"a": 1}])
-def test_a_value_that_is_not_a_string_is_a_mistake(value):
-    assert "- page_size:" in mistakes(page_size=value) and "is a string" in mistakes(page_size=value)
-
-
-ALLOWED = [
-    "http://127.0.0.1:8000",
-    "http://127.9.9.9",
-    "http://localhost:1",
-    "http://LOCALHOST",
-    "http://[::1]:8000",
-    "https://localhost:8443",
-    "https://hubapi.com",
-    "https://API-EU1.hubapi.com:443",
-]
-REFUSED = [
-    "http://127.0.0.1.example.com", "http://localhost.example.com", "http://api.hubapi.com", "http://10.0.0.1", "http://0.0.0.0",
-    "http://127.0.0.1@example.com", "https://user:password@api.hubapi.com", "https://api.hubapi.com/events", "ftp://127.0.0.1",
-    "https://api.hubapi.com?a=b", "https://api.hubapi.com#a", "api.hubapi.com", "https://", "https://[", "https://a:99999",
-    "//api.hubapi.com", "http:127.0.0.1", "https://a b", "https://example.com", "https://nothubapi.com", "https://10.0.0.1",
-    "https://api.hubapi.com.example.com", "https://hubapi.com.", "https://api.hubapi.com%2eexample.com", "https://[::2]",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("url", ALLOWED)
-def test_hubspots_hosts_and_this_machine_are_allowed_as_the_api_address(url):
-    assert read_settings(REQUIRED | {"api_base_url": url}).api_base_url == url
-
-
-@pytest.mark.parametrize("url", REFUSED)
-def test_no_other_address_is_allowed(url):
-    assert "- api_base_url:" in mistakes(api_base_url=url)
-
-
-TEXTS = st.text() | st.sampled_from(
-    [text for text, _ in WRONG.values()]
-    + [*REFUSED, *ALLOWED, "5", "1e3", "٣", "https://a:٣", "1" * 13, "https://\u2100", "\ud800"]
-)
+ODD = ["5", "1e3", "٣", "https://[", "https://a:٣", "https://a:99999", "1" * 13, "https://\u2100", "\ud800"]
+TEXTS = st.text() | st.sampled_from([text for text, _ in WRONG.values()] + ODD)
 
 
 @settings(deadline=None, max_examples=300)
@@ -171,60 +103,32 @@ def test_no_mistake_in_other_keys_reveals_the_token(token, others):
         assert token not in shown or any(token in text for text in others.values())
 
 
-@pytest.mark.parametrize(
-    "wrong, nearest", [("page_sise", "page_size"), ("Api_Token", "api_token"), ("lookback", "lookback_minutes")]
-)
+NEAR = {"page_sise": "page_size", "Api_Token": "api_token", "lookback": "lookback_minutes"}
+
+
+@pytest.mark.parametrize("wrong, nearest", NEAR.items())
 def test_an_unknown_key_with_a_near_name_is_a_mistake(wrong, nearest):
     message = mistakes(**{wrong: "x"})
     assert f"- {wrong!r}: there is no such key; did you mean {nearest!r}?" in message
     assert unknown_keys(REQUIRED | {wrong: "x"}) == []
 
 
-WITHOUT_PREFIX = "5ec2e75e-c2e7-4a11-9b0d-7b1d94e3f06c"
+def test_a_token_in_another_key_is_told_by_its_shape():
+    message = mistakes(property_filters="hs_title=pat-eu1-5ec2e75e")
+    assert "an access token belongs only in api_token" in message and "5ec2e75e" not in message
 
 
-@pytest.mark.parametrize(
-    "given_keys", [{"page_size": WITHOUT_PREFIX}, {"property_filters": f"a=b; {WITHOUT_PREFIX}"}], ids=str
-)
-def test_no_message_quotes_a_token_whose_look_is_not_known(given_keys):
-    assert "7b1d94e3f06c" not in mistakes(**given_keys) and "'" in mistakes(**given_keys)
-    assert unknown_keys({WITHOUT_PREFIX: "1"}) == ["configuration key '5ec2…' is unknown and ignored."]
-
-
-@pytest.mark.parametrize(
-    "value, is_token", [("pat-smith", False), ("/pat-catalogue", False), ("pat-eu1-5ec2e75e", True)]
-)
-def test_a_token_in_another_key_is_told_by_its_shape(value, is_token):
-    given_keys = {"property_filters": f"hs_title={value}"}
-    if is_token:
-        assert "an access token belongs only in api_token" in mistakes(**given_keys)
-    else:
-        assert read_settings(REQUIRED | given_keys).property_filters == (("hs_title", value),)
-
-
-@pytest.mark.parametrize(
-    "given_filters",
-    [
-        "hs_email=ada@example.com; hs_city",
-        "hs_email=; hs_name=Ada Lovelace",
-        "hs_email:ada@example.com",
-        "a=Ada; a=Ada",
-    ],
-)
-def test_a_value_of_property_filters_is_not_shown_since_it_may_name_a_person(given_filters):
-    message = mistakes(property_filters=given_filters)
+@pytest.mark.parametrize("filters", [
+    "hs_email=ada@example.com; hs_city", "hs_email=; hs_name=Ada Lovelace", "hs_email:ada@example.com", "a=Ada; a=Ada",
+])  # fmt: skip
+def test_a_value_of_property_filters_is_not_shown_since_it_may_name_a_person(filters):
+    message = mistakes(property_filters=filters)
     assert "- property_filters: given '" in message and "…" in message
     assert "ada" not in message.lower()
 
 
 def test_a_key_that_is_the_token_is_not_shown_at_all():
-    assert unknown_keys({"api_token": "brief", "brief": "1"}) == [
-        "configuration key (not shown) is unknown and ignored."
-    ]
-
-
-def test_what_a_service_key_gives_is_accepted_whatever_it_looks_like():
-    assert read_settings(REQUIRED | {"api_token": WITHOUT_PREFIX}).api_token == WITHOUT_PREFIX
+    assert unknown_keys({"api_token": "brief", "brief": "1"}) == told(["(not shown)"])
 
 
 @settings(deadline=None)
@@ -245,10 +149,6 @@ def test_exactly_the_unknown_keys_are_reported(configuration):
 
 def told(names):
     return [f"configuration key {name} is unknown and ignored." for name in names]
-
-
-def test_an_unknown_key_that_resembles_none_is_reported_without_a_suggestion():
-    assert unknown_keys(REQUIRED | {"zzz": "x"}) == ["configuration key 'zzz' is unknown and ignored."]
 
 
 @pytest.mark.parametrize("name", GONE)

@@ -105,7 +105,7 @@ def test_a_code_that_says_more_is_shown_once_with_its_cure_wherever_the_body_hol
 QUOTED = [
     (b"plain words", "plain words."), (b'"plain words"', '"plain words".'), (b'["plain words"]', '["plain words"].'),
     (b"\xef\xbb\xbfplain words", "plain words."), ({"error": "plain words"}, "plain words."),
-    ({"errors": ["plain words"]}, "plain words."),
+    ({"errors": ["plain words"]}, "plain words."), (b"<html>Bad request", "no message."),
     ({"message": "Invalid input", "errors": [{"message": "of a city"}]}, "Invalid input of a city."),
     ({"message": "No.", "category": "PERMISSION"}, "No. (PERMISSION)."),
     ({"message": "No.", "category": "MISSING_SCOPES"}, "No."),
