@@ -4,20 +4,17 @@ keyboard alone.
 
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.report.warehouses import Page, a_run, add_events, add_runs, page_of, warehouse
+from tests.report.warehouses import a_run, add_events, add_runs, page_of, warehouse
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser():
     if not BROWSER or not DRIVER:
         pytest.skip("no chromium with chromedriver on the PATH (Debian: apt-get install chromium chromium-driver)")
     from selenium import webdriver
@@ -35,7 +32,7 @@ def browser() -> Iterator[Any]:
     driver.quit()
 
 
-def show(browser: Any, path: Path, width: int, theme: str) -> None:
+def show(browser, path, width, theme):
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
     )
@@ -65,9 +62,7 @@ return [...found, ...[...regions].filter(each => each.scrollWidth > each.clientW
 """
 
 
-def test_a_browser_shows_it_on_a_phone_and_on_a_desktop_in_light_and_dark(
-    browser: Any, full: tuple[Path, Page]
-) -> None:
+def test_a_browser_shows_it_on_a_phone_and_on_a_desktop_in_light_and_dark(browser, full):
     path, page = full
     grounds = set()
     for width, theme in ((320, "light"), (390, "dark"), (1280, "light"), (1280, "dark")):
@@ -88,11 +83,11 @@ def test_a_browser_shows_it_on_a_phone_and_on_a_desktop_in_light_and_dark(
     assert urls == {path.with_name("report.html").as_uri()}
 
 
-def test_the_keyboard_alone_reaches_everything(browser: Any, full: tuple[Path, Page]) -> None:
+def test_the_keyboard_alone_reaches_everything(browser, full):
     path, _ = full
     show(browser, path, 1280, "light")
 
-    def press(key: str) -> Any:
+    def press(key):
         browser.switch_to.active_element.send_keys(key)
         return browser.switch_to.active_element
 
@@ -125,7 +120,7 @@ return [...document.querySelectorAll('article')].flatMap(card => {
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 9, 200])
-def test_labels_do_not_overlap_however_many_syncs_and_days_there_are(browser: Any, tmp_path: Path, number: int) -> None:
+def test_labels_do_not_overlap_however_many_syncs_and_days_there_are(browser, tmp_path, number):
     begins = [datetime(2026, 1, 1, 22, 50) + timedelta(days=place) for place in range(number)]
     with warehouse(tmp_path / "warehouse.db") as con:
         add_events(con, "e_visited_page", [(str(at), at.isoformat() + "Z", at.isoformat() + "Z") for at in begins])

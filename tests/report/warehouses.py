@@ -5,11 +5,8 @@ them.
 # ruff: noqa: S608 (the tables are our own)
 import json
 import re
-from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from html.parser import HTMLParser
-from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -27,17 +24,17 @@ class Page(HTMLParser):
     its text.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path):
         super().__init__()
         self.html = path.read_text("utf-8")
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.tables: dict[str, list[list[str]]] = {}
+        self.tags = []
+        self.tables = {}
         self.text = ""
-        self._open: list[str] = []
+        self._open = []
         self.feed(self.html)
         self.close()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
         self._open.append(tag)
         if tag == "caption":
@@ -47,11 +44,11 @@ class Page(HTMLParser):
         elif tag in ("th", "td"):
             self.tables[self._caption][-1].append("")
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, tag):
         while self._open and self._open.pop() != tag:
             pass
 
-    def handle_data(self, data: str) -> None:
+    def handle_data(self, data):
         if "style" in self._open:
             return
         self.text += data
@@ -61,60 +58,54 @@ class Page(HTMLParser):
             self.tables[self._caption][-1][-1] += data
 
     @property
-    def first(self) -> str:
+    def first(self):
         """What stands first."""
-        return " ".join(self.text.partition("All times are UTC")[0].split()).partition(
-            "To the content HubSpot events "
-        )[2]
+        text = " ".join(self.text.partition("All times are UTC")[0].split())
+        return text.partition("To the content HubSpot events ")[2]
 
-    def rows(self, caption: str) -> list[list[str]]:
+    def rows(self, caption):
         return self.tables[caption][1:]
 
-    def column(self, caption: str, title: str) -> dict[str, int]:
+    def column(self, caption, title):
         """The figures of a column, by the first cell of their rows."""
         place = self.tables[caption][0].index(title)
         return {row[0]: int(row[place].replace(",", "")) for row in self.rows(caption)}
 
 
 @contextmanager
-def warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def warehouse(path):
     with closing(duckdb.connect(str(path))) as con:
         con.execute("SET TimeZone = 'UTC'")
         con.execute("CREATE SCHEMA IF NOT EXISTS tester")
         yield con
 
 
-def add_events(con: duckdb.DuckDBPyConnection, table: str, events: list[tuple[str, str | None, str]]) -> None:
+def add_events(con, table, events):
     """Adds events, given as (id, occurred, written), to a new table."""
     con.execute(f"CREATE TABLE tester.{quoted(table)} ({EVENT_COLUMNS})")
     con.executemany(
-        (
-            f"INSERT INTO tester.{quoted(table)} VALUES ($1, $2, '7', 'CONTACT', $3, try_cast($3 "
-            "AS "
-            "TIMESTAMPTZ), '/', false, $4)"
-        ),
+        f"INSERT INTO tester.{quoted(table)} VALUES ($1, $2, '7', 'CONTACT', $3, try_cast($3 AS TIMESTAMPTZ), '/', false, $4)",
         [(id_, table, occurred, written) for id_, occurred, written in events],
     )
 
 
-def quoted(name: str) -> str:
+def quoted(name):
     return '"' + name.replace('"', '""') + '"'
 
 
-def add_runs(con: duckdb.DuckDBPyConnection, runs: list[dict[str, Any]]) -> None:
-    kinds = {name: kind.replace("TIMESTAMP", "TIMESTAMPTZ") for name, kind in RUN_COLUMNS.items()} | {
-        "event_types": "JSON"
-    }
-    con.execute(f"CREATE TABLE tester.sync_run ({', '.join(f'{name} {kind}' for name, kind in kinds.items())})")
+def add_runs(con, runs):
+    kinds = {name: kind.replace("TIMESTAMP", "TIMESTAMPTZ") for name, kind in RUN_COLUMNS.items()}
+    columns = ", ".join(f"{name} {kind}" for name, kind in {**kinds, "event_types": "JSON"}.items())
+    con.execute(f"CREATE TABLE tester.sync_run ({columns})")
     con.begin()
     for run in runs:
         con.execute(
-            (f"INSERT INTO tester.sync_run BY NAME SELECT {', '.join(f'${name} AS {name}' for name in run)}"), run
+            f"INSERT INTO tester.sync_run BY NAME SELECT {', '.join(f'${name} AS {name}' for name in run)}", run
         )
     con.commit()
 
 
-def a_run(started_at: str, outcome: str = "complete", types: tuple[str, ...] = ("e_a",), **more: Any) -> dict[str, Any]:
+def a_run(started_at, outcome="complete", types=("e_a",), **more):
     """A row of sync_run, with `more` columns; `each` goes into the entry of each event type
     instead.
     """
@@ -126,36 +117,33 @@ def a_run(started_at: str, outcome: str = "complete", types: tuple[str, ...] = (
     }  # fmt: skip
 
 
-def an_audited_run(started_at: str, complete_until: str | None, **types: dict[str, Any]) -> dict[str, Any]:
+def an_audited_run(started_at, complete_until, **types):
     """A row of a complete sync that audited these event types."""
     of_each = {
-        "outcome": "complete",
-        "complete_until": complete_until,
-        "cursor_after": started_at,
-        "late": {},
-        "vanished": 0,
-    }
-    found = {name: {**of_each, "audited": 1, **each} for name, each in types.items()}
+        "outcome": "complete", "complete_until": complete_until, "cursor_after": started_at, "late": {}, "vanished": 0,
+        "audited": 1,
+    }  # fmt: skip
+    found = {name: {**of_each, **each} for name, each in types.items()}
     return a_run(started_at, complete_until=complete_until, event_types=json.dumps(found))
 
 
-def add_rejects(con: duckdb.DuckDBPyConnection, reasons: dict[str, int]) -> None:
+def add_rejects(con, reasons):
     columns = "id VARCHAR, event_type VARCHAR, reason VARCHAR, raw VARCHAR, rejected_at TIMESTAMPTZ"
     con.execute(f"CREATE TABLE tester.rejected_event ({columns})")
     for reason, times in reasons.items():
         con.execute(
-            ("INSERT INTO tester.rejected_event SELECT i, 'e_a', ?, '{}', now() FROM range(?) AS _(i)"), [reason, times]
+            "INSERT INTO tester.rejected_event SELECT i, 'e_a', ?, '{}', now() FROM range(?) AS _(i)", [reason, times]
         )
 
 
-def page_of(path: Path) -> Page:
+def page_of(path):
     """The page, which the exit status agrees with."""
     status, page = main([str(path)]), Page(path.with_name("report.html"))
     assert status == bool(re.search("^(The last sync failed|Failing: )", page.first))
     return page
 
 
-def a_thousand_events(con: duckdb.DuckDBPyConnection, *tables: str) -> None:
+def a_thousand_events(con, *tables):
     for table in tables:
         con.execute(
             f"CREATE TABLE tester.{table} AS SELECT i AS id, '{table}' AS event_type, "
