@@ -43,6 +43,7 @@ def needs(*names, key="requiredGranularScopes", message="One or more of the foll
 
 
 NOT_ALL = "This app hasn't been granted all required scopes to make this call."
+ANY = "for reading events (business-intelligence, where HubSpot offers it)"
 SCOPES = {  # what to grant, by what HubSpot says; tests/hubspot/test_shapes.py has more of live answers
     "in brackets": ("This oauth-token (a) does not have proper permissions! (requires all of [content, social])",
                     "the scopes content, social"),
@@ -56,8 +57,8 @@ SCOPES = {  # what to grant, by what HubSpot says; tests/hubspot/test_shapes.py 
     "one that may not be offered": ("Insufficient scopes, requires one of: [event-detail-read]",
         "the scope event-detail-read (or business-intelligence, if HubSpot does not offer it)"),
     "two lists": ("requires all of: [aa,bb], any of the permissions: [cc,dd]", "the scopes aa, bb and one of the scopes cc, dd"),
-    "no scopes": ("This account requires [array] values", "the scopes for reading events"),
-    "no names": ("No.", "the scopes for reading events"),
+    "no scopes": ("This account requires [array] values", f"the scopes {ANY}"),
+    "no names": ("No.", f"the scopes {ANY}"),
     "required": (needs("bb", "aa", key="requiredScopes", message="no"), "the scopes aa, bb"),
     "missing": (needs("bb", "aa", key="missingScopes", message="no"), "the scopes aa, bb"),
     "here and in an error": ({"message": "no", "context": {"requiredScopes": "cc"}, "errors": [needs("aa"), None, "x"]},
@@ -81,7 +82,7 @@ SCOPES = {  # what to grant, by what HubSpot says; tests/hubspot/test_shapes.py 
 def test_the_scopes_that_hubspot_asks_for_are_to_be_granted_wherever_it_names_them(case, answered):
     said, scopes = SCOPES[case]
     raised, text = answered({"message": said} if isinstance(said, str) else said, 403)
-    assert raised is Forbidden and f"Cure: grant {scopes} " in text and "api_token" in text
+    assert raised is Forbidden and f"Cure: grant {scopes} to the service key" in text
 
 
 CODE = "EVENT_TYPE_READS_NOT_ALLOWED_DUE_TO_STORAGE_LOCATIONS"
