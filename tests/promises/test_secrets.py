@@ -27,10 +27,8 @@ from tests.sdk import everything_left, run
 from tests.support import TYPE, Delivered, configuration, sync_into
 
 TOKEN = "pat-na1-5ec2e75e-c2e7-4a11-9b0d-7b1d94e3f06c"
-LOOKS = {
-    "of a private app": TOKEN,
-    "of any other look": TOKEN.removeprefix("pat-na1-"),
-}  # a service key's is not documented
+# a service key's look is not documented
+LOOKS = {"of a private app": TOKEN, "of any other look": TOKEN.removeprefix("pat-na1-")}
 PIECES = ("5ec2e75e", "c2e7-4a11", "7b1d94e3f06c")
 ROOT = Path(connector.__file__).parent
 pytestmark = pytest.mark.usefixtures("home")
@@ -157,15 +155,13 @@ class TLS(socketserver.TCPServer):
     received = b""
 
     def __init__(self, folder):
-        key = folder / "key.pem"
-        command = [
-            shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-        ]  # fmt: skip
-        command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key]
-        command += ["-out", folder / "cert.pem"]
-        subprocess.run(command, check=True, capture_output=True)
+        key, certificate = folder / "key.pem", folder / "cert.pem"
+        command = (
+            "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+        )
+        subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(folder / "cert.pem", key)
+        self.context.load_cert_chain(certificate, key)
         super().__init__(("127.0.0.1", 0), None)
 
     def finish_request(self, request, _):
@@ -177,29 +173,26 @@ class TLS(socketserver.TCPServer):
             pass
 
 
+SWITCHES = {
+    "PYTHONHTTPSVERIFY": "0", "SSL_NO_VERIFY": "0", "NODE_TLS_REJECT_UNAUTHORIZED": "0", "CURL_CA_BUNDLE": "",
+    "REQUESTS_CA_BUNDLE": "",
+}  # fmt: skip
+
+
 @pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
 @pytest.mark.parametrize("loopback", [True, False])
 def test_tls_verification_cannot_be_switched_off(tmp_path, monkeypatch, loopback):
     # for other hosts, the environment counts
     monkeypatch.setattr(client, "is_loopback", lambda host: loopback)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in (
-        "PYTHONHTTPSVERIFY",
-        "CURL_CA_BUNDLE",
-        "REQUESTS_CA_BUNDLE",
-        "SSL_NO_VERIFY",
-        "NODE_TLS_REJECT_UNAUTHORIZED",
-    ):
-        monkeypatch.setenv(name, "" if "BUNDLE" in name else "0")
+    for name, off in SWITCHES.items():
+        monkeypatch.setenv(name, off)
     with TLS(tmp_path) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            url = f"https://127.0.0.1:{server.server_address[1]}"
-            with (
-                Client(TOKEN, url, "2026-03", max_outage=1) as asking,
-                pytest.raises(Unavailable, match="CERTIFICATE_VERIFY"),
-            ):
+            asking = Client(TOKEN, f"https://127.0.0.1:{server.server_address[1]}", "2026-03", max_outage=1)
+            with asking, pytest.raises(Unavailable, match="CERTIFICATE_VERIFY"):
                 asking.page({"eventType": TYPE})
         finally:
             server.shutdown()

@@ -16,7 +16,7 @@ from pipeline import Client, Reader
 from pipeline.errors import BadAnswer, Refused, Stopped, Unauthorized
 from pipeline.reading import reader as reader_module
 from pipeline.reading.fetch import fetch_page
-from pipeline.timestamps import DAY, SECOND, to_ms
+from pipeline.timestamps import DAY, SECOND
 from simulator import Behaviour, generated, listed
 from tests.reading.pages import FALSE_ENDS, ODDITIES, ORDERS, FakeHubSpot, Overrun, at, event, ids, page_of
 from tests.reading.readers import DISORDER, TIMES, YEAR, first_seen, read, read_checked, reader_of, times_of
@@ -24,8 +24,7 @@ from tests.support import BASE, START, TYPE, jumping
 
 HISTORY = generated(400, START, "2026-01-01T00:10:00Z", "uniform")
 EVENTS = [HISTORY.event(i) for i in range(len(HISTORY))]
-quick = settings(deadline=None)
-thorough = settings(deadline=None, max_examples=150)
+thorough = settings(max_examples=150)
 
 
 @pytest.fixture
@@ -77,27 +76,6 @@ def test_no_undocumented_behavior_loses_events(simulated_reader, behaviour, orde
     assert set(ids(found)) == set(ids(EVENTS))
     if order == "ascending" and "fault" not in behaviour:
         assert first_seen(found) == ids(EVENTS)
-
-
-def test_what_hubspot_sends_from_outside_the_range_is_delivered_too(simulated_reader):
-    found = read(simulated_reader(20, fault=lambda request: "outside"))
-    others = set(ids(found)) - set(ids(EVENTS))
-    assert others and all(name.startswith("leviathan-outside") for name in others)
-    assert len(set(ids(found)) & set(ids(EVENTS))) == len(EVENTS)
-
-
-@pytest.mark.parametrize(
-    "bounds", [{"after_inclusive": True, "before_inclusive": True}, {"resolution": "second"}, {}], ids=str
-)
-@pytest.mark.parametrize("start, width", [(0, 0), (0, 1), (1, 999), (500, 1000), (999, 2), (1000, 1000), (1, 5000)])
-def test_a_range_is_a_half_open_interval_to_the_millisecond_whatever_the_bounds_are(
-    simulated_reader, start, width, bounds
-):
-    events = [
-        event(BASE + ms, ms) for second in (0, 1000, 2000) for ms in (second, second + 1, second + 500, second + 999)
-    ]
-    found = read(simulated_reader(3, 2, listed(events), **bounds), (BASE + start, BASE + start + width))
-    assert set(ids(found)) == set(ids(e for e in events if start <= at(e) - BASE < start + width))
 
 
 def at_request(number, oddity):
@@ -229,17 +207,12 @@ def test_the_watermark_stays_at_the_start_of_a_range_without_events(end):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_the_watermark_passes_a_moment_that_fills_more_than_a_page(order):
+@pytest.mark.parametrize("now, reached", [(YEAR, SECOND), (700, 700)])
+def test_the_watermark_passes_a_moment_that_fills_more_than_a_page_but_not_into_the_future(order, now, reached):
     """Otherwise each sync would read and write all of it again, until something follows."""
-    reader = reader_of(FakeHubSpot([BASE + 500] * 25, 10, (order,)))
+    reader = reader_of(FakeHubSpot([BASE + 500] * 25, 10, (order,)), now=BASE + now)
     read(reader)
-    assert reader.position == BASE + SECOND
-
-
-def test_the_watermark_does_not_pass_a_crowded_moment_into_the_future():
-    reader = reader_of(FakeHubSpot([BASE + 500] * 25, 10), now=BASE + 700)
-    read(reader)
-    assert reader.position == BASE + 700
+    assert reader.position == BASE + reached
 
 
 def test_a_window_that_is_not_whole_holds_the_watermark_however_many_of_its_pages_are_released():
@@ -288,13 +261,11 @@ def test_two_walks_are_compared_on_what_is_settled(live):
 
 
 @pytest.mark.parametrize("size, order", [(1, "ascending"), (5, "shuffled"), (100, "descending")])
-def test_an_event_in_the_future_is_delivered_but_does_not_move_the_watermark_there(simulated_reader, order, size):
-    now = to_ms("2026-01-03T00:00:00Z")
-    events = [event(BASE + n * 3_600_000, n) for n in range(48)] + [event(to_ms("2095-01-01T00:00:00Z"), 48)]
-    reader = simulated_reader(size, 2, listed(events), order=order, clock=lambda: now)
-    found = read_checked(reader, (BASE, None), events)
-    assert set(ids(found)) == set(ids(events))
-    assert reader.position == at(events[47])
+def test_an_event_in_the_future_is_delivered_but_does_not_move_the_watermark_there(order, size):
+    hubspot = FakeHubSpot([*range(BASE, BASE + 48 * SECOND, SECOND), BASE + 70 * YEAR], size, (order,))
+    reader = reader_of(hubspot, 2, now=BASE + DAY)
+    assert set(ids(read_checked(reader, (BASE, None), hubspot.events))) == set(ids(hubspot.events))
+    assert reader.position == BASE + 47 * SECOND
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -314,7 +285,6 @@ ODD = st.dictionaries(
 
 
 @given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, ODD)
-@quick
 def test_oddities_in_the_first_walk_through_a_window_lose_no_events(times, size, concurrency, disorder, odd):
     """They are drawn by the page of the walk, and by how often it was requested before."""
     hubspot = FakeHubSpot(times, size, odd=lambda step: odd.get(step[1:]) if step.walk == 0 else None, **disorder)
@@ -376,20 +346,11 @@ def test_a_busy_second_whose_page_cursors_live_for_one_request_is_read_with_noth
 def test_a_busy_second_that_no_walk_gets_through_ends_in_an_error_with_its_time_and_a_cure(oddity, concurrency):
     times = range(BASE, BASE + SECOND, 10)
     hubspot = FakeHubSpot(times, 12, odd=lambda step: oddity if step.page == 2 else None, most=200)
-    reader = reader_of(hubspot, concurrency)
-    with pytest.raises(
-        BadAnswer, match=r"2026-01-01T00:00:00\.000Z.*never came to a confirmed end.*page_size.*Support"
-    ) as raised:
+    reader, said = reader_of(hubspot, concurrency), r"2026-01-01T00:00:00\.000Z.*confirmed end.*page_size.*Support"
+    with pytest.raises(BadAnswer, match=said) as raised:
         read_checked(reader, (BASE, BASE + SECOND), hubspot.events)
-    assert reader.position == BASE and ("It said" in str(raised.value)) == (oddity == "refused")
-
-
-def test_an_error_over_a_refused_page_cursor_quotes_hubspot_and_names_one_cure(simulated_reader):
-    busy = [event(BASE, n) for n in range(30)]
-    with pytest.raises(BadAnswer) as raised:
-        read(simulated_reader(10, 1, listed(busy), refuse_every=1))
-    assert "It said: HubSpot answered 400: " in str(raised.value)
-    assert str(raised.value).count("Cure:") == 1
+    assert reader.position == BASE and str(raised.value).count("Cure:") == 1
+    assert ("It said: The cursor has expired." in str(raised.value)) == (oddity == "refused")
 
 
 @pytest.mark.parametrize("order", ["ascending", "shuffled"])
@@ -490,7 +451,6 @@ class Broken(FakeHubSpot):
 
 
 @given(TIMES.filter(bool), st.integers(1, 20), st.integers(1, 4), st.integers(0, 59))
-@quick
 def test_an_error_is_raised_after_every_whole_page_before_it_and_before_any_event_after_it(
     times, size, concurrency, broken
 ):
@@ -543,11 +503,8 @@ def test_of_several_errors_the_first_in_time_is_raised(order):
 @pytest.mark.parametrize("concurrency", [1, 4])
 @pytest.mark.parametrize("leave", ["early", "by an exception"])
 def test_leaving_ends_requests_under_way_and_leaves_no_thread_behind(concurrency, leave):
-    hubspot, under_way, before = (
-        FakeHubSpot(range(BASE, BASE + 500_000, 1000), 10),
-        threading.Event(),
-        set(threading.enumerate()),
-    )
+    hubspot = FakeHubSpot(range(BASE, BASE + 500_000, 1000), 10)
+    under_way, before = threading.Event(), set(threading.enumerate())
 
     def fetch(request, stop):
         if len(hubspot.requests) >= 2 and (request.cursor is not None or request.bounds[0] > BASE):
