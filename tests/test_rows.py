@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import ConnectorError, events
-from pipeline.stages import destination_columns
-from pipeline.stages.sort import MOST_HELD, sort_by_time
+from pipeline.stages import destination_columns, sort
+from pipeline.stages.sort import sort_by_time
 from pipeline.timestamps import to_ms, to_text
 from simulator import generated, listed
 from tests.support import TYPE, Delivered, configuration, event, sync_into
@@ -41,17 +41,12 @@ def test_the_rows_of_a_range_are_all_there_and_in_order(simulated, order, concur
 
 def test_the_rows_are_those_of_a_sync_with_the_names_of_the_destination(simulated):
     sim = simulated(generated(300))
-    keys = {
-        "drop_columns": "hs_user_agent",
-        "hash_columns": "hs_url",
-        "hash_salt": "pepper",
-        "rename_columns": "hs_title=title",
-    }
+    keys = {"hash_columns": "hs_url", "hash_salt": "pepper", "rename_columns": "hs_title=title"}
     synced = sync_into(Delivered(), sim, **keys).rows[TYPE].values()
     assert sorted(events(configuration(sim, **keys)), key=str) == sorted(destination_columns(synced), key=str)
 
 
-def test_moments_are_text_or_datetimes_and_utc_without_a_zone(simulated):
+def test_a_moment_is_text_or_a_datetime_and_the_range_from_the_configured_start_to_now_by_default(simulated):
     history = generated(1_000)
     keys = configuration(simulated(history))
     asked = [
@@ -60,11 +55,7 @@ def test_moments_are_text_or_datetimes_and_utc_without_a_zone(simulated):
     ]  # fmt: skip
     for start, end in asked:
         assert [row["id"] for row in events(keys, TYPE, start, end)] == truth(history)
-
-
-def test_without_a_range_they_go_from_the_configured_start_to_now(simulated):
-    history = generated(500)
-    rows = events(configuration(simulated(history)) | {"initial_sync_start_date": START})
+    rows = events(keys | {"initial_sync_start_date": START})
     assert [row["id"] for row in rows] == truth(history, START, "2026-12-31")
 
 
@@ -118,17 +109,18 @@ def test_rows_are_sorted_whenever_the_watermark_keeps_its_word(steps):
     assert [row["occurred"] for row in out] == sorted(row["occurred"] for row in rows)
 
 
-def test_rows_of_one_moment_are_not_held_without_bound():
+def test_rows_of_one_moment_are_not_held_without_bound(monkeypatch):
     """Only their ids are: of those that a walk which began anew reads twice, each comes once all
     the same.
     """
-    title, ids = "x" * 2000, (number % (2 * MOST_HELD) for number in range(3 * MOST_HELD))
+    monkeypatch.setattr(sort, "MOST_HELD", most := 2_000)
+    title, ids = "x" * 2000, (number % (2 * most) for number in range(3 * most))
     rows = ({"occurred": START, "id": key, "hs_title": f"{title}{key}"} for key in ids)
     tracemalloc.start()
     count = sum(1 for _ in sort_by_time(lambda: 0)(rows))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert count == 2 * MOST_HELD and peak < MOST_HELD * 3000
+    assert count == 2 * most and peak < most * 3000
 
 
 def test_of_rows_with_one_id_that_the_watermark_has_not_passed_the_last_is_kept():

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.timestamps import to_ms, to_text
@@ -14,10 +14,12 @@ OFFSETS = st.integers(-23 * 60 - 59, 23 * 60 + 59)
 
 
 @law
-@given(st.integers(FIRST, LAST))
-def test_milliseconds_survive_a_round_trip_through_text(ms):
+@given(st.integers(FIRST, LAST) | st.integers())
+@example(10**400)
+@example(-(10**400))
+def test_milliseconds_survive_a_round_trip_through_text_or_become_the_first_or_last_timestamp(ms):
     text = to_text(ms)
-    assert to_ms(text) == ms
+    assert to_ms(text) == min(max(ms, FIRST), LAST)
     assert len(text) == 24 and text.endswith("Z")
 
 
@@ -42,34 +44,21 @@ def test_an_offset_shifts_the_timestamp(moment, minutes, shape):
     assert to_ms(moment.isoformat() + offset) == aware.timestamp() * 1000
 
 
-@pytest.mark.parametrize(
-    "text, same",
-    [
-        ("2026-05-21", "2026-05-21T00:00:00.000Z"),
-        ("2026-05-21T01:36", "2026-05-21T01:36:00.000Z"),
-        ("2026-05-21 01:36:04Z", "2026-05-21T01:36:04.000Z"),
-        ("2026-05-21T01:36:04.329Z", "2026-05-21T01:36:04.329Z"),
-        ("2026-05-21T01:36:04Z", "2026-05-21T01:36:04.000Z"),
-        ("2026-05-21T01:36:04.3Z", "2026-05-21T01:36:04.300Z"),
-        ("2026-05-21T01:36:04.3299999Z", "2026-05-21T01:36:04.329Z"),
-        ("2026-05-21T03:36:04.329+02:00", "2026-05-21T01:36:04.329Z"),
-        ("2026-05-20T20:06:04-0530", "2026-05-21T01:36:04.000Z"),
-        (" 2026-05-21T01:36:04Z\n", "2026-05-21T01:36:04.000Z"),
-        ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
-    ],
-)
+@pytest.mark.parametrize("text, same", [
+    ("2026-05-21", "2026-05-21T00:00:00.000Z"), ("2026-05-21T01:36", "2026-05-21T01:36:00.000Z"),
+    ("2026-05-21 01:36:04Z", "2026-05-21T01:36:04.000Z"), (" 2026-05-21T01:36:04Z\n", "2026-05-21T01:36:04.000Z"),
+    ("2026-05-21T03:36:04.3299999+02:00", "2026-05-21T01:36:04.329Z"),
+    ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
+])  # fmt: skip
 def test_common_shapes_of_iso_8601_are_read(text, same):
     assert to_text(to_ms(text)) == same
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "", "Z", "yesterday", "2026", "2026-13-01", "2026-02-30T00:00:00Z", "2026-05-21T25:00:00Z", "2026-05-21T01:60:00Z",
-        "2026-05-21T01:36:04+24:00", "2026-05-21T01:36:04+00:60", "2026-05-21T01:36+02Z", "0000-01-01T00:00:00Z",
-        "٢٠٢٦-05-21T01:36:04Z", "2026-05-21T01:36:04.Z", "2026-05-21T01:36:04ZZ", "1779327364329", "2026-W21-4T01:36:04Z",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("text", [
+    "", "Z", "yesterday", "2026", "2026-13-01", "2026-02-30T00:00:00Z", "2026-05-21T25:00:00Z", "2026-05-21T01:60:00Z",
+    "2026-05-21T01:36:04+24:00", "2026-05-21T01:36:04+00:60", "2026-05-21T01:36+02Z", "0000-01-01T00:00:00Z",
+    "٢٠٢٦-05-21T01:36:04Z", "2026-05-21T01:36:04.Z", "2026-05-21T01:36:04ZZ", "1779327364329", "2026-W21-4T01:36:04Z",
+])  # fmt: skip
 def test_a_text_that_is_not_a_timestamp_is_a_value_error(text):
     with pytest.raises(ValueError):
         to_ms(text)
@@ -80,7 +69,7 @@ NEARLY = st.text("0123456789-+:.,TtZz W", min_size=1, max_size=30) | st.from_reg
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 @given(st.text() | NEARLY)
 def test_any_text_is_a_timestamp_or_a_value_error(text):
     try:
@@ -88,11 +77,3 @@ def test_any_text_is_a_timestamp_or_a_value_error(text):
     except ValueError:
         return
     assert to_text(ms)
-
-
-@law
-@given(st.integers())
-def test_milliseconds_out_of_range_become_the_first_or_last_timestamp(ms):
-    assert to_ms(to_text(ms)) == min(max(ms, FIRST), LAST)
-    assert to_text(10**400) == "9999-12-31T23:59:59.999Z"
-    assert to_text(-(10**400)) == "0001-01-01T00:00:00.000Z"

@@ -65,19 +65,11 @@ def test_the_event_is_not_changed_and_the_order_of_its_keys_does_not_matter(even
     assert other == once_more == row and list(once_more) == list(row) and again["a_b"] == 1
 
 
-@pytest.mark.parametrize(
-    "properties, columns",
-    [
-        ({"id": 1, "objectType": 2}, {"properties_id": 1, "properties_objectType": 2}),
-        ({"eventType": 1, "event_type": 2}, {"properties_eventType": 1, "properties_properties_event_type": 2}),
-        ({"a": {"b": 1}, "a_b": 2}, {"properties_a_b": 1, "a_b": 2}),
-        ({"a": {"b": {"c": 1}, "d": {}, "e": []}}, {"a_b_c": 1, "a_d": {}, "a_e": []}),
-        ({"occurred": 1, "_fivetran_deleted": 2}, {"properties_occurred": 1, "properties__fivetran_deleted": 2}),
-        ({"hs_url": "", "x": None}, {"hs_url": "", "x": None}),
-        (None, {"properties": None}),
-        ([1], {"properties": [1]}),
-    ],
-)
+@pytest.mark.parametrize("properties, columns", [
+    ({"a": {"b": 1}, "a_b": 2}, {"properties_a_b": 1, "a_b": 2}), ({"hs_url": "", "x": None}, {"hs_url": "", "x": None}),
+    ({"a": {"b": {"c": 1}, "d": {}, "e": []}}, {"a_b_c": 1, "a_d": {}, "a_e": []}),
+    (None, {"properties": None}), ([1], {"properties": [1]}),
+])  # fmt: skip
 def test_properties_are_columns_beside_the_own_fields(properties, columns):
     (row,) = flatten([{"id": "a", "occurredAt": "2026-05-21", "properties": properties}])
     assert row == {"id": "a", "occurredAt": "2026-05-21", "occurred": "2026-05-21"} | columns
