@@ -1,6 +1,4 @@
-"""The connector through the SDK's real core and its command line, for every test that wants the
-real thing.
-"""
+"""The connector through the SDK's real core and its command line, for every test that wants the real thing."""
 
 import json
 import os
@@ -22,9 +20,7 @@ ROOT = Path(connector.__file__).parent
 
 
 def make_home(folder):
-    """Makes a home in which the SDK's core has just looked for a newer version of itself, so that
-    no request leaves.
-    """
+    """Makes a home in which the SDK's core has just looked for a newer version of itself, so that no request leaves."""
     settings = folder / constants.ROOT_LOCATION.replace("connector_sdk", "connector_sdk_core") / "_config.json"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps({"lastVersionCheck": int(time.time())}))
@@ -32,9 +28,7 @@ def make_home(folder):
 
 
 def run(project, configuration):
-    """What `fivetran debug` does in a project, without its command line. The one place that uses
-    the SDK's internals.
-    """
+    """What `fivetran debug` does in a project, without its command line. The one place that uses the SDK's internals."""
     saved = project / "files" / "state.json"
     state = json.loads(saved.read_text()) if saved.exists() else {}
     before = constants.DEBUGGING, Logging.LOG_LEVEL
@@ -82,9 +76,7 @@ def fivetran(staged, *arguments):
 
 
 def outcomes(sim, **given):
-    """What each setup test reports on a configuration: label to failure, None if it passes. No
-    secret is ever in it.
-    """
+    """What each setup test reports on a configuration: label to failure, None if it passes. No secret is ever in it."""
     keys = configuration(sim, **given)
     form = connector.configuration_form()
     reported = {

@@ -65,9 +65,7 @@ def sync_into(delivered: Delivered, sim: Any, state: dict[str, Any] | None = Non
 
 
 def jumping(*dates: str) -> Callable[[], int]:
-    """A clock that is at another date each time it is looked at, which the simulator does three
-    times an answer.
-    """
+    """A clock that is at another date each time it is looked at, which the simulator does three times an answer."""
     return partial(next, cycle(map(to_ms, dates)))
 
 

@@ -1,6 +1,4 @@
-"""The second look: what became visible late is found and delivered, what that costs, and what is
-said of it.
-"""
+"""The second look: what became visible late is found and delivered, what that costs, and what is said of it."""
 
 import json
 import re
@@ -404,9 +402,7 @@ def test_rejected_events_are_not_counted(live):
 
 
 def test_a_look_back_that_becomes_shorter_leaves_nothing_out(live):
-    """What the longer one would have read again is read again once more: nobody has counted it
-    yet.
-    """
+    """What the longer one would have read again is read again once more: nobody has counted it yet."""
     late = BASE + 8 * DAY + 1
     life = live([*HOURLY, event(late, 999)], late=lambda i, ms: (2 * DAY + HOUR) * (ms == late))
     life.pass_and_sync(10 * DAY, lookback_minutes="4320")
@@ -443,9 +439,7 @@ def test_a_local_clock_a_year_ahead_costs_no_audit(live, monkeypatch):
 
 
 def blinded(life, monkeypatch, error=None):
-    """Answers ranges around one moment as empty, on every connection until the looks begin or end
-    in an error.
-    """
+    """Answers ranges around one moment as empty, on every connection until the looks begin or end in an error."""
     moment, look = BASE + 20 * DAY, Looks.at_silence
 
     def fault(request):

@@ -1,6 +1,4 @@
-"""The cursors of one account are not used for another: no events are left out, and no table mixes
-two accounts.
-"""
+"""The cursors of one account are not used for another: no events are left out, and no table mixes two accounts."""
 
 import copy
 from types import SimpleNamespace

@@ -1,6 +1,4 @@
-"""Filters reach HubSpot as given; a change of layout or filters reads the history again, once, and
-loses nothing.
-"""
+"""Filters reach HubSpot as given; a change of layout or filters reads the history again, once, and loses nothing."""
 
 import pytest
 

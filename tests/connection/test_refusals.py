@@ -148,9 +148,7 @@ def test_while_none_can_be_read_each_sync_asks_for_all_and_fails(account):
 
 
 def test_a_killed_sync_does_not_ask_again_for_what_was_refused(account):
-    """Types that were never read come first, so the refusals are known when a sync is killed at the
-    last of its rows.
-    """
+    """Types that were never read come first, so the refusals are known when a sync is killed at the last of its rows."""
     destination, keys = Destination(), {"event_types": ",".join([*READ[:2], "e_t*"]), "checkpoint_interval": "10"}
     sync_into(destination, account, **keys)
     killed = next(state for state in destination.states if "refused" in state)

@@ -1,6 +1,4 @@
-"""Which event types a sync reads, in which order, and what becomes of those that the account does
-not know.
-"""
+"""Which event types a sync reads, in which order, and what becomes of those that the account does not know."""
 
 import re
 from contextlib import suppress

@@ -91,9 +91,7 @@ SYNC = st.tuples(
 
 
 class Model:
-    """A destination that holds the delivered milliseconds, with which every claim of the state is
-    compared.
-    """
+    """A destination that holds the delivered milliseconds, with which every claim of the state is compared."""
 
     def __init__(self, progress, delivered):
         self.progress, self.delivered, self.now = progress, set(delivered), 60
@@ -119,9 +117,7 @@ class Model:
         return not interrupted
 
     def read(self, kind, start, begin, stop, saves):
-        """Delivers [begin, stop) in order, and saves some cursors: everything before each is
-        delivered then.
-        """
+        """Delivers [begin, stop) in order, and saves some cursors: everything before each is delivered then."""
         for cursor in sorted(begin + int(share * (stop - begin)) for share in saves):
             self.delivered.update(range(begin, cursor))
             if kind == "gap":

@@ -77,9 +77,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | TEXT
 
 
 def states(versions, fingerprint, api_base_url):
-    """States of these versions, which call two of their fields so, with valid, broken and unknown
-    fields.
-    """
+    """States of these versions, which call two of their fields so, with valid, broken and unknown fields."""
     progress = st.dictionaries(
         st.sampled_from([*DATES, "rest"]) | st.text(max_size=3), SCALARS
     ) | st.fixed_dictionaries({}, optional=dict.fromkeys(DATES, TEXTS) | {fingerprint: SCALARS})

@@ -47,9 +47,7 @@ def test_of_an_event_that_hubspot_sends_twice_the_last_one_read_is_kept(simulate
 
 @pytest.mark.parametrize("order, false_end", [("ascending", "ends"), ("shuffled", "last")])
 def test_one_answer_that_falsely_has_no_events_or_no_next_page_loses_nothing(simulated, order, false_end):
-    """Not even an old event, which no audit counts. If the first answer is false, the next sync
-    reads on.
-    """
+    """Not even an old event, which no audit counts. If the first answer is false, the next sync reads on."""
     history, number = generated(110, shape="sparse"), 0
     sim, unanswered = simulated(history, order=order), True
     while unanswered:

@@ -1,10 +1,9 @@
-"""Syncs killed with SIGKILL at random, until they end by themselves: `make chaos` makes 1,000
-kills, `--kills N` other numbers.
+"""Syncs killed with SIGKILL at random, until they end by themselves: `make chaos` makes 1,000 kills, `--kills N` other
+numbers.
 
-Three processes: this one serves the simulator and compares the table with the truth; a nest, which
-has imported everything, forks the syncs and kills them; and the sync under way. A sync delivers
-into files as Fivetran does (what came after the last checkpoint is lost with it), or through the
-SDK's real core into a real DuckDB.
+Three processes: this one serves the simulator and compares the table with the truth; a nest, which has imported
+everything, forks the syncs and kills them; and the sync under way. A sync delivers into files as Fivetran does (what
+came after the last checkpoint is lost with it), or through the SDK's real core into a real DuckDB.
 """
 
 import argparse

@@ -1,6 +1,4 @@
-"""Syncs killed with SIGKILL lose nothing, double nothing and repeat little; tests/promises/chaos.py
-does the killing.
-"""
+"""Syncs killed with SIGKILL lose nothing, double nothing and repeat little; tests/promises/chaos.py does the killing."""
 
 import os
 import random

@@ -34,9 +34,7 @@ def sockets():
 
 
 def left_over(before):
-    """The sockets beyond what there was before, once the simulator has noticed that its client
-    left.
-    """
+    """The sockets beyond what there was before, once the simulator has noticed that its client left."""
     deadline = time.monotonic() + 30
     while (left := sockets() - before) and time.monotonic() < deadline:
         time.sleep(0.001)

@@ -71,9 +71,7 @@ def peak_memory(url, event_type, **keys):
 
 
 def test_ten_times_the_events_take_the_same_memory(url):
-    """With one worker: how far several prefetch, and so the peak, is chance, which the next test
-    bounds.
-    """
+    """With one worker: how far several prefetch, and so the peak, is chance, which the next test bounds."""
     delivered, few = peak_memory(url, "few", concurrency="1")
     assert delivered == FEW
     delivered, many = peak_memory(url, "many", concurrency="1")

@@ -1,8 +1,7 @@
-"""The token goes to HubSpot and nowhere else: not into the log, the state, a crash report or the
-warehouse.
+"""The token goes to HubSpot and nowhere else: not into the log, the state, a crash report or the warehouse.
 
-For the package, test_connector.py proves it; for http to other machines, test_settings.py; for
-redirects and .netrc, test_client.py.
+For the package, test_connector.py proves it; for http to other machines, test_settings.py; for redirects and .netrc,
+test_client.py.
 """
 
 import re
@@ -35,9 +34,7 @@ pytestmark = pytest.mark.usefixtures("home")
 
 
 def left_by(project, capfd, keys, tmp_path):
-    """The error that a run ended in, if any, and everything it left: its output, its files, that
-    error.
-    """
+    """The error that a run ended in, if any, and everything it left: its output, its files, that error."""
     ended = ""
     try:
         run(project, keys)
@@ -148,9 +145,7 @@ def test_the_crash_report_of_a_bug_does_not_contain_the_token(project, capfd, tm
 
 
 class TLS(socketserver.TCPServer):
-    """A server with a self-signed certificate; `received` is what a client sends once it trusts
-    it.
-    """
+    """A server with a self-signed certificate; `received` is what a client sends once it trusts it."""
 
     received = b""
 

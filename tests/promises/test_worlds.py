@@ -1,6 +1,5 @@
-"""The laws of tests/promises/worlds.py hold in any world (10,000 of them with
-HYPOTHESIS_PROFILE=long), and in single worlds that once lost events without an error, or never
-ended.
+"""The laws of tests/promises/worlds.py hold in any world (10,000 of them with HYPOTHESIS_PROFILE=long), and in single
+worlds that once lost events without an error, or never ended.
 """
 
 import os
@@ -98,9 +97,7 @@ BOUNDS = [{}, {"after_inclusive": True, "before_inclusive": True}, {"resolution"
 @pytest.mark.parametrize("numbers, kills", [(ONE, ()), (ONE, (810,)), (TEN, ()), (TEN, (210, 270))], ids=str)
 @pytest.mark.parametrize("bounds", BOUNDS, ids=["exclusive", "inclusive", "to the second"])
 def test_answers_almost_in_order(harness, concurrency, numbers, kills, bounds):
-    """The sync is killed when its cursor would have passed the late event, and there is no
-    look-back.
-    """
+    """The sync is killed when its cursor would have passed the late event, and there is no look-back."""
     keys = {"page_size": "30", "checkpoint_interval": "30", "lookback_minutes": "0", "concurrency": concurrency}
     syncs = tuple(Sync(fuse=fuse) for fuse in kills) or (Sync(),)
     world = World(displaced(numbers, 3 * MINUTE), syncs, {"order": "ingested", **bounds}, keys=keys)
@@ -146,9 +143,8 @@ def test_a_start_date_within_a_busy_second_while_every_ninth_page_cursor_is_refu
 @WORKERS
 @pytest.mark.parametrize("size", ["1", "3"])
 def test_small_pages(harness, concurrency, size):
-    """The requests of a proof are not wasted, so they do not use up what a sync may waste. And if
-    bounds are inclusive, the empty window before a crowded second lists it too: each piece of that
-    window would list it once more.
+    """The requests of a proof are not wasted, so they do not use up what a sync may waste. And if bounds are inclusive,
+    the empty window before a crowded second lists it too: each piece of that window would list it once more.
     """
     keys, crowd = {"page_size": size, "concurrency": concurrency}, steady(7, FIRST - 2 * SECOND, 1)
     for events, behaviour in ((steady(17, width=HOUR), {"open_end": True}), (crowd, {"before_inclusive": True})):
@@ -158,9 +154,7 @@ def test_small_pages(harness, concurrency, size):
 @pytest.mark.parametrize("order", ["ascending", "descending"])
 @pytest.mark.parametrize("requests", [1, 4])
 def test_a_crowded_second_left_half_read_days_ago_hides_no_event_that_came_since(harness, order, requests):
-    """All events share a millisecond, so nothing shows the order; HubSpot goes down while they are
-    read.
-    """
+    """All events share a millisecond, so nothing shows the order; HubSpot goes down while they are read."""
     since = steady(40, FIRST, 40 * HOUR)
     world = World(
         tuple(steady(22, FIRST - DAY, 1) + since),

@@ -1,12 +1,11 @@
-"""Worlds: any undocumented behavior of HubSpot, any clock and any failure combined, and the laws
-that hold in each of them.
+"""Worlds: any undocumented behavior of HubSpot, any clock and any failure combined, and the laws that hold in each of
+them.
 
-A World is a description; `Harness.run` runs its syncs one after the other and asserts the laws: a
-complete sync has delivered everything that was visible when it began; every sync ends after a
-bounded number of requests, complete or with a message; a world in which a sync can complete is
-synced without an error; no row is invented, no cursor moves back, and one whole sync in a healthy
-world makes up for all failures. `complete_until` never lies past what is missing; what HubSpot has
-lied about is there after the looks of three days, and what came late once it is as old again.
+A World is a description; `Harness.run` runs its syncs one after the other and asserts the laws: a complete sync has
+delivered everything that was visible when it began; every sync ends after a bounded number of requests, complete or
+with a message; a world in which a sync can complete is synced without an error; no row is invented, no cursor moves
+back, and one whole sync in a healthy world makes up for all failures. `complete_until` never lies past what is missing;
+what HubSpot has lied about is there after the looks of three days, and what came late once it is as old again.
 """
 
 import signal
@@ -59,9 +58,8 @@ class Occurrence(NamedTuple):
 
 
 class Sync(NamedTuple):
-    """A sync: how much time passes before it (ms), after how many operations it is killed, its
-    settings, its start date, what has changed of HubSpot's behavior since the one before, and after
-    how many requests HubSpot goes down.
+    """A sync: how much time passes before it (ms), after how many operations it is killed, its settings, its start
+    date, what has changed of HubSpot's behavior since the one before, and after how many requests HubSpot goes down.
     """
 
     passed: int = 0
@@ -115,9 +113,7 @@ class World:
         return min(int(self.settings(sync)["page_size"]), self.behaviour.get("max_limit", 1000))
 
     def bound(self, sync: Sync, events: int) -> int:
-        """The most requests that a sync may take: a generous number, multiplied by the kinds of
-        trouble.
-        """
+        """The most requests that a sync may take: a generous number, multiplied by the kinds of trouble."""
         pages = -(-events // self.size(sync))
         troubles = sum(name in self.behaviour for name in TROUBLES) + (self.behaviour.get("last_paging") in UNREADABLE)
         troubles += sum(map(bool, self.lies[:3]))
@@ -215,10 +211,9 @@ class Harness:
         patch_everywhere(patch, "local_now", lambda: self.connection.now + self.connection.local)
 
     def run(self, world, must_complete=None, looks=()):
-        """Runs the syncs of a world and one more, then heals it. Returns how each ended:
-        "complete", "killed", or the message of the error. `must_complete` says whether an error
-        fails the test (None: if the world lets every sync complete). `looks` are syncs after that:
-        then, everything is there.
+        """Runs the syncs of a world and one more, then heals it. Returns how each ended: "complete", "killed", or the
+        message of the error. `must_complete` says whether an error fails the test (None: if the world lets every sync
+        complete). `looks` are syncs after that: then, everything is there.
         """
         self.connection = connection = Connection(world, self.sim)
         must_complete = can_complete(world) if must_complete is None else must_complete
@@ -275,9 +270,7 @@ class Connection:
         return self.faults.get(request.number) or self.lies.told(request)
 
     def heal(self):
-        """Ends all faults; what is not documented, order and bounds, stays. Both clocks are
-        right.
-        """
+        """Ends all faults; what is not documented, order and bounds, stays. Both clocks are right."""
         old = self.sim.behaviour
         kept = (
             "clock", "fault", "ingested", "order", "order_breaks_after", "after_inclusive", "before_inclusive",
@@ -340,9 +333,8 @@ class Connection:
         assert cursors == sorted(cursors)
 
     def assert_complete_until_holds(self, start, ids):
-        """By the definition in docs/audits.md: an event before it is there if it became visible
-        within a third of its age at the last midnight, and is older than 54 hours. No clock may be
-        wrong.
+        """By the definition in docs/audits.md: an event before it is there if it became visible within a third of its
+        age at the last midnight, and is older than 54 hours. No clock may be wrong.
         """
         runs = self.destination.rows["sync_run"].values()
         until = max(runs, key=lambda row: row["started_at"])["complete_until"]
@@ -463,9 +455,7 @@ def occurrences_at(moments, most):
 
 @st.composite
 def occurrences(draw):
-    """Some in a month, many in one second, millisecond or hour of it, and some near the time of the
-    syncs.
-    """
+    """Some in a month, many in one second, millisecond or hour of it, and some near the time of the syncs."""
     spread = draw(occurrences_at(st.integers(-DAY_MS, 31 * DAY_MS).map(BASE.__add__), 25))
     begin = BASE + draw(st.sampled_from((0, 0, 500, DAY_MS - 1, 30 * DAY_MS - 2000)))
     width = draw(st.sampled_from((1, SECOND, 3 * SECOND, HOUR)))

@@ -42,9 +42,8 @@ class Overrun(AssertionError):
 
 
 class Step(NamedTuple):
-    """Where in a walk a request is: the number of earlier walks with the same bounds, of earlier
-    pages in this walk, and of earlier requests for this page. Each request for a first page starts
-    a walk.
+    """Where in a walk a request is: the number of earlier walks with the same bounds, of earlier pages in this walk,
+    and of earlier requests for this page. Each request for a first page starts a walk.
     """
 
     walk: int
@@ -64,19 +63,16 @@ class _Rest:
 
 
 class FakeHubSpot:
-    """The `fetch` of a Reader. Has an event at each of `times`, and `size` on a page unless the
-    request sets a limit.
+    """The `fetch` of a Reader. Has an event at each of `times`, and `size` on a page unless the request sets a limit.
 
-    Walks take the `orders` in turn; if `turning`, each page of a walk takes the next one.
-    `inclusive` says whether the lower and the upper bound are, `grain` is the precision (ms) at
-    which they are compared. `odd` maps a Step to how its answer is distorted: "empty_next" (no
-    events, but a next page), "unclear" (unreadable paging), and if the request has a cursor,
-    "empty" (no events, no next page), "refused", "repeat" (its own cursor is the next) and "first"
-    (the first page of the walk). False ends: "silent" (no events, no next page, at any request) and
-    "last" (no next page).
+    Walks take the `orders` in turn; if `turning`, each page of a walk takes the next one. `inclusive` says whether the
+    lower and the upper bound are, `grain` is the precision (ms) at which they are compared. `odd` maps a Step to how
+    its answer is distorted: "empty_next" (no events, but a next page), "unclear" (unreadable paging), and if the
+    request has a cursor, "empty" (no events, no next page), "refused", "repeat" (its own cursor is the next) and
+    "first" (the first page of the walk). False ends: "silent" (no events, no next page, at any request) and "last" (no
+    next page).
 
-    Fails if a cursor comes back in another request than the one it was given for, or after `most`
-    requests.
+    Fails if a cursor comes back in another request than the one it was given for, or after `most` requests.
     """
 
     def __init__(

@@ -48,9 +48,7 @@ class Watermark:
 
 
 def read_checked(reader, span, everything):
-    """All events that a reader yields; the watermark is checked after each, and at the end even if
-    that is an error.
-    """
+    """All events that a reader yields; the watermark is checked after each, and at the end even if that is an error."""
     found, watermark = [], Watermark(reader, span, everything)
     with reader:
         try:

@@ -29,9 +29,7 @@ thorough = settings(max_examples=150)
 
 @pytest.fixture
 def simulated_reader(sim):
-    """`simulated_reader(limit, concurrency, history, **behaviour)`: a Reader of a simulator without
-    earlier requests.
-    """
+    """`simulated_reader(limit, concurrency, history, **behaviour)`: a Reader of a simulator without earlier requests."""
     clients = []
 
     def reader(limit, concurrency=1, history=HISTORY, **behaviour):
@@ -85,9 +83,7 @@ def at_request(number, oddity):
 
 
 class Watched(FakeHubSpot):
-    """Remembers which events its answers held, and which requests were answered with a false
-    silence.
-    """
+    """Remembers which events its answers held, and which requests were answered with a false silence."""
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)

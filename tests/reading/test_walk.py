@@ -241,9 +241,7 @@ def test_a_cursor_that_names_itself_makes_a_walk_inconclusive():
 
 
 def circle(pages, size, fresh=False, tail=0):
-    """A fetch whose cursors lead, after a tail, from each page to the next, and from the last to
-    the first.
-    """
+    """A fetch whose cursors lead, after a tail, from each page to the next, and from the last to the first."""
     numbers = count()
 
     def fetch(request, stop):
