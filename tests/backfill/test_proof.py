@@ -7,8 +7,6 @@ import threading
 from contextlib import ExitStack
 
 import pytest
-from dask.distributed import Client as Dask
-from dask.distributed import LocalCluster
 
 from backfill import backfill
 from pipeline import ConnectorError, read_settings
@@ -30,12 +28,6 @@ ABOVE = (
 def apart(folder, mount):
     """Comes before a command that is to see the folder so."""
     return "unshare", "--mount", "sh", "-c", mount, folder
-
-
-@pytest.fixture
-def dask():
-    with LocalCluster(n_workers=0, dashboard_address=":0") as cluster, Dask(cluster) as client:
-        yield client
 
 
 @pytest.fixture

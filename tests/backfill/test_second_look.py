@@ -1,6 +1,5 @@
 """The state of a backfill holds what its workers counted, as that of a sync does."""
 
-import duckdb
 import pytest
 from dask.distributed import Client as Dask
 from dask.distributed import LocalCluster
@@ -13,6 +12,7 @@ from pipeline.hubspot import clock
 from pipeline.timestamps import DAY, to_ms, to_text
 from simulator import Behaviour, Simulator, generated
 from simulator.lateness import backdated
+from tests.backfill.lake import lake
 from tests.support import BASE, START, TYPE, Delivered, configuration, sync_into
 
 pytestmark = pytest.mark.long
@@ -32,16 +32,15 @@ def test_a_backfilled_history_owes_its_second_look_and_nothing_else(monkeypatch,
         Dask(cluster) as dask,
     ):
         left = backfill(dask, read_settings(configuration(sim)), tmp_path, hours)
-        read = duckdb.read_parquet(f"{tmp_path}/{TYPE}/*/*.parquet").project("id")
-        lake = {id_ for (id_,) in read.fetchall()}
+        there = lake(tmp_path).keys()
         saved = left.state["event_types"][TYPE]
         cells, end = decode(saved["ledger"]), to_ms(saved["occurred"])
         assert {cell.kind for cell in cells} == {Kind.DELIVERED}
         assert (cells[0].begin, cells[-1].end) == (BASE, end)
-        assert sum(cell.sum.events for cell in cells) == len(lake) == left.rows[TYPE]
+        assert sum(cell.sum.events for cell in cells) == len(there) == left.rows[TYPE]
 
         connection = sync_into(Delivered(), sim, left.state)
-        assert not connection.ids() & lake  # nothing is looked at yet
+        assert not connection.ids() & there  # nothing is looked at yet
         now += 4 * DAY
         sync_into(connection, sim)
         before = {
@@ -49,8 +48,8 @@ def test_a_backfilled_history_owes_its_second_look_and_nothing_else(monkeypatch,
             for number in range(len(history))
             if history.time(number) < now - 3 * DAY
         }
-    late = {id_ for id_, was in before.items() if was} - lake
+    late = {id_ for id_, was in before.items() if was} - there
     assert late and {id_ for id_ in connection.ids() if before.get(id_)} == late
-    assert before.keys() <= lake | connection.ids()
+    assert before.keys() <= there | connection.ids()
     *_, row = connection.rows["sync_run"].values()
     assert row["late"] == len(late) and to_ms(row["complete_until"]) >= end

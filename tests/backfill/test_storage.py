@@ -14,7 +14,7 @@ from backfill import backfill
 from frames.storage import HIDDEN, address_of, files, put
 from pipeline import ConnectorError, read_settings
 from simulator import Simulator, generated
-from tests.support import TYPE, configuration
+from tests.support import TYPE, configuration, truth
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +42,11 @@ def dask(s3):
         yield client
 
 
-@pytest.mark.parametrize(
-    ("address", "said"),
-    [
-        ("nosuchscheme://lake/history", "not known: nosuchscheme.*Cure: name a folder"),
-        ("gs://lake/history", "gcsfs.*install"),  # which these tests do not
-        (Path("s3://lake/history"), "write it as text"),
-    ],
-)
+@pytest.mark.parametrize(("address", "said"), [
+    ("nosuchscheme://lake/history", "not known: nosuchscheme.*Cure: name a folder"),
+    ("gs://lake/history", "gcsfs.*install"),  # which these tests do not
+    (Path("s3://lake/history"), "write it as text"),
+], ids=["scheme", "package", "path"])  # fmt: skip
 def test_an_address_of_no_storage_is_refused_before_the_first_request(address, said, simulated):
     sim = simulated()
     with pytest.raises(ConnectorError, match=said):
@@ -99,10 +96,8 @@ def test_a_backfill_into_s3_holds_every_row_once_and_goes_on_later(dask, s3, eve
         asked = len(sim.requests)
         again = backfill(dask, settings, address, hours=24 * 7)
         assert again.rows == left.rows and len(sim.requests) == asked + 1  # the clock
-        history = sim.histories[TYPE]
-        truth = Counter(history.event(number)["id"] for number in range(events))
     fs = fsspec.filesystem("s3")
     tables = [pq.read_table(fs.open(path), columns=["id"]) for path in fs.find(address)]
     assert left.rows[TYPE] == events
-    assert Counter(id_ for table in tables for id_ in table["id"].to_pylist()) == truth
+    assert Counter(id_ for table in tables for id_ in table["id"].to_pylist()) == Counter(truth(sim.histories[TYPE]))
     assert not [name for name in files(address) if HIDDEN in name]

@@ -87,8 +87,8 @@ STATE = json.dumps({"version": 4, "event_types": {"e_a": {"occurred": "2026-01-0
     # an older version recorded no error by type
     (runs_of(1, e_a=COMPLETE, e_b={"outcome": "refused"}), None, {}, {"e_a": "up to date", "e_b": "failing"}),
     # syncs pass them over, one of which never had data
-    (runs_of(20, first={"e_a": COMPLETE, "e_gone": COMPLETE, "e_never": REFUSED}, e_a=COMPLETE), None, {},
-     {"e_a": "up to date", "e_gone": "behind", "e_never": "–"}),
+    (runs_of(20, first={"e_a": COMPLETE, "e_gone": COMPLETE, "e_left": REFUSED, "e_never": REFUSED}, e_a=COMPLETE), None,
+     {"e_left": range(9)}, {"e_a": "up to date", "e_gone": "behind", "e_left": "behind", "e_never": "–"}),
     # no sync has reached the present yet
     (KILLED, STATE, {"e_a": range(100, 120)}, {"e_a": "behind"}),
 ], ids=["once", "without an error", "passed over", "first sync"])  # fmt: skip
