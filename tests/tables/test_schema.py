@@ -12,7 +12,6 @@ from pipeline.tables.schema import declare_tables
 from simulator import Simulator, generated
 from simulator.bodies import OWN
 from tests.accounts import OTHER, both, event, served
-from tests.sdk import rows, run
 from tests.support import TYPE, Delivered, configuration
 
 
@@ -33,44 +32,26 @@ def test_every_table_is_declared_with_its_key_and_no_column_needlessly():
     assert declared[OTHER]["columns"] == dict.fromkeys(columns, "STRING")
 
 
-def test_ids_that_look_like_numbers_are_text_by_default():
+def test_ids_that_look_like_numbers_are_text_whatever_string_columns_names():
     """Those of a live page visit among them."""
-    with served(event(hs_hash_id="0396065", hs_leviathan_linked_vids="221021723238", hs_page_id="00701")) as sim:
-        tables = declare_tables(configuration(sim, event_types=f"{TYPE}, {OTHER}"))
-    declared = {table["table"]: table["columns"] for table in tables}
-    for name in ("hs_hash_id", "hs_leviathan_linked_vids", "hs_page_id"):
-        assert declared[TYPE][name] == "STRING"
-    assert "hs_page_id" in declared[OTHER] and "hs_hash_id" not in declared[OTHER]
+    declared = tables_of(event_types=f"{TYPE}, {OTHER}", string_columns="my_code")
+    for name in ("hs_hash_id", "hs_leviathan_linked_vids", "hs_page_id", "my_code"):
+        assert declared[TYPE]["columns"][name] == "STRING"
+    assert "hs_page_id" in declared[OTHER]["columns"] and "hs_hash_id" not in declared[OTHER]["columns"]
 
 
 @pytest.mark.parametrize("event_type", OWN)
 def test_what_holds_long_digits_in_an_event_of_hubspots_own_is_text_unless_it_is_a_moment(event_type):
     history = generated(300, event_type=event_type)
-    held = {
-        name
-        for n in range(300)
-        for name, value in history.event(n)["properties"].items()
-        if re.fullmatch(r"\d{6,}", value)
-    }
+    sent = [pair for n in range(300) for pair in history.event(n)["properties"].items()]
+    held = {name for name, value in sent if re.fullmatch(r"\d{6,}", value)}
     declared = tables_of(event_types=event_type, string_columns="")[event_type]["columns"]
     assert {name for name in held if not name.endswith("_timestamp")} <= set(declared)
-
-
-def test_a_name_in_string_columns_takes_nothing_away():
-    declared = tables_of(string_columns="my_code")[TYPE]["columns"]
-    assert {"my_code", "hs_hash_id", "hs_page_id"} <= set(declared)
 
 
 def test_only_properties_that_are_asked_for_are_declared():
     declared = tables_of(properties="hs_url, hs_page_id")[TYPE]["columns"]
     assert list(declared)[5:] == ["hs_page_id", "hs_url"]
-
-
-def test_they_are_text_in_the_warehouse(project):
-    values = {"hs_hash_id": "0396065", "hs_leviathan_linked_vids": "221021723238", "hs_browser_version_major": "17.40"}
-    with served(event(**values)) as sim:
-        run(project, configuration(sim))
-    assert rows(project, ", ".join(values)) == [tuple(values.values())]
 
 
 def test_the_single_layout_is_one_table_with_properties_as_one_json_column():
