@@ -1,5 +1,5 @@
-"""The demo shows one of each thing that a report is to find, in a place of its own, from which
-nothing reaches the real account; and its account can be tried.
+"""The demo shows one of each thing that a report is to find, in a place of its own, from which nothing reaches the
+real account; and its account can be tried.
 """
 
 import json
@@ -26,9 +26,7 @@ FORMS = "e_form_submission_v_2"
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A copy of the project, in which the demo runs; its syncs go through the SDK's core without
-    the command line.
-    """
+    """A copy of the project, in which the demo runs; its syncs go through the SDK's core without the command line."""
     root, place = tmp_path / "project", tmp_path / "project" / "build" / "demo"
     shutil.copytree(ROOT / "pipeline", root / "pipeline")
     for name in ("connector.py", "requirements.txt"):

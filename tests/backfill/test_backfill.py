@@ -1,6 +1,4 @@
-"""A history read on a Dask cluster (real processes), and the connector that resumes from the state
-it leaves.
-"""
+"""A history read on a Dask cluster (real processes), and the connector that resumes from the state it leaves."""
 
 import itertools
 import os
@@ -111,18 +109,6 @@ def test_backfill_and_connector_meet_without_gap_or_overlap_though_workers_are_k
     assert not list(tmp_path.rglob(".*"))
 
 
-def test_a_day_of_an_event_type_is_a_folder(dask, tmp_path):
-    with hubspot() as sim:
-        backfill(dask, settings_of(sim), tmp_path, hours=12)
-    days = [file.parent for file in tmp_path.glob(f"{TYPE}/day=*/*.parquet")]
-    assert set(Counter(days).values()) == {2}
-    for day in set(days):
-        dates = duckdb.sql(
-            "SELECT DISTINCT left(occurred, 10) FROM read_parquet(?)", params=[f"{day}/*.parquet"]
-        ).fetchall()
-        assert dates in ([], [(day.name.removeprefix("day="),)])
-
-
 ODD = ["..", "../..", "/elsewhere", "a/b", "a\x00b", HIDDEN, REJECTED, "", "x" * 300, "E_A", "e_a"]
 
 
@@ -213,22 +199,29 @@ def test_the_documented_iceberg_table_has_every_row_once_and_grows_with_the_next
 
 
 @pytest.mark.parametrize("hours", [24 * 7, 24 * 5])
-def test_longer_windows_are_fewer_files_with_the_same_rows(dask, tmp_path, hours):
-    lines = []
+def test_a_day_is_a_folder_and_longer_windows_are_fewer_files_with_the_same_rows(dask, tmp_path, hours):
+    lines, short, long = [], tmp_path / "day", tmp_path / "longer"
     with hubspot() as sim:
-        by_day = backfill(dask, settings_of(sim), tmp_path / "day")
-        given = dask, settings_of(sim, lookback_minutes="0"), tmp_path / "longer", hours
+        by_day = backfill(dask, settings_of(sim), short, hours=12)
+        given = dask, settings_of(sim, lookback_minutes="0"), long, hours
         longer, again = backfill(*given, tell=lines.append), backfill(*given)
         end = to_ms(progress_by_type(longer.state)[TYPE].occurred)
     assert again.rows == longer.rows
     assert to_ms(progress_by_type(again.state)[TYPE].occurred) == end
     assert end % (hours * HOUR) == 0
-    rows = [row for row in rows_of(tmp_path / "day") if to_ms(row["occurred"]) < end]
-    assert by_id(rows) == by_id(rows_of(tmp_path / "longer"))
+    rows = [row for row in rows_of(short) if to_ms(row["occurred"]) < end]
+    assert by_id(rows) == by_id(rows_of(long))
     assert longer.rows[TYPE] == len(rows) <= by_day.rows[TYPE]
-    files = list((tmp_path / "longer" / TYPE).rglob("*.parquet"))
+    files = list((long / TYPE).rglob("*.parquet"))
     assert len(files) <= 4 and {path.parent.name.partition("=")[0] for path in files} == {"from"}
     assert lines[-1].startswith(f"{len(files)} of {len(files)} windows, {len(rows):,} rows")
+
+    days = {path.name.removeprefix("day="): path for path in (short / TYPE).iterdir()}
+    assert all(len(list(path.iterdir())) == 2 for path in days.values())
+    read = duckdb.read_parquet(f"{short}/{TYPE}/*/*.parquet", hive_partitioning=True).project(
+        "day::VARCHAR, left(occurred, 10)"
+    )
+    assert {*read.fetchall()} == {(day, day) for day in days}
 
 
 @pytest.mark.parametrize("hours", [0, 5, 36, -24, 25])

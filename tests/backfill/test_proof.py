@@ -1,5 +1,5 @@
-"""A state is given only if every row is proved where the client looks for it: real workers, some
-with a disk of their own.
+"""A state is given only if every row is proved where the client looks for it: real workers, some with a disk of their
+own.
 """
 
 import subprocess

@@ -33,8 +33,8 @@ def missing(sim, folder):
 
 
 def test_every_row_is_there_once_though_workers_join_leave_and_die(dask, tmp_path):
-    """Of two workers the second is killed while both are asking, a third joins half way, and then
-    the first is told to leave.
+    """Of two workers the second is killed while both are asking, a third joins half way, and then the first is told to
+    leave.
     """
     with account() as sim, ExitStack() as stack:
         first, second = [stack.enter_context(worker(dask.scheduler.address)) for _ in range(2)]

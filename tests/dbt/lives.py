@@ -8,12 +8,11 @@ from tests.dbt.truth import FORMS, MARTS, PAUSE, VISITS, Account, Event
 
 BEGIN = to_ms("2026-01-01T00:00:00Z")
 TABLES = {VISITS: "e_visited_page", FORMS: "e_form_submission_v_2"}
-CREATE = """
+OF_EVENTS = """id TEXT, event_type TEXT, object_id TEXT, object_type TEXT, occurred TEXT, occurred_at TIMESTAMPTZ,
+    hs_url TEXT, _fivetran_deleted BOOLEAN, _fivetran_synced TIMESTAMPTZ"""
+CREATE = f"""
 CREATE SCHEMA tester; CREATE SCHEMA hubspot;
-CREATE TABLE tester.e_visited_page (id TEXT, event_type TEXT, object_id TEXT, object_type TEXT, occurred TEXT,
-    occurred_at TIMESTAMPTZ, hs_url TEXT, _fivetran_deleted BOOLEAN, _fivetran_synced TIMESTAMPTZ);
-CREATE TABLE tester.e_form_submission_v_2 (id TEXT, event_type TEXT, object_id TEXT, object_type TEXT, occurred TEXT,
-    occurred_at TIMESTAMPTZ, hs_url TEXT, _fivetran_deleted BOOLEAN, _fivetran_synced TIMESTAMPTZ);
+CREATE TABLE tester.e_visited_page ({OF_EVENTS}); CREATE TABLE tester.e_form_submission_v_2 ({OF_EVENTS});
 CREATE TABLE tester.sync_run (id TEXT, started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ, outcome TEXT, event_types JSON,
     _fivetran_synced TIMESTAMPTZ);
 CREATE TABLE hubspot.contact (id BIGINT, property_hs_merged_object_ids TEXT);

@@ -1,5 +1,5 @@
-"""Accounts differ: tables and columns that are not there, conversions of one's own, bots, no audits. And every column is
-described, in the dictionary's words where it knows it.
+"""Accounts differ: tables and columns that are not there, conversions of one's own, bots, no audits. And every column
+is described, in the dictionary's words where it knows it.
 """
 
 import json

@@ -1,5 +1,5 @@
-"""Whatever changed between two runs, the marts hold what plain Python counts: the first run, and each
-incremental one. And a run builds anew what it must, and nothing else.
+"""Whatever changed between two runs, the marts hold what plain Python counts: the first run, and each incremental one.
+And a run builds anew what it must, and nothing else.
 """
 
 import pytest

@@ -23,8 +23,8 @@ class Event:
 
 @dataclass
 class Account:
-    """Events by id; contacts that were merged, each with the one it was merged into; until when each
-    type is complete (ms); and audited ranges as (type, begin, end, audited_at).
+    """Events by id; contacts that were merged, each with the one it was merged into; until when each type is complete
+    (ms); and audited ranges as (type, begin, end, audited_at).
     """
 
     events: dict[str, Event] = field(default_factory=dict)

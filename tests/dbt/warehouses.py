@@ -38,9 +38,7 @@ for line in sys.stdin:
 
 @cache
 def _forking():
-    """A process that has imported dbt, which takes seconds, and runs it in a copy of itself for each
-    line.
-    """
+    """A process that has imported dbt, which takes seconds, and runs it in a copy of itself for each line."""
     given = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
     process = subprocess.Popen([DBT.with_name("python"), "-c", FORKING], **given)
     atexit.register(process.communicate)

@@ -1,5 +1,5 @@
-"""Record batches hold every row and every column, in memory that does not grow, and become a DuckDB
-table whole or not at all.
+"""Record batches hold every row and every column, in memory that does not grow, and become a DuckDB table whole or not
+at all.
 """
 
 import subprocess

@@ -1,6 +1,4 @@
-"""connector.py through the SDK's real core into a real DuckDB file, through its command line, and
-from its package.
-"""
+"""connector.py through the SDK's real core into a real DuckDB file, through its command line, and from its package."""
 
 import json
 import os
@@ -182,8 +180,8 @@ sync(read_settings(json.loads(sys.argv[1])), {}, Sink(lambda table, row: print(r
 
 
 def assert_complete(folder, tmp_path):
-    """A folder has connector.py, its requirements and every module of every sub-package, nothing
-    else but the setup form, and no token; a sync with its code alone delivers every event.
+    """A folder has connector.py, its requirements and every module of every sub-package, nothing else but the setup
+    form, and no token; a sync with its code alone delivers every event.
     """
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "pipeline").rglob("*.py")}
     rooms = {path.name for path in (ROOT / "pipeline").iterdir() if (path / "__init__.py").exists()}
@@ -212,9 +210,7 @@ def with_secrets(staged):
 
 
 def make(project, target):
-    """Runs a target of the Makefile in a copy of the project, with the programs of this
-    environment.
-    """
+    """Runs a target of the Makefile in a copy of the project, with the programs of this environment."""
     if shutil.which("make") is None:
         pytest.skip("there is no make")
     shutil.copy(ROOT / "Makefile", project)

@@ -13,14 +13,17 @@ import duckdb
 import pytest
 
 import connector
+from pipeline import rows as rows_module
 from pipeline.__main__ import main
 from pipeline.audits.text import decode
 from pipeline.config.keys import API_VERSIONS, KEYS
+from pipeline.connection import deliver
 from pipeline.connection.state import FIELDS, migrate, progress_by_type
 from pipeline.connection.state import KEYS as STATE_KEYS
 from pipeline.hubspot.properties import OWN
 from pipeline.names.destination import destination_name
 from pipeline.names.tables import table_name
+from pipeline.stages import own
 from pipeline.stages.flatten import flatten
 from pipeline.tables import rejected_event, sync_run
 from pipeline.tables.schema import EVENT_PROPERTY_SCHEMA
@@ -35,18 +38,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 # docs/extending.md: a stage of one's own
 
-SYNC = """
-import json, sys
-from pipeline import Sink, read_settings, sync
-def synced(keys):
-    rows = {}
-    def upsert(table, row):
-        if table not in ("event_property", "sync_run"):
-            rows[row["id"]] = row
-    sync(read_settings(keys), {}, Sink(upsert, lambda state: None, lambda text: None, lambda text: None))
-    return rows
-print(json.dumps([synced(keys) for keys in json.loads(sys.argv[1])]))
-"""
 URL = "https://127.0.0.1/pricing?plan=1"
 EVENTS = [
     event("2026-01-01T00:00:01Z", 1, hs_url=URL),
@@ -62,64 +53,53 @@ def run(folder, *arguments):
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def blocks():
-    """The code of the section: the file of stages, and their use in a notebook."""
+@pytest.fixture
+def blocks(monkeypatch):
+    """The code of the section, a file of stages, and their use in a notebook; the first is in the place of
+    pipeline/stages/own.py.
+    """
     text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 2
-    return blocks
+    stages, notebook = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    exec(stages, names)  # noqa: S102 (our own documentation)
+    assert deliver.OWN is rows_module.OWN is own.OWN
+    monkeypatch.setattr(own, "add_page_path", names["add_page_path"], raising=False)
+    for module in (deliver, rows_module):
+        monkeypatch.setattr(module, "OWN", names["OWN"])
+    return stages, notebook
 
 
-@pytest.fixture(scope="module")
-def extended(blocks, tmp_path_factory):
-    """A copy of the pipeline with the documented stage."""
-    folder = tmp_path_factory.mktemp("extended")
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "pipeline", folder / "pipeline", ignore=ignored)
-    (folder / "pipeline" / "stages" / "own.py").write_text(blocks[0])
-    return folder
-
-
-def synced(extended, *settings):
-    """For each of some settings: the rows, by id, that the extended pipeline delivers of EVENTS."""
-    with Simulator({TYPE: listed(EVENTS)}) as sim:
-        given = [configuration(sim, **keys) for keys in settings]
-        delivered = json.loads(run(extended, "-c", SYNC, json.dumps(given)))
-    assert [len(rows) for rows in delivered] == [len(EVENTS)] * len(settings)
-    return delivered
-
-
-def test_the_documented_stage_passes_its_doctest_and_runs_in_a_notebook(blocks, extended):
-    run(extended, "-m", "doctest", "pipeline/stages/own.py")
-    assert "/pricing" in run(extended, "-c", re.sub(r"^list\((.*)\)$", r"print(*\1)", blocks[1], flags=re.MULTILINE))
-
-
-def test_the_stage_is_in_the_rows_of_events_too(extended):
-    with Simulator({TYPE: listed(EVENTS)}) as sim:
-        read = f"from pipeline import events; print(*[row.get('page_path') for row in events({configuration(sim)})])"
-        assert run(extended, "-c", read).split()[:2] == ["/pricing"] * 2
+def test_the_documented_stage_passes_its_doctest_and_runs_in_a_notebook(blocks, tmp_path):
+    (tmp_path / "own.py").write_text(blocks[0])
+    run(tmp_path, "-m", "doctest", "own.py")
+    *lines, last = blocks[1].strip().splitlines()
+    names = {}
+    exec("\n".join(lines), names)  # noqa: S102 (our own documentation)
+    assert [row["page_path"] for row in eval(last, names)] == ["/pricing"]  # noqa: S307
 
 
 @pytest.mark.parametrize("layout", ["per_event_type", "single"])
-def test_the_column_is_dropped_hashed_and_renamed_like_any_other_and_displaces_none(extended, layout):
-    ways = (
-        {}, {"drop_columns": "page_path"}, {"hash_columns": "page_*", "hash_salt": "salt"},
-        {"rename_columns": "page_path=path"},
-    )  # fmt: skip
-    delivered = synced(extended, *({"table_layout": layout, **keys} for keys in ways))
-    rows = delivered[0]
-    beside = "a property alone" if layout == "per_event_type" else None
-    assert [rows[sent["id"]].get("page_path") for sent in EVENTS] == ["/pricing", "/pricing", beside, None]
-    if layout == "single":
-        assert [rows[sent["id"]]["properties"] for sent in EVENTS] == [sent["properties"] for sent in EVENTS]
-    else:
-        assert rows["id-2"]["properties_page_path"] == "a property"
-    whole, dropped, hashed, renamed = (rows["id-1"] for rows in delivered)
+def test_the_column_is_dropped_hashed_and_renamed_like_any_other_and_displaces_none(blocks, layout):
     hash_of_path = hashlib.sha256(b"salt/pricing").hexdigest()
-    assert whole.pop("page_path") == "/pricing" and dropped == whole
-    assert hashed == whole | {"page_path": hash_of_path}
-    assert renamed == whole | {"path": "/pricing"}
+    with Simulator({TYPE: listed(EVENTS)}) as sim:
+
+        def synced(**keys):
+            return sync_into(Delivered(), sim, table_layout=layout, **keys).rows[table]
+
+        table = TYPE if layout == "per_event_type" else "event"
+        found = synced()
+        whole = dict(found["id-1"])
+        assert whole.pop("page_path") == "/pricing"
+        assert synced(drop_columns="page_path")["id-1"] == whole
+        assert synced(hash_columns="page_*", hash_salt="salt")["id-1"] == whole | {"page_path": hash_of_path}
+        assert synced(rename_columns="page_path=path")["id-1"] == whole | {"path": "/pricing"}
+        assert [row.get("page_path") for row in rows_module.events(configuration(sim), TYPE)][:2] == ["/pricing"] * 2
+    beside = "a property alone" if layout == "per_event_type" else None
+    assert [found[sent["id"]].get("page_path") for sent in EVENTS] == ["/pricing", "/pricing", beside, None]
+    if layout == "single":
+        assert [found[sent["id"]]["properties"] for sent in EVENTS] == [sent["properties"] for sent in EVENTS]
+    else:
+        assert found["id-2"]["properties_page_path"] == "a property"
 
 
 # README.md and docs/moving.md

@@ -1,6 +1,4 @@
-"""The setup form: twelve fields, and the whole of it through the real command line, inside the
-package.
-"""
+"""The setup form: twelve fields, and the whole of it through the real command line, inside the package."""
 
 import json
 import os
@@ -61,9 +59,7 @@ def test_a_form_left_blank_falls_back_to_the_defaults():
 
 
 def command(folder, *arguments, answers=""):
-    """Runs `fivetran` in a folder without a terminal; returns its exit status and its whole
-    output.
-    """
+    """Runs `fivetran` in a folder without a terminal; returns its exit status and its whole output."""
     scripts = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(

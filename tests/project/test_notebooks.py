@@ -38,8 +38,8 @@ def test_stages(folder):
 
 @pytest.fixture(params=["simulated", "synced"])
 def project(request, tmp_path):
-    """A folder like the project's, without a warehouse, or with that of an account that was synced
-    there; and its forms.
+    """A folder like the project's, without a warehouse, or with that of an account that was synced there; and its
+    forms.
     """
     project = tmp_path / "project"
     (project / "notebooks").mkdir(parents=True)

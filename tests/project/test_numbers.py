@@ -1,5 +1,5 @@
-"""HubSpot's JSON numbers through the SDK's inference into a real DuckDB file: exact, whatever kind
-their column held before.
+"""HubSpot's JSON numbers through the SDK's inference into a real DuckDB file: exact, whatever kind their column held
+before.
 """
 
 import json

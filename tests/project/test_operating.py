@@ -1,6 +1,4 @@
-"""What docs/operating.md says is done: each query runs on a warehouse that the SDK has filled, and
-does what it says.
-"""
+"""What docs/operating.md says is done: each query runs on a warehouse that the SDK has filled, and does what it says."""
 
 import ast
 import hashlib
@@ -55,15 +53,10 @@ def erase(project, person=ADA):
 
 
 def tables(project):
-    """Every table of events as the texts of its rows, without the time at which they were
-    written.
-    """
+    """Every table of events as the texts of its rows, without the time at which they were written."""
     with warehouse(project) as database:
-        found = (
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'tester' AND "
-            "table_name NOT IN ('event_property', 'sync_run')"
-        )
-        names = [name for (name,) in database.sql(found).fetchall()]
+        found = database.sql("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'tester'").fetchall()
+        names = [name for (name,) in found if name not in ("event_property", "sync_run")]
         select = "SELECT CAST(row AS VARCHAR) FROM (SELECT * EXCLUDE (_fivetran_synced) FROM tester.{}) AS row"
         return {name: {text for (text,) in database.sql(select.format(name)).fetchall()} for name in names}
 
@@ -141,6 +134,12 @@ def life(project, first_sync, monkeypatch):
         yield life
 
 
+def synced(project, forbidden=(), **keys):
+    """A sync of that account, whenever it is."""
+    with Simulator({name: listed(events) for name, events in account().items()}, Behaviour(forbidden=forbidden)) as sim:
+        run(project, configuration(sim, **{"event_types": f"{TYPE}, {CUSTOM}", **keys}))
+
+
 def last_run(project):
     (row,) = rows_of(project, "SELECT outcome, late, vanished FROM tester.sync_run ORDER BY started_at DESC LIMIT 1")
     return row
@@ -164,16 +163,14 @@ def test_a_person_is_erased_from_every_table_and_nobody_else_is(life):
 
 
 def test_in_the_single_layout_the_same_statements_erase(project):
-    with Simulator({name: listed(events) for name, events in account().items()}) as sim:
-        run(project, configuration(sim, event_types=f"{TYPE}, {CUSTOM}", table_layout="single"))
+    synced(project, table_layout="single")
     erase(project)
     left = tables(project)
     assert left["event"] and not [text for text in left["event"] if f"'{ADA}'" in text and "COMPANY" not in text]
 
 
 def test_a_person_whose_id_is_hashed_is_erased_by_the_hash(project):
-    with Simulator({name: listed(events) for name, events in account().items()}) as sim:
-        run(project, configuration(sim, event_types=TYPE, hash_columns="objectId", hash_salt="pepper"))
+    synced(project, event_types=TYPE, hash_columns="objectId", hash_salt="pepper")
     hashed = hashlib.sha256(f"pepper{ADA}".encode()).hexdigest()
     assert ids(project, f"object_id = '{hashed}' AND object_type = 'CONTACT'")
     erase(project, hashed)
@@ -274,8 +271,7 @@ def test_every_query_runs_on_a_synced_warehouse(life):
 
 
 def test_the_event_types_that_failed_in_a_complete_sync_are_found(project):
-    with Simulator({name: listed(events) for name, events in account().items()}, Behaviour(forbidden=(CUSTOM,))) as sim:
-        run(project, configuration(sim, event_types=f"{TYPE}, {CUSTOM}"))
+    synced(project, forbidden=(CUSTOM,))
     assert last_run(project)[0] == "complete"
     assert [row[:2] for row in rows_of(project, query("json_each"))] == [(CUSTOM, "refused")]
 
@@ -293,9 +289,8 @@ def test_the_columns_and_keys_that_the_page_names_exist():
     assert len(lines) >= 10
     for shows, _, change in (line.partition(": ") for line in lines):
         named = re.findall(r"`([a-z_]+)`", shows)
-        assert set(named) <= {*SCHEMA["columns"], *KEYS, "interrupted", "complete"} and set(named) & set(
-            SCHEMA["columns"]
-        )
+        assert set(named) <= {*SCHEMA["columns"], *KEYS, "interrupted", "complete"}
+        assert set(named) & set(SCHEMA["columns"])
         assert set(re.findall(r"`([a-z_]+)`", change)) <= {*KEYS, "rejected_event", "reason"}
 
 

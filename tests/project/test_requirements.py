@@ -1,5 +1,5 @@
-"""Each requirements file is sufficient: with what pip installs for it, and nothing else, the code that it is
-for can be imported.
+"""Each requirements file is sufficient: with what pip installs for it, and nothing else, the code that it is for can
+be imported.
 """
 
 import ast

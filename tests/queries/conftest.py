@@ -1,5 +1,5 @@
-"""What two syncs leave, as the demo does: page visits and forms in DuckDB, beside contacts of
-Fivetran's HubSpot connector.
+"""What two syncs leave, as the demo does: page visits and forms in DuckDB, beside contacts of Fivetran's HubSpot
+connector.
 """
 
 import shutil
@@ -16,8 +16,8 @@ from tests.support import TYPE, configuration
 
 @pytest.fixture(scope="session")
 def synced(tmp_path_factory):
-    """A warehouse after two syncs, of which the second was refused one of the event types and never
-    had another, and the events that the simulator sent.
+    """A warehouse after two syncs, of which the second was refused one of the event types and never had another, and
+    the events that the simulator sent.
     """
     folder = tmp_path_factory.mktemp("queries")
     visits = generated(1_300, end="2026-01-21T00:00:00Z")

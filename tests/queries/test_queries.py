@@ -1,92 +1,79 @@
-"""Each query on what two syncs left, held against what plain Python makes of the simulator's
-events.
-"""
+"""Each query on what two syncs left, held against what plain Python makes of the simulator's events."""
 
 import json
 import time
-from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 
 from pipeline.timestamps import to_ms
+from tests.dbt import truth
+from tests.dbt.truth import Account, Event
 from tests.queries.warehouse import FIRST, FORMS, HEIRS, REFUSED, read, text_of
 from tests.support import START, TYPE
-
-HALF_AN_HOUR = 1_800_000
 
 
 def moment(event):
     return to_ms(event["occurredAt"])
 
 
-def place(event):
-    """Where an event is among those of its visitor."""
-    return moment(event), event["id"]
+@pytest.fixture(scope="module")
+def account(synced):
+    """The events as the truth of the dbt package counts them, with their paths for URLs."""
+    events = {
+        sent["id"]: Event(
+            sent["id"], sent["eventType"], sent["objectId"], moment(sent), sent["properties"].get("hs_url_path") or None
+        )
+        for sent in (*synced.visits, *synced.forms)
+    }
+    return Account(events)
 
 
-def by_visitor(events):
-    grouped = defaultdict(list)
-    for event in sorted(events, key=place):
-        grouped[event["objectId"]].append(event)
-    return grouped
+@pytest.fixture(scope="module")
+def sources(synced):
+    """Where each visit came from."""
+    return {visit["id"]: visit["properties"]["hs_visit_source"] or None for visit in synced.visits}
 
 
-def sessions(visits):
-    """The visits of one visitor in lists, each of which ends where nothing follows for half an
-    hour.
-    """
-    found = []
-    for visit in visits:
-        if found and moment(visit) - moment(found[-1][-1]) <= HALF_AN_HOUR:
-            found[-1].append(visit)
-        else:
-            found.append([visit])
-    return found
-
-
-def test_sessions(synced, answer):
+def test_sessions(account, sources, answer):
     expected = [
         {
-            "session_id": session[0]["id"], "person_id": visitor, "session_started_at": moment(session[0]),
-            "session_ended_at": moment(session[-1]), "page_visits": len(session),
-            "landing_page_path": session[0]["properties"]["hs_url_path"] or None,
-            "exit_page_path": session[-1]["properties"]["hs_url_path"] or None,
-            "visit_source": session[0]["properties"]["hs_visit_source"] or None,
+            "session_id": key, "person_id": row["person_id"], "session_started_at": row["session_started_at"],
+            "session_ended_at": row["session_ended_at"], "page_visits": row["page_visits"],
+            "landing_page_path": row["landing_page_url"], "exit_page_path": row["exit_page_url"],
+            "visit_source": sources[key],
         }
-        for visitor, visits in sorted(by_visitor(synced.visits).items())
-        for session in sessions(visits)
+        for key, row in truth.sessions(account).items()
     ]  # fmt: skip
-    assert answer("sessions") == expected
+    assert answer("sessions") == sorted(expected, key=lambda row: (row["person_id"], row["session_started_at"]))
     assert {each["page_visits"] for each in expected} >= {1, 2, 3, 4}
 
 
-def touched(form, visits):
-    """The rows of a form: its visitor's first and last visit before it."""
-    before = [visit for visit in visits if moment(visit) <= moment(form)]
-    for position, visit in (("first", before[:1]), ("last", before[-1:])):
-        found = visit[0] if visit else {"id": None, "properties": {}}
-        yield {
-            "conversion_id": form["id"], "person_id": form["objectId"], "converted_at": moment(form), "position": position,
-            "visit_id": found["id"], "touched_at": moment(found) if visit else None,
-            "page_path": found["properties"].get("hs_url_path") or None,
-            "visit_source": found["properties"].get("hs_visit_source") or None,
-        }  # fmt: skip
+def touches(account, sources):
+    """The rows of each form: its visitor's first and last visit before it."""
+    kept = "conversion_id", "person_id", "converted_at", "position", "visit_id", "touched_at"
+    return [
+        {
+            **{name: row[name] for name in kept},
+            "page_path": row["page_url"],
+            "visit_source": sources.get(row["visit_id"]),
+        }
+        for row in truth.touches(account).values()
+    ]
 
 
-def test_touches(synced, answer):
-    visits = by_visitor(synced.visits)
-    forms = sorted(synced.forms, key=place)
-    expected = [row for form in forms for row in touched(form, visits[form["objectId"]])]
+def test_touches(account, sources, answer):
+    expected = touches(account, sources)
     assert answer("touches") == expected
     assert len(expected) > 200 and all(row["visit_id"] for row in expected)
     firsts, lasts = expected[::2], expected[1::2]
     assert any(first["touched_at"] < last["touched_at"] for first, last in zip(firsts, lasts, strict=True))
 
 
-def test_a_form_without_an_earlier_visit_has_touches_too(synced, warehouse, answer):
-    form = synced.forms[0]
-    warehouse.execute("UPDATE tester.e_form_submission_v_2 SET object_id = '7' WHERE id = ?", [form["id"]])
-    assert answer("touches")[:2] == [*touched(form | {"objectId": "7"}, [])]
+def test_a_form_without_an_earlier_visit_has_touches_too(account, warehouse, answer):
+    form = account.of(FORMS)[0]
+    warehouse.execute("UPDATE tester.e_form_submission_v_2 SET object_id = '7' WHERE id = ?", [form.id])
+    assert answer("touches")[:2] == touches(Account({form.id: replace(form, object_id="7")}), {})
 
 
 @pytest.mark.parametrize("mart, key", [("sessions", "session_id"), ("touches", "visit_id")])
@@ -155,8 +142,8 @@ def test_a_sync_that_was_killed_or_failed_or_without_audits_says_nothing_of_comp
 
 
 def lag(row, name, now):
-    """The lag in ms, at a time (ms), of an event type that this sync completed: whole seconds have
-    passed since it ended.
+    """The lag in ms, at a time (ms), of an event type that this sync completed: whole seconds have passed since it
+    ended.
     """
     return round(row["event_types"][name]["lag_seconds"] * 1000) + (now // 1000 - row["ended_at"] // 1000) * 1000
 

@@ -1,6 +1,4 @@
-"""The first line of the page names each event type that is failing, behind or stale, with the
-cure.
-"""
+"""The first line of the page names each event type that is failing, behind or stale, with the cure."""
 
 import json
 import re

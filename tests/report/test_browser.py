@@ -1,6 +1,4 @@
-"""The report's page in a browser: on a phone and on a desktop, in light and dark, and by the
-keyboard alone.
-"""
+"""The report's page in a browser: on a phone and on a desktop, in light and dark, and by the keyboard alone."""
 
 import json
 import shutil

@@ -1,6 +1,4 @@
-"""Warehouses as `fivetran debug` writes them, made by hand, and their pages, as a reader sees
-them.
-"""
+"""Warehouses as `fivetran debug` writes them, made by hand, and their pages, as a reader sees them."""
 
 # ruff: noqa: S608 (the tables are our own)
 import json
@@ -20,9 +18,7 @@ EVENT_COLUMNS = """id VARCHAR PRIMARY KEY, event_type VARCHAR, object_id VARCHAR
 
 
 class Page(HTMLParser):
-    """The tags of a page, its tables by caption ({caption: [[cell, …], …]}, the head first), and
-    its text.
-    """
+    """The tags of a page, its tables by caption ({caption: [[cell, …], …]}, the head first), and its text."""
 
     def __init__(self, path):
         super().__init__()
@@ -106,9 +102,7 @@ def add_runs(con, runs):
 
 
 def a_run(started_at, outcome="complete", types=("e_a",), **more):
-    """A row of sync_run, with `more` columns; `each` goes into the entry of each event type
-    instead.
-    """
+    """A row of sync_run, with `more` columns; `each` goes into the entry of each event type instead."""
     each = {"outcome": outcome, "lag_seconds": 3.5, "events": 1, **more.pop("each", {})}
     return {
         "id": started_at, "started_at": started_at, "outcome": outcome, "events": 40, "requests": 3, "retries": 1,

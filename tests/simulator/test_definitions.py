@@ -20,10 +20,10 @@ PATHS = {
 }
 
 
-def account(definitions=True, count=0):
+def account(count=0):
     listed = [defined(f"pe1_{n}", f"Type {n}", property_of("plan")) for n in range(count)]
     histories = {"e_visited_page": generated(3), TYPE: generated(5, event_type=TYPE)}
-    return Simulator(histories, Behaviour(definitions=listed or definitions))
+    return Simulator(histories, Behaviour(definitions=listed or True))
 
 
 def client_of(sim, version="2026-03"):
@@ -31,21 +31,17 @@ def client_of(sim, version="2026-03"):
 
 
 @pytest.mark.parametrize("version", API_VERSIONS)
-def test_every_version_serves_them_at_the_path_that_its_specification_names(version):
+def test_every_version_serves_them_at_the_path_that_its_specification_names_if_the_scope_is_granted(version):
     with account() as sim, client_of(sim, version) as client:
         found = client.definitions()
         assert [request.path for request in sim.requests] == [PATHS[version]]
+        sim.behaviour.definitions = False
+        with pytest.raises(Forbidden, match=SCOPE):
+            client.definitions()
+        assert len(sim.requests) == 2
     assert found.keys() == {TYPE} and found[TYPE].label == "Signup"
     types = {each.name: each.type for each in found[TYPE].properties}
     assert (types["plan"], types["seats"], types["order_number"]) == ("enumeration", "number", "string")
-
-
-@pytest.mark.parametrize("version", API_VERSIONS)
-def test_without_the_scope_they_are_forbidden_and_the_scope_is_named(version):
-    with account(definitions=False) as sim, client_of(sim, version) as client:
-        with pytest.raises(Forbidden, match=SCOPE):
-            client.definitions()
-        assert len(sim.requests) == 1
 
 
 @pytest.mark.parametrize("count, requests", [(1, 1), (100, 1), (101, 2), (250, 3)])

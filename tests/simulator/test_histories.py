@@ -13,7 +13,7 @@ from simulator.bodies import OWN
 from simulator.history import SHAPES
 from simulator.instants import milliseconds
 from simulator.lateness import converting
-from tests.simulator.client import START, TYPE, ids, small, truth
+from tests.simulator.client import START, ids, small, truth
 
 HOUR = 3_600_000
 HALF_A_MINUTE = 30_000
@@ -90,21 +90,10 @@ def test_properties_are_texts_that_name_no_host_but_loopback(event_type):
     assert {host for value in values for host in re.findall("https?://([^/]*)", value)} <= {"127.0.0.1"}
 
 
-def test_a_visit_says_of_itself_what_is_true_and_some_are_as_bare_as_live_ones():
-    visits = truth(small(600))
-    for event in visits:
-        own, ms = event["properties"], milliseconds(event["occurredAt"])
-        assert own["hs_leviathan_linked_vids"] == event["objectId"] and own["hs_log_line_timestamp"] == str(ms)
-        assert int(own["hs_processed_timestamp"]) - ms in range(600, 1100)
-        assert own["hs_url"].startswith(own["hs_base_url"]) and own["hs_base_url"].endswith(own["hs_url_path"])
-    filled = [sum(value != "" for value in event["properties"].values()) for event in visits]
-    # live visits with 27 empty properties of 38 were seen
+def test_some_visits_are_as_bare_as_live_ones():
+    """Of which some had 27 empty properties of 38."""
+    filled = [sum(value != "" for value in event["properties"].values()) for event in truth(small(600))]
     assert filled.count(11) in range(100, 200) and max(filled) > 30
-
-
-def test_a_short_event_has_15_properties_whatever_its_type():
-    for event_type in (TYPE, "e_deal_closed", "pe7_order"):
-        assert len(generated(1, event_type=event_type, profile="short").event(0)["properties"]) == 15
 
 
 # Lateness

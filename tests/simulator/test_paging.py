@@ -71,8 +71,8 @@ def test_bounds_select_exactly_what_they_say(shared, data):
     order=st.sampled_from(ORDERS[:4]),
 )  # fmt: skip
 def test_a_walk_through_a_changing_history_meets_every_lasting_event_once(shared, moments, late, order, data):
-    """Events appear, go and change on both sides of the cursor between two requests. The cursor is
-    the key of the event after which its page begins.
+    """Events appear, go and change on both sides of the cursor between two requests. The cursor is the key of the
+    event after which its page begins.
     """
     sim, _, session = shared
     events = {n: event_at(at(moment), n) for n, moment in enumerate(moments)}
