@@ -133,8 +133,8 @@ def test_the_oldest_event_may_be_before_the_start(report):
     ("uniform", 5, "ascending"), ("rhythm", 30, "descending"), ("bursty", 100, "ascending"), ("sparse", 30, "shuffled"),
 ])  # fmt: skip
 def test_the_number_of_events_within_a_fifth_or_said_to_be_unsure(report, shape, order, pages):
-    events = 200 * pages
-    held = report({TYPE: generated(events, shape=shape)}, {"order": order}, page_size="200")["event_types"][TYPE]
+    events = 50 * pages
+    held = report({TYPE: generated(events, shape=shape)}, {"order": order}, **SMALL_PAGES)["event_types"][TYPE]
     assert held["error"] is None or abs(held["events"] / events - 1) <= 0.2
     assert held["error"] is not None or order == "shuffled"  # otherwise it is sure of all of these
     assert held["error"] != 0 or held["events"] == events
@@ -162,7 +162,7 @@ def test_the_first_sync_takes_what_was_predicted(report, sim, shape):
 
 def test_other_types_get_a_few_requests_and_leave_the_others_to_the_largest(report, sim):
     others = {f"pe1_{n}": generated(500, event_type=f"pe1_{n}") for n in range(4)}
-    report({**others, TYPE: generated(20_000)}, event_types="*", page_size="200")
+    report({**others, TYPE: generated(5_000)}, event_types="*", **SMALL_PAGES)
     asked = Counter(each.query.get("eventType", ["list"])[0] for each in sim.requests)
     assert asked["list"] == 1 and asked[TYPE] > 40
     assert all(asked[name] >= 2 for name in others) and asked.total() <= 72
