@@ -9,7 +9,6 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 
-from simulator import Behaviour
 from tests.sdk import ROOT, make_home
 from tests.support import TYPE, Quiet
 
@@ -51,21 +50,18 @@ def sim():
 @pytest.fixture
 def simulated(sim):
     def behave(*histories, **behaviour):
-        sim.requests.clear()
-        sim.histories = dict(zip((TYPE, "pe1_signup"), histories, strict=False))
-        sim.behaviour = Behaviour(**behaviour)
+        sim.renew(dict(zip((TYPE, "pe1_signup"), histories, strict=False)), **behaviour)
         return sim
 
     return behave
 
 
 @pytest.fixture
-def account(simulated):
+def account(sim):
     """The simulator with these histories, by event type."""
 
     def behave(histories, **behaviour):
-        sim = simulated(**behaviour)
-        sim.histories = histories
+        sim.renew(histories, **behaviour)
         return sim
 
     return behave

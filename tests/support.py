@@ -1,15 +1,13 @@
 """What several test files use: a sync into plain lists, and the truth to hold it against."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import cycle
+from itertools import count
 from typing import Any
 
 from pipeline import Sink, read_settings, sync
 from pipeline.tables.audited_range import SCHEMA as AUDITED_RANGE
 from pipeline.timestamps import to_ms, to_text
-from simulator import Simulator
+from simulator import Behaviour, Simulator
 
 START = "2026-01-01T00:00:00Z"
 END = "2026-05-01T00:00:00Z"
@@ -62,11 +60,6 @@ def configuration(sim: Any, **keys: str) -> dict[str, str]:
 def sync_into(delivered: Delivered, sim: Any, state: dict[str, Any] | None = None, **keys: str) -> Delivered:
     sync(read_settings(configuration(sim, **keys)), delivered.state if state is None else state, delivered.sink())
     return delivered
-
-
-def jumping(*dates: str) -> Callable[[], int]:
-    """A clock that is at another date each time it is looked at, which the simulator does three times an answer."""
-    return partial(next, cycle(map(to_ms, dates)))
 
 
 class Killed(Exception):
@@ -128,3 +121,16 @@ def event(moment, n=0, **properties):
 
 class Quiet(Simulator):
     __repr__ = object.__repr__  # or hypothesis prints all that it holds
+
+    def renew(self, histories, **behaviour):
+        """Makes it one without earlier requests, with these histories and this behaviour."""
+        self.histories, self.behaviour = histories, Behaviour(**behaviour)
+        self.restart_numbers()
+        for seen in (self.emptied, self.ended):
+            seen.clear()
+        self.continued = count(1)
+
+    def restart_numbers(self):
+        """Faults go by the number of the request: it begins anew."""
+        self.requests.clear()
+        self._numbers, self._connections = count(1), count(1)

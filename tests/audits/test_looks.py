@@ -162,29 +162,6 @@ def test_at_small_volumes_an_audit_is_one_request_for_each_age_and_day(live):
     assert life.total("late") == 0
 
 
-@pytest.mark.long
-def test_a_full_page_is_audited_with_hardly_more_than_a_request(live):
-    """Ten pages a day, in bursts, for 40 days: no more than 9 requests for each page of events that
-    are audited at all nine ages of a year.
-    """
-    life, requests, events = live(generated(80_000, START, after(40 * DAY), "bursty", profile="short")), 0, 0
-    for _ in range(40):
-        life.pass_and_sync(DAY, page_size="200")
-        requests += sum(map(is_count, life.sim.requests))
-        events += life.recounted() if life.run["audited"] else 0
-    assert events > 200_000 and requests <= events / 200 * 9 / 7.6
-
-
-def test_a_sync_with_no_audit_due_is_one_request(live):
-    life = live(every(HOUR, 500))
-    life.pass_and_sync(10 * DAY + HOUR)
-    for _ in range(10):
-        life.pass_and_sync(HOUR)
-        assert len(life.sim.requests) == 1
-    life.pass_and_sync(DAY)
-    assert len(life.sim.requests) > 1
-
-
 @pytest.mark.parametrize("refuses", [False, True])
 def test_an_audit_asks_for_one_small_property_and_for_all_once_that_is_refused(live, refuses):
     life = live([event(BASE + n * HOUR, n, hs_long="x" * 99, hs_short="1") for n in range(240)])
@@ -332,28 +309,23 @@ def test_a_second_look_finds_what_the_first_reading_lacked_however_old_it_is(liv
     assert life.delivered.ids() == ids(range(6000)) and len(life.delivered.upserts) < 6000 * 1.3
 
 
-def test_a_late_event_is_found_when_its_age_has_doubled_and_it_alone_is_written(live):
+@pytest.mark.parametrize("pause, age", [(DAY, "4"), (6 * DAY, "8")])
+def test_a_late_event_is_found_when_its_age_has_doubled_and_it_alone_is_written(live, pause, age):
+    """After a pause, at the age that it has by then, to a power of two."""
     late = BASE + 5 * DAY + 7 * HOUR + 1
     life = live([*every(10 * MINUTE, 6 * 144), event(late, 9999)], late=lambda i, ms: 3 * DAY * (ms == late))
     life.pass_and_sync(DAY, 8)
     assert "id-9999" not in life.delivered.ids()
     life.delivered.upserts.clear()
-    life.pass_and_sync(DAY)
+    life.pass_and_sync(pause)
     # and the last event, as each sync does that finds nothing new
     assert [written for written in life.delivered.upserts if written != "id-863"] == ["id-9999"]
-    assert life.run["late"] == 1 and life.run["late_by_age"] == {"4": 1} == life.run["event_types"][TYPE]["late"]
-    said = f"came late: 1 (1 at 4 d), vanished: 0, complete until {life.complete_until}."
+    assert life.run["late"] == 1 and life.run["late_by_age"] == {age: 1} == life.run["event_types"][TYPE]["late"]
+    said = f"came late: 1 (1 at {age} d), vanished: 0, complete until {life.complete_until}."
     assert any(said in line for line in life.delivered.log)
     (found,) = life.ranges()
     assert found["range_start"] <= to_text(late) < found["range_end"]
     assert (found["late"], found["vanished"], found["whole"]) == (1, 0, False)
-
-
-def test_after_a_pause_it_is_found_at_the_age_that_it_has_by_then(live):
-    life = live(every(HOUR, 24), late=lambda i, ms: 3 * DAY * (ms == BASE + 5 * HOUR))
-    life.pass_and_sync(2 * DAY)
-    life.pass_and_sync(10 * DAY)
-    assert life.run["late_by_age"] == {"8": 1}
 
 
 class Ordered(Delivered):
@@ -615,18 +587,6 @@ def test_a_history_that_was_never_counted_is_adopted_without_a_row(live):
     assert "id-999" in life.delivered.ids()
 
 
-@pytest.mark.parametrize("days", ["2", "256"])
-def test_a_history_of_less_than_a_day_is_adopted_too(live, days):
-    events, start = HOURLY[4:], after(4 * HOUR)
-    life = live(events)
-    life.pass_and_sync(23 * HOUR, initial_sync_start_date=start, audit_days="0")
-    life.pass_and_sync(HOUR, initial_sync_start_date=start, audit_days=days)
-    assert [begin for begin, _ in life.adopted()] == [start]
-    life.show([*events, event(BASE + 10 * HOUR + 1, 999)])
-    life.pass_and_sync(DAY, 4, initial_sync_start_date=start, audit_days=days)
-    assert "id-999" in life.delivered.ids()
-
-
 def test_while_a_history_is_adopted_complete_until_says_so(live, no_allowance):
     life, seen = live(HOURLY), []
     life.pass_and_sync(12 * DAY, audit_days="0", page_size="10")
@@ -650,11 +610,15 @@ def test_what_is_adopted_is_saved_as_it_is_counted(live, monkeypatch):
     assert after(0) < life.adopted()[1][0] < life.adopted()[1][1] == LAST
 
 
-def test_nothing_before_the_start_date_is_adopted(live):
-    life, later = live(HOURLY), after(5 * DAY)
-    life.pass_and_sync(12 * DAY, audit_days="0")
-    life.pass_and_sync(DAY, 3, initial_sync_start_date=later)
-    assert [begin for begin, _ in life.adopted()] == [later]
+@pytest.mark.parametrize("days", ["2", "256"])
+def test_a_history_of_less_than_a_day_is_adopted_too_but_nothing_before_the_start_date(live, days):
+    life, keys = live(HOURLY), {"initial_sync_start_date": after(4 * HOUR), "audit_days": days}
+    life.pass_and_sync(23 * HOUR, audit_days="0")
+    life.pass_and_sync(HOUR, **keys)
+    assert [begin for begin, _ in life.adopted()] == [after(4 * HOUR)]
+    life.show([*HOURLY, event(BASE + 10 * HOUR + 1, 999)])
+    life.pass_and_sync(DAY, 4, **keys)
+    assert "id-999" in life.delivered.ids()
 
 
 @pytest.mark.parametrize("ledger", ["", "eJw=.AAAA"])

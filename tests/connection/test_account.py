@@ -1,16 +1,14 @@
 """The cursors of one account are not used for another: no events are left out, and no table mixes two accounts."""
 
 import copy
-from types import SimpleNamespace
 
 import pytest
 
-from pipeline.config.settings import read_settings
 from pipeline.connection.account import other_origin, other_portals, unknown_origin
 from pipeline.errors import StateError
 from pipeline.hubspot.address import HUBSPOT
 from tests.accounts import sized
-from tests.support import TYPE, Delivered, configuration, sync_into
+from tests.support import TYPE, Delivered, sync_into
 from tests.support import truth as ids_of
 
 LOCAL, PROXY = "http://127.0.0.1:8000", "https://proxy.example"
@@ -61,19 +59,6 @@ def test_another_port_of_this_machine_is_one_warning():
 def test_another_address_is_a_warning_even_if_what_was_saved_is_none(before):
     warning = other_origin(made_at(before), PROXY)
     assert "api_base_url" in warning and before in warning and PROXY in warning
-
-
-@pytest.mark.parametrize("before", ["", "http://[", "nonsense"])
-def test_what_is_no_address_is_not_this_machine(before):
-    with pytest.raises(StateError):
-        other_origin(made_at(before), LOCAL)
-
-
-@pytest.mark.parametrize("spelling", [f"{HUBSPOT}/", f"{HUBSPOT}:443", "https://API.hubapi.com"])
-def test_another_spelling_of_an_address_is_the_same_account(spelling):
-    for before, now in ((HUBSPOT, spelling), (spelling, HUBSPOT)):
-        given = configuration(SimpleNamespace(url=now))
-        assert other_origin(made_at(before), read_settings(given).api_base_url) is None
 
 
 def test_a_new_token_and_a_trailing_slash_are_the_same_account_which_each_checkpoint_names():

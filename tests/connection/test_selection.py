@@ -9,9 +9,9 @@ from pipeline import ConnectorError, read_settings, sync
 from pipeline.errors import SettingsError
 from pipeline.tables.schema import declare_tables
 from pipeline.timestamps import to_ms
-from simulator import generated, listed
+from simulator import generated
 from tests.accounts import sized
-from tests.support import START, Delivered, Destination, configuration, event, sync_into
+from tests.support import START, Delivered, Destination, configuration, sync_into
 from tests.support import truth as ids_of
 
 VISITS, SIGNUP, LOGIN, META = "e_visited_page", "pe1_signup", "pe2_login", "e_form_metadata"
@@ -80,13 +80,6 @@ def test_a_type_that_appears_after_schema_joins_with_the_next_sync():
         assert set(delivered.rows) == {VISITS, "sync_run"} and any(SIGNUP in warning for warning in delivered.warnings)
         sync(selected, delivered.state, delivered.sink(), declared={VISITS, SIGNUP, "rejected_event", "sync_run"})
         assert delivered.ids(SIGNUP) == truth(sim, SIGNUP)
-
-
-def test_an_unmatched_pattern_is_a_warning_that_names_it():
-    with account(**{VISITS: 5}) as sim:
-        delivered = sync_into(Delivered(), sim, event_types="e_*, pe*_sinup")
-    assert len(delivered.ids(VISITS)) == 5
-    assert ["pe*_sinup" in warning and "event_types" in warning for warning in delivered.warnings] == [True]
 
 
 @pytest.mark.parametrize("others", [VISITS, f"{VISITS},pe*", "*"], ids=["names", "patterns", "all"])
@@ -238,12 +231,3 @@ def test_the_tables_of_two_hundred_types_cost_a_request_and_their_definitions_on
         sim.behaviour.definitions = definitions
         assert len(declare_tables(configuration(sim, event_types="*"))) == 204
         assert len(sim.requests) == requests
-
-
-def test_a_type_without_events_is_read_from_the_start_date_next_time():
-    """It has no cursor, so that events reported late are delivered too."""
-    with account(**{VISITS: 5, SIGNUP: 0}) as sim:
-        delivered = sync_into(Delivered(), sim, event_types="*")
-        sim.histories[SIGNUP] = listed([event(START) | {"eventType": SIGNUP}])
-        sync_into(delivered, sim, event_types="*")
-    assert delivered.ids(SIGNUP) == {"id-0"}

@@ -211,6 +211,7 @@ def is_whole(line):
 
 # `make chaos`
 
+BROKEN = ("lost", "doubled", "failed", "cursors moved back", "rework beyond its bound")
 SHAPES = ("uniform", "rhythm", "bursty", "one_second", "one_ms", "sparse")
 
 
@@ -256,15 +257,11 @@ def many(kills, seconds):
                 reported = totals["kills"]
                 print(described(totals, began), flush=True)
     print("Totals:", described(totals, began))
-    return int(
-        any(totals[broken] for broken in ("lost", "doubled", "failed", "cursors moved back", "rework beyond its bound"))
-    )
+    return int(any(totals[promise] for promise in BROKEN))
 
 
 def described(totals, began):
-    names = (
-        "kills", "rounds", "into DuckDB", "lost", "doubled", "failed", "cursors moved back", "rework beyond its bound",
-    )  # fmt: skip
+    names = ("kills", "rounds", "into DuckDB", *BROKEN)
     return ", ".join(f"{name} {totals[name]}" for name in names) + f" ({time.monotonic() - began:.0f} s)"
 
 

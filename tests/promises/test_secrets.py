@@ -6,10 +6,8 @@ test_client.py.
 
 import re
 import shutil
-import socketserver
 import ssl
 import subprocess
-import threading
 import traceback
 from pathlib import Path
 
@@ -144,30 +142,6 @@ def test_the_crash_report_of_a_bug_does_not_contain_the_token(project, capfd, tm
 # Where it goes
 
 
-class TLS(socketserver.TCPServer):
-    """A server with a self-signed certificate; `received` is what a client sends once it trusts it."""
-
-    received = b""
-
-    def __init__(self, folder):
-        key, certificate = folder / "key.pem", folder / "cert.pem"
-        command = (
-            "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-        )
-        subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(certificate, key)
-        super().__init__(("127.0.0.1", 0), None)
-
-    def finish_request(self, request, _):
-        request.settimeout(5)
-        try:
-            with self.context.wrap_socket(request, server_side=True) as trusted:
-                TLS.received += trusted.recv(1000)
-        except OSError:
-            pass
-
-
 SWITCHES = {
     "PYTHONHTTPSVERIFY": "0", "SSL_NO_VERIFY": "0", "NODE_TLS_REJECT_UNAUTHORIZED": "0", "CURL_CA_BUNDLE": "",
     "REQUESTS_CA_BUNDLE": "",
@@ -177,22 +151,24 @@ SWITCHES = {
 @pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
 @pytest.mark.parametrize("loopback", [True, False])
 def test_tls_verification_cannot_be_switched_off(tmp_path, monkeypatch, loopback):
+    """The server has a self-signed certificate, and `heads` is what a client sends once it trusts it."""
+    key, certificate, context = tmp_path / "key.pem", tmp_path / "cert.pem", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context.load_cert_chain(certificate, key)
     # for other hosts, the environment counts
     monkeypatch.setattr(client, "is_loopback", lambda host: loopback)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name, off in SWITCHES.items():
         monkeypatch.setenv(name, off)
-    with TLS(tmp_path) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            asking = Client(TOKEN, f"https://127.0.0.1:{server.server_address[1]}", "2026-03", max_outage=1)
-            with asking, pytest.raises(Unavailable, match="CERTIFICATE_VERIFY"):
-                asking.page({"eventType": TYPE})
-        finally:
-            server.shutdown()
-            thread.join()
-    assert TLS.received == b""
+    with Wire(http({"results": []})) as wire:
+        wire._server.socket = context.wrap_socket(wire._server.socket, server_side=True)
+        asking = Client(TOKEN, wire.url.replace("http:", "https:"), "2026-03", max_outage=1)
+        with asking, pytest.raises(Unavailable, match="CERTIFICATE_VERIFY"):
+            asking.page({"eventType": TYPE})
+    assert not wire.heads
 
 
 def test_no_key_of_the_configuration_concerns_certificates_or_proxies():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from pipeline.timestamps import DAY, MINUTE, SECOND
-from tests.promises.worlds import FIRST, HOUR, Harness, Lies, Occurrence, Sync, World, late_worlds, lying_worlds, worlds
+from tests.promises.worlds import FIRST, HOUR, Harness, Occurrence, Sync, World, late_worlds, lying_worlds, worlds
 from tests.support import BASE, Quiet
 
 YEAR = 365 * DAY
@@ -54,23 +54,6 @@ def test_what_hubspot_lied_about_is_there_after_the_looks_of_three_days(harness,
     harness.run(world, must_complete=False, looks=(12 * HOUR,) * 7)
 
 
-MONTH = tuple(steady(4000, width=29 * DAY))
-LIES = {
-    "a tenth is empty": (Lies(silent=0.1, seed=1), "100", "1"),
-    "a tenth of the connections": (Lies(silent=0.1, sticky=True, seed=2), "20", "8"),
-    "a shard is missing": (Lies(shard=(3, 9)), "100", "4"),
-    "a tenth says that it is partial": (Lies(partial=0.1, seed=3), "100", "1"),
-}
-
-
-@pytest.mark.parametrize("lies, size, concurrency", LIES.values(), ids=LIES)
-def test_hardly_anything_is_written_twice_for_it(harness, lies, size, concurrency):
-    """1.3 rows an event; each of the ten syncs reads on from the latest event."""
-    keys = {"page_size": size, "concurrency": concurrency, "checkpoint_interval": "1000"}
-    harness.run(World(MONTH, keys=keys, lies=lies), True, looks=(12 * HOUR,) * 7)
-    assert harness.connection.rows_written() <= 1.3 * len(MONTH) + 10
-
-
 @pytest.mark.long
 @given(late_worlds())
 @SLOW
@@ -80,28 +63,6 @@ def test_what_came_late_is_there_once_it_is_as_old_again(harness, world):
 
 
 # Single worlds
-
-
-def displaced(numbers, ms, number=1500):
-    """One event a second, of which some are ingested so much later."""
-    return tuple(
-        each._replace(listed=ms * (n in numbers)) for n, each in enumerate(steady(number, width=number * SECOND))
-    )
-
-
-ONE, TEN = (748,), tuple(range(84, 1500, 150))
-BOUNDS = [{}, {"after_inclusive": True, "before_inclusive": True}, {"resolution": "second"}]
-
-
-@WORKERS
-@pytest.mark.parametrize("numbers, kills", [(ONE, ()), (ONE, (810,)), (TEN, ()), (TEN, (210, 270))], ids=str)
-@pytest.mark.parametrize("bounds", BOUNDS, ids=["exclusive", "inclusive", "to the second"])
-def test_answers_almost_in_order(harness, concurrency, numbers, kills, bounds):
-    """The sync is killed when its cursor would have passed the late event, and there is no look-back."""
-    keys = {"page_size": "30", "checkpoint_interval": "30", "lookback_minutes": "0", "concurrency": concurrency}
-    syncs = tuple(Sync(fuse=fuse) for fuse in kills) or (Sync(),)
-    world = World(displaced(numbers, 3 * MINUTE), syncs, {"order": "ingested", **bounds}, keys=keys)
-    assert harness.run(world, must_complete=True)[-1] == "complete"
 
 
 LATE = tuple(steady(100) + steady(60, FIRST - HOUR, HOUR) + steady(60, FIRST - HOUR, HOUR, late=20 * MINUTE))
@@ -124,20 +85,13 @@ def test_wrong_clocks_and_late_events(harness, behaviour, local):
     *((order, {"before_ignored": True, "after_ignored": True}) for order in ("ascending", "descending", "shuffled")),
 ], ids=str)  # fmt: skip
 def test_an_ignored_bound(harness, order, behaviour):
+    """Of an event a second, two are ingested later."""
+    seconds = steady(600, width=600 * SECOND)
+    displaced = tuple(each._replace(listed=2 * MINUTE * (n in (35, 255))) for n, each in enumerate(seconds))
     behaviour = {"order": order, **behaviour}
-    world = World(displaced({35, 255}, 2 * MINUTE, 600), (Sync(), Sync(HOUR)), behaviour, keys={"concurrency": "4"})
+    world = World(displaced, (Sync(), Sync(HOUR)), behaviour, keys={"concurrency": "4"})
     for end in harness.run(world, must_complete=False):
         assert end == "complete" or re.search("range|bound|time|occurred(After|Before)", end)
-
-
-@WORKERS
-@pytest.mark.parametrize("start", [300, 900])
-@pytest.mark.parametrize("pages", [5, 15])
-def test_a_start_date_within_a_busy_second_while_every_ninth_page_cursor_is_refused(harness, concurrency, start, pages):
-    """No walk gets through fifteen pages, so an error is acceptable."""
-    busy = tuple(steady(pages * 20, BASE, SECOND) + steady(200, BASE + SECOND))
-    world = World(busy, (Sync(start=BASE + start),), {"refuse_every": 9}, keys={"concurrency": concurrency})
-    harness.run(world, must_complete=pages == 5)
 
 
 @WORKERS
@@ -155,11 +109,7 @@ def test_small_pages(harness, concurrency, size):
 @pytest.mark.parametrize("requests", [1, 4])
 def test_a_crowded_second_left_half_read_days_ago_hides_no_event_that_came_since(harness, order, requests):
     """All events share a millisecond, so nothing shows the order; HubSpot goes down while they are read."""
-    since = steady(40, FIRST, 40 * HOUR)
-    world = World(
-        tuple(steady(22, FIRST - DAY, 1) + since),
-        (Sync(down_after=requests), Sync(2 * DAY)),
-        {"order": order},
-        keys={"page_size": "5", "checkpoint_interval": "3"},
-    )
+    events = tuple(steady(22, FIRST - DAY, 1) + steady(40, FIRST, 40 * HOUR))
+    syncs, keys = (Sync(down_after=requests), Sync(2 * DAY)), {"page_size": "5", "checkpoint_interval": "3"}
+    world = World(events, syncs, {"order": order}, keys=keys)
     assert harness.run(world, must_complete=True)[-1] == "complete"

@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from random import Random
 from threading import Lock
 from typing import Any, NamedTuple
@@ -238,16 +237,9 @@ class Connection:
         self.earliest = min(sync.start for sync in world.syncs)
         self.lock = Lock()
         delays = {each.moment: max(0, each.late) + each.listed for each in world.occurrences}
-        base = {
-            "clock": lambda: self.now,
-            "fault": self.on_request,
-            "ingested": lambda i, occurred: delays.get(occurred, 0),
-        }
-        sim.behaviour = Behaviour(**base, **world.behaviour)
-        sim.emptied.clear()
-        sim.ended.clear()
-        sim.continued = count(1)
-        self.changes, self.shown = (sorted({moment for each in world.occurrences for moment in changes_of(each)}), None)
+        base = {"clock": lambda: self.now, "fault": self.on_request, "ingested": lambda i, ms: delays.get(ms, 0)}
+        sim.renew({}, **base, **world.behaviour)
+        self.changes, self.shown = sorted({moment for each in world.occurrences for moment in changes_of(each)}), None
         self.show()
 
     def show(self):
@@ -287,10 +279,7 @@ class Connection:
         self.began = began if self.began is None else self.began
         events = len(self.sim.histories[TYPE])
         self.requests, self.most, self.deadline = (0, self.world.bound(sync, events), time.process_time() + SECONDS)
-        # faults go by the number of the request: the same in each sync
-        self.sim._numbers = count(1)
-        self.sim._connections = count(1)
-        self.sim.requests.clear()
+        self.sim.restart_numbers()  # the same in each sync
         self.sim.emptied.clear()
         for name, value in sync.behaviour.items():
             setattr(self.sim.behaviour, name, value)
@@ -354,9 +343,6 @@ class Connection:
             sent = visible_event(n, each, self.now)
             if sent and each.moment >= start:
                 assert rows[f"id-{n}"]["objectId"] == sent["objectId"], each
-
-    def rows_written(self):
-        return len(self.destination.upserts)
 
     def required(self, began, start):
         """The ids of what was visible when a sync began and still is, without what came later than

@@ -4,7 +4,6 @@ that is not documented.
 
 import re
 import threading
-from concurrent.futures import wait
 from contextlib import suppress
 from itertools import count
 
@@ -17,10 +16,10 @@ from pipeline.errors import BadAnswer, Refused, Stopped, Unauthorized
 from pipeline.reading import reader as reader_module
 from pipeline.reading.fetch import fetch_page
 from pipeline.timestamps import DAY, SECOND
-from simulator import Behaviour, generated, listed
+from simulator import generated, listed
 from tests.reading.pages import FALSE_ENDS, ODDITIES, ORDERS, FakeHubSpot, Overrun, at, event, ids, page_of
-from tests.reading.readers import DISORDER, TIMES, YEAR, first_seen, read, read_checked, reader_of, times_of
-from tests.support import BASE, START, TYPE, jumping
+from tests.reading.readers import DISORDER, TIMES, YEAR, first_seen, read, read_checked, reader_of
+from tests.support import BASE, START, TYPE
 
 HISTORY = generated(400, START, "2026-01-01T00:10:00Z", "uniform")
 EVENTS = [HISTORY.event(i) for i in range(len(HISTORY))]
@@ -33,12 +32,12 @@ def simulated_reader(sim):
     clients = []
 
     def reader(limit, concurrency=1, history=HISTORY, **behaviour):
-        sim.requests.clear()
-        sim.emptied.clear()
-        sim.ended.clear()
-        sim.continued, sim.behaviour, sim.histories = (count(1), Behaviour(**behaviour), {TYPE: history})
-        clients.append(Client("pat-na1-x", sim.url, "2026-03", connections=concurrency))
-        client, query = clients[-1], {"eventType": TYPE, "limit": limit}
+        sim.renew({TYPE: history}, **behaviour)
+        client, query = (
+            Client("pat-na1-x", sim.url, "2026-03", connections=concurrency),
+            {"eventType": TYPE, "limit": limit},
+        )
+        clients.append(client)
 
         def fetch(request, stop):
             if len(sim.requests) > 3_000:
@@ -264,14 +263,6 @@ def test_an_event_in_the_future_is_delivered_but_does_not_move_the_watermark_the
     assert reader.position == BASE + 47 * SECOND
 
 
-@pytest.mark.parametrize("order", ORDERS)
-def test_the_watermark_stays_at_the_start_of_a_range_in_the_future(order):
-    hubspot = FakeHubSpot(range(BASE, BASE + 100 * SECOND, SECOND), 10, (order,))
-    reader = reader_of(hubspot, now=BASE - DAY)
-    assert len(read_checked(reader, (BASE, None), hubspot.events)) >= 100
-    assert reader.position == BASE
-
-
 # Page cursors and pages that fail
 
 
@@ -299,15 +290,6 @@ def test_an_oddity_in_every_walk_ends_in_all_events_or_in_an_error(times, size, 
         assert re.search(r"came to a confirmed end.* (Start|try) .*Support", str(error))
     else:
         assert set(ids(found)) == set(ids(hubspot.events))
-
-
-@pytest.mark.parametrize("behaviour", UNCLEAR, ids=str)
-@pytest.mark.parametrize("order", ["ascending", "shuffled"])
-def test_silence_is_passed_where_no_end_is_clear(simulated_reader, order, behaviour):
-    """Each end needs a proof, which is a second walk."""
-    history = generated(600, shape="sparse")
-    found = read(simulated_reader(20, 1, history, order=order, **behaviour))
-    assert set(ids(found)) == {history.event(i)["id"] for i in range(600)}
 
 
 def test_an_empty_page_that_stays_empty_is_passed_with_one_warning():
@@ -347,23 +329,6 @@ def test_a_busy_second_that_no_walk_gets_through_ends_in_an_error_with_its_time_
         read_checked(reader, (BASE, BASE + SECOND), hubspot.events)
     assert reader.position == BASE and str(raised.value).count("Cure:") == 1
     assert ("It said: The cursor has expired." in str(raised.value)) == (oddity == "refused")
-
-
-@pytest.mark.parametrize("order", ["ascending", "shuffled"])
-@pytest.mark.parametrize("loop", ["page", "first"])
-@pytest.mark.parametrize("fresh", [True, False], ids=["new cursors", "the same cursors"])
-@pytest.mark.parametrize("after", [0, 3])
-def test_page_cursors_that_loop_forever_end_in_all_events_or_in_an_error(
-    simulated_reader, sim, order, loop, fresh, after
-):
-    reader = simulated_reader(20, 2, order=order, cursor_loop=loop, cursor_fresh=fresh, cursor_loop_after=after)
-    try:
-        found = read_checked(reader, (BASE, None), EVENTS)
-    except BadAnswer as error:
-        assert "never came to a confirmed end" in str(error)
-    else:
-        assert after and set(ids(found)) == set(ids(EVENTS))
-    assert len(sim.requests) < 1000
 
 
 # Events out of the range, and what is not an event
@@ -416,17 +381,6 @@ def test_an_event_without_a_readable_time_is_passed_on_but_does_not_move_the_wat
 
 def test_an_empty_answer_of_no_bytes_is_the_end():
     assert read(reader_of(lambda request, stop: page_of([], size=0))) == []
-
-
-# The clock
-
-
-@pytest.mark.parametrize("dates", [["1999-01-01"], ["2071-01-01"], ["2026-05-02", "1999-01-01", "2071-01-01"]], ids=str)
-@pytest.mark.parametrize("order", ORDERS)
-def test_a_clock_that_is_wrong_or_jumps_loses_no_events(order, dates):
-    hubspot = FakeHubSpot(times_of(generated(300, shape="bursty")), 20, (order,))
-    found = read(Reader(hubspot, jumping(*dates), 2))
-    assert set(ids(found)) == set(ids(hubspot.events))
 
 
 # Errors
@@ -530,25 +484,3 @@ def test_leaving_before_anything_is_read_sends_no_request():
     with reader_of(hubspot) as reader:
         reader.pages((BASE, None))
     assert hubspot.requests == []
-
-
-def test_a_page_that_arrives_just_before_the_consumer_waits_is_not_waited_for(monkeypatch):
-    hubspot = FakeHubSpot(range(BASE, BASE + 500 * SECOND, SECOND), 10)
-
-    class Unlucky(Reader):
-        def _wait(self):
-            wait([self._queue[0].job])
-            super()._wait()
-
-    def at_once(jobs, return_when):
-        assert not jobs or wait(jobs, timeout=0).done, "it waits, though the page that it needs has arrived"
-
-    def fetch(request, stop):
-        if request.bounds[0] > BASE:
-            stop.wait(5)
-            raise Stopped("stopped")
-        return hubspot(request, stop)
-
-    monkeypatch.setattr(reader_module, "wait", at_once)
-    with Unlucky(fetch, lambda: BASE + YEAR, 4) as reader:
-        assert next(reader.pages((BASE, None)))
