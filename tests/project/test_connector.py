@@ -49,20 +49,7 @@ def test_columns_have_the_types_that_keep_what_hubspot_wrote_and_own_tables_are_
     assert rows(project, "outcome, error, late_by_age", "sync_run") == [("complete", None, "{}")]
 
 
-def test_a_second_run_adds_nothing_and_the_state_is_saved(project):
-    with served() as sim:
-        run(project, configuration(sim))
-        first = json.loads((project / "files" / "state.json").read_text())
-        asked = len(sim.requests)
-        run(project, configuration(sim))
-        assert len(sim.requests) == asked + 1
-        assert len(rows(project)) == len(set(rows(project))) == 300
-        newest = truth(sim)[-1]["occurredAt"]
-    second = json.loads((project / "files" / "state.json").read_text())
-    assert first["event_types"][TYPE]["occurred"] == second["event_types"][TYPE]["occurred"] == newest
-
-
-def test_a_failed_run_resumes_where_it_was(project):
+def test_a_failed_run_resumes_where_it_was_and_one_more_adds_nothing(project):
     with served() as sim:
         small = {"page_size": "50", "checkpoint_interval": "50", "concurrency": "1"}
         keys = configuration(sim, max_outage_minutes="0.001", **small)
@@ -72,7 +59,12 @@ def test_a_failed_run_resumes_where_it_was(project):
         sim.behaviour.fault = None
         assert 0 < len(rows(project)) < 300
         run(project, keys)
-    assert len(rows(project)) == 300
+        newest, asked = truth(sim)[-1]["occurredAt"], len(sim.requests)
+        run(project, keys)
+        assert len(sim.requests) == asked + 1
+    assert len(rows(project)) == len(set(rows(project))) == 300
+    state = json.loads((project / "files" / "state.json").read_text())
+    assert state["event_types"][TYPE]["occurred"] == newest
 
 
 def with_properties(**properties):

@@ -216,6 +216,13 @@ def test_the_list_of_properties_has_those_of_a_live_page_visit():
     assert f"of a page visit {len(listed)}, of which {len(live(0))} were in live answers" in TABLES
 
 
+def test_what_the_dictionary_knows_is_described_in_its_words_in_the_dbt_package():
+    words = {each.name: each.description for name in (TYPE, "e_form_submission_v2") for each in OWN[name].properties}
+    columns = (ROOT / "dbt" / "models" / "columns.md").read_text("utf-8")
+    blocks = dict(re.findall(r"{% docs (hs_\w+) %}(.*?){% enddocs %}", columns))
+    assert len(blocks) > 20 and blocks == {name: words[name] for name in blocks}
+
+
 def test_the_diagram_shows_columns_that_exist():
     (diagram,) = re.findall(r"```mermaid\nerDiagram\n(.*?)```", README, re.DOTALL)
     entities = re.findall(r"(\w+) \{\n(.*?)\n    \}", diagram, re.DOTALL)

@@ -276,13 +276,6 @@ def test_the_event_types_that_failed_in_a_complete_sync_are_found(project):
     assert [row[:2] for row in rows_of(project, query("json_each"))] == [(CUSTOM, "refused")]
 
 
-def test_the_last_complete_sync_is_told(life):
-    told = query("last_complete").replace("max(ended_at)", "epoch(max(ended_at))")
-    before = rows_of(life.project, told)
-    life.sync()
-    assert rows_of(life.project, told) > before > [(0,)]
-
-
 def test_the_columns_and_keys_that_the_page_names_exist():
     section = PAGE.partition("## Which key to change")[2].partition("## Erase a person")[0]
     lines = re.findall(r"^- (`.*)$", section.replace("\n  ", " "), re.MULTILINE)

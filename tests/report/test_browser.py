@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.report.warehouses import a_run, add_events, add_runs, page_of, warehouse
+from tests.report.warehouses import a_run
+from tests.support import TYPE
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -118,12 +119,10 @@ return [...document.querySelectorAll('article')].flatMap(card => {
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 9, 200])
-def test_labels_do_not_overlap_however_many_syncs_and_days_there_are(browser, tmp_path, number):
+def test_labels_do_not_overlap_however_many_syncs_and_days_there_are(browser, page_with, tmp_path, number):
     begins = [datetime(2026, 1, 1, 22, 50) + timedelta(days=place) for place in range(number)]
-    with warehouse(tmp_path / "warehouse.db") as con:
-        add_events(con, "e_visited_page", [(str(at), at.isoformat() + "Z", at.isoformat() + "Z") for at in begins])
-        add_runs(con, [a_run(f"{at}Z", seconds_in_pipeline=12_345.6, lag_seconds=0.168) for at in begins])
-    page_of(tmp_path / "warehouse.db")
+    events = [(str(at), at.isoformat() + "Z", at.isoformat() + "Z") for at in begins]
+    page_with([a_run(f"{at}Z", seconds_in_pipeline=12_345.6, lag_seconds=0.168) for at in begins], {TYPE: events})
     for width in (320, 1280):
         show(browser, tmp_path / "warehouse.db", width, "light")
         assert browser.execute_script(OVERLAPPING) == []

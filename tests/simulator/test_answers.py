@@ -149,15 +149,6 @@ def test_cursors_that_lead_nowhere(session):
     assert two == four == second != three
 
 
-def test_faults_by_chance_are_the_same_for_the_same_seed(session):
-    statuses = []
-    for _ in "ab":
-        with served(fault_rate=0.3, fault_kinds=("500", "429"), fault_seed=4) as sim:
-            statuses.append([get(session, sim, limit=1).status_code for _ in range(60)])
-    assert statuses[0] == statuses[1] and set(statuses[0]) == {200, 500, 429}
-    assert 30 < statuses[0].count(200) < 55
-
-
 def test_an_unknown_fault_is_an_error_at_once():
     for unknown in ({"faults": {1: "501"}}, {"fault_kinds": ("explode",)}):
         with pytest.raises(ValueError, match="no such fault"):

@@ -1,14 +1,13 @@
-"""Histories: when their events occur, whose they are, what their properties say, and how late they are."""
+"""Histories: when their events occur, what their properties say, and how late they are."""
 
 import re
-from collections import Counter, defaultdict
-from itertools import groupby
+from collections import defaultdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator import generated, listed, submissions
+from simulator import generated
 from simulator.bodies import OWN
 from simulator.history import SHAPES
 from simulator.instants import milliseconds
@@ -16,7 +15,6 @@ from simulator.lateness import converting
 from tests.simulator.client import START, ids, small, truth
 
 HOUR = 3_600_000
-HALF_A_MINUTE = 30_000
 
 # Moments
 
@@ -52,31 +50,6 @@ def test_a_history_is_the_same_each_time_and_has_unique_ids():
     assert len(set(ids(events))) == 5_000
 
 
-# Visitors
-
-
-def test_a_few_successive_visits_belong_to_one_visitor():
-    everyone = [event["objectId"] for event in truth(generated(6_000))]
-    runs = Counter(len([*run]) for _, run in groupby(everyone))
-    assert {1, 2, 3, 4, 5, 6, 7} <= runs.keys() and runs.total() in range(1_300, 1_700)
-    assert len(set(everyone)) > 250 and max(Counter(everyone).values()) < 100
-    others = groupby(event["objectId"] for event in truth(generated(6_000, event_type="pe7_order")))
-    assert sum(1 for _ in others) > 5_900
-
-
-@pytest.mark.parametrize("every", [1, 7, 300, 301])
-def test_a_form_follows_half_a_minute_after_a_visit_of_its_visitor(every):
-    visits = generated(300)
-    forms = submissions(visits, every)
-    assert len(forms) == len(set(ids(truth(forms)))) == 300 // every
-    same = listed(truth(forms))
-    for i in range(len(forms)):
-        before = (i + 1) * every - 1
-        assert forms.time(i) == visits.time(before) + HALF_A_MINUTE == same.time(i)
-        assert forms.rank(forms.time(i)) == same.rank(forms.time(i))
-        assert forms.event(i)["objectId"] == visits.event(before)["objectId"]
-
-
 # Properties
 
 
@@ -88,12 +61,6 @@ def test_properties_are_texts_that_name_no_host_but_loopback(event_type):
     assert all(isinstance(value, str) for value in values)
     assert not [value for value in values if "%%" in value or "%(" in value]  # fields of a format that were not filled
     assert {host for value in values for host in re.findall("https?://([^/]*)", value)} <= {"127.0.0.1"}
-
-
-def test_some_visits_are_as_bare_as_live_ones():
-    """Of which some had 27 empty properties of 38."""
-    filled = [sum(value != "" for value in event["properties"].values()) for event in truth(small(600))]
-    assert filled.count(11) in range(100, 200) and max(filled) > 30
 
 
 # Lateness
