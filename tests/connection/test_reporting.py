@@ -12,15 +12,7 @@ from hypothesis import strategies as st
 from pipeline import ConnectorError, read_settings
 from pipeline import sync as run_sync
 from pipeline.connection import deliver, reporting
-from pipeline.connection.reporting import (
-    PROGRESS_SECONDS,
-    format_duration,
-    format_progress,
-    format_waits,
-    summary,
-    throttle,
-)
-from pipeline.tables.sync_run import Tally
+from pipeline.connection.reporting import PROGRESS_SECONDS, format_duration, format_progress, format_waits, throttle
 from pipeline.timestamps import to_ms, to_text
 from tests.accounts import OTHER, both, sized
 from tests.support import START, TYPE, Delivered, Destination, configuration, sync_into
@@ -103,26 +95,6 @@ def test_a_failed_sync_ends_with_a_summary_too():
     with sized({TYPE: 300}, fault=lambda request: "401") as sim, pytest.raises(ConnectorError):
         sync_into(delivered, sim)
     assert any("outcome" in line and "failed" in line for line in delivered.log)
-
-
-TALLIES = st.dictionaries(
-    st.text("ab_", min_size=1, max_size=9),
-    st.builds(Tally, st.none() | st.just(START), st.none() | st.just(START), st.integers(0, 10**12),
-              outcome=st.sampled_from(["complete", "failed", "running"])),
-    max_size=5,
-)  # fmt: skip
-
-
-@given(TALLIES)
-def test_a_summary_has_a_line_for_each_type_with_news(tallies):
-    news = [
-        name
-        for name, tally in tallies.items()
-        if tally.cursor_before != tally.cursor_after or tally.outcome != "complete"
-    ]
-    lines = summary(tallies).splitlines()
-    assert [line.split()[0] for line in lines[1 : len(news) + 1]] == news
-    assert len(lines) == (len(news) + 1 if news else 0) + (len(news) < len(tallies))
 
 
 MOMENTS = st.integers(0, 10**14)

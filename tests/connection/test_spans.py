@@ -5,6 +5,7 @@ through, its claim is true.
 import json
 from dataclasses import fields
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,24 +42,20 @@ def test_the_cursor_never_moves_back(progress, steps):
             assert progress.occurred == before.occurred
 
 
-def test_an_interrupted_backfill_resumes_where_it_was_and_a_finished_sync_looks_back():
-    interrupted = advance(Progress(), 0, 1_000, read_at=1_000_000)
-    assert main_span(interrupted, 0, lookback=500, now=2_000_000) == (1_000, None)
-    finished = finish(advance(interrupted, 0, 999_990, read_at=1_000_000), 0, read_at=1_000_000)
-    assert main_span(finished, 0, lookback=500, now=2_000_000) == (999_500, None)
-    assert main_span(finished, 999_800, lookback=500, now=2_000_000) == (999_800, None)
+INTERRUPTED = advance(Progress(), 0, 1_000, read_at=1_000_000)
+FINISHED = finish(advance(Progress(), 0, 999_990, read_at=999_995), 0, read_at=1_000_000)
+QUIET = finish(Progress(to_text(1_000), to_text(2_000), to_text(0)), 0, read_at=9_000)
+FROM_THE_FUTURE = finish(advance(Progress(), 0, 9_000, read_at=90_000), 0, read_at=90_000)
 
 
-def test_the_look_back_starts_from_when_a_sync_without_new_events_began():
-    progress = finish(Progress(to_text(1_000), to_text(2_000), to_text(0)), 0, read_at=9_000)
-    assert progress.read_at == to_text(9_000) and main_span(progress, 0, lookback=500, now=20_000) == (1_000, None)
-
-
-def test_the_look_back_starts_from_now_if_the_last_sync_began_after_now():
-    """Its clock was wrong."""
-    progress = finish(advance(Progress(), 0, 9_000, read_at=90_000), 0, read_at=90_000)
-    assert main_span(progress, 0, lookback=500, now=10_000) == (9_000, None)
-    assert main_span(progress, 0, lookback=500, now=9_100) == (8_600, None)
+@pytest.mark.parametrize("progress, start, now, begin", [
+    (INTERRUPTED, 0, 2_000_000, 1_000),  # where it was
+    (FINISHED, 0, 2_000_000, 999_500), (FINISHED, 999_800, 2_000_000, 999_800),
+    (QUIET, 0, 20_000, 1_000),  # the last event is older than the look-back
+    (FROM_THE_FUTURE, 0, 10_000, 9_000), (FROM_THE_FUTURE, 0, 9_100, 8_600),  # its clock was wrong
+])  # fmt: skip
+def test_a_sync_resumes_at_its_cursor_or_looks_back_from_when_the_last_one_began(progress, start, now, begin):
+    assert main_span(progress, start, lookback=500, now=now) == (begin, None)
 
 
 def test_a_start_date_moved_earlier_leaves_a_gap_that_is_read_first():
