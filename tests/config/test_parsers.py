@@ -5,7 +5,7 @@ import pytest
 from pipeline.config.keys import KEYS
 from pipeline.errors import SettingsError
 from pipeline.timestamps import to_ms
-from tests.stages.rows import SALT, read
+from tests.stages.rows import read
 
 SERVICE_KEY = "5ec2e75e-c2e7-4a11-9b0d-7b1d94e3f06c"  # HubSpot documents no look of it
 VALID = {
@@ -86,11 +86,3 @@ def test_empty_items_alone_are_not_taken_for_exclusions():
 def test_contradictory_keys_are_refused(keys, named):
     with pytest.raises(SettingsError, match=f"- {named}"):
         read(**keys)
-
-
-def test_the_salt_is_never_shown():
-    settings = read(hash_columns="email")
-    assert SALT not in repr(settings) and settings.hash_salt == SALT
-    with pytest.raises(SettingsError) as error:
-        read(hash_columns="a b", hash_salt=SALT, page_size="0")
-    assert SALT not in str(error.value)

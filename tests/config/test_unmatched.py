@@ -60,7 +60,7 @@ def test_a_column_that_no_event_has_is_reported_with_the_nearest_one_if_one_is_n
     assert near or "did you mean" not in message
 
 
-@pytest.mark.parametrize("key, name, near", [*TYPOS, ("properties", "hs_ulr", "hs_url")])
+@pytest.mark.parametrize("key, name, near", [*TYPOS, ("properties", "hsUrl", "hs_url")])
 def test_the_setup_test_fails_on_a_typo_and_passes_on_what_may_just_be_rare(key, name, near):
     with served() as sim:
         found = failures(sim, **keys_of(key, name))

@@ -125,17 +125,6 @@ def test_a_dripping_answer_is_given_up_at_a_deadline_and_retried(part, monkeypat
     assert len(wire.heads) == 2
 
 
-def test_a_body_larger_than_any_page_is_given_up(monkeypatch):
-    monkeypatch.setattr(module, "ANSWER_BYTES", 10_000)
-    with (
-        Wire(dripping(step=lambda: None)) as wire,
-        client_of(wire) as client,
-        pytest.raises(BadAnswer, match="page_size"),
-    ):
-        client.page(QUERY)
-    assert len(wire.heads) == 1
-
-
 def test_what_all_workers_read_at_once_is_bounded_and_the_bound_is_free_again_afterwards(monkeypatch):
     monkeypatch.setattr(module, "ANSWER_BYTES", 10_000)
     half_read, refused = threading.Event(), threading.Event()
@@ -241,9 +230,6 @@ def test_requests_to_loopback_bypass_every_proxy(variable, monkeypatch):
         monkeypatch.setenv(variable, proxy.url)
         assert client.page(QUERY).events == TRUTH[:50]
     assert proxy.requests == [] and len(sim.requests) == 1
-
-
-# HubSpot's clock
 
 
 @pytest.mark.parametrize("status", [200, 400])

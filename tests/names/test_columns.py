@@ -1,5 +1,5 @@
 """Column names: no two values share one, and the name of a value depends on nothing but what
-competes for it.
+competes for it. A destination name is the one that Fivetran makes.
 """
 
 import random
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.hubspot.events_api import FIELDS
 from pipeline.names.columns import ADDED, column_names
+from pipeline.names.destination import destination_name
 
 RULE = Renaming(True).column
 TRICKY = [
@@ -24,6 +25,15 @@ PATHS = NAMES | st.lists(NAMES, min_size=2, max_size=3).map(tuple)
 OWNS = st.lists(PATHS, unique=True, max_size=6).map(lambda more: tuple(dict.fromkeys([*FIELDS, *more])))
 PROPERTIES = st.lists(PATHS, unique=True, max_size=12).map(tuple)
 law = settings(deadline=None)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text() | st.text("aZéÀß09٣²_-. !\u0301\u0307İǅ", max_size=12) | st.sampled_from(TRICKY))
+@example("")
+@example("İI")
+@example("9a\n")
+def test_a_name_becomes_what_fivetran_makes_of_it(name):
+    assert destination_name(name) == RULE(name)
 
 
 @law

@@ -1,4 +1,4 @@
-"""From events to flat rows: no value is lost to a name or to its depth."""
+"""From events to flat rows, and their lists to JSON: no value is lost to a name or to its depth."""
 
 import copy
 import json
@@ -14,8 +14,7 @@ from pipeline.hubspot.events_api import FIELDS
 from pipeline.names.columns import ADDED
 from pipeline.stages.flatten import flatten
 from pipeline.stages.serialize import serialize_lists
-from tests.stages.rows import law
-from tests.stages.values import OBJECTS, SCALARS
+from tests.stages.rows import NAMES, OBJECTS, SCALARS, law
 
 destination_column = Renaming(True).column
 
@@ -77,6 +76,17 @@ def test_properties_are_columns_beside_the_own_fields(properties, columns):
 
 def test_an_event_without_properties_is_a_row():
     assert list(flatten([{"id": "a"}])) == [{"id": "a", "occurred": None}]
+
+
+@law
+@given(OBJECTS | st.dictionaries(NAMES, st.sampled_from([["\ud83d"], {"a": [2**70]}, ["é", None], [[[]]]])))
+def test_lists_and_objects_become_json_that_reads_back(row):
+    before = copy.deepcopy(row)
+    (out,) = serialize_lists([row])
+    assert row == before and list(out) == list(row)
+    for name, value in row.items():
+        assert (json.loads(out[name]) if isinstance(value, (list, dict)) else out[name]) == value
+        assert not isinstance(out[name], (list, dict))
 
 
 def nested(levels, kind):

@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-from toolz import pipe
 
 from pipeline import stages
 from pipeline.stages.fit import NUMBER
@@ -46,23 +45,6 @@ def test_a_stage_reads_an_endless_stream_no_further_than_it_must(name):
     assert read == []
     assert len(list(itertools.islice(stream, 7))) == 7
     assert len(read) == -(-7 // per_item)
-
-
-def test_the_stages_together_are_lazy_and_keep_the_order():
-    read, upserted = [], []
-    rows = pipe(
-        (read.append(n) or n for n in itertools.count()),
-        stages.fetch_pages(lambda n: [page(n)]),
-        stages.unwrap_results,
-        stages.reject_malformed(ignore),
-        stages.flatten,
-        stages.serialize_lists,
-        stages.dedupe_by_id(5),
-        stages.emit_upserts(upserted.append),
-        stages.checkpoint_every(2, ignore),
-    )
-    assert [row["id"] for row in itertools.islice(rows, 7)] == list("0123456")
-    assert read == [0, 1, 2] and [row["n"] for row in upserted] == [*range(7)]
 
 
 def test_the_stages_run_without_the_sdk():

@@ -234,7 +234,7 @@ def test_a_property_whose_name_is_taken_has_its_own_type_and_two_of_one_name_are
         [property_of("id", "number"), property_of("aB", "number")],
         [property_of("occurred"), property_of("a_b")],
     )
-    definition = defined(OTHER, "Signed up", *numbers, *texts)
+    definition = defined(OTHER, "Signed up", *texts, *numbers)
     with account(signup(0, id="7", occurred="1.10", aB="7"), signup(1, a_b="007"), definitions=[definition]) as sim:
         found = synced(project, sim, "properties_id, properties_occurred, a_b")
     assert found == [[7, "1.10", "7"], [None, None, "007"]]
