@@ -36,7 +36,7 @@ def page_with(tmp_path):
 
 @pytest.fixture(scope="session")
 def full(tmp_path_factory):
-    """A warehouse with some of everything, and its page."""
+    """The page of a warehouse with some of everything."""
     path = tmp_path_factory.mktemp("full") / "warehouse.db"
     with warehouses.warehouse(path) as con:
         for place, name in enumerate(("e_a", "e_b", HOSTILE)):
@@ -58,4 +58,4 @@ def full(tmp_path_factory):
     cursor = {"occurred": "2026-02-19T23:59:59.000Z", "read_at": "2026-03-01T00:00:00.000Z"}
     state = {"version": 3, "event_types": {"e_a": cursor, HOSTILE: cursor}}
     path.with_name("state.json").write_text(json.dumps(state), "utf-8")
-    return path, warehouses.page_of(path)
+    return warehouses.page_of(path)

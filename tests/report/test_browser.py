@@ -37,7 +37,7 @@ def show(browser, path, width, theme):
     )
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.get(path.with_name("report.html").as_uri())
+    browser.get(path.as_uri())
 
 
 # Texts that end to the right of what holds them, and moments that a line breaks. Tables scroll by
@@ -62,10 +62,9 @@ return [...found, ...[...regions].filter(each => each.scrollWidth > each.clientW
 
 
 def test_a_browser_shows_it_on_a_phone_and_on_a_desktop_in_light_and_dark(browser, full):
-    path, page = full
     grounds = set()
     for width, theme in ((320, "light"), (390, "dark"), (1280, "light"), (1280, "dark")):
-        show(browser, path, width, theme)
+        show(browser, full.path, width, theme)
         browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
         assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
         assert browser.execute_script(TOO_WIDE) == [], f"at {width} px"
@@ -74,17 +73,16 @@ def test_a_browser_shows_it_on_a_phone_and_on_a_desktop_in_light_and_dark(browse
         )
         grounds.add(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
         seen = browser.execute_script("return document.querySelector('.tiles dd').firstChild.textContent")
-        assert int(seen.replace(",", "")) == sum(page.column("Event types", "Events").values())
+        assert int(seen.replace(",", "")) == sum(full.column("Event types", "Events").values())
     assert len(grounds) == 2
     assert browser.get_log("browser") == []
     sent = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     urls = {each["params"]["request"]["url"] for each in sent if each["method"] == "Network.requestWillBeSent"}
-    assert urls == {path.with_name("report.html").as_uri()}
+    assert urls == {full.path.as_uri()}
 
 
 def test_the_keyboard_alone_reaches_everything(browser, full):
-    path, _ = full
-    show(browser, path, 1280, "light")
+    show(browser, full.path, 1280, "light")
 
     def press(key):
         browser.switch_to.active_element.send_keys(key)
@@ -119,10 +117,12 @@ return [...document.querySelectorAll('article')].flatMap(card => {
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 9, 200])
-def test_labels_do_not_overlap_however_many_syncs_and_days_there_are(browser, page_with, tmp_path, number):
+def test_labels_do_not_overlap_however_many_syncs_and_days_there_are(browser, page_with, number):
     begins = [datetime(2026, 1, 1, 22, 50) + timedelta(days=place) for place in range(number)]
     events = [(str(at), at.isoformat() + "Z", at.isoformat() + "Z") for at in begins]
-    page_with([a_run(f"{at}Z", seconds_in_pipeline=12_345.6, lag_seconds=0.168) for at in begins], {TYPE: events})
+    page = page_with(
+        [a_run(f"{at}Z", seconds_in_pipeline=12_345.6, lag_seconds=0.168) for at in begins], {TYPE: events}
+    )
     for width in (320, 1280):
-        show(browser, tmp_path / "warehouse.db", width, "light")
+        show(browser, page.path, width, "light")
         assert browser.execute_script(OVERLAPPING) == []

@@ -22,6 +22,7 @@ class Page(HTMLParser):
 
     def __init__(self, path):
         super().__init__()
+        self.path = path
         self.html = path.read_text("utf-8")
         self.tags = []
         self.tables = {}
