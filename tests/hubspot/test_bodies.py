@@ -25,7 +25,7 @@ from tests.sdk import ROOT
 from tests.support import START, TYPE
 
 PAGE = b'{"results":[%s],"paging":{"next":{"after":"MTc0MQ%%3D%%3D","link":"https://api.hubapi.com/"}}}' % b",".join(
-    map(generated(3, malformed_every=3).body, range(3))
+    map(generated(3, malformed_every=3, profile="short").body, range(3))
 )
 TOKENS = (
     *rb'\ud83d \ude00 \u0000 \ " { } [ ] , : null true NaN -Infinity 1e400 - "results" "paging" "after" "id"'.split(),
@@ -46,31 +46,24 @@ def mutated(draw):
     return bytes(page)
 
 
-@st.composite
-def mutated_json(draw):
-    """A page that is JSON, with anything in place of some of its values."""
-    page = orjson.loads(PAGE)
-    anything = st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from((TYPE, START)),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=6,
-    )  # fmt: skip
-    for _ in range(draw(st.integers(1, 4))):
-        holder = page
-        while True:
-            keys = list(holder) if isinstance(holder, dict) else range(len(holder))
-            key = draw(st.sampled_from([*keys, "new"] if isinstance(holder, dict) else list(keys))) if keys else None
-            if key is None:
-                break
-            inner = holder.get(key) if isinstance(holder, dict) else holder[key]
-            if not isinstance(inner, (dict, list)) or draw(st.booleans()):
-                holder[key] = draw(anything)
-                break
-            holder = inner
-    return json.dumps(page).encode()
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from((TYPE, START)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=6,
+)  # fmt: skip
 
 
+def like(value):
+    """JSON like this value, with anything in place of some of the values in it."""
+    if isinstance(value, dict):
+        same = st.fixed_dictionaries({name: like(value[name]) for name in value}, optional={"new": ANYTHING})
+    else:
+        same = st.tuples(*map(like, value)) if isinstance(value, list) else st.just(value)
+    return same | same | same | ANYTHING
+
+
+mutated_json = like(orjson.loads(PAGE)).map(json.dumps).map(str.encode)
 BODIES = (
-    st.binary(max_size=200) | mutated() | mutated_json() | st.lists(st.sampled_from(TOKENS), max_size=8).map(b"".join)
+    st.binary(max_size=200) | mutated() | mutated_json | st.lists(st.sampled_from(TOKENS), max_size=8).map(b"".join)
 )
 
 
@@ -86,7 +79,7 @@ class Answered(Client):
 def test_any_body_is_a_page_or_a_connector_error_with_its_status_and_a_cure():
     with Wire(b"") as wire, client_of(wire, max_outage=0) as client:
 
-        @settings(deadline=None, max_examples=300)
+        @settings(deadline=None, max_examples=200)
         @given(BODIES, st.sampled_from((200, 400, 401, 403, 404, 500, 530)))
         @example(b"", 403)
         @example(b"[]", 400)
@@ -154,11 +147,6 @@ def test_no_integer_beyond_64_bits_is_rounded(before, opening, number):
     body = f'{{"before":{json.dumps(before)},{field},"results":[]}}'.encode()
     answer, replaced = _parse(body)
     assert answer == json.loads(body) and not replaced
-
-
-@pytest.mark.parametrize("text", ["12345678901234567", "18446744073709551617", "7" * 99, "0x" + "1" * 40])
-def test_digits_in_a_text_cost_no_second_parser(text):
-    assert not may_be_rounded(json.dumps({"results": [{"hs_ad_id": text}] * 50}).encode())
 
 
 HALVES = (r"\ud83d", r"\uDE00", r"\uDBFF", r"\udc00")

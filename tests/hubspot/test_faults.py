@@ -1,6 +1,5 @@
 """HubSpot at its worst: what a sync delivers, what it reports, and where the next one resumes."""
 
-import json
 import os
 import threading
 from collections import Counter
@@ -8,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.errors import BadAnswer, ConnectorError, QuotaSpent, Unavailable
+from pipeline.errors import BadAnswer, QuotaSpent, Unavailable
 from pipeline.hubspot import client, rate_limit, retry
 from pipeline.timestamps import to_ms
 from simulator import Behaviour, Simulator, generated
@@ -58,10 +57,6 @@ def after_the_first(name, kind):
     return fault
 
 
-def state_of(delivered, name=TYPE):
-    return delivered.state["event_types"][name]
-
-
 # Some or all answers are broken
 
 
@@ -78,20 +73,18 @@ def test_a_backfill_is_exact_though_a_quarter_of_all_answers_is_broken(concurren
         found = table.pop(key)
         assert {name: value for name, value in found.items() if not name.startswith("hs_simulated")} == row
     assert table and all(key.startswith("leviathan-outside-") for key in table)
-    rejected = {
-        (row["reason"], json.loads(row["raw"])["eventType"]) for row in delivered.rows["rejected_event"].values()
-    }
-    assert rejected == {("another event type than was asked for", "e_foreign")}
+    rejected = delivered.rows["rejected_event"].values()
+    assert {row["reason"] for row in rejected} == {"another event type than was asked for"}
+    assert all('"e_foreign"' in row["raw"] for row in rejected)
     for word in ("rejected", "out of order", "out of the time range"):
         assert any(word in warning for warning in delivered.warnings)
     assert len(delivered.upserts) < 1.01 * EVENTS
 
 
-@pytest.mark.parametrize("rate, concurrency", [(0.25, "1"), (0.25, "4"), (1.0, "4")])
-def test_cursors_that_lead_back_now_and_then_or_always_lose_nothing(rate, concurrency):
+def test_cursors_that_always_lead_back_lose_nothing():
     history = generated(1_000)
-    with served(history, fault_rate=rate, fault_kinds=("backward_cursor",)) as sim:
-        delivered = sync_into(Delivered(), sim, page_size="25", concurrency=concurrency)
+    with served(history, fault_rate=1.0, fault_kinds=("backward_cursor",)) as sim:
+        delivered = sync_into(Delivered(), sim, page_size="25")
         assert delivered.ids() == truth(history) and len(sim.requests) < 500
 
 
@@ -118,22 +111,13 @@ def test_an_outage_or_a_spent_quota_ends_the_sync_with_everything_saved_and_the_
         assert "midnight" in str(raised.value) and failed <= 2 or f"attempts: {failed}" in str(raised.value)
         assert 15 * 50 < len(delivered.ids()) <= 20 * 50
         first_missing = min(history.time(i) for i in range(3_000) if history.event(i)["id"] not in delivered.ids())
-        assert to_ms(state_of(delivered)["occurred"]) <= first_missing
+        assert to_ms(delivered.state["event_types"][TYPE]["occurred"]) <= first_missing
         assert not any(asked.query.get("eventType") == ["pe1_b"] for asked in sim.requests), "one budget for all types"
         sim.behaviour.fault = None
         asked_before = len(sim.requests)
         sync_into(delivered, sim, **keys)
         assert len(sim.requests) - asked_before <= 2 * 40 + 4
     assert delivered.ids() == truth(history) and len(delivered.ids("pe1_b")) == 100
-
-
-def test_an_outage_from_the_first_request_saves_no_cursor_and_tries_no_other_type():
-    with served(generated(5), generated(5, event_type="pe1_b"), fault=lambda asked: "reset") as sim:
-        delivered = Delivered()
-        with pytest.raises(Unavailable):
-            sync_into(delivered, sim, event_types=f"{TYPE},pe1_b", max_outage_minutes="0.02")
-        assert {asked.query.get("eventType", [""])[0] for asked in sim.requests} <= {TYPE, ""}
-    assert delivered.states and not any(state["event_types"] for state in delivered.states)
 
 
 # An event type that fails
@@ -148,26 +132,6 @@ def test_the_failure_of_one_type_costs_the_others_nothing(kind):
     assert delivered.ids() == truth(histories[0]) and delivered.ids("pe1_c") == truth(histories[2])
     assert len(delivered.warnings) == 1 and "pe1_b" in delivered.warnings[0]
     assert 0 < len(delivered.ids("pe1_b")) < 300, "what arrived is kept"
-
-
-@pytest.mark.parametrize("kind", ["400", "403", "500", "html", "no_results"])
-def test_the_sync_fails_if_every_type_does(kind):
-    histories = generated(60), generated(30, event_type="pe1_b")
-    sim = served(*histories, fault=lambda asked: kind if "eventType" in asked.query else None)
-    with sim, pytest.raises(ConnectorError, match=rf"(?s){TYPE}.*pe1_b|pe1_b.*{TYPE}"):
-        sync_into(Delivered(), sim, event_types=f"{TYPE},pe1_b", max_outage_minutes="0.1")
-
-
-def test_a_type_removed_and_added_again_resumes_at_its_cursor():
-    histories = generated(600), generated(600, event_type="pe1_b")
-    with served(*histories) as sim:
-        delivered = sync_into(Delivered(), sim, event_types=f"{TYPE},pe1_b", page_size="50")
-        kept = state_of(delivered, "pe1_b")
-        sync_into(delivered, sim, page_size="50")
-        assert state_of(delivered, "pe1_b") == kept
-        sim.requests.clear()
-        sync_into(delivered, sim, event_types="pe1_b", page_size="50")
-        assert len(sim.requests) == 1
 
 
 # Events that cannot be rows, and those not asked for

@@ -13,7 +13,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from pipeline.errors import Unauthorized
 from tests.hubspot.wire import Wire, http
 from tests.support import Delivered, sync_into
 
@@ -90,9 +89,3 @@ def test_the_refused_types_are_one_warning_with_the_scopes_of_each_refusal(repla
     assert f"{len(REFUSED)} event types" in warning and all(f"grant {scopes}" in warning for scopes in SCOPES.values())
     answers = [json.loads((FOLDER / f"{file}.json").read_bytes()) for file in SCOPES]
     assert all(answer["correlationId"] in warning for answer in answers)
-
-
-def test_a_401_ends_the_sync_with_hubspots_words():
-    answer = http((FOLDER / "401.json").read_bytes(), 401)
-    with Wire(answer) as wire, pytest.raises(Unauthorized, match="credentials not found"):
-        sync_into(Delivered(), wire)

@@ -1,14 +1,11 @@
-"""What holds for every stage: it is lazy, keeps the order, and does not need the SDK."""
+"""What holds for every stage: it is lazy."""
 
 import itertools
-import subprocess
-import sys
 
 import pytest
 
 from pipeline import stages
 from pipeline.stages.fit import NUMBER
-from tests.sdk import ROOT
 from tests.stages.rows import ignore
 
 
@@ -45,15 +42,3 @@ def test_a_stage_reads_an_endless_stream_no_further_than_it_must(name):
     assert read == []
     assert len(list(itertools.islice(stream, 7))) == 7
     assert len(read) == -(-7 // per_item)
-
-
-def test_the_stages_run_without_the_sdk():
-    script = (
-        "import sys\n"
-        "for part in ('', '_core', '_cli'): sys.modules['fivetran_connector_sdk' + part] = None\n"
-        "from pipeline import *\n"
-        "rows = serialize_lists(flatten([{'id': 'a', 'properties': {'b': [1]}}]))\n"
-        "print([row['b'] for row in rows])\n"
-    )
-    answer = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
-    assert answer.stdout.strip() == "['[1]']", answer.stderr
