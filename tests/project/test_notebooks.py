@@ -1,15 +1,12 @@
 """The notebooks run from the first cell to the last, and show what they claim."""
 
-from pathlib import Path
-
 import pytest
 
 from simulator import Simulator, generated, submissions
-from tests.sdk import run
+from tests.sdk import ROOT, run
 from tests.support import configuration
 
 pytestmark = pytest.mark.long
-ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 VISITS, FORMS = "e_visited_page", "e_form_submission_v2"
 

@@ -7,14 +7,12 @@ import json
 import subprocess
 import sys
 from importlib.metadata import distribution
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
 from tests.dbt.warehouses import DBT, needs_dbt
-
-ROOT = Path(__file__).parents[2]
+from tests.sdk import ROOT
 
 
 def imports_of(notebook):

@@ -48,32 +48,29 @@ def test_the_command_prints_its_url_serves_and_stops(session):
 
 def test_every_kind_of_option_is_on_the_command_line():
     command = [
-        "--order", "ingested", "--ingested-late", "50=600000", "--before-ignored", "--cursor-padding", "0", "--quota", "7",
-        "--date-offset-ms", "5", "--date-offset-ms", "-7", "--cursor-ttl-ms", "9", "--date-header", "false", "--forbid", "e_a",
-        "--fault-kinds", "500,reset", "--fault", "3=429:daily",
+        "--event-type", f"{TYPE}=90", "--event-type", CUSTOM, "--events", "30", "--profile", "short",
+        "--backdated", "10=5000", "--converting", "2=90000", "--late-ms", "7", "--ingested-late", "50=600000",
+        "--order", "ingested", "--before-ignored", "--cursor-padding", "0", "--cursor-ttl-ms", "9", "--date-header", "false",
+        "--quota", "7", "--date-offset-ms", "5", "--date-offset-ms", "-7", "--forbid", "e_a", "--fault-kinds", "500,reset",
+        "--fault", "3=429:daily",
     ]  # fmt: skip
-    behaviour = _behaviour(_parser().parse_args(command), {})
-    assert behaviour.ingested(49, 0) == 600_000 and behaviour.ingested(50, 0) == 0 and behaviour.late is None
+    options = _parser().parse_args(command)
+    histories = _histories(options)
+    assert {name: len(history) for name, history in histories.items()} == {TYPE: 90, CUSTOM: 30}
+    assert len(histories[TYPE].event(0)["properties"]) == 15
+    behaviour = _behaviour(options, histories)
     expected = {
         "order": "ingested", "before_ignored": True, "after_ignored": False, "cursor_padding": 0, "quota": (7, 10_000),
         "date_offsets": (5, -7), "cursor_ttl_ms": 9, "forbidden": {"e_a"}, "fault_kinds": ("500", "reset"),
         "faults": {3: "429:daily"}, "date_header": False,
     }  # fmt: skip
     assert {name: getattr(behaviour, name) for name in expected} == expected
-
-
-def test_histories_and_their_lateness_are_on_the_command_line():
-    command = ["--event-type", f"{TYPE}=90", "--event-type", CUSTOM, "--events", "30", "--profile", "short"]
-    command += ["--backdated", "10=5000", "--converting", "2=90000", "--late-ms", "7"]
-    options = _parser().parse_args(command)
-    histories = _histories(options)
-    assert {name: len(history) for name, history in histories.items()} == {TYPE: 90, CUSTOM: 30}
-    assert len(histories[TYPE].event(0)["properties"]) == 15
-    behaviour = _behaviour(options, histories)
+    assert behaviour.ingested(49, 0) == 600_000 and behaviour.ingested(50, 0) == 0
     for name, history in histories.items():
-        expected = latest(backdated(1, 7), backdated(10, 5000), converting(history, 2, 90_000))
+        late = latest(backdated(1, 7), backdated(10, 5000), converting(history, 2, 90_000))
         moments = list(enumerate(map(history.time, range(len(history)))))
-        assert [behaviour.late[name](*each) for each in moments] == [expected(*each) for each in moments]
+        assert [behaviour.late[name](*each) for each in moments] == [late(*each) for each in moments]
+    assert _behaviour(_parser().parse_args([]), {}).late is None
 
 
 @pytest.mark.parametrize("flag", ["--backdated", "--converting", "--ingested-late", "--fault", "--fault-kinds"])
