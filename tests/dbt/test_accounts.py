@@ -3,7 +3,6 @@ is described, in the dictionary's words where it knows it.
 """
 
 import json
-import re
 
 import pytest
 import yaml
@@ -15,7 +14,7 @@ from tests.dbt.warehouses import DuckDB, needs_dbt
 from tests.sdk import ROOT
 
 MODELS = ROOT / "dbt" / "models"
-long = pytest.mark.long
+pytestmark = [needs_dbt, pytest.mark.long]
 
 
 @pytest.fixture
@@ -23,8 +22,6 @@ def warehouse(tmp_path):
     return DuckDB(tmp_path, tmp_path / "warehouse.db")
 
 
-@needs_dbt
-@long
 def test_a_warehouse_without_the_tables_has_empty_marts(warehouse):
     warehouse.execute("CREATE SCHEMA tester")
     for command in ("run", "build"):
@@ -32,8 +29,6 @@ def test_a_warehouse_without_the_tables_has_empty_marts(warehouse):
         assert not any(warehouse.mart(mart) for mart in ("page_visits", "sessions", "touches", "daily_website"))
 
 
-@needs_dbt
-@long
 def test_tables_that_come_later_are_read_and_without_audits_nothing_is_final(warehouse):
     life = Life(warehouse, seed=3)
     life.now = BEGIN + 3 * DAY
@@ -52,32 +47,22 @@ def test_tables_that_come_later_are_read_and_without_audits_nothing_is_final(war
     compare(warehouse, life.account)
 
 
-@pytest.fixture
-def visited(warehouse):
-    """A warehouse of four visits, each with a bot score and a query, and two forms, which are also events of another
-    type; and the ids of the visits.
-    """
+def test_variables_name_the_tables_the_pause_and_the_bots(warehouse):
+    """There are four visits, each with a bot score and a query, and two forms, which are also events of another type."""
     life = Life(warehouse, seed=4)
     visits = [life.event(BEGIN + minutes * MINUTE, person="1") for minutes in (0, 20, 31, 50)]
     life.write(*visits, *(life.event(BEGIN + minutes * MINUTE, FORMS, "1") for minutes in (25, 60)))
     for column in ("hs_cf_bot_score", "hs_query_params"):
         warehouse.execute(f"ALTER TABLE tester.e_visited_page ADD COLUMN {column} VARCHAR")
-    told = [("0", ""), ("29", "a=1&utm_source=big+news&b=2"), ("30", "utm_sourcery=x"), (None, None)]
-    for visit, (score, query) in zip(visits, told, strict=True):
-        warehouse.execute(
-            f"UPDATE tester.e_visited_page SET hs_cf_bot_score = {literal(score)}, hs_query_params = {literal(query)} "  # noqa: S608
-            f"WHERE id = '{visit.id}'"
-        )
+    of_each = [("0", ""), ("29", "a=1&utm_source=big+news&b=2"), ("30", "utm_sourcery=x"), (None, None)]
+    for visit, (score, query) in zip(visits, of_each, strict=True):
+        told = f"hs_cf_bot_score = {literal(score)}, hs_query_params = {literal(query)}"
+        warehouse.execute(f"UPDATE tester.e_visited_page SET {told} WHERE id = '{visit.id}'")  # noqa: S608
     warehouse.execute(
         "CREATE TABLE tester.pe_1_won AS SELECT * REPLACE ('w-' || id AS id, 'pe1_won' AS event_type) "
         "FROM tester.e_form_submission_v_2"
     )
-    return [visit.id for visit in visits]
-
-
-@needs_dbt
-@long
-def test_variables_name_the_tables_the_pause_and_the_bots(warehouse, visited):
+    visited = [visit.id for visit in visits]
     tables = ["e_form_submission_v_2", "pe_1_won"]
     warehouse.variables = {"hubspot_events_conversions": tables, "hubspot_events_session_minutes": 10}
     warehouse.dbt("run")
@@ -98,15 +83,10 @@ def test_variables_name_the_tables_the_pause_and_the_bots(warehouse, visited):
 def described():
     """The columns that the YAML files describe, by model."""
     models = [model for path in MODELS.glob("*/*.yml") for model in yaml.safe_load(path.read_text("utf-8"))["models"]]
-    return {
-        model["name"]: [column["name"] for column in model["columns"] if column["description"]]
-        for model in models
-        if model["description"]
-    }
+    assert all(model["description"] for model in models)
+    return {each["name"]: [column["name"] for column in each["columns"] if column["description"]] for each in models}
 
 
-@needs_dbt
-@long
 def test_every_model_and_column_is_described_and_the_documentation_is_generated(warehouse):
     Life(warehouse, seed=5)
     warehouse.dbt("run")
@@ -117,10 +97,3 @@ def test_every_model_and_column_is_described_and_the_documentation_is_generated(
     manifest = json.loads((warehouse.folder / "target" / "manifest.json").read_text())
     tested = {node["test_metadata"]["name"] for node in manifest["nodes"].values() if node.get("test_metadata")}
     assert tested == {"unique", "not_null", "relationships", "accepted_values"}
-
-
-def test_what_the_dictionary_knows_is_described_in_its_words():
-    own = pytest.importorskip("pipeline.hubspot.properties").OWN
-    words = {each.name: each.description for event_type in (VISITS, FORMS) for each in own[event_type].properties}
-    blocks = re.findall(r"{% docs (hs_\w+) %}(.*?){% enddocs %}", (MODELS / "columns.md").read_text("utf-8"))
-    assert len(blocks) > 20 and dict(blocks) == {name: words[name] for name, _ in blocks}

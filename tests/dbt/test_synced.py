@@ -2,6 +2,7 @@
 run reads.
 """
 
+# ruff: noqa: S608 (the tables are our own)
 import json
 from types import SimpleNamespace
 
@@ -47,7 +48,7 @@ class Connection:
         """What the simulator sent of the rows that are there."""
         account = Account(complete_until=self.complete_until())
         for kind, table in TABLES.items():
-            sql = f"SELECT id FROM tester.{table} WHERE NOT _fivetran_deleted"  # noqa: S608
+            sql = f"SELECT id FROM tester.{table} WHERE NOT _fivetran_deleted"
             alive = {key for (key,) in self.query(sql)}
             for n in range(len(self.histories[kind])):
                 event = self.histories[kind].event(n)
@@ -55,7 +56,7 @@ class Connection:
                     sent = event["objectId"], to_ms(event["occurredAt"]), event["properties"].get("hs_url") or None
                     account.events[event["id"]] = Event(event["id"], kind, *sent)
         columns = "event_type, epoch_ms(range_start), epoch_ms(range_end), epoch_ms(audited_at)"
-        account.audited = self.query(f"SELECT {columns} FROM tester.audited_range")  # noqa: S608
+        account.audited = self.query(f"SELECT {columns} FROM tester.audited_range")
         return account
 
 
@@ -101,36 +102,30 @@ def re_sync(connection):
     connection.sync()
     for table in TABLES.values():
         changed = "_fivetran_deleted = true, _fivetran_synced = now() WHERE _fivetran_synced < ?::TIMESTAMPTZ"
-        connection.query(f"UPDATE tester.{table} SET {changed}", began)  # noqa: S608
+        connection.query(f"UPDATE tester.{table} SET {changed}", began)
 
 
 # What a run reads
 
 
-BIG = """
+EVENTS = """SELECT 'visit-' || i AS id, 'e_visited_page' AS event_type, (hash(i // 4) % 20000)::VARCHAR AS object_id,
+    'CONTACT' AS object_type, TIMESTAMPTZ '2026-01-01 00:00:00Z' + i * INTERVAL 20 SECOND AS occurred_at,
+    '/' || i % 9 AS hs_url, false AS _fivetran_deleted, now() AS _fivetran_synced"""
+BIG = f"""
 CREATE SCHEMA tester;
-CREATE TABLE tester.e_visited_page AS SELECT
-    'visit-' || i AS id, 'e_visited_page' AS event_type, (hash(i // 4) % 20000)::VARCHAR AS object_id, 'CONTACT' AS object_type,
-    TIMESTAMPTZ '2026-01-01 00:00:00Z' + i * INTERVAL 20 SECOND AS occurred_at, '/' || i % 9 AS hs_url,
-    false AS _fivetran_deleted, now() AS _fivetran_synced
-FROM range(1_000_000) AS _(i);
+CREATE TABLE tester.e_visited_page AS {EVENTS} FROM range(1_000_000) AS _(i);
 CREATE TABLE tester.e_form_submission_v_2 AS SELECT * REPLACE ('form-' || id AS id, 'e_form_submission_v2' AS event_type)
 FROM tester.e_visited_page USING SAMPLE 3 PERCENT (bernoulli, 1) ORDER BY occurred_at;
 CREATE TABLE tester.sync_run (id VARCHAR, started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ, outcome VARCHAR, event_types JSON,
     _fivetran_synced TIMESTAMPTZ)
 """
-A_DAY_MORE = """
-INSERT INTO tester.e_visited_page SELECT
-    'visit-' || i, 'e_visited_page', (hash(i // 4) % 20000)::VARCHAR, 'CONTACT',
-    TIMESTAMPTZ '2026-01-01 00:00:00Z' + i * INTERVAL 20 SECOND, '/' || i % 9, false, now()
-FROM range(1_000_000, 1_004_320) AS _(i)
-"""
+A_DAY_MORE = f"INSERT INTO tester.e_visited_page {EVENTS} FROM range(1_000_000, 1_004_320) AS _(i)"
 
 
 def completed(warehouse, number, until):
     entry = {"outcome": "complete", "cursor_before": until, "complete_until": until}
     warehouse.execute(
-        f"INSERT INTO tester.sync_run SELECT '{number}', now(), now(), 'complete', "  # noqa: S608
+        f"INSERT INTO tester.sync_run SELECT '{number}', now(), now(), 'complete', "
         f"'{json.dumps({VISITS: entry, FORMS: entry})}', now()"
     )
 
