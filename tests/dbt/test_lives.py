@@ -93,15 +93,8 @@ def a_re_sync(life):
 
 
 STEPS = (
-    first_month,
-    a_day_more,
-    late_visits,
-    vanished_and_moved,
-    merges,
-    a_longer_chain,
-    audits_fall_behind,
-    a_re_sync,
-)
+    first_month, a_day_more, late_visits, vanished_and_moved, merges, a_longer_chain, audits_fall_behind, a_re_sync,
+)  # fmt: skip
 
 
 def test_the_marts_hold_what_plain_python_counts(warehouse):

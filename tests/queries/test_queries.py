@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import replace
 
+import duckdb
 import pytest
 
 from pipeline.timestamps import to_ms
@@ -183,3 +184,29 @@ def test_freshness_tells_the_last_sync_that_named_a_type(warehouse, answer):
 def test_what_sync_run_says_can_be_a_view(warehouse, name):
     warehouse.execute(f"CREATE VIEW {name} AS {text_of(name)}")
     assert len(warehouse.table(name)) == 3
+
+
+# Which rows HubSpot no longer has
+
+
+def test_only_rows_of_whole_ranges_that_were_not_written_again_have_vanished():
+    with duckdb.connect() as database:
+        database.execute("""
+            CREATE SCHEMA tester;
+            CREATE TABLE tester.e_visited_page (id VARCHAR, occurred_at TIMESTAMPTZ, _fivetran_synced TIMESTAMPTZ,
+                _fivetran_deleted BOOLEAN);
+            CREATE TABLE tester.audited_range (event_type VARCHAR, range_start TIMESTAMPTZ, range_end TIMESTAMPTZ,
+                audited_at TIMESTAMPTZ, late BIGINT, vanished BIGINT, whole BOOLEAN);
+            INSERT INTO tester.audited_range VALUES
+                ('e_visited_page', '2026-01-01 00:00:00Z', '2026-01-01 06:00:00Z', '2026-01-09 00:00:00Z', 0, 1, true),
+                ('e_visited_page', '2026-01-01 06:00:00Z', '2026-01-01 12:00:00Z', '2026-01-09 00:00:00Z', 0, 0, false),
+                ('pe1_other', '2026-01-01 12:00:00Z', '2026-01-01 18:00:00Z', '2026-01-09 00:00:00Z', 0, 1, true);
+            INSERT INTO tester.e_visited_page VALUES
+                ('gone', '2026-01-01 00:00:00Z', '2026-01-02 00:00:00Z', NULL),
+                ('not sent again', '2026-01-01 00:00:00Z', '2026-01-02 00:00:00Z', true),
+                ('alive', '2026-01-01 05:59:00Z', '2026-01-09 00:00:00Z', false),
+                ('next', '2026-01-01 06:00:00Z', '2026-01-02 00:00:00Z', false),
+                ('of another type', '2026-01-01 13:00:00Z', '2026-01-02 00:00:00Z', false);
+        """)
+        found = database.sql(text_of("vanished")).fetchall()
+    assert [row[:2] for row in found] == [("e_visited_page", "gone")]
