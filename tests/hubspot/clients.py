@@ -39,9 +39,7 @@ def client_of(server, version="2026-03", **options):
 
 
 def error_of(server, clock, query=QUERY, **options):
-    """The error that asking for a page ends in: its type and its message, which never contains the
-    token.
-    """
+    """The error that asking for a page ends in: its type and its message, which never contains the token."""
     with client_of(server, **options) as client, pytest.raises(ConnectorError) as raised:
         client.page(query, clock)
     message = str(raised.value)
@@ -50,9 +48,7 @@ def error_of(server, clock, query=QUERY, **options):
 
 
 class FakeClock(threading.Event):
-    """A stop event whose waits return at once and only move this clock, which the client goes by
-    too.
-    """
+    """A stop event whose waits return at once and only move this clock, which the client goes by too."""
 
     def __init__(self):
         super().__init__()

@@ -1,6 +1,4 @@
-"""Prints how many megabytes it takes to read a large body: `python -m tests.hubspot.large_body KIND
-MEGABYTES`.
-"""
+"""Prints how many megabytes it takes to read a large body: `python -m tests.hubspot.large_body KIND MEGABYTES`."""
 
 import resource
 import sys

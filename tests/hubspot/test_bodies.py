@@ -1,6 +1,4 @@
-"""Random bytes as HubSpot's answer: they end in rows or in an error with a cure, and in bounded
-memory.
-"""
+"""Random bytes as HubSpot's answer: they end in rows or in an error with a cure, and in bounded memory."""
 
 import json
 import math

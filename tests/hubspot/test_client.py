@@ -1,6 +1,4 @@
-"""A client and every answer it may get: a page read whole, an attempt repeated, an error, or a
-request given up.
-"""
+"""A client and every answer it may get: a page read whole, an attempt repeated, an error, or a request given up."""
 
 import gzip
 import json

@@ -1,6 +1,4 @@
-"""The two clocks of a sync: whichever is wrong, the earlier one counts for lateness and the later
-one for the future.
-"""
+"""The two clocks of a sync: whichever is wrong, the earlier one counts for lateness and the later one for the future."""
 
 from email.utils import formatdate
 from types import SimpleNamespace

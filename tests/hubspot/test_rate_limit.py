@@ -1,6 +1,4 @@
-"""The rate limit against an account that counts as HubSpot does and is shared with other
-integrations.
-"""
+"""The rate limit against an account that counts as HubSpot does and is shared with other integrations."""
 
 import threading
 from collections import deque
@@ -18,9 +16,7 @@ def headers(**limits):
 
 
 class Time:
-    """A clock that only waiting moves, and HubSpot's count of the requests in the last ten seconds
-    by it.
-    """
+    """A clock that only waiting moves, and HubSpot's count of the requests in the last ten seconds by it."""
 
     def __init__(self, most: int = 190, others_per_second: float = 0.0):
         self.now = 1000.0
@@ -50,9 +46,7 @@ class Time:
 
 
 def backfill(time: Time, limit: RateLimit, seconds: float, each: float = 0.02) -> int:
-    """Sends requests as fast as the limit allows, `each` seconds apiece; returns how many were
-    sent.
-    """
+    """Sends requests as fast as the limit allows, `each` seconds apiece; returns how many were sent."""
     until, sent = time.now + seconds, 0
     while time.now < until:
         limit.acquire(time)

@@ -1,9 +1,8 @@
 """Answers of the shape that the live API has given to others are read whole.
 
-The bodies in shapes/ have the fields, their order, the escapes, the empty values and the cursors
-of answers that other connectors publish: cursors with none, one and two `=`, of HubSpot's types and
-of custom ones, with the last `|` and without. Their values are invented. Errors have the words of
-live ones.
+The bodies in shapes/ have the fields, their order, the escapes, the empty values and the cursors of answers that
+other connectors publish: cursors with none, one and two `=`, of HubSpot's types and of custom ones, with the last `|`
+and without. Their values are invented. Errors have the words of live ones.
 """
 
 import json
@@ -38,9 +37,7 @@ def cursors(pages):
 
 
 def replaying():
-    """A server that gives these answers; event types without pages are refused, in turn as the files
-    of SCOPES say.
-    """
+    """A server that gives these answers; event types without pages are refused, in turn as the files of SCOPES say."""
     refusals = dict(zip(REFUSED, cycle(SCOPES)))
 
     def answer(head):

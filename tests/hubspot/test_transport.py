@@ -11,6 +11,7 @@ import requests
 
 from pipeline.hubspot import transport as module
 from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
+from tests.hubspot.wire import Wire
 
 PIECES = [b"HTTP/1.1 200 OK\r\nContent-", b"Length: 4\r\n\r\n", b"bo", b"dy"]
 needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
@@ -19,16 +20,13 @@ needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="no opens
 @pytest.fixture
 def certificate(tmp_path):
     key, signed = tmp_path / "key.pem", tmp_path / "cert.pem"
-    command = [
-        shutil.which("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-        "/CN=127.0.0.1",
-    ]  # fmt: skip
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", signed]
+    options = "-x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    command = [shutil.which("openssl"), "req", *options.split(), "-keyout", key, "-out", signed]
     subprocess.run(command, check=True, capture_output=True)
     return signed, key
 
 
-def slowly(listener, wrap=lambda connection: connection, pause=lambda: None):
+def slowly(listener, wrap, pause):
     """A thread that answers one connection in PIECES, with pauses between them; to a CONNECT it
     first answers as a proxy.
     """
@@ -82,10 +80,8 @@ def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(t
 
 def test_a_request_outside_the_context_is_not_checked():
     checks = []
-    with socket.create_server(("127.0.0.1", 0)) as listener, interruptible_session() as client:
+    with Wire(PIECES) as wire, interruptible_session() as client:
         with interrupted_by(lambda: checks.append(1)):
             pass
-        thread = slowly(listener)
-        assert client.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=10).content == b"body"
-        thread.join()
+        assert client.get(wire.url, timeout=10).content == b"body"
     assert checks == []

@@ -7,9 +7,8 @@ from contextlib import suppress
 
 
 class Wire:
-    """A server that answers with exactly these bytes (or pieces of them), request by request, the
-    last one ever after. Instead of bytes there may be a function from the head of the request to
-    them.
+    """A server that answers with exactly these bytes (or pieces of them), request by request, the last one ever
+    after. Instead of bytes there may be a function from the head of the request to them.
     """
 
     def __init__(self, *answers):

@@ -60,9 +60,7 @@ def test_names_do_not_depend_on_the_order_of_keys(own, properties, dice):
 
 
 def bare(path):
-    """What paths compete for: the destination name without the prefixes that a collision or a
-    property may add.
-    """
+    """What paths compete for: the destination name without the prefixes that a collision or a property may add."""
     name = RULE(path if isinstance(path, str) else "_".join(path)).lstrip("_")
     while name.startswith("properties_"):
         name = name.removeprefix("properties_").lstrip("_")

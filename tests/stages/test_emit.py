@@ -1,6 +1,4 @@
-"""From rows to the destination: each once, and no cursor is saved before the rows it covers are
-delivered.
-"""
+"""From rows to the destination: each once, and no cursor is saved before the rows it covers are delivered."""
 
 import itertools
 import tracemalloc
@@ -47,9 +45,7 @@ def test_a_row_is_emitted_again_only_if_it_has_changed():
 
 @pytest.mark.parametrize("stage", [dedupe_by_id, first_by_id])
 def test_many_ids_take_no_more_memory_than_the_window(stage):
-    """A megabyte, with what the threads of other tests allocate meanwhile; the ids alone would take
-    five.
-    """
+    """A megabyte, with what the threads of other tests allocate meanwhile; the ids alone would take five."""
     rows = stage(1_000)({"id": n} for n in range(110_000))
     for _ in itertools.islice(rows, 10_000):
         pass
@@ -69,9 +65,7 @@ def at(second):
 
 
 def operations(n, rows):
-    """The upserts and saves that a sink sees, and the rows that leave, in order; an error of the
-    rows is one more.
-    """
+    """The upserts and saves that a sink sees, and the rows that leave, in order; an error of the rows is one more."""
     seen = []
     stream = pipe(
         rows,

@@ -30,13 +30,9 @@ STEPS = st.sampled_from([
     "properties_hs_ip", "properties_id", "objectId", "url", "é",
 ])  # fmt: skip
 PATHS = STEPS | st.lists(STEPS, min_size=2, max_size=3).map(tuple)
-COLUMNS = st.lists(
-    st.sampled_from(
-        ["hs_ip", "hsIp", "*ip*", "*email*", "email", "a_b", "a*", "properties_*", "*_id", "geo_?p", "*", "url"]
-    ),
-    max_size=3,
-    unique=True,
-)
+COLUMNS = st.lists(st.sampled_from([
+    "hs_ip", "hsIp", "*ip*", "*email*", "email", "a_b", "a*", "properties_*", "*_id", "geo_?p", "*", "url",
+]), max_size=3, unique=True)  # fmt: skip
 
 
 @st.composite

@@ -219,14 +219,14 @@ def test_a_column_that_is_text_or_number_already_keeps_every_value(project):
 
 def test_the_columns_of_the_configuration_come_before_the_types(project):
     given = {
-        "rename_columns": "seats=places", "hash_columns": "due", "hash_salt": "x", "drop_columns": "plan",
-        "string_columns": "version",
+        "rename_columns": "seats=places, code=number, objectId=contact", "hash_columns": "due", "hash_salt": "x",
+        "drop_columns": "plan", "string_columns": "code",
     }  # fmt: skip
-    with typed({"seats": "2", "due": "2026-05-21", "plan": "free", "version": "2"}) as sim:
-        synced(project, sim, "version", **given)
+    with typed({"seats": "2", "due": "2026-05-21", "plan": "free", "code": "1.10", "number": "007"}) as sim:
+        assert synced(project, sim, "number, contact", **given) == [["1.10", "007"]]
     found = kinds(project, "pe_1_signup")
     assert found["places"].startswith("DECIMAL") and found["due"] == "VARCHAR"
-    assert "plan" not in found and found["version"] == "VARCHAR"
+    assert not {"plan", "seats", "code", "object_id"} & found.keys()
 
 
 def test_a_property_whose_name_is_taken_has_its_own_type_and_two_of_one_name_are_text_if_theirs_differ(project):

@@ -1,6 +1,4 @@
-"""The row of a sync in the table sync_run is true, whether the sync is complete, failed or
-killed.
-"""
+"""The row of a sync in the table sync_run is true, whether the sync is complete, failed or killed."""
 
 import importlib
 import re
