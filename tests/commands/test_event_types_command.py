@@ -92,12 +92,6 @@ def test_a_broken_configuration_is_one_message(tmp_path, capsys, content, told):
     assert told in said and "Traceback" not in said and "c2VjcmV0" not in said
 
 
-@pytest.mark.parametrize("key", ["initial_sync_start_date", "event_types", "page_size", "api_token"])
-def test_a_value_that_is_no_text_is_told_with_its_key(listing, sim, key):
-    status, _, said = listing(TYPES, **{key: ["2026-01-01"]})
-    assert status == 1 and f"- {key}:" in said and "is a string" in said and not sim.requests
-
-
 @pytest.mark.parametrize(("command", "option", "others"), [
     (["event-types"], "--configuration", "--state"), (["preview"], "--configuration", "--state"),
     (["read-again", "e_a"], "--state", "--configuration"),

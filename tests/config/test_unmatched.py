@@ -136,16 +136,10 @@ def test_a_misspelled_protection_ends_the_first_sync_before_its_first_row(keys):
     assert cure.endswith("*") and cure[:-1] in str(keys)
 
 
-@pytest.mark.parametrize("name", ["hs_ipp*", "hs_*p", "shoe", "hs_ip", "hsIp"])
-def test_a_pattern_and_a_name_with_nothing_near_are_delivered(name):
-    with served(event()) as sim:
-        assert sync_into(Delivered(), sim, drop_columns=name).ids() == {"id-0"}
-
-
-def test_a_name_near_to_a_column_that_is_protected_too_is_delivered():
+@pytest.mark.parametrize("names", ["hs_ipp*", "hs_*p", "shoe", "hs_ip", "hsIp", "hs_email, hs_emails"])
+def test_a_pattern_and_a_name_near_to_nothing_or_to_what_is_protected_too_are_delivered(names):
     with served(event(hs_email="a@b.c")) as sim:
-        delivered = sync_into(Delivered(), sim, drop_columns="hs_email, hs_emails")
-    assert "hs_email" not in delivered.rows[TYPE]["id-0"]
+        assert sync_into(Delivered(), sim, drop_columns=names).ids() == {"id-0"}
 
 
 def test_only_the_event_types_with_a_near_column_are_held_back():

@@ -1,6 +1,7 @@
 """A client under test, what it talks to, and a clock that only its waits move."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -60,6 +61,11 @@ class FakeClock(threading.Event):
         if self.set_at_wait:
             self.set()
         return self.is_set()
+
+    def drives(self, patch, *modules):
+        for module in modules:
+            patch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.seconds))
+        return self
 
     def hubspot(self):
         """HubSpot's time, ms."""

@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 
 from pipeline.hubspot import client, clock, rate_limit, retry
@@ -9,10 +7,7 @@ from tests.hubspot.wire import Wire, http
 
 @pytest.fixture(name="clock")
 def fake_clock(monkeypatch):
-    fake = FakeClock()
-    for module in (client, clock, rate_limit, retry):
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: fake.seconds))
-    return fake
+    return FakeClock().drives(monkeypatch, client, clock, rate_limit, retry)
 
 
 @pytest.fixture

@@ -9,58 +9,45 @@ from hypothesis import strategies as st
 
 from pipeline.hubspot import rate_limit as module
 from pipeline.hubspot.rate_limit import RateLimit
+from tests.hubspot.clients import FakeClock
 
 
 def headers(**limits):
     return {f"X-HubSpot-RateLimit-{name.replace('_', '-')}": str(limit) for name, limit in limits.items()}
 
 
-class Time:
+class Account(FakeClock):
     """A clock that only waiting moves, and HubSpot's count of the requests in the last ten seconds by it."""
 
-    def __init__(self, most: int = 190, others_per_second: float = 0.0):
-        self.now = 1000.0
-        self.most = most
-        self.others_per_second = others_per_second
-        self.counted: deque[float] = deque()
-        self.refused = 0
+    def __init__(self, most=190):
+        super().__init__()
+        self.most, self.others_per_second, self.counted, self.refused = most, 0.0, deque(), 0
 
-    def monotonic(self) -> float:
-        return self.now
-
-    def is_set(self) -> bool:
-        return False
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-
-    def answer(self) -> dict[str, str]:
-        while self.counted and self.counted[0] <= self.now - 10:
+    def answer(self):
+        while self.counted and self.counted[0] <= self.seconds - 10:
             self.counted.popleft()
         used = len(self.counted) + int(self.others_per_second * 10)
         if used >= self.most:
             self.refused += 1
         else:
-            self.counted.append(self.now)
+            self.counted.append(self.seconds)
         return headers(Max=self.most, Remaining=max(0, self.most - used - 1), Interval_Milliseconds=10_000)
 
 
-def backfill(time: Time, limit: RateLimit, seconds: float, each: float = 0.02) -> int:
+def backfill(clock, limit, seconds, each=0.02):
     """Sends requests as fast as the limit allows, `each` seconds apiece; returns how many were sent."""
-    until, sent = time.now + seconds, 0
-    while time.now < until:
-        limit.acquire(time)
-        time.now += each
-        limit.update(time.answer())
+    until, sent = clock.seconds + seconds, 0
+    while clock.seconds < until:
+        limit.acquire(clock)
+        clock.seconds += each
+        limit.update(clock.answer())
         sent += 1
     return sent
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    time = Time()
-    monkeypatch.setattr(module.time, "monotonic", time.monotonic)
-    return time
+    return Account().drives(monkeypatch, module)
 
 
 @pytest.mark.parametrize("most", [60, 100, 190])
@@ -93,13 +80,13 @@ def test_others_that_use_up_the_limit_do_not_stop_it_for_good(clock):
 @settings(deadline=None, max_examples=50)
 def test_the_reserve_is_never_exceeded_however_few_requests_hubspot_has_counted(most, reserve, remaining):
     """Those under way are not counted yet."""
-    time, limit, sent = Time(), RateLimit(reserve), []
+    limit, sent = RateLimit(reserve), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.time, "monotonic", time.monotonic)
+        clock = Account().drives(patch, module)
         limit.update(headers(Max=most))
         for left in remaining:
-            limit.acquire(time)
-            sent.append(time.now)
+            limit.acquire(clock)
+            sent.append(clock.seconds)
             limit.update(headers(Max=most, Remaining=min(left, most)))
     share = max(1, int(most * (1 - reserve)))
     assert all(at - before > 10 for before, at in zip(sent, sent[share:], strict=False))
@@ -110,16 +97,16 @@ def test_the_longest_pause_counts(clock):
     limit.hold_for(7.0)
     limit.hold_for(3.0)
     limit.acquire(clock)
-    assert clock.now == pytest.approx(1007.0)
+    assert clock.seconds == pytest.approx(1007.0)
 
 
 def test_without_headers_nothing_is_held_back_and_memory_stays_bounded(clock):
     limit = RateLimit(0.1)
     for _ in range(10_000):
         limit.acquire(clock)
-        clock.now += 0.01
+        clock.seconds += 0.01
         limit.update({})
-    assert clock.now == pytest.approx(1100.0)
+    assert clock.seconds == pytest.approx(1100.0)
     assert len(limit._sent) <= 1100
 
 
@@ -138,11 +125,11 @@ VALUES = st.text(max_size=8) | st.integers(-5, 10**9) | st.sampled_from(["0", "1
 @given(st.lists(st.dictionaries(NAMES, VALUES), min_size=1, max_size=20))
 @settings(deadline=None, max_examples=100)
 def test_no_headers_hold_it_back_longer_than_an_interval(answers):
-    time, limit = Time(), RateLimit(0.5)
+    limit = RateLimit(0.5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.time, "monotonic", time.monotonic)
+        clock = Account().drives(patch, module)
         for limits in answers:
-            before = time.now
-            limit.acquire(time)
+            before = clock.seconds
+            limit.acquire(clock)
             limit.update(headers(**limits))
-            assert time.now - before <= module.MAX_INTERVAL / 1000 + 1
+            assert clock.seconds - before <= module.MAX_INTERVAL / 1000 + 1

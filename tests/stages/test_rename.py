@@ -104,12 +104,9 @@ def test_a_renamed_row(text, properties, renamed):
 
 
 def test_rows_of_several_shapes_are_renamed_alike_and_none_is_changed():
-    rows = [event_row(*columns) for columns in ("ab", "ab", "ba", "b", "cab", "ab", "")]
+    shapes = ("ab", "ab", "ba", "b", "cab", "ab", "")
+    rows = [{name: f"value of {name}" for name in ("id", *columns)} for columns in shapes]
     before = copy.deepcopy(rows)
     renamed = list(rename_columns((("a", "b"), ("b", "a")))(rows))
     assert rows == before
     assert renamed == [{{"a": "b", "b": "a"}.get(name, name): value for name, value in row.items()} for row in rows]
-
-
-def event_row(*columns):
-    return {name: f"value of {name}" for name in ("id", *columns)}

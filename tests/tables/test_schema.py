@@ -54,13 +54,6 @@ def test_only_properties_that_are_asked_for_are_declared():
     assert list(declared)[5:] == ["hs_page_id", "hs_url"]
 
 
-def test_the_single_layout_is_one_table_with_properties_as_one_json_column():
-    declared = tables_of(table_layout="single", event_types="*")
-    assert set(declared) == {"event", "event_property", "rejected_event", "audited_range", "sync_run"}
-    assert declared["event"]["primary_key"] == ["id", "eventType"]
-    assert declared["event"]["columns"]["properties"] == "JSON"
-
-
 @pytest.mark.parametrize("broken", [{"page_size": "0"}, {"api_token": ""}, {}, {"event_types": "e a"}], ids=str)
 def test_schema_never_fails_and_leaves_errors_to_update(broken):
     given = {} if not broken else configuration(Simulator({})) | broken

@@ -91,13 +91,6 @@ def test_similar_event_types_and_those_called_like_the_connectors_own_tables_get
     assert all(f"{name} in {table}" in printed for table, ((name, _),) in found.items() if name != "e_a_b")
 
 
-def test_the_table_of_an_event_type_does_not_depend_on_which_others_are_selected():
-    with rivals(*ALIKE) as sim:
-        together = sync_into(Delivered(), sim, event_types="*")
-        alone = [sync_into(Delivered(), sim, event_types=name) for name in ALIKE]
-    assert {table for each in alone for table in each.rows} == set(together.rows)
-
-
 TWINS = ["e_form_v2", "e_form_v_2", "e_form-v2"]
 
 
