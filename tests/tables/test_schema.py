@@ -49,9 +49,12 @@ def test_what_holds_long_digits_in_an_event_of_hubspots_own_is_text_unless_it_is
     assert {name for name in held if not name.endswith("_timestamp")} <= set(declared)
 
 
-def test_only_properties_that_are_asked_for_are_declared():
-    declared = tables_of(properties="hs_url, hs_page_id")[TYPE]["columns"]
-    assert list(declared)[5:] == ["hs_page_id", "hs_url"]
+@pytest.mark.parametrize("keys, declared", [
+    ({"properties": "hs_url, hs_page_id"}, ["id", "eventType", "occurred", "objectId", "objectType", "hs_page_id", "hs_url"]),
+    ({"drop_columns": "objectId, hs_*"}, ["id", "eventType", "occurred", "objectType"]),
+], ids=str)  # fmt: skip
+def test_only_columns_that_are_asked_for_and_not_dropped_are_declared(keys, declared):
+    assert list(tables_of(**keys)[TYPE]["columns"]) == declared
 
 
 @pytest.mark.parametrize("broken", [{"page_size": "0"}, {"api_token": ""}, {}, {"event_types": "e a"}], ids=str)
@@ -87,12 +90,5 @@ def test_a_sync_after_a_schema_that_had_no_answer_does_not_succeed_in_silence():
     {"string_columns": "hs_url", "rename_columns": "hs_url=link"},
 ], ids=str)  # fmt: skip
 def test_no_column_is_declared_twice(given):
-    with served(event(hs_url="/", hsIp="1")) as sim:
-        (table, *_) = declare_tables(configuration(sim, **given))
-    names = [destination_name(name) for name in table["columns"]]
+    names = [destination_name(name) for name in tables_of(**given)[TYPE]["columns"]]
     assert len(set(names)) == len(names)
-
-
-def test_a_dropped_column_is_not_declared():
-    columns = tables_of(drop_columns="objectId, hs_*")[TYPE]["columns"]
-    assert set(columns) == {"id", "eventType", "occurred", "objectType"}
