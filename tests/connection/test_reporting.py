@@ -14,6 +14,7 @@ from pipeline import sync as run_sync
 from pipeline.connection import deliver, reporting
 from pipeline.connection.reporting import PROGRESS_SECONDS, format_duration, format_progress, format_waits, throttle
 from pipeline.timestamps import to_ms, to_text
+from simulator import listed
 from tests.accounts import OTHER, both, sized
 from tests.support import START, TYPE, Delivered, Destination, configuration, sync_into
 
@@ -85,9 +86,10 @@ def test_progress_is_throttled_to_every_thirty_seconds(monkeypatch):
 
 def test_the_summary_names_each_type_with_news_and_counts_the_empty_and_the_refused_ones_in_one_line_each():
     with sized({TYPE: 1200} | {f"pe1_t{n}": 0 for n in range(30)}, forbidden=["pe1_t7"]) as sim:
+        sim.histories["pe1_t8"] = listed([{"id": "", "occurredAt": START}])  # rejected, which is news
         last = sync_into(Delivered(), sim, event_types="*").log[-1]
-    assert re.search(rf"{TYPE} +complete +1,200 ", last)
-    assert "Nothing new: 29 event types.\nRefused: 1 event type." in last and len(last.splitlines()) == 4
+    assert re.search(rf"{TYPE} +complete +1,200 ", last) and re.search("pe1_t8 +complete +0 +1 ", last)
+    assert "Nothing new: 28 event types.\nRefused: 1 event type." in last and len(last.splitlines()) == 5
 
 
 def test_a_failed_sync_ends_with_a_summary_too():
