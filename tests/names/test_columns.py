@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.hubspot.events_api import FIELDS
 from pipeline.names.columns import ADDED, column_names
 from pipeline.names.destination import destination_name
+from pipeline.names.shapes import by_shape
 
 RULE = Renaming(True).column
 TRICKY = [
@@ -97,3 +98,21 @@ def test_a_long_chain_of_collisions_ends():
     nested = [("properties",) * n + ("a",) for n in range(1, 30)]
     columns = column_names(FIELDS, (*names, *nested))
     assert len(set(map(RULE, columns))) == len(columns)
+
+
+SHAPE = st.lists(st.sampled_from(["a", "b", ("a", "b")]), unique=True, max_size=3)
+
+
+@given(st.lists(st.tuples(SHAPE, SHAPE)))
+def test_each_shape_gets_its_own_plan_which_is_made_once(shapes):
+    """Never is one taken for another's."""
+    made = []
+
+    def plan_for(own, properties):
+        made.append((own, properties))
+        return own, properties
+
+    plan = by_shape(plan_for)
+    wanted = [(tuple(own), tuple(properties)) for own, properties in shapes]
+    assert [plan(dict.fromkeys(own), dict.fromkeys(properties)) for own, properties in shapes] == wanted
+    assert made == list(dict.fromkeys(wanted))

@@ -1,4 +1,4 @@
-"""What holds for every stage: it is lazy."""
+"""What holds for every stage: it is lazy; and which events are rejected."""
 
 import itertools
 
@@ -42,3 +42,31 @@ def test_a_stage_reads_an_endless_stream_no_further_than_it_must(name):
     assert read == []
     assert len(list(itertools.islice(stream, 7))) == 7
     assert len(read) == -(-7 // per_item)
+
+
+# Events that cannot become rows are rejected, each with the reason
+
+MALFORMED = {
+    "not an object": [None, 5, "event", [], [{"id": "a"}]],
+    "no id": [{}, {"id": ""}, {"id": None}, {"id": {}, "occurredAt": "2026-05-21T01:36:04Z"}],
+    "no occurredAt": [{"id": "a"}, {"id": "a", "occurredAt": ""}, {"id": "a", "occurredAt": None}],
+    "unreadable occurredAt": [
+        {"id": "a", "occurredAt": occurred}
+        for occurred in ("yesterday", "2026-13-01", 5, True, [], {}, ["2026-05-21T01:36:04Z"], {"value": 5})
+    ],
+}
+
+
+@pytest.mark.parametrize("reason", MALFORMED)
+def test_a_malformed_event_is_rejected_with_the_reason(reason):
+    bad, good, rejected = MALFORMED[reason], event(1), []
+    assert list(stages.reject_malformed(lambda *why: rejected.append(why))([good, *bad, good])) == [good, good]
+    assert rejected == [(each, reason) for each in bad]
+
+
+def test_an_event_of_another_type_is_rejected_and_one_without_a_type_gets_it():
+    same, other, unnamed, rejected = ({"id": "1", "eventType": "e_a"}, {"id": "2", "eventType": "e_b"}, {"id": "3"}, [])
+    kept = list(stages.keep_type("e_a", lambda event, reason: rejected.append(event))([same, other, unnamed]))
+    assert kept == [same, {"id": "3", "eventType": "e_a"}]
+    assert rejected == [other]
+    assert unnamed == {"id": "3"}
