@@ -30,8 +30,10 @@ def test_a_backfill_killed_at_random_loses_and_doubles_nothing_and_repeats_littl
     assert chaos.cursors() == sorted(chaos.cursors())
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", [2, 3, 4, 23])
 def test_a_round_of_make_chaos_breaks_no_promise(nest, tmp_path, number):
-    """The last one is through the SDK's real core into a real table."""
+    """A history in bursts, one of a single second, one of a single millisecond; and a sparse one through the SDK's real
+    core into the real table.
+    """
     counts = one_round(nest, tmp_path, number, kills=6)
     assert counts["kills"] >= 2 and not any(counts[promise] for promise in BROKEN), counts
