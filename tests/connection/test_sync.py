@@ -63,9 +63,7 @@ def test_an_interrupted_backfill_resumes_at_its_cursor(simulated, killed_at):
 
 @pytest.mark.parametrize("shape", ["one_ms", "one_second"])
 @pytest.mark.parametrize("concurrency", ["1", "4"])
-def test_a_second_of_many_pages_is_read_again_after_a_kill_and_completed_by_a_sync_that_lives(
-    simulated, shape, concurrency
-):
+def test_a_second_of_many_pages_is_read_again_after_a_kill_and_completed_later(simulated, shape, concurrency):
     """No page cursor is saved, since it would miss what has become visible in the meantime."""
     history = generated(590, START, END, shape)
     sim, destination = simulated(history), Destination()

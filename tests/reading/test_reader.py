@@ -107,9 +107,7 @@ class Watched(FakeHubSpot):
 
 @given(TIMES, st.integers(1, 20), st.integers(1, 4), DISORDER, st.sampled_from(FALSE_ENDS), st.integers(1, 40))
 @thorough
-def test_one_false_end_loses_nothing_but_what_was_silent_from_the_start(
-    times, size, concurrency, disorder, false_end, nth
-):
+def test_one_false_end_loses_only_what_was_silent_from_the_start(times, size, concurrency, disorder, false_end, nth):
     for span in (BASE, BASE + YEAR), (BASE, None):
         hubspot = Watched(times, size, odd=at_request(nth, false_end), **disorder)
         found = read(reader_of(hubspot, concurrency), span)
@@ -319,9 +317,7 @@ def test_a_busy_second_with_refused_page_cursors_is_walked_again(order):
 
 
 @pytest.mark.parametrize("order", ["ascending", "shuffled"])
-def test_a_busy_second_whose_page_cursors_live_for_one_request_is_read_with_nothing_else_under_way(
-    simulated_reader, order
-):
+def test_a_busy_second_whose_page_cursors_live_for_one_request_is_read_alone(simulated_reader, order):
     busy = [event(BASE + 500 * SECOND + n, f"busy {n}") for n in range(100)]
     events = [event(BASE + n * SECOND, n) for n in range(1000)] + busy
     reader = simulated_reader(12, 4, listed(events), order=order, cursor_ttl_requests=1)
@@ -410,9 +406,7 @@ class Broken(FakeHubSpot):
 
 
 @given(TIMES.filter(bool), st.integers(1, 20), st.integers(1, 4), st.integers(0, 59))
-def test_an_error_is_raised_after_every_whole_page_before_it_and_before_any_event_after_it(
-    times, size, concurrency, broken
-):
+def test_an_error_comes_after_every_whole_page_before_it_and_before_any_event_after(times, size, concurrency, broken):
     broken %= len(times)
     hubspot, found = Broken(times, size, broken=broken), []
     with reader_of(hubspot, concurrency) as reader, pytest.raises(BadAnswer, match="no further"):
