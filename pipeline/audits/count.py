@@ -70,14 +70,11 @@ class Count:
         if end <= self.end:
             return
         self._pending.sort()  # fast, since it is nearly in order
-        self._longest = self._longest_gap()
         reached = bisect_left(self._pending, end << 64)
-        before = None
-        for event in self._pending[:reached]:
-            if event == before:
-                self._seen -= 1  # a walk has repeated it
-                continue
-            before = event
+        once = dict.fromkeys(self._pending[:reached])  # a walk may have repeated some
+        self._seen -= reached - len(once)
+        self._longest = self._longest_gap()
+        for event in once:
             ms, number = event >> 64, event & MODULUS - 1
             if ms >= self._border or ms - self._last > self._longest or self._last <= self._begin:
                 self._reach(ms)

@@ -66,6 +66,13 @@ def test_second_looks_take_half_the_time_since_the_last_sync_and_a_first_sync_no
     assert budget.may_take(0, 1440 * minute, is_first=False) == 60 * minute
 
 
+def test_a_diary_survives_the_state_and_what_cannot_be_read_of_it_is_forgotten():
+    diary = Diary(1_500, True, 400, 70, {"e_a": 399})
+    assert Diary.read(diary.as_state()) == diary and Diary.read(Diary().as_state()) == Diary()
+    odd = {"began": 5, "owed": "yes", "day": "400", "taken": None, "late": {"e_a": "x"}}
+    assert Diary.read(odd) == Diary(late={"e_a": 0}) and Diary.read([]) == Diary.read({"late": []}) == Diary()
+
+
 def test_that_much_comes_late_is_news_again_once_it_has_ceased_for_a_month():
     diary, days = Diary(), (100, 101, 131, 162)
     assert [diary.is_news("e_a", day) for day in days] == [True, False, False, True]

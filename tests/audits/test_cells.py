@@ -114,16 +114,19 @@ MOMENTS = st.lists(st.integers(0, 30 * DAY) | st.integers(0, 50) | st.just(QUART
 def test_each_cell_holds_what_was_added_of_it_in_any_order(moments, watermarks, random):
     events = [(ms, event(n, ms)) for n, ms in enumerate(moments)]
     born = (Kind.DELIVERED, 31)
-    count = Count(0, lambda end: width(end, 30 * DAY, 256), lambda end: born, page=20)
+    count, once = (Count(0, lambda end: width(end, 30 * DAY, 256), lambda end: born, page=20) for _ in "ab")
     added = []
     for watermark in [*sorted(watermarks), 31 * DAY]:
         batch = [each for each in events if each[0] < watermark and each not in added]
         for each in random.sample(batch, len(batch)):
             count.add(each[1])
             count.add(each[1])
+            once.add(each[1])
             added.append(each)
         count.close(watermark)
+        once.close(watermark)
         cells = count.cells()
+        assert cells == once.cells()
         assert not cells or (cells[0].begin, cells[-1].end) == (0, watermark)
         for cell in cells:
             inside = [fingerprint(e) for ms, e in events if cell.begin <= ms < cell.end]

@@ -584,7 +584,7 @@ def test_a_history_that_was_never_counted_is_adopted_without_a_row(live):
     assert life.adopted() == [(after(0), LAST)]
     life.show([*HOURLY, event(BASE + 5 * DAY, 999)])
     life.pass_and_sync(DAY, 9)
-    assert "id-999" in life.delivered.ids()
+    assert "id-999" in life.delivered.ids() and life.total("late") == 1
 
 
 def test_while_a_history_is_adopted_complete_until_says_so(live, no_allowance):
@@ -618,7 +618,7 @@ def test_a_history_of_less_than_a_day_is_adopted_too_but_nothing_before_the_star
     assert [begin for begin, _ in life.adopted()] == [after(4 * HOUR)]
     life.show([*HOURLY, event(BASE + 10 * HOUR + 1, 999)])
     life.pass_and_sync(DAY, 4, **keys)
-    assert "id-999" in life.delivered.ids()
+    assert "id-999" in life.delivered.ids() and life.total("late") == 1
 
 
 @pytest.mark.parametrize("ledger", ["", "eJw=.AAAA"])
