@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import BadAnswer, ConnectorError, Refused, Stopped
+from pipeline.errors import BadAnswer, Refused, Stopped
 from pipeline.hubspot import client as module
 from pipeline.hubspot import transport
 from tests.hubspot.clients import GOOD, QUERY, T0, TOKEN, TRANSIENT, TRUTH, client_of, error_of, served
@@ -52,19 +52,23 @@ def test_a_body_is_read_whole_however_it_is_encoded_or_framed(framed):
     assert len(wire.heads) == 1
 
 
-@pytest.mark.parametrize("fault", ["lone_surrogate", "deep", "huge_int"])
-def test_a_value_beyond_what_a_parser_takes_does_not_cost_the_page(fault):
+@pytest.mark.parametrize("fault, kept", [
+    ("lone_surrogate", "\ufffd"), ("deep", "nested too deep"), ("huge_int", "1234567890" * 4),
+])  # fmt: skip
+def test_a_value_beyond_what_a_parser_takes_does_not_cost_the_page(fault, kept):
     with served(faults={1: fault}) as sim, client_of(sim, max_outage=0) as client:
         events = client.page(QUERY).events
     assert [event["id"] for event in events] == [event["id"] for event in TRUTH[:50]]
-    assert fault != "huge_int" or int("1234567890" * 4) in events[0]["properties"].values()
+    assert kept in str(events[0]["properties"])
 
 
 # Retried
 
 
-@pytest.mark.parametrize("kind", TRANSIENT)
-def test_a_transient_failure_is_retried_until_the_page_is_whole(kind, clock):
+@pytest.mark.parametrize("kind", [*TRANSIENT, "hang"])
+def test_a_transient_failure_is_retried_until_the_page_is_whole(kind, clock, monkeypatch):
+    if kind == "hang":
+        monkeypatch.setattr(module, "TIMEOUTS", (1.0, 0.1))
     with served(faults={1: kind, 2: kind}) as sim, client_of(sim) as client:
         assert client.page(QUERY, clock).events == TRUTH[:50]
     assert len(sim.requests) == 3 and len(clock.waits) == 2
@@ -92,13 +96,6 @@ def test_all_requests_wait_a_second_at_least_after_a_429(monkeypatch, clock):
     with served(faults={1: "429:no-retry-after"}) as sim, client_of(sim) as client:
         client.page(QUERY, clock)
     assert clock.waits == [1.0]
-
-
-def test_an_answer_that_hangs_is_retried(monkeypatch, clock):
-    monkeypatch.setattr(module, "TIMEOUTS", (1.0, 0.1))
-    with served(faults={1: "hang"}) as sim, client_of(sim) as client:
-        assert client.page(QUERY, clock).events == TRUTH[:50]
-    assert len(sim.requests) == 2
 
 
 def dripping(head=b"HTTP/1.1 200 OK\r\n\r\n", step=lambda: time.sleep(0.01), piece=b" "):
@@ -259,18 +256,5 @@ def test_no_header_spoils_a_good_answer():
             wire.answers = [http({"results": []}, Date=date, Retry_After=limit, **limits)]
             with client_of(wire) as client:
                 assert client.page(QUERY).events == [] and isinstance(client.clock.now(), int)
-
-        check()
-
-
-def test_any_bytes_are_a_page_or_a_connector_error():
-    with Wire(b"") as wire, client_of(wire, max_outage=0) as client:
-
-        @law
-        @given(st.binary() | st.binary().map(GOOD[:30].__add__) | st.integers(0, len(GOOD) - 1).map(lambda n: GOOD[:n]))
-        def check(answer):
-            wire.answers = [answer]
-            with suppress(ConnectorError):
-                client.page(QUERY)
 
         check()
