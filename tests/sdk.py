@@ -66,12 +66,13 @@ def truth(sim):
     return [history.event(i) for i in range(len(history))]
 
 
-def fivetran(staged, *arguments):
+def fivetran(staged, *arguments, answers="", status=0):
+    """Runs `fivetran` in a folder without a terminal; returns its whole output."""
     scripts = Path(sys.executable).parent
-    environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-    command = [scripts / "fivetran", *arguments]
-    done = subprocess.run(command, cwd=staged, capture_output=True, text=True, timeout=120, env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
+    given = {"cwd": staged, "env": os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}}
+    given |= {"input": answers, "capture_output": True, "text": True, "timeout": 120, "start_new_session": True}
+    done = subprocess.run([scripts / "fivetran", *arguments], **given)
+    assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 

@@ -1,9 +1,6 @@
 """An interruptible answer that nothing interrupts is whole, over TLS and through a proxy too."""
 
-import shutil
 import socket
-import ssl
-import subprocess
 import threading
 
 import pytest
@@ -11,19 +8,9 @@ import requests
 
 from pipeline.hubspot import transport as module
 from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
-from tests.hubspot.wire import Wire
+from tests.hubspot.wire import Wire, needs_openssl, self_signed
 
 PIECES = [b"HTTP/1.1 200 OK\r\nContent-", b"Length: 4\r\n\r\n", b"bo", b"dy"]
-needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
-
-
-@pytest.fixture
-def certificate(tmp_path):
-    key, signed = tmp_path / "key.pem", tmp_path / "cert.pem"
-    options = "-x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    command = [shutil.which("openssl"), "req", *options.split(), "-keyout", key, "-out", signed]
-    subprocess.run(command, check=True, capture_output=True)
-    return signed, key
 
 
 def slowly(listener, wrap, pause):
@@ -59,10 +46,9 @@ def interruptible_session():
 
 @needs_openssl
 @pytest.mark.parametrize("through_proxy", [False, True])
-def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(through_proxy, certificate, monkeypatch):
+def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(through_proxy, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
+    certificate, context = self_signed(tmp_path)
     checks, pauses = threading.Semaphore(0), []
     with socket.create_server(("127.0.0.1", 0)) as listener, interruptible_session() as client:
         port = listener.getsockname()[1]
@@ -73,7 +59,7 @@ def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(t
         )
         proxies = {"https": f"http://127.0.0.1:{port}"} if through_proxy else {}
         with interrupted_by(checks.release):
-            answer = client.get(f"https://127.0.0.1:{port}/", verify=str(certificate[0]), proxies=proxies, timeout=10)
+            answer = client.get(f"https://127.0.0.1:{port}/", verify=str(certificate), proxies=proxies, timeout=10)
         thread.join()
     assert answer.content == b"body" and pauses == [True] * 3
 

@@ -1,9 +1,16 @@
 """A server that answers with exactly the bytes that a test gives it."""
 
 import json
+import shutil
 import socketserver
+import ssl
+import subprocess
 import threading
 from contextlib import suppress
+
+import pytest
+
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
 
 
 class Wire:
@@ -54,3 +61,13 @@ def chunked(body, size, **headers):
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     frame = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
     return http(frame + b"0\r\n\r\n", length=False, Transfer_Encoding="chunked", **headers)
+
+
+def self_signed(folder):
+    """A certificate of 127.0.0.1, and a server's context that has it."""
+    key, certificate, context = folder / "key.pem", folder / "cert.pem", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    options = "-x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    command = [shutil.which("openssl"), "req", *options.split(), "-keyout", key, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    context.load_cert_chain(certificate, key)
+    return certificate, context

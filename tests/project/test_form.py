@@ -1,11 +1,7 @@
 """The setup form: twelve fields, and the whole of it through the real command line, inside the package."""
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 from fivetran_connector_sdk import form_field
@@ -50,23 +46,7 @@ def test_each_field_states_its_default_and_a_list_of_choices_begins_with_it(name
     assert all(read_settings(keys | {name: choice}) for choice in choices)
 
 
-def test_a_form_left_blank_falls_back_to_the_defaults():
-    keys = configuration(Simulator({}))
-    assert read_settings(dict.fromkeys(FIELDS, "") | keys) == read_settings(keys)
-
-
 # Through the command line, inside the package
-
-
-def command(folder, *arguments, answers=""):
-    """Runs `fivetran` in a folder without a terminal; returns its exit status and its whole output."""
-    scripts = Path(sys.executable).parent
-    environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        [scripts / "fivetran", *arguments], cwd=folder, input=answers, capture_output=True, text=True, timeout=60,
-        env=environment, start_new_session=True,
-    )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr
 
 
 def answers(sim, **given):
@@ -88,19 +68,18 @@ def test_the_packaged_form_can_be_filled_in_and_tested(staged, tmp_path):
         given = {"event_types": f"*, {OTHER}", "hash_columns": "hs_c*", "hash_salt": SALT, "table_layout": "single"}
         file = folder / "configuration.json"
         file.write_text(json.dumps({"api_base_url": sim.url}))
-        status, asked = command(folder, "configuration", "--yes", answers=answers(sim, **given))
-        assert status == 0 and all(field.label in asked for field in FIELDS.values())
+        asked = fivetran(folder, "configuration", "--yes", answers=answers(sim, **given))
+        assert all(field.label in asked for field in FIELDS.values())
         saved = json.loads(file.read_text())
         assert saved["event_types"] == f"*, {OTHER}" and saved["page_size"] == ""
         # what else the file held is gone, as the last field says
         assert list(saved) == list(FIELDS) and "without them" in asked
         file.write_text(json.dumps(saved | {"api_base_url": sim.url}))
-        status, passed = command(folder, "configuration", "--test")
-        assert status == 0
+        passed = fivetran(folder, "configuration", "--test")
         assert "All tests passed" in passed
         assert all(f"{label}]: PASSED" in passed for label in TESTS)
         sim.behaviour.forbidden = {OTHER: ["signups.read"]}
-        status, refused = command(folder, "configuration", "--test")
-        assert status == 1 and "signups.read" in refused and OTHER in refused
+        refused = fivetran(folder, "configuration", "--test", status=1)
+        assert "signups.read" in refused and OTHER in refused
     left = everything_left(folder).decode("latin-1") + asked + passed + refused
     assert TOKEN not in left and SALT not in left

@@ -1,33 +1,28 @@
 """The token goes to HubSpot and nowhere else: not into the log, the state, a crash report or the warehouse.
 
-For the package, test_connector.py proves it; for http to other machines, test_settings.py; for redirects and .netrc,
-test_client.py.
+For the package, test_connector.py proves it; for http to other machines, tests/config/test_parsers.py; for redirects
+and .netrc, test_client.py.
 """
 
 import re
-import shutil
-import ssl
-import subprocess
 import traceback
-from pathlib import Path
 
 import pytest
+from fivetran_connector_sdk_common import constants
 
-import connector
 from pipeline import Client, ConnectorError
 from pipeline.config.keys import KEYS
 from pipeline.errors import Unavailable
 from pipeline.hubspot import client, failures
 from simulator import Behaviour, Simulator, generated
-from tests.hubspot.wire import Wire, http
-from tests.sdk import everything_left, run
+from tests.hubspot.wire import Wire, http, needs_openssl, self_signed
+from tests.sdk import ROOT, everything_left, run
 from tests.support import TYPE, Delivered, configuration, sync_into
 
 TOKEN = "pat-na1-5ec2e75e-c2e7-4a11-9b0d-7b1d94e3f06c"
 # a service key's look is not documented
 LOOKS = {"of a private app": TOKEN, "of any other look": TOKEN.removeprefix("pat-na1-")}
 PIECES = ("5ec2e75e", "c2e7-4a11", "7b1d94e3f06c")
-ROOT = Path(connector.__file__).parent
 pytestmark = pytest.mark.usefixtures("home")
 
 
@@ -119,23 +114,23 @@ def test_a_token_in_the_wrong_place_of_the_configuration_is_left_nowhere(project
     assert_hidden(left)
 
 
-def test_an_unreachable_address_and_a_broken_state_leave_no_token(project, capfd, tmp_path):
-    with Simulator({}) as sim:
-        keys = configuration(sim, api_token=TOKEN, max_outage_minutes="0.001")
+@pytest.mark.parametrize("wrong, state, named", [
+    ({"page_size": "many"}, "{}", "page_size"), ({}, "{}", "Connection"), ({}, '{"version": 99}', "version"),
+], ids=["mistake", "unreachable", "broken state"])  # fmt: skip
+def test_an_error_without_an_answer_is_shown_without_the_token(project, capfd, tmp_path, wrong, state, named):
+    (project / "files").mkdir()
+    (project / "files" / "state.json").write_text(state)
+    keys = configuration(Simulator({}), api_token=TOKEN, max_outage_minutes="0.001", **wrong)
     ended, left = left_by(project, capfd, keys, tmp_path)
-    assert "Connection" in ended
-    (project / "files").mkdir(exist_ok=True)
-    (project / "files" / "state.json").write_text('{"version": 99}')
-    ended, also_left = left_by(project, capfd, keys, tmp_path)
-    assert "version" in ended
-    assert_hidden(left + also_left)
+    assert named in ended
+    assert_hidden(left)
 
 
 def test_the_crash_report_of_a_bug_does_not_contain_the_token(project, capfd, tmp_path, monkeypatch):
     monkeypatch.setattr(client, "_parse", lambda body: 1 / 0)
     with Simulator({TYPE: generated(20)}) as sim:
-        ended, left = left_by(project, capfd, configuration(sim, api_token=TOKEN), tmp_path)
-    assert "ZeroDivisionError" in ended + left
+        _, left = left_by(project, capfd, configuration(sim, api_token=TOKEN), tmp_path)
+    assert b"ZeroDivisionError" in everything_left(project / constants.CRASH_REPORTS_DIR)
     assert_hidden(left)
 
 
@@ -148,16 +143,11 @@ SWITCHES = {
 }  # fmt: skip
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
+@needs_openssl
 @pytest.mark.parametrize("loopback", [True, False])
 def test_tls_verification_cannot_be_switched_off(tmp_path, monkeypatch, loopback):
-    """The server has a self-signed certificate, and `heads` is what a client sends once it trusts it."""
-    key, certificate, context = tmp_path / "key.pem", tmp_path / "cert.pem", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    )
-    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    context.load_cert_chain(certificate, key)
+    """`heads` is what a client sends once it trusts the server."""
+    _, context = self_signed(tmp_path)
     # for other hosts, the environment counts
     monkeypatch.setattr(client, "is_loopback", lambda host: loopback)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
