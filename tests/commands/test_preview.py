@@ -11,10 +11,10 @@ import pytest
 from pipeline import read_settings
 from pipeline.__main__ import main
 from pipeline.commands.forecast import a_day, state_bytes
-from pipeline.hubspot import retry
-from pipeline.timestamps import to_text
+from pipeline.hubspot import clock, retry
+from pipeline.timestamps import DAY, to_ms, to_text
 from simulator import Behaviour, Simulator, api, generated, listed
-from tests.support import BASE, TYPE, Delivered, configuration, event, sync_into, truth
+from tests.support import BASE, END, TYPE, Delivered, configuration, event, sync_into, truth
 
 SMALL_PAGES = {"page_size": "50"}
 
@@ -100,8 +100,7 @@ def test_properties_that_are_not_honored(report, monkeypatch):
 
 
 def test_the_headers_of_the_rate_limit(report):
-    limits = {"quota": (190, 10_000), "daily_quota": 250_000}
-    told = report({TYPE: generated(20)}, limits)["facts"]["rate_limit"]
+    told = report({TYPE: generated(20)}, {"quota": (190, 10_000), "daily_quota": 250_000})["facts"]["rate_limit"]
     assert (told["requests"], told["seconds"], told["daily"]) == (190, 10, 250_000)
 
 
@@ -137,10 +136,11 @@ def test_without_a_value_that_many_events_share_it_does_not_claim_to_be_sure(rep
 
 
 @pytest.mark.parametrize("shape", ["rhythm", "bursty"])
-def test_the_first_sync_takes_what_was_predicted(report, sim, shape):
-    history = generated(4_000, shape=shape)
+def test_the_first_sync_takes_what_was_predicted(report, sim, shape, monkeypatch):
+    history, now = generated(4_000, shape=shape), to_ms(END) + DAY
+    monkeypatch.setattr(clock, "local_now", lambda: now)
     keys = {"page_size": "200", "concurrency": "1"}  # with more workers, no two syncs ask the same
-    predicted = report({TYPE: history}, **keys)["first_sync"]
+    predicted = report({TYPE: history}, {"clock": lambda: now}, **keys)["first_sync"]
     sim.requests.clear()
     delivered = sync_into(Delivered(), sim, **keys)
     assert delivered.ids() == truth(history)

@@ -58,11 +58,6 @@ def test_the_next_sync_reads_the_range_once_and_moves_no_cursor(synced, read_ane
         assert "again_from" not in after[name]
 
 
-def test_without_a_range_all_that_is_delivered_is_read_again(synced, read_anew):
-    ids, delivered = read_anew(OTHER), synced[1].ids(OTHER)
-    assert ids >= delivered and len(ids - delivered) <= 2
-
-
 @given(fuse=st.integers(0, 300))
 @settings(max_examples=15)
 def test_killed_while_it_reads_again_it_resumes(sim, fuse):

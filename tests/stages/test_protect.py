@@ -3,10 +3,11 @@
 import hashlib
 import json
 from fnmatch import fnmatchcase
+from itertools import product
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.hubspot.events_api import FIELDS
@@ -92,6 +93,7 @@ def found_in(value, row):
 
 @law
 @given(events(), COLUMNS, COLUMNS)
+@example(event(a={"geo": {"ip": "value-0-"}}), ["a*"], [])
 def test_what_is_dropped_or_hashed_is_nowhere_in_the_row_and_every_other_value_in_its_column(event, drop, hashed):
     """The event itself is not changed."""
     sent, whole, row = json.dumps(event), row_of(event), row_of(event, drop, hashed)
@@ -107,34 +109,22 @@ def test_what_is_dropped_or_hashed_is_nowhere_in_the_row_and_every_other_value_i
     assert all(row[name] == event.get(name) for name in ("id", "eventType", "occurredAt")) and row["occurred"] == START
 
 
-@pytest.mark.parametrize("nested", [{"geo": {"ip": "secret"}}, {"geo": {"ip": {"v4": "secret"}}}], ids=str)
-def test_an_object_whose_values_are_all_dropped_leaves_no_column(nested):
-    row = row_of(event(**nested), ["geo_*"])
-    assert set(row) == {*FIELDS, "occurred"}
-
-
-COMPETING = (
-    {"hs_ip": "S", "hsIp": "S"},
-    {"hs_ip": "S", "hs": {"ip": "S"}},
+ALIKE = [
+    {"hs_ip": "S"}, {"hsIp": "S"}, {"HS_IP": "S"}, {"hs_ip": "S", "hsIp": "S"}, {"hs_ip": "S", "hs": {"ip": "S"}},
     {"HS_IP": "S", "hs_ip": "S", "hs": {"Ip": "S"}},
-)
-PLACES = {
-    "a property": ({"hs_ip": "S"}, "hs_ip"), "spelled differently": ({"hsIp": "S"}, "hs_ip"),
-    "pattern spelled differently": ({"hs_ip": "S"}, "hsIp"), "in capitals": ({"HS_IP": "S"}, "hs_ip"),
-    "nested": ({"geo": {"ip": "S"}}, "geo_ip"), "deep": ({"a": {"b": {"c": "S"}}}, "a_b_c"),
-    "nested by a pattern": ({"geo": {"ipAddress": "S"}}, "*ip_address"), "of an object": ({"geo": {"ip": "S"}}, "geo*"),
-    "with a prefix": ({"id": "S"}, "properties_id"), "with a prefix by a pattern": ({"id": "S"}, "*_id"),
-    "with a prefix, spelled differently": ({"eventType": "S"}, "propertiesEventType"), "a list": ({"ips": ["S", "1"]}, "ips"),
-    "a list of objects": ({"ips": [{"ip": "S"}]}, "ips"), "a number": ({"ip": 7777777}, "ip"),
-    "by a ?": ({"ip": "S"}, "i?"), "with a blank": ({"hs ip": "S"}, "hs_ip"), "with an accent": ({"hs_ïp": "S"}, "hs_ip"),
-    **{f"{n} that compete for {name}": (of, name) for n, of in enumerate(COMPETING) for name in ("hs_ip", "hsIp", "hs_i*")},
-}  # fmt: skip
+]  # fmt: skip
+PLACES = [
+    *product(ALIKE, ("hs_ip", "hsIp", "hs_i*")),
+    ({"hs ip": "S"}, "hs_ip"), ({"hs_ïp": "S"}, "hs_ip"), ({"ip": 7777777}, "i?"), ({"ips": ["S", "1"]}, "ips"),
+    ({"ips": [{"ip": "S"}]}, "ips"), ({"geo": {"ip": "S"}}, "geo_ip"), ({"geo": {"ip": "S"}}, "geo*"),
+    ({"geo": {"ipAddress": "S"}}, "*ip_address"), ({"a": {"b": {"c": "S"}}}, "a_b_c"), ({"id": "S"}, "properties_id"),
+    ({"id": "S"}, "*_id"), ({"eventType": "S"}, "propertiesEventType"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("layout", ["per_event_type", "single"])
-@pytest.mark.parametrize("place", PLACES)
-def test_a_column_is_protected_wherever_its_value_is(place, layout):
-    properties, column = PLACES[place]
+@pytest.mark.parametrize("properties, column", PLACES, ids=str)
+def test_a_column_is_protected_wherever_its_value_is(properties, column, layout):
     properties = json.loads(json.dumps(properties).replace('"S"', '"sensitive"'))
     for drop, hashed in ([column], []), ([], [column]), ([column], [column]):
         events = protect(protection(tuple(drop), tuple(hashed), SALT))([event(**properties)])

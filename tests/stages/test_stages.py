@@ -62,11 +62,3 @@ def test_a_malformed_event_is_rejected_with_the_reason(reason):
     bad, good, rejected = MALFORMED[reason], event(1), []
     assert list(stages.reject_malformed(lambda *why: rejected.append(why))([good, *bad, good])) == [good, good]
     assert rejected == [(each, reason) for each in bad]
-
-
-def test_an_event_of_another_type_is_rejected_and_one_without_a_type_gets_it():
-    same, other, unnamed, rejected = ({"id": "1", "eventType": "e_a"}, {"id": "2", "eventType": "e_b"}, {"id": "3"}, [])
-    kept = list(stages.keep_type("e_a", lambda event, reason: rejected.append(event))([same, other, unnamed]))
-    assert kept == [same, {"id": "3", "eventType": "e_a"}]
-    assert rejected == [other]
-    assert unnamed == {"id": "3"}

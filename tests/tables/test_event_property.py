@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-import connector
 from pipeline.hubspot import retry
 from pipeline.hubspot.definitions_api import SCOPE
 from pipeline.hubspot.properties import OWN
@@ -154,18 +153,11 @@ def test_definitions_of_another_shape_are_read_as_far_as_they_can_be(definitions
 # What it costs
 
 
-@pytest.mark.parametrize("definitions, most", [((), 2), (False, 1)])
-def test_a_first_sync_of_custom_types_takes_as_many_requests_more(project, definitions, most):
+@pytest.mark.parametrize("event_types, definitions, most", [(OTHER, (), 2), (OTHER, False, 1), (TYPE, (), 0)])
+def test_a_first_sync_of_custom_types_takes_as_many_requests_more(project, event_types, definitions, most):
     with account(definitions=definitions) as sim:
-        synced(project, sim, "id")
+        run(project, configuration(sim, event_types=event_types))
     assert len(asked(sim)) <= most and len(sim.requests) - len(asked(sim)) == 1
-
-
-def test_hubspots_own_events_take_no_request_more():
-    with account() as sim:
-        connector.schema(configuration(sim, event_types="e_*"))
-        sync_into(Delivered(), sim, event_types="e_*")
-    assert not asked(sim)
 
 
 # Types
@@ -227,9 +219,9 @@ def test_the_columns_of_the_configuration_come_before_the_types(project):
 
 
 def test_a_property_whose_name_is_taken_has_its_own_type_and_two_of_one_name_are_text_if_theirs_differ(project):
-    numbers, texts = (
-        [property_of("id", "number"), property_of("aB", "number")],
+    texts, numbers = (
         [property_of("occurred"), property_of("a_b")],
+        [property_of(name, "number") for name in ("id", "aB")],
     )
     definition = defined(OTHER, "Signed up", *texts, *numbers)
     with account(signup(0, id="7", occurred="1.10", aB="7"), signup(1, a_b="007"), definitions=[definition]) as sim:

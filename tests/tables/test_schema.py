@@ -32,14 +32,6 @@ def test_every_table_is_declared_with_its_key_and_no_column_needlessly():
     assert declared[OTHER]["columns"] == dict.fromkeys(columns, "STRING")
 
 
-def test_ids_that_look_like_numbers_are_text_whatever_string_columns_names():
-    """Those of a live page visit among them."""
-    declared = tables_of(event_types=f"{TYPE}, {OTHER}", string_columns="my_code")
-    for name in ("hs_hash_id", "hs_leviathan_linked_vids", "hs_page_id", "my_code"):
-        assert declared[TYPE]["columns"][name] == "STRING"
-    assert "hs_page_id" in declared[OTHER]["columns"] and "hs_hash_id" not in declared[OTHER]["columns"]
-
-
 @pytest.mark.parametrize("event_type", OWN)
 def test_what_holds_long_digits_in_an_event_of_hubspots_own_is_text_unless_it_is_a_moment(event_type):
     history = generated(300, event_type=event_type)

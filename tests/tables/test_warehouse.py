@@ -24,16 +24,8 @@ def test_text_that_looks_like_numbers_stays_text_if_it_is_declared_or_known_to_b
 
 def test_the_single_table_holds_the_properties_of_any_shape_exactly_as_sent(project):
     """Also of two events with one id in two types, and of one that does not name its type."""
-    odd = {
-        "a": "1.10",
-        "id": "x",
-        "é": "ü\"'",
-        "n": 1.5,
-        "none": None,
-        "of": [1, {"b": None}],
-        "in": {"deep": {"er": []}},
-    }
-    shapes = [odd, ["a", {"b": 1}], "text", None, 7, {}]
+    odd = {"a": "1.10", "id": "x", "é": "ü\"'", "n": 1.5, "none": None, "of": [1, {"b": None}]}
+    shapes = [odd | {"in": {"deep": {"er": []}}}, ["a", {"b": 1}], "text", None, 7, {}]
     sent = [event(n) | {"properties": shape} for n, shape in enumerate(shapes)]
     sent += [event(n, hs_url=f"/{n}") for n in range(len(shapes), 30)]
     of_other = [event(n, OTHER) for n in range(20, 60)]
