@@ -1,6 +1,6 @@
 """The cost of reading a range of time, in requests and in memory."""
 
-from concurrent.futures import wait
+from concurrent.futures import Executor, Future, wait
 
 import pytest
 
@@ -39,6 +39,51 @@ def test_a_history_of_any_shape_is_read_in_any_order_for_so_many_requests_per_fu
         assert len(hubspot.requests) <= 1.35 * 60 + 4 * (1 + concurrency)
     else:
         assert len(hubspot.requests) <= 3 * 60 + 4 + 8 * concurrency
+
+
+class AtOnce(Executor):
+    """Does each job when it is submitted, so that nothing depends on chance."""
+
+    def submit(self, job, *arguments):
+        done = Future()
+        done.set_result(job(*arguments))
+        return done
+
+
+GROWING = [BASE + YEAR + n * n for n in range(1_000)] + [BASE + 2 * YEAR + n * DAY // 9 for n in range(999)]
+
+
+def refused(step):
+    """Page cursors live for three pages."""
+    return "refused" if step.page > 2 else None
+
+
+def unclear(step):
+    return "unclear" if step.walk == 0 and step.page == 1 else None
+
+
+@pytest.mark.parametrize("history, odd, requests", [  # in each order, for one worker and for four
+    ("uniform", None, [(66, 69), (73, 71), (80, 74), (66, 69)]),
+    ("rhythm", None, [(68, 73), (78, 76), (84, 84), (68, 73)]),
+    ("bursty", None, [(74, 75), (108, 102), (103, 111), (78, 88)]),
+    ("sparse", None, [(76, 84), (152, 148), (150, 144), (97, 106)]),
+    ("one_ms", None, [(65, 66), (65, 66), (65, 66), (65, 66)]),
+    ("one_second", None, [(65, 66), (84, 88), (91, 96), (75, 66)]),
+    ("growing", None, [(50, 54), (94, 91), (94, 115), (56, 61)]),
+    ("rhythm", refused, [(120, 117), (113, 114), (143, 113), (120, 117)]),
+    ("sparse", refused, [(83, 102), (231, 215), (172, 184), (108, 155)]),
+    ("sparse", unclear, [(106, 123), (172, 161), (199, 171), (127, 153)]),
+])  # fmt: skip
+def test_what_a_history_costs_to_the_request(history, odd, requests):
+    """Of sixty pages. Whoever changes how windows are cut sees here what that costs, or saves, and renews the figures."""
+    times = GROWING if history == "growing" else times_of(generated(60 * 50 - 1, shape=history))
+    found = []
+    for order in ORDERS:
+        both = [FakeHubSpot(times, 50, (order,), odd=odd or (lambda step: None)) for _ in "14"]
+        for hubspot, concurrency in zip(both, (1, 4), strict=True):
+            assert len(set(ids(read(reader_of(hubspot, concurrency, BASE + 3 * YEAR, pool=AtOnce()))))) == len(times)
+        found.append(tuple(len(hubspot.requests) for hubspot in both))
+    assert found == requests
 
 
 @pytest.mark.parametrize("order", ORDERS)
