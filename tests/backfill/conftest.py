@@ -1,10 +1,10 @@
 import pytest
-from dask.distributed import Client as Dask
-from dask.distributed import LocalCluster
+
+from tests.backfill.processes import cluster
 
 
 @pytest.fixture
 def dask():
     """A cluster that has no workers yet."""
-    with LocalCluster(n_workers=0, dashboard_address=":0") as cluster, Dask(cluster) as client:
+    with cluster(0) as client:
         yield client

@@ -1,10 +1,13 @@
-"""Dask's own programs as processes, which can be killed."""
+"""Dask's clusters, and its own programs as processes, which can be killed."""
 
 import os
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+
+from dask.distributed import Client as Dask
+from dask.distributed import LocalCluster
 
 from tests.sdk import ROOT
 
@@ -20,6 +23,13 @@ def process(*command, cwd=ROOT, **given):
     finally:
         running.kill()
         running.communicate()
+
+
+@contextmanager
+def cluster(workers):
+    """The client of a cluster of so many processes."""
+    with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as local, Dask(local) as client:
+        yield client
 
 
 def worker(scheduler, *before, preload=None):

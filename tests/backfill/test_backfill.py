@@ -9,8 +9,6 @@ from collections import Counter
 
 import duckdb
 import pytest
-from dask.distributed import Client as Dask
-from dask.distributed import LocalCluster
 
 from backfill import backfill, windows
 from backfill.marks import leave_mark
@@ -27,6 +25,7 @@ from pipeline.names.tables import REJECTED_EVENT as REJECTED
 from pipeline.timestamps import DAY, local_now, to_ms
 from simulator import Behaviour, Simulator, generated
 from tests.backfill.lake import clock_at, lake
+from tests.backfill.processes import cluster
 from tests.sdk import ROOT
 from tests.support import TYPE, Delivered, configuration, sync_into
 
@@ -41,10 +40,7 @@ WORKERS = 3
 
 @pytest.fixture(scope="module")
 def dask():
-    with (
-        LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
-        Dask(cluster) as client,
-    ):
+    with cluster(WORKERS) as client:
         yield client
 
 
@@ -151,17 +147,10 @@ def test_a_second_run_reads_only_what_is_missing_or_broken(dask, tmp_path):
             backfill(dask, settings_of(sim), tmp_path, hours=8)
 
 
-def test_all_workers_share_one_quota(dask, tmp_path):
-    with hubspot(events=3_000, quota=(30, 1000)) as sim:
+def test_all_workers_share_one_quota_and_an_event_out_of_its_window_is_rejected_and_kept(dask, tmp_path):
+    with hubspot(events=3_000, quota=(30, 1000), faults={20: "outside"}) as sim:
         left = backfill(dask, settings_of(sim), tmp_path)
-    refused = sum(asked.status == 429 for asked in sim.requests)
-    assert refused <= 0.01 * len(sim.requests)
-    assert left.rows[TYPE] == len(rows_of(tmp_path))
-
-
-def test_an_event_out_of_its_window_is_rejected_and_kept(dask, tmp_path):
-    with hubspot(faults={20: "outside"}) as sim:
-        left = backfill(dask, settings_of(sim), tmp_path)
+    assert sum(asked.status == 429 for asked in sim.requests) <= 0.01 * len(sim.requests)
     assert [row["reason"] for row in rows_of(tmp_path, REJECTED)] == ["out of the time range asked for"]
     assert left.rows[TYPE] == len({row["id"] for row in rows_of(tmp_path)})
 

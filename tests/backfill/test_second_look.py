@@ -1,8 +1,6 @@
 """The state of a backfill holds what its workers counted, as that of a sync does."""
 
 import pytest
-from dask.distributed import Client as Dask
-from dask.distributed import LocalCluster
 
 from backfill import backfill
 from pipeline import read_settings
@@ -13,6 +11,7 @@ from pipeline.timestamps import DAY, to_ms, to_text
 from simulator import Behaviour, Simulator, generated
 from simulator.lateness import backdated
 from tests.backfill.lake import lake
+from tests.backfill.processes import cluster
 from tests.support import BASE, START, TYPE, Delivered, configuration, sync_into
 
 pytestmark = pytest.mark.long
@@ -26,11 +25,7 @@ def test_a_backfilled_history_owes_its_second_look_and_nothing_else(monkeypatch,
     now = BASE + 30 * DAY + 7 * HOUR
     monkeypatch.setattr(clock, "local_now", lambda: now)
     world = Behaviour(clock=lambda: now, hide_future=True, late=backdated(100, 3 * DAY))
-    with (
-        Simulator({TYPE: history}, world) as sim,
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Dask(cluster) as dask,
-    ):
+    with Simulator({TYPE: history}, world) as sim, cluster(2) as dask:
         left = backfill(dask, read_settings(configuration(sim)), tmp_path, hours)
         there = lake(tmp_path).keys()
         saved = left.state["event_types"][TYPE]
@@ -43,11 +38,8 @@ def test_a_backfilled_history_owes_its_second_look_and_nothing_else(monkeypatch,
         assert not connection.ids() & there  # nothing is looked at yet
         now += 4 * DAY
         sync_into(connection, sim)
-        before = {
-            history.event(number)["id"]: history.time(number) < end
-            for number in range(len(history))
-            if history.time(number) < now - 3 * DAY
-        }
+        seen = [number for number in range(len(history)) if history.time(number) < now - 3 * DAY]
+        before = {history.event(number)["id"]: history.time(number) < end for number in seen}
     late = {id_ for id_, was in before.items() if was} - there
     assert late and {id_ for id_ in connection.ids() if before.get(id_)} == late
     assert before.keys() <= there | connection.ids()

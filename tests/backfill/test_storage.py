@@ -7,13 +7,12 @@ import boto3
 import fsspec
 import pyarrow.parquet as pq
 import pytest
-from dask.distributed import Client as Dask
-from dask.distributed import LocalCluster
 
 from backfill import backfill
 from frames.storage import HIDDEN, address_of, files, put
 from pipeline import ConnectorError, read_settings
 from simulator import Simulator, generated
+from tests.backfill.processes import cluster
 from tests.support import TYPE, configuration, truth
 
 
@@ -38,7 +37,7 @@ def s3():
 @pytest.fixture(scope="module")
 def dask(s3):
     """Two workers that have the environment of the bucket."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Dask(cluster) as client:
+    with cluster(2) as client:
         yield client
 
 

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.config.event_types import needs_list, select, unknown_event_type_message
+from pipeline.config.event_types import needs_list, select
 from pipeline.names.patterns import is_pattern
 
 NAMES = st.sampled_from(["e_a", "e_b", "e_a_metadata", "pe1_a", "pe2_a", "ae1_b"])
@@ -29,7 +29,3 @@ def test_the_selection_is_the_set_that_the_items_define(items, known):
     assert not select(items).unknown
     assert not select(items).unmatched
     assert needs_list(items) == bool(patterns)
-
-
-def test_a_list_without_names_is_not_counted():
-    assert unknown_event_type_message("e_a", []).endswith("; it lists none.")

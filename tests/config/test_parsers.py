@@ -68,11 +68,6 @@ def test_an_invalid_value_is_refused_under_its_key(key, text):
     assert str(error.value).count("\n- ") == 1
 
 
-def test_empty_items_alone_are_not_taken_for_exclusions():
-    with pytest.raises(SettingsError, match="at least one name"):
-        read(event_types=" , ,")
-
-
 @pytest.mark.parametrize("keys, named", [
     ({"hash_columns": "email", "hash_salt": ""}, "hash_salt"), ({"object_id": "7"}, "object_id"),
     ({"rename_columns": "hs_ip=addr", "drop_columns": "addr"}, "drop_columns"),

@@ -9,7 +9,6 @@ import pytest
 from pipeline import ConnectorError
 from pipeline.config import unmatched as module
 from pipeline.config.unmatched import collect_into
-from pipeline.stages.protect import protection
 from pipeline.timestamps import local_now, to_text
 from simulator import Behaviour, Simulator, generated, listed
 from tests.sdk import failures
@@ -101,12 +100,6 @@ def test_more_columns_than_are_remembered_prove_nothing(monkeypatch):
     for n in range(1000):
         collect([f"p{n}"])
     assert len(columns) <= 20
-
-
-def test_every_name_that_a_column_goes_by_is_observed():
-    columns = set()
-    protection(observe=columns.update)(event(id="x", of=[{"in": 1}]))
-    assert columns >= {"id", "objectId", "properties_id", "hs_ip", "geo_city", "of", "in"}
 
 
 def test_a_start_date_in_the_future_is_reported_by_the_sync_and_the_setup_tests():

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import duckdb
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,10 +135,3 @@ def test_ten_times_the_range_takes_the_same_memory(account):
         assert rows == number
     # kB; the rows would be 300 MB
     assert peaks["many"] - peaks["few"] < 80_000
-
-
-def test_a_batch_has_a_timestamp_and_text():
-    (batch,) = as_batches([{"id": "a", "occurred_at": "2026-01-01T00:00:00.5Z", "hs_page_id": "007"}])
-    assert batch.schema.field("occurred_at").type == pa.timestamp("ms", "UTC")
-    assert batch.schema.field("hs_page_id").type == pa.string()
-    assert batch.column("hs_page_id")[0].as_py() == "007"

@@ -1,6 +1,5 @@
 """The rate limit against an account that counts as HubSpot does and is shared with other integrations."""
 
-import threading
 from collections import deque
 
 import pytest
@@ -108,14 +107,6 @@ def test_without_headers_nothing_is_held_back_and_memory_stays_bounded(clock):
         limit.update({})
     assert clock.seconds == pytest.approx(1100.0)
     assert len(limit._sent) <= 1100
-
-
-def test_a_stopped_sync_does_not_wait():
-    stop = threading.Event()
-    stop.set()
-    limit = RateLimit(0.1)
-    limit.hold_for(3600)
-    limit.acquire(stop)
 
 
 NAMES = st.sampled_from(["Max", "Remaining", "Interval_Milliseconds", "Daily"])

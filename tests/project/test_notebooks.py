@@ -18,9 +18,8 @@ def execute(name, folder, *claims):
 
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell("\n".join(f"assert {claim}" for claim in claims)))
-    NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-    ).execute()
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()
 
 
 @pytest.mark.parametrize("folder", [ROOT, NOTEBOOKS])
@@ -65,8 +64,7 @@ def test_tuning():
     execute(
         "tuning", NOTEBOOKS,
         "all(run['missing'] == 0 for run in by_interval)",
-        ("all(0 < run['rework'] <= interval + 12 * 100 + 10 for run, interval in zip(by_interval, "
-        "intervals))"),
+        "all(0 < run['rework'] <= interval + 12 * 100 + 10 for run, interval in zip(by_interval, intervals))",
         "by_page_size[0]['requests'] > by_page_size[-1]['requests']",
     )  # fmt: skip
 
@@ -76,7 +74,6 @@ def test_backfill_on_dask():
         "backfill_on_dask", NOTEBOOKS,
         "len(truth) == 16_000",
         "(result['twice'], result['by both'], result['by neither']) == (0, 0, 0)",
-        ("result['read by the backfill'] == left.rows['e_visited_page'] > 0 < result['read by the "
-        "connector']"),
+        "result['read by the backfill'] == left.rows['e_visited_page'] > 0 < result['read by the connector']",
         "refused <= 0.01 * len(asked)",
     )  # fmt: skip

@@ -26,7 +26,6 @@ LOGS = {  # of Fivetran's Platform Connector, with the columns that its document
     "log": ("time_stamp", "connection_id", "message_event", "message_data"),
     "connector_sdk_log": ("event_time", "connection_id", "level", "message"),
 }
-DELETED = 10 * DAY + HOUR  # when the rows are deleted, after BASE
 
 
 def query(*words):
@@ -65,8 +64,7 @@ ADAS = f"object_id = '{ADA}' AND object_type = 'CONTACT'"
 
 
 def ids(project, where="true"):
-    with warehouse(project) as database:
-        return {key for (key,) in database.table(f"tester.{TYPE}").filter(where).project("id").fetchall()}
+    return {key for (key,) in rows_of(project, f"SELECT id FROM tester.{TYPE} WHERE {where}")}  # noqa: S608
 
 
 def of(person, n, event_type=TYPE, object_type="CONTACT", /, **properties):
@@ -82,24 +80,17 @@ def undated(person, n, **properties):
 def account():
     """Ten days of visits, every tenth of them Ada's; sign-ups; and events that cannot be rows."""
     visits = [of(ADA if n % 10 == 0 else LONGER if n % 10 == 1 else SHORTER, n, hs_url="/") for n in range(240)]
-    visits += [of(ADA, 100, TYPE, "COMPANY") | {"id": "of a company"}]
-    visits += [
-        undated(ADA, 301),
-        undated(int(ADA), 302),
-        undated(LONGER, 303),
-        undated(SHORTER, 304, linked=f"7;{ADA}"),
-    ]
-    return {
-        TYPE: visits,
-        CUSTOM: [of(ADA, 5, CUSTOM), of(LONGER, 6, CUSTOM, email="Ada.Lovelace@math"), of(SHORTER, 7, CUSTOM)],
-    }
+    visits += [of(ADA, 100, TYPE, "COMPANY") | {"id": "of a company"}, undated(ADA, 301), undated(int(ADA), 302)]
+    visits += [undated(LONGER, 303), undated(SHORTER, 304, linked=f"7;{ADA}")]
+    signups = [of(ADA, 5, CUSTOM), of(LONGER, 6, CUSTOM, email="Ada.Lovelace@math"), of(SHORTER, 7, CUSTOM)]
+    return {TYPE: visits, CUSTOM: signups}
 
 
 class Life:
     """A connection to that account that syncs through the SDK, at a time of its own."""
 
     def __init__(self, project, monkeypatch):
-        self.project, self.now, self.events = project, BASE + DELETED, account()
+        self.project, self.now, self.events = project, BASE + 10 * DAY + HOUR, account()
         monkeypatch.setattr(clock, "local_now", lambda: self.now)
         self.sim = Simulator({}, Behaviour(clock=lambda: self.now, hide_future=True))
 
@@ -258,9 +249,7 @@ def test_every_query_runs_on_a_synced_warehouse(life):
     with warehouse(life.project) as database:
         database.execute("CREATE SCHEMA fivetran_metadata")
         for name, columns in LOGS.items():
-            database.execute(
-                f"CREATE TABLE fivetran_metadata.{name} ({', '.join(f'{column} TEXT' for column in columns)})"
-            )
+            database.execute(f"CREATE TABLE fivetran_metadata.{name} ({' TEXT, '.join(columns)} TEXT)")
         for status in ("SUCCESSFUL", "FAILURE_WITH_TASK"):
             row = ["2026-01-01", "mine", "sync_end", json.dumps({"status": status})]
             database.execute("INSERT INTO fivetran_metadata.log VALUES (?, ?, ?, ?)", row)

@@ -6,10 +6,8 @@ import pytest
 
 from tests.report.warehouses import a_run, an_audited_run
 
-ESTIMATED, AUDITED = (
-    "Late events, by how much they missed a sync",
-    "Late events, by the age at which an audit found them",
-)
+ESTIMATED = "Late events, by how much they missed a sync"
+AUDITED = "Late events, by the age at which an audit found them"
 
 
 def test_an_event_is_late_if_a_complete_sync_of_its_type_should_have_had_it(page_with):
