@@ -31,29 +31,21 @@ class Connection:
     def sync(self):
         run(self.project, configuration(self.sim, event_types=f"{VISITS}, {FORMS}"))
 
-    def query(self, sql, *given):
-        with duckdb.connect(str(self.warehouse.file)) as database:
-            return database.execute(sql, given).fetchall()
-
-    def complete_until(self):
-        ((text,),) = self.query(
-            "SELECT event_types FROM tester.sync_run WHERE outcome = 'complete' ORDER BY started_at DESC LIMIT 1"
-        )
-        said = {name: entry["complete_until"] for name, entry in json.loads(text).items()}
-        return {name: until and to_ms(until) for name, until in said.items()}
-
     def account(self):
-        """What the simulator sent of the rows that are there."""
-        account = Account(complete_until=self.complete_until())
+        """What the simulator sent of the rows that are there, and what the last sync said."""
+        account, query = Account(), self.warehouse.rows
+        (said,) = query("SELECT event_types AS types FROM tester.sync_run ORDER BY started_at DESC LIMIT 1")
         for kind, table in TABLES.items():
-            there = {key for (key,) in self.query(f"SELECT id FROM tester.{table}")}
+            until = said["types"][kind]["complete_until"]
+            account.complete_until[kind] = until and to_ms(until)
+            there = {row["id"] for row in query(f"SELECT id FROM tester.{table}")}
             history = self.sim.histories[kind]
             for event in map(history.event, range(len(history))):
                 if event["id"] in there:
                     sent = event["objectId"], to_ms(event["occurredAt"]), event["properties"].get("hs_url") or None
                     account.events[event["id"]] = Event(event["id"], kind, *sent)
         columns = "event_type, epoch_ms(range_start), epoch_ms(range_end), epoch_ms(audited_at)"
-        account.audited = self.query(f"SELECT {columns} FROM tester.audited_range")
+        account.audited = [tuple(row.values()) for row in query(f"SELECT {columns} FROM tester.audited_range")]
         return account
 
 

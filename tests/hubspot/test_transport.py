@@ -8,7 +8,7 @@ import requests
 
 from pipeline.hubspot import transport as module
 from pipeline.hubspot.transport import InterruptibleAdapter, interrupted_by
-from tests.hubspot.wire import Wire, needs_openssl, self_signed
+from tests.hubspot.wire import needs_openssl, self_signed
 
 PIECES = [b"HTTP/1.1 200 OK\r\nContent-", b"Length: 4\r\n\r\n", b"bo", b"dy"]
 
@@ -62,12 +62,3 @@ def test_an_answer_over_tls_that_pauses_longer_than_the_poll_interval_is_whole(t
             answer = client.get(f"https://127.0.0.1:{port}/", verify=str(certificate), proxies=proxies, timeout=10)
         thread.join()
     assert answer.content == b"body" and pauses == [True] * 3
-
-
-def test_a_request_outside_the_context_is_not_checked():
-    checks = []
-    with Wire(PIECES) as wire, interruptible_session() as client:
-        with interrupted_by(lambda: checks.append(1)):
-            pass
-        assert client.get(wire.url, timeout=10).content == b"body"
-    assert checks == []

@@ -176,9 +176,8 @@ class Chaos:
 
     def bound(self):
         """The most upserts that a kill during a backfill may repeat."""
-        return int(self.keys["checkpoint_interval"]) + int(self.keys["concurrency"]) * WINDOW_PAGES * int(
-            self.keys["page_size"]
-        )
+        interval, workers, size = (int(self.keys[key]) for key in ("checkpoint_interval", "concurrency", "page_size"))
+        return interval + workers * WINDOW_PAGES * size
 
     def cursors(self):
         """Every saved cursor (ms), in the order of saving."""
@@ -221,9 +220,8 @@ def one_round(nest, folder, number, kills):
     """
     dice = random.Random(number)
     real, shape, size = number % 8 == 7, SHAPES[number % len(SHAPES)], dice.choice((20, 100, 500))
-    order = (
-        "ascending" if shape.startswith("one") else dice.choice(("ascending", "ascending", "descending", "shuffled"))
-    )
+    orders = ("ascending", "ascending", "descending", "shuffled")
+    order = "ascending" if shape.startswith("one") else dice.choice(orders)
     history = generated(2_000 if real else dice.choice((5_000, 20_000)), shape=shape)
     keys = {
         "page_size": str(size), "checkpoint_interval": str(dice.choice((1, 5, 20)) * size), "lookback_minutes": "4320",
@@ -248,14 +246,12 @@ def one_round(nest, folder, number, kills):
 
 def many(kills, seconds):
     """That many kills, or as many as the time allows. Returns 0 if every promise is kept."""
-    totals, began, reported = Counter(), time.monotonic(), 0
+    totals, began = Counter(), time.monotonic()
     with Nest() as nest:
         while totals["kills"] < kills and time.monotonic() - began < seconds:
             with tempfile.TemporaryDirectory() as folder:
                 totals += one_round(nest, Path(folder), totals["rounds"], min(30, kills - totals["kills"]))
-            if totals["kills"] >= reported + 50:
-                reported = totals["kills"]
-                print(described(totals, began), flush=True)
+            print(described(totals, began), flush=True)
     print("Totals:", described(totals, began))
     return int(any(totals[promise] for promise in BROKEN))
 

@@ -4,6 +4,7 @@ import gc
 import os
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,15 +21,11 @@ DESCRIPTORS = Path("/proc/self/fd")
 
 def sockets():
     """The open sockets of this process; empty where the system does not list them."""
-    found = set()
+    links = set()
     for entry in DESCRIPTORS.iterdir() if DESCRIPTORS.exists() else ():
-        try:
-            link = os.readlink(entry)
-        except OSError:  # the descriptor that lists the others
-            continue
-        if link.startswith("socket:"):
-            found.add(link)
-    return found
+        with suppress(OSError):  # the descriptor that lists the others
+            links.add(os.readlink(entry))
+    return {link for link in links if link.startswith("socket:")}
 
 
 def left_over(before):

@@ -21,13 +21,11 @@ def moment(event):
 @pytest.fixture(scope="module")
 def account(synced):
     """The events as the truth of the dbt package counts them, with their paths for URLs."""
-    events = {
-        sent["id"]: Event(
-            sent["id"], sent["eventType"], sent["objectId"], moment(sent), sent["properties"].get("hs_url_path") or None
-        )
-        for sent in (*synced.visits, *synced.forms)
-    }
-    return Account(events)
+    account = Account()
+    for sent in (*synced.visits, *synced.forms):
+        path = sent["properties"].get("hs_url_path") or None
+        account.events[sent["id"]] = Event(sent["id"], sent["eventType"], sent["objectId"], moment(sent), path)
+    return account
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +51,9 @@ def test_sessions(account, sources, answer):
 def touches(account, sources):
     """The rows of each form: its visitor's first and last visit before it."""
     kept = "conversion_id", "person_id", "converted_at", "position", "visit_id", "touched_at"
-    return [
-        {
-            **{name: row[name] for name in kept},
-            "page_path": row["page_url"],
-            "visit_source": sources.get(row["visit_id"]),
-        }
-        for row in truth.touches(account).values()
-    ]
+    rows = truth.touches(account).values()
+    of_visit = [{"page_path": row["page_url"], "visit_source": sources.get(row["visit_id"])} for row in rows]
+    return [{name: row[name] for name in kept} | visit for row, visit in zip(rows, of_visit, strict=True)]
 
 
 def test_touches(account, sources, answer):
@@ -87,11 +80,8 @@ def test_soft_deleted_visits_do_not_count(warehouse, answer, mart, key):
 @pytest.mark.parametrize("kind", ["VARCHAR", "BIGINT"])
 def test_merged_contacts(warehouse, answer, kind):
     if kind == "BIGINT":  # as Fivetran writes it where no contact was merged twice
-        warehouse.execute(
-            "CREATE OR REPLACE TABLE hubspot.contact AS "
-            "SELECT id, property_hs_merged_object_ids::BIGINT AS property_hs_merged_object_ids "
-            "FROM hubspot.contact WHERE id = 501"
-        )
+        as_number = "SELECT * REPLACE (property_hs_merged_object_ids::BIGINT AS property_hs_merged_object_ids)"
+        warehouse.execute(f"CREATE OR REPLACE TABLE hubspot.contact AS {as_number} FROM hubspot.contact WHERE id = 501")
     heirs = {FIRST + 1: 501} if kind == "BIGINT" else HEIRS
     assert {row["object_id"]: row["person_id"] for row in answer("merged_contacts")} == {
         str(merged): str(heir) for merged, heir in heirs.items()
@@ -112,8 +102,7 @@ def leave(warehouse, outcome="interrupted", **event_types):
     named = json.dumps(event_types) if event_types else None
     warehouse.execute(
         "INSERT INTO tester.sync_run (id, started_at, ended_at, outcome, event_types) "
-        "SELECT ?, max(started_at) + INTERVAL 1 HOUR, max(ended_at) + INTERVAL 1 HOUR, ?, ? FROM "
-        "tester.sync_run",
+        "SELECT ?, max(started_at) + INTERVAL 1 HOUR, max(ended_at) + INTERVAL 1 HOUR, ?, ? FROM tester.sync_run",
         [outcome + str(time.time_ns()), outcome, named],
     )
 

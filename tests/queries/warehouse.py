@@ -15,9 +15,7 @@ CONTACTS = [
     (FIRST + 5, "deleted", None, True),
     *((FIRST + n, f"contact-{n}", None, False) for n in (6, 7)),
 ]  # fmt: skip
-HEIRS = {
-    FIRST + 1: 501, FIRST + 2: 503, 502: 503, FIRST + 3: 506, FIRST + 4: 506, 504: 506, 505: 506,
-}  # fmt: skip
+HEIRS = {FIRST + 1: 501, FIRST + 2: 503, 502: 503, FIRST + 3: 506, FIRST + 4: 506, 504: 506, 505: 506}
 
 
 def read(relation):

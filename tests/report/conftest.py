@@ -51,7 +51,8 @@ def full(tmp_path_factory):
         warehouses.add_runs(con, [
             a_run("2026-03-01 00:00:00Z", types=("e_a", "e_b"), cursor_after="2026-02-19T23:59:59.000Z", version="1.0"),
             an_audited_run("2026-03-01 00:30:00Z", "2026-02-19T00:00:00Z", **{HOSTILE: {"late": {"64": 9}, "vanished": 1}}),
-            a_run("2026-03-01 01:00:00Z", "failed", error=f"HubSpot answered 403 {SCRIPT}"),
+            a_run("2026-03-01 01:00:00Z", "failed", ("e_a", HOSTILE), error=f"HubSpot answered 403 {SCRIPT}",
+                  each={"error": "<b>no</b> Cure: <i>yes</i>"}),
             a_run("2026-03-01 02:00:00Z", "running", events=None, seconds=None, event_types=None),
         ])  # fmt: skip
         warehouses.add_rejects(con, {"no id": 2, f"no occurredAt {SCRIPT}": 3})

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tests.report.warehouses import HOSTILE, a_run
+from tests.report.warehouses import a_run
 
 NOW = datetime.now(timezone.utc)
 CURE = "grant the scope business-intelligence to the service key."
@@ -119,11 +119,3 @@ def test_gaps_of_a_rare_type_and_gaps_that_chance_explains_are_no_notice(page_wi
     assert page.column("Event types", "Days without events") == {"e_rare": 57, "e_two": 1}
     assert "gaps in the history" not in page.text and "1 gap in" not in page.text
     assert "Left out are the types for which days without an event are usual: e_rare." in page.text
-
-
-def test_hostile_names_and_errors_are_text(page_with):
-    each = {HOSTILE: {"outcome": "failed", "error": "<b>no</b> Cure: <i>yes</i>"}}
-    page = page_with(runs_of(1, **each), on(**{HOSTILE: range(3)}))
-    assert not {"script", "b", "i"} & {tag for tag, _ in page.tags}
-    assert f"Failing: {HOSTILE}." in page.text
-    assert "<b>no</b>" in page.text and "<i>yes</i>" in page.text

@@ -2,8 +2,6 @@
 them.
 """
 
-import socket
-
 import pytest
 
 from simulator import Behaviour, Simulator
@@ -55,12 +53,6 @@ def test_others_and_the_day_draw_on_the_quota_too(session):
 
 
 # Faults that the client's tests would not miss: tests/hubspot/ holds what all others do
-
-
-def test_a_dripping_answer_comes_byte_by_byte():
-    with served(faults={1: "drip"}) as sim, socket.create_connection(("127.0.0.1", sim.port)) as us:
-        us.sendall(b"GET /events/v3/events HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"".join(us.recv(100) for _ in range(6))[:6] == b"HTTP/1"
 
 
 def test_faults_in_content_that_hide_events(session):

@@ -90,12 +90,6 @@ def test_a_walk_through_a_changing_history_meets_every_lasting_event_once(shared
     assert {f"id-{n}" for n in stay} <= set(found) and len(found) == len(set(found))
 
 
-def test_paging_returns_events_without_an_id_or_a_time_and_doubled_ones_too(session):
-    odd = [{"occurredAt": START, "properties": {}}] * 4 + [event_at(START, 1)] * 3 + [5, None]
-    with served(listed(odd)) as sim:
-        assert len(walk(session, sim, limit=1)) == 9
-
-
 def late_among_many(index, occurred):
     """One in fifty is listed two hours late."""
     return 2 * HOUR if index % 50 == 10 else 0
