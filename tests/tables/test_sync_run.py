@@ -19,18 +19,14 @@ def served(events=300, **behaviour):
     return sized({TYPE: events, OTHER: events // 3}, **behaviour)
 
 
-def row_of(delivered):
-    return list(delivered.rows["sync_run"].values())[-1]
-
-
 def sync(sim, delivered=None, state=None, **keys):
     """The row of one sync, its error (None: none), and what was delivered."""
-    delivered = delivered or Delivered()
+    delivered, error = delivered or Delivered(), None
     try:
         sync_into(delivered, sim, state, **({"event_types": "*", "page_size": "50"} | keys))
-    except ConnectorError as error:
-        return row_of(delivered), str(error), delivered
-    return row_of(delivered), None, delivered
+    except ConnectorError as raised:
+        error = str(raised)
+    return list(delivered.rows["sync_run"].values())[-1], error, delivered
 
 
 def rows_in(delivered):
