@@ -1,6 +1,7 @@
 """Cells: when they are due, how they are joined and cut, and how they are written."""
 
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline.audits.cells import SETTLED, Cell, Kind, clip, complete_until, is_due, merge, splice, width
 from pipeline.audits.count import Count, Found, Recount
 from pipeline.audits.difference import to_write
+from pipeline.audits.subject import with_possible_days
 from pipeline.audits.text import decode, encode
 from pipeline.fingerprints import EMPTY, MODULUS, MOST_BUCKETS, Sum, fingerprint
 from pipeline.timestamps import DAY, MINUTE, to_text
@@ -95,6 +97,13 @@ def test_what_is_cut_is_lost_and_nothing_else_changes(cells, begin, length):
         assert part == whole or (part.kind == Kind.LOST if is_counted else part.kind == whole.kind)
     new = [Cell(begin, begin + length, Kind.DONE)]
     assert new[0] in splice(cells, new)
+
+
+@pytest.mark.parametrize("end, latest", [(400, 402), (398, 404), (380, 422)])
+def test_a_wrong_clock_sets_no_look_later_than_at_twice_the_age(end, latest):
+    site = SimpleNamespace(today=lambda: 400)
+    cells = [Cell(0, end * DAY, Kind.LOOKED, due) for due in (latest - 1, latest, latest + 9)]
+    assert [cell.due for cell in with_possible_days(site, cells)] == [latest - 1, latest, latest]
 
 
 @given(lists())

@@ -750,17 +750,18 @@ def test_what_hubspot_does_not_send_any_more_stops_no_other_audit(live):
     assert any("2026-01-03" in text for text in life.warned("could not be audited"))
 
 
-def test_what_the_full_read_lacks_keeps_its_sums_and_stays_due(live):
-    """The count saw a late event; the read that was to deliver it does not."""
+def test_what_the_full_read_lacks_keeps_its_sums_and_stays_due_and_its_neighbor_does_not(live):
+    """The counts saw two late events; the read that was to deliver them lacks one."""
     events = [event(BASE + n * HOUR, n, hs_a="1") for n in range(240)]
-    both = [*events, event(BASE + 5 * DAY + 1, 999, hs_a="1")]
+    sent = [*events, event(BASE + 6 * DAY + 1, 998, hs_a="1")]
+    both = [*sent, event(BASE + 5 * DAY + 1, 999, hs_a="1")]
     life = live(events)
     life.pass_and_sync(DAY, 11)
-    life.sim.behaviour.fault = lambda request: life.show(both if is_count(request) else events)
-    life.pass_and_sync(DAY, 8)
-    assert "id-999" not in life.delivered.ids() and not life.ranges()
-    assert life.complete_until <= after(5 * DAY + 1)
+    life.sim.behaviour.fault = lambda request: life.show(both if is_count(request) else sent)
+    life.pass_and_sync(5 * DAY)
+    assert "id-999" not in life.delivered.ids() and "id-998" in life.delivered.ids()
+    assert sum(row["late"] for row in life.ranges()) == 1 and life.complete_until <= after(5 * DAY + 1)
     life.sim.behaviour.fault = None
     life.show(both)
     life.pass_and_sync(HOUR)
-    assert "id-999" in life.delivered.ids() and sum(row["late"] for row in life.ranges()) == 1
+    assert "id-999" in life.delivered.ids() and sum(row["late"] for row in life.ranges()) == 2

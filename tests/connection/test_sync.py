@@ -1,5 +1,7 @@
 """A sync delivers every event, and resumes where the last one ended, however that ended."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from pipeline import ConnectorError
@@ -151,6 +153,22 @@ def test_moments_as_numbers_are_read_like_any_other(simulated, spelled):
     sim.requests.clear()
     sync_into(delivered, sim, page_size="50")
     assert len(sim.requests) <= 2
+
+
+@pytest.mark.parametrize("minutes, agree", [(59, True), (61, False)])
+def test_two_walks_need_not_agree_on_the_look_back(simulated, minutes, agree):
+    """No end is clear, and while they go on, events become visible that occurred so long ago."""
+    now, events = BASE + DAY, [event(BASE + n * MINUTE, n) for n in range(10)]
+    sim = simulated(listed(events), clock=lambda: now, last_paging="paging_text")
+
+    def come_late(asked):
+        events.append(event(now - minutes * MINUTE, 1000 + asked.number))
+        sim.histories[TYPE] = listed(events)
+
+    sim.behaviour.fault, delivered = come_late, Delivered()
+    with nullcontext() if agree else pytest.raises(ConnectorError, match="never came to a confirmed end"):
+        sync_into(delivered, sim)
+    assert {f"id-{n}" for n in range(10)} <= delivered.ids()
 
 
 def test_an_event_sent_twice_is_upserted_once(simulated):
