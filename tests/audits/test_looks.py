@@ -12,6 +12,7 @@ from pipeline.audits import budget, looks, subject
 from pipeline.audits.cells import Kind
 from pipeline.audits.looks import Looks
 from pipeline.audits.text import decode
+from pipeline.commands.read_again import read_again
 from pipeline.hubspot import clock
 from pipeline.reading.reader import Reader
 from pipeline.timestamps import DAY, MINUTE, to_ms, to_text
@@ -654,6 +655,15 @@ def test_while_the_start_date_is_after_the_cursor_nothing_is_looked_at(live):
     for _ in range(4):
         life.pass_and_sync(DAY, initial_sync_start_date=after(12 * DAY))
         assert life.run["audited"] == 0 and len(life.sim.requests) == 1
+
+
+def test_what_is_read_again_is_looked_at_by_the_same_sync(live):
+    life = live(HOURLY)
+    life.pass_and_sync(DAY, 20)
+    life.show([*HOURLY, event(BASE + 5 * DAY + 1, 999)])
+    life.delivered.states.append(read_again(life.delivered.state, TYPE, after(5 * DAY), after(6 * DAY)))
+    life.pass_and_sync(HOUR)
+    assert "id-999" in life.delivered.ids() and life.run["late"] == 1 and len(life.ranges()) == 1
 
 
 def test_what_a_killed_sync_has_delivered_is_counted_as_far_as_its_last_checkpoint(live):

@@ -58,20 +58,18 @@ def test_the_next_sync_reads_the_range_once_and_moves_no_cursor(synced, read_ane
         assert "again_from" not in after[name]
 
 
-@given(fuse=st.integers(0, 300))
+@given(fuse=st.integers(0, 320))
 @settings(max_examples=15)
-def test_killed_while_it_reads_again_it_resumes(sim, fuse):
-    history = generated(200)
-    sim.histories = {TYPE: history}
+def test_killed_while_it_reads_again_it_resumes_and_repeats_no_more_than_a_window(sim, fuse):
+    sim.histories, keys = {TYPE: generated(300)}, {"page_size": "10", "checkpoint_interval": "10"}
     destination = Destination()
-    assert destination.sync(sim, page_size="20")
+    assert destination.sync(sim, **keys)
     destination.states.append(read_again(destination.state, TYPE))
     destination.upserts.clear()
-    finished = destination.sync(sim, fuse, page_size="20", checkpoint_interval="10")
-    if not finished:
-        assert destination.sync(sim, page_size="20", checkpoint_interval="10")
+    if not destination.sync(sim, fuse, **keys):
+        assert destination.sync(sim, **keys)
     assert set(destination.upserts) >= destination.ids()
-    assert len(destination.upserts) <= 2 * 200
+    assert len(destination.upserts) <= 300 + 12 * 10
     assert "again_to" not in destination.state["event_types"][TYPE]
 
 
