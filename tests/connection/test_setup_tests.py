@@ -25,7 +25,7 @@ def unlisted(request):
 
 @pytest.mark.parametrize("given", [
     {}, {"event_types": "*"}, {"event_types": f"{TYPE}, pe*, !x*"}, {"hash_columns": "a", "hash_salt": "pepper and salt"},
-    {"property_filters": "hs_city=são paulo", "object_type": "CONTACT"}, {"api_version": "v3"}, {"sync_metrics": "false"},
+    {"property_filters": "hs_city=são paulo", "object_type": "CONTACT"}, {"api_version": "v3"}, {"table_layout": "single", "string_columns": "hs_*"},
     {"event_types": f"{TYPE}, x*"},  # of an unmatched pattern, the sync warns: tomorrow it may match
 ], ids=str)  # fmt: skip
 def test_a_valid_configuration_passes_every_test(given):
@@ -50,6 +50,7 @@ BAD = {
     "a start date": ({}, {"initial_sync_start_date": "yesterday"}, "configuration", ["initial_sync_start_date", "yesterday"]),
     "no start date": ({}, {"initial_sync_start_date": ""}, "configuration", ["initial_sync_start_date", "missing"]),
     "no salt": ({}, {"hash_columns": "hs_ip"}, "configuration", ["hash_salt: missing"]),
+    "a pattern": ({}, {"string_columns": "hs_*"}, "", ["string_columns", "hs_*"]),
     "an unknown key": ({}, {"page_sise": "10"}, "configuration", ["'page_sise'", "did you mean 'page_size'?"]),
     "a redirect": ({"fault": lambda request: "redirect"}, {}, "scopes", ["api_base_url"]),
 }  # fmt: skip
