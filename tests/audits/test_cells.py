@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.audits.cells import SETTLED, Cell, Kind, clip, complete_until, is_due, merge, splice, width
+from pipeline.audits.cells import FEW, FULL, SETTLED, Cell, Kind, clip, complete_until, is_due, merge, splice, width
 from pipeline.audits.count import Count, Found, Recount
 from pipeline.audits.difference import to_write
 from pipeline.audits.subject import with_possible_days
@@ -72,6 +72,18 @@ def test_cells_of_few_events_are_longer(each, cells):
     begin, length = 96 * DAY, DAY // 4
     parts = [Cell(begin + n * length, begin + (n + 1) * length, Kind.LOOKED, 402, Sum(each, 7)) for n in range(2)]
     assert len(merge(parts, NOW, 1000)) == cells
+
+
+@pytest.mark.parametrize("days, length, events, kept", [
+    (1, QUARTER, FEW - 1, 0), (1, QUARTER, FEW, 8), (1, QUARTER, FULL, 8),
+    (1, QUARTER // 3, FEW - 1, 8),  # a part of a cell may still join others
+    (40, DAY // 4, FULL - 1, 8), (40, DAY // 4, FULL, 32),  # rows that are billed again
+])  # fmt: skip
+def test_so_many_buckets_are_kept_of_a_cell(days, length, events, kept):
+    begin = 400 * DAY - days * DAY
+    cell = Cell(begin, begin + length, Kind.LOOKED, 402, Sum(events, 7), tuple(range(1, 33)))
+    (merged,) = merge([cell], NOW, 1000)
+    assert merged.buckets == tuple(sum(range(1, 33)[n::kept]) for n in range(kept)) and merged.sum == cell.sum
 
 
 def test_two_parts_join_only_if_both_were_looked_at_or_are_due_on_one_day():

@@ -503,7 +503,7 @@ def test_silence_before_a_start_date_that_moves_earlier_was_not_looked_at(live):
 
 def test_a_fall_is_believed_only_when_a_look_on_a_later_day_falls_too(live):
     events = every(10 * MINUTE, 10 * 144)
-    life, left = live(events), events[:1300] + events[1305:]
+    life, left = live(events), events[:1300] + events[1303:1340] + events[1342:]  # of two cells
     life.pass_and_sync(DAY, 10)
     life.show(left)
     life.delivered.upserts.clear()

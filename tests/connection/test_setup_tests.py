@@ -25,7 +25,8 @@ def unlisted(request):
 
 @pytest.mark.parametrize("given", [
     {}, {"event_types": "*"}, {"event_types": f"{TYPE}, pe*, !x*"}, {"hash_columns": "a", "hash_salt": "pepper and salt"},
-    {"property_filters": "hs_city=são paulo", "object_type": "CONTACT"}, {"api_version": "v3"}, {"table_layout": "single", "string_columns": "hs_*"},
+    {"property_filters": "hs_city=são paulo", "object_type": "CONTACT"}, {"api_version": "v3"},
+    {"table_layout": "single", "string_columns": "hs_*"},
     {"event_types": f"{TYPE}, x*"},  # of an unmatched pattern, the sync warns: tomorrow it may match
 ], ids=str)  # fmt: skip
 def test_a_valid_configuration_passes_every_test(given):
