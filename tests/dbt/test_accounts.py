@@ -58,10 +58,8 @@ def test_variables_name_the_tables_the_pause_and_the_bots(warehouse):
     for visit, (score, query) in zip(visits, of_each, strict=True):
         told = f"hs_cf_bot_score = {literal(score)}, hs_query_params = {literal(query)}"
         warehouse.execute(f"UPDATE tester.e_visited_page SET {told} WHERE id = '{visit.id}'")  # noqa: S608
-    warehouse.execute(
-        "CREATE TABLE tester.pe_1_won AS SELECT * REPLACE ('w-' || id AS id, 'pe1_won' AS event_type) "
-        "FROM tester.e_form_submission_v_2"
-    )
+    won = "SELECT * REPLACE ('w-' || id AS id, 'pe1_won' AS event_type) FROM tester.e_form_submission_v_2"
+    warehouse.execute(f"CREATE TABLE tester.pe_1_won AS {won}")
     visited = [visit.id for visit in visits]
     tables = ["e_form_submission_v_2", "pe_1_won"]
     warehouse.variables = {"hubspot_events_conversions": tables, "hubspot_events_session_minutes": 10}

@@ -160,11 +160,8 @@ def test_the_table_of_keys_has_each_with_its_default_the_form_first_in_its_order
 
 
 def test_the_ranges_in_the_table_of_keys_are_those_of_the_parsers():
-    ranges = {
-        name: tuple(map(int, found.groups()))
-        for name, _, allowed in rows_of_keys()
-        if (found := re.match(r"(?:above )?(\d+).*? to (\d+)", allowed))
-    }
+    found = {name: re.match(r"(?:above )?(\d+).*? to (\d+)", allowed) for name, _, allowed in rows_of_keys()}
+    ranges = {name: tuple(map(int, limits.groups())) for name, limits in found.items() if limits}
     assert len(ranges) == 7
     for name, (low, high) in ranges.items():
         KEYS[name].parse(str(high))

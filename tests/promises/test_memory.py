@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
 from tests.sdk import ROOT
-from tests.support import START
+from tests.support import configuration
 
 pytestmark = pytest.mark.long
 
@@ -59,13 +60,8 @@ def url():
 
 def peak_memory(url, event_type, **keys):
     """How many events a sync delivers, and the most memory that its process holds."""
-    configuration = {
-        "api_token": "pat-na1-x",
-        "initial_sync_start_date": START,
-        "api_base_url": url,
-        "event_types": event_type,
-    }
-    command = [sys.executable, "-c", SYNC, json.dumps(configuration | keys)]
+    given = configuration(SimpleNamespace(url=url), event_types=event_type, **keys)
+    command = [sys.executable, "-c", SYNC, json.dumps(given)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=ENVIRONMENT, check=True)
     return json.loads(done.stdout)
 

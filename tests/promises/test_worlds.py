@@ -14,11 +14,8 @@ from tests.support import BASE, Quiet
 
 YEAR = 365 * DAY
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
-PROFILE = settings(
-    max_examples=10_000 if LONG else 200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+IGNORED = [HealthCheck.too_slow, HealthCheck.data_too_large]
+PROFILE = settings(max_examples=10_000 if LONG else 200, suppress_health_check=IGNORED)
 FAST = settings(PROFILE, max_examples=10_000 if LONG else 60)
 SLOW = settings(PROFILE, max_examples=10_000 if LONG else 100)  # of many syncs each
 WORKERS = pytest.mark.parametrize("concurrency", ["1", "4"])

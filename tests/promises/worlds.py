@@ -172,9 +172,8 @@ class Overrun(AssertionError):
 
 def patch_everywhere(patch, name, value):
     """Sets a name in every module of the pipeline that has it."""
-    modules = [
-        module for key, module in list(sys.modules.items()) if key.split(".")[0] == "pipeline" and hasattr(module, name)
-    ]
+    ours = [module for key, module in [*sys.modules.items()] if key.split(".")[0] == "pipeline"]
+    modules = [module for module in ours if hasattr(module, name)]
     assert modules, f"no module of pipeline/ has {name}"
     for module in modules:
         patch.setattr(module, name, value)
@@ -264,10 +263,7 @@ class Connection:
     def heal(self):
         """Ends all faults; what is not documented, order and bounds, stays. Both clocks are right."""
         old = self.sim.behaviour
-        kept = (
-            "clock", "fault", "ingested", "order", "order_breaks_after", "after_inclusive", "before_inclusive",
-            "resolution",
-        )  # fmt: skip
+        kept = ("clock", "fault", "ingested", "order", "order_breaks_after", *HONEST, "before_inclusive")
         self.sim.behaviour = Behaviour(**{name: getattr(old, name) for name in kept})
         self.local, self.faults, self.lies = 0, {}, Lies()
 
@@ -302,9 +298,8 @@ class Connection:
         rows = self.destination.rows.get(TYPE, {})
         if end == "complete" and not any(self.lies):
             missing = sorted(self.required(began, start) - set(rows))
-            assert not missing, (
-                f"lost without an error: {len(missing)}, such as {missing[:5]}, with {self.requests} requests"
-            )
+            said = f"{len(missing)}, such as {missing[:5]}, with {self.requests} requests"
+            assert not missing, f"lost without an error: {said}"
         if end == "complete":
             self.assert_complete_until_holds(start, set(rows))
         elif end != "killed":
@@ -521,9 +516,5 @@ def late_worlds():
     late = st.builds(Occurrence, moments, DELAYS, st.just(0), never, SOMETIME, SOMETIME)
     keys = st.fixed_dictionaries({}, optional=AUDITED)
     syncs = st.builds(Sync, PASSED, rarely(range(30)), keys, STARTS, same, never)
-    return st.builds(
-        World,
-        st.lists(late, max_size=60).map(tuple),
-        st.lists(syncs, min_size=1, max_size=20).map(tuple),
-        st.fixed_dictionaries(HONEST),
-    )
+    occurred, lives = st.lists(late, max_size=60).map(tuple), st.lists(syncs, min_size=1, max_size=20).map(tuple)
+    return st.builds(World, occurred, lives, st.fixed_dictionaries(HONEST))

@@ -33,10 +33,7 @@ def simulated_reader(sim):
 
     def reader(limit, concurrency=1, history=HISTORY, **behaviour):
         sim.renew({TYPE: history}, **behaviour)
-        client, query = (
-            Client("pat-na1-x", sim.url, "2026-03", connections=concurrency),
-            {"eventType": TYPE, "limit": limit},
-        )
+        query, client = {"eventType": TYPE, "limit": limit}, Client("x", sim.url, "2026-03", connections=concurrency)
         clients.append(client)
 
         def fetch(request, stop):

@@ -219,11 +219,8 @@ def test_the_columns_of_the_configuration_come_before_the_types(project):
 
 
 def test_a_property_whose_name_is_taken_has_its_own_type_and_two_of_one_name_are_text_if_theirs_differ(project):
-    texts, numbers = (
-        [property_of("occurred"), property_of("a_b")],
-        [property_of(name, "number") for name in ("id", "aB")],
-    )
-    definition = defined(OTHER, "Signed up", *texts, *numbers)
+    numbers = [property_of(name, "number") for name in ("id", "aB")]
+    definition = defined(OTHER, "Signed up", property_of("occurred"), property_of("a_b"), *numbers)
     with account(signup(0, id="7", occurred="1.10", aB="7"), signup(1, a_b="007"), definitions=[definition]) as sim:
         found = synced(project, sim, "properties_id, properties_occurred, a_b")
     assert found == [[7, "1.10", "7"], [None, None, "007"]]
