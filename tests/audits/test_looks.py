@@ -322,6 +322,7 @@ def test_a_late_event_is_found_when_its_age_has_doubled_and_it_alone_is_written(
     # and the last event, as each sync does that finds nothing new
     assert [written for written in life.delivered.upserts if written != "id-863"] == ["id-9999"]
     assert life.run["late"] == 1 and life.run["late_by_age"] == {age: 1} == life.run["event_types"][TYPE]["late"]
+    assert life.run["event_types"][TYPE]["seconds"] > 0
     said = f"came late: 1 (1 at {age} d), vanished: 0, complete until {life.complete_until}."
     assert any(said in line for line in life.delivered.log)
     (found,) = life.ranges()

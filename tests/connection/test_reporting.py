@@ -114,12 +114,12 @@ def test_no_wait_is_longer_than_the_time_it_was_part_of(seconds, hubspot, destin
 
 
 def test_progress_names_what_the_sync_waits_for(monkeypatch, always):
-    """Each upsert takes a second of this clock, everything else nothing."""
+    """Each upsert takes four seconds of this clock, everything else nothing."""
     now = [0.0]
     monkeypatch.setattr(deliver, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def upsert(table, row):
-        now[0] += 1
+        now[0] += 4
 
     with sized({TYPE: 300}) as sim:
         delivered = Delivered()
