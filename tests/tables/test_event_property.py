@@ -86,12 +86,15 @@ def test_the_list_names_every_property_that_hubspots_own_events_are_known_to_hav
         assert set(sent) <= {each.name for each in definition.properties}
 
 
-def test_a_refusal_is_one_line_with_the_scope_and_no_warning():
-    with account(definitions=False) as sim:
-        delivered = sync_into(Delivered(), sim, event_types="*")
-        sync_into(delivered, sim, event_types="*")
+def test_a_refusal_is_one_line_with_the_scope_and_no_warning_also_of_an_account_without_definitions():
+    with account(definitions=()) as sim:
+        sim.behaviour.clock, delivered = (lambda: NOW + len(delivered.states) * DAY), Delivered()
+        for is_listed in (True, False, False):
+            sim.behaviour.definitions = () if is_listed else False
+            sync_into(delivered, sim, event_types="*")
     (line,) = [line for line in delivered.log if "event_property" in line]
-    assert SCOPE in line and "403" in line and "correlationId" in line and not delivered.warnings
+    assert SCOPE in line and "403" in line and "correlationId" in line
+    assert not [warning for warning in delivered.warnings if "clock" not in warning]
 
 
 def test_it_is_read_once_a_day_and_written_only_if_it_has_changed():
