@@ -69,8 +69,8 @@ def unknown_event_type_message(name: str, known: Collection[str]) -> str:
 
     >>> unknown_event_type_message("e_visited_pag", ["e_visited_page", "e_clicked_link"])
     "event_types: HubSpot knows no event type 'e_visited_pag' in this account; the nearest is e_visited_page."
-    >>> unknown_event_type_message("signup", ["pe123_signup"])[-30:]
-    '; the nearest is pe123_signup.'
+    >>> [unknown_event_type_message("signup", known).partition("; ")[2] for known in (["pe123_signup"], ["e_a"], [])]
+    ['the nearest is pe123_signup.', 'none of the 1 that it knows is near.', 'it lists none.']
     """
     by_label: dict[str, list[str]] = {}
     for each in sorted(known):
