@@ -54,9 +54,7 @@ def test_second_looks_take_a_quarter_of_a_days_quota_and_none_after_their_time(a
 
 def test_as_many_lists_of_cells_are_counted_as_can_be_paid_for_and_one_if_any():
     lists = [[Cell(n, n + 1, Kind.DELIVERED, 1, Sum(19, 7))] for n in range(4)]  # two pages each
-    assert [affordable(10, lists, requests) for requests in (0, 1, 3, 4, 5, 8, 99)] == [
-        0, 1, 1, 2, 2, 4, 4,
-    ]  # fmt: skip
+    assert [affordable(10, lists, requests) for requests in (0, 1, 3, 4, 5, 8, 99)] == [0, 1, 1, 2, 2, 4, 4]
 
 
 def test_second_looks_take_half_the_time_since_the_last_sync_and_a_first_sync_none():

@@ -16,21 +16,22 @@ def headers(**limits):
 
 
 class Account(FakeClock):
-    """A clock that only waiting moves, and HubSpot's count of the requests in the last ten seconds by it."""
+    """A clock that only waiting moves, and HubSpot's count of the requests in the last `interval` seconds by it."""
 
-    def __init__(self, most=190):
+    def __init__(self):
         super().__init__()
-        self.most, self.others_per_second, self.counted, self.refused = most, 0.0, deque(), 0
+        self.most, self.interval, self.others_per_second, self.counted, self.refused = 190, 10, 0.0, deque(), 0
 
     def answer(self):
-        while self.counted and self.counted[0] <= self.seconds - 10:
+        while self.counted and self.counted[0] <= self.seconds - self.interval:
             self.counted.popleft()
-        used = len(self.counted) + int(self.others_per_second * 10)
+        used = len(self.counted) + int(self.others_per_second * self.interval)
         if used >= self.most:
             self.refused += 1
         else:
             self.counted.append(self.seconds)
-        return headers(Max=self.most, Remaining=max(0, self.most - used - 1), Interval_Milliseconds=10_000)
+        left = max(0, self.most - used - 1)
+        return headers(Max=self.most, Remaining=left, Interval_Milliseconds=1000 * self.interval)
 
 
 def backfill(clock, limit, seconds, each=0.02):
@@ -49,10 +50,10 @@ def clock(monkeypatch):
     return Account().drives(monkeypatch, module)
 
 
-@pytest.mark.parametrize("most", [60, 100, 190])
-def test_a_long_backfill_uses_the_limit_less_the_reserve_and_is_never_refused(clock, most):
-    clock.most = most
-    sent = backfill(clock, RateLimit(0.1), 300)
+@pytest.mark.parametrize("most, interval", [(60, 10), (190, 10), (40, 2)])
+def test_a_long_backfill_uses_the_limit_less_the_reserve_and_is_never_refused(clock, most, interval):
+    clock.most, clock.interval = most, interval
+    sent = backfill(clock, RateLimit(0.1), 30 * interval)
     assert clock.refused == 0
     assert 0.95 * most * 0.9 * 30 <= sent <= most * 0.9 * 31
 
