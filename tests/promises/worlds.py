@@ -320,8 +320,7 @@ class Connection:
         """By the definition in docs/audits.md: an event before it is there if it became visible within a third of its
         age at the last midnight, and is older than 54 hours. No clock may be wrong.
         """
-        runs = self.destination.rows["sync_run"].values()
-        until = max(runs, key=lambda row: row["started_at"])["complete_until"]
+        until = self.destination.run["complete_until"]
         if until is None or self.world.local or "date_offsets" in self.world.behaviour:
             return
         midnight = self.now - self.now % DAY_MS
